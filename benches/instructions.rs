@@ -15,6 +15,7 @@ use std::{env, fs};
 
 use hickory_proto::rr::RecordType;
 use truenorth::answer::{Asker, Exchange, Rotation, Transport, Worker, answer};
+use truenorth::counters::{Tally, Traffic};
 use truenorth::wire::{MAX_MESSAGE, Query};
 
 /// Queries of the shorter and of the longer run.
@@ -61,8 +62,11 @@ A = ["192.0.2.54"]
 /// Answers so many queries of a kind.
 fn work(kind: usize, count: u32) {
     let (_, name, rtype, has_subnet) = KINDS[kind];
-    let snapshot = world::snapshot(&[world::ZONE, NAMES].concat(), NETWORKS);
-    let mut worker = Worker::new(Arc::new(Rotation::default()));
+    let traffic = Arc::new(Traffic::new(1));
+    let snapshot = world::counted(&world::snapshot(&[world::ZONE, NAMES].concat(), NETWORKS), &traffic);
+    let mut worker = Worker::new(Arc::new(Rotation::default())).counting(Tally::of_worker(traffic, 0));
+    // As under load, when it matters.
+    worker.set_busy(true);
     let mut out = vec![0; MAX_MESSAGE];
     let client = |number| has_subnet.then(|| world::client(number));
     let queries: Vec<Vec<u8>> = (0..VARIETY).map(|number| world::query(name, rtype, client(number))).collect();

@@ -11,6 +11,7 @@ use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 use truenorth::config;
+use truenorth::counters::Traffic;
 use truenorth::disk::Disk;
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
 use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
@@ -79,6 +80,12 @@ pub(crate) fn snapshot(zone: &str, networks: u32) -> Snapshot {
     let config = config::load(&server, &Disk::new(), &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
     let blueprint = Blueprint::compile(config.world, Arc::new(locations(networks)), None);
+    Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
+}
+
+/// The same node, which counts.
+pub(crate) fn counted(snapshot: &Snapshot, traffic: &Traffic) -> Snapshot {
+    let blueprint = Blueprint::clone(snapshot.blueprint()).counted(traffic);
     Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
 }
 

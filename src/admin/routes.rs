@@ -93,7 +93,9 @@ async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
     let _turn = app.long_work.acquire().await;
     let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
     let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic: app.traffic() };
-    let status = Status::new(&app.published.load_full(), &survey, &Filter { name, pool, limit }, when);
+    let snapshot = app.published.load_full();
+    let totals = app.tallies.totals(&snapshot);
+    let status = Status::new(&snapshot, &survey, &totals, &Filter { name, pool, limit }, when);
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::PoolLoad;
 use super::notice::word;
+use super::{NameAnswers, PoolLoad, Totals};
+use crate::counters::ZoneAnswer;
 use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
 use crate::load::Allowance;
 use crate::name::Name;
@@ -111,6 +112,9 @@ pub struct ZoneStatus {
     pub names: usize,
     /// Number of static records of its files.
     pub records: usize,
+    /// Number of its answers since the node's start.
+    #[serde(default)]
+    pub answers: u64,
 }
 
 /// A steered name.
@@ -124,6 +128,9 @@ pub struct NameStatus {
     pub usable: usize,
     /// The pool that answers if no other can.
     pub fallback: Option<String>,
+    /// The answers that it gave since the node's start.
+    #[serde(default)]
+    pub answers: NameAnswers,
 }
 
 /// A pool.
@@ -174,6 +181,12 @@ pub struct EndpointStatus {
     pub ramp: f64,
     /// True if an unconfirmed outcome contradicts the state.
     pub restless: bool,
+    /// Number of answers that it was in since the node's start.
+    #[serde(default)]
+    pub answers: u64,
+    /// Number of answers in which it was the first address of its family.
+    #[serde(default)]
+    pub first_answers: u64,
     /// Its probes; empty without a monitor.
     pub probes: Vec<ProbeStatus>,
 }
@@ -203,17 +216,23 @@ pub struct ProbeStatus {
 
 impl Status {
     /// Returns the status for a snapshot and the state of its targets; the survey's times count from the Unix epoch.
-    pub fn new(snapshot: &Snapshot, survey: &Survey, filter: &Filter, when: When) -> Self {
+    pub fn new(snapshot: &Snapshot, survey: &Survey, totals: &Totals, filter: &Filter, when: When) -> Self {
         let world = snapshot.world();
         let pool_is_meant = |pool: &PoolSpec| filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant));
         let name_is_meant = |name: &SteeredName| {
             filter.name.as_ref().is_none_or(|meant| *meant == name.owner)
                 && (filter.pool.is_none() || uses(name).any(|id| pool_is_meant(&world.pools[id.index()])))
         };
-        let names: Vec<&SteeredName> =
-            world.zones.iter().flat_map(|zone| &zone.names).filter(|name| name_is_meant(name)).collect();
+        // Names are counted by their number among all names.
+        let names: Vec<(usize, &SteeredName)> = world
+            .zones
+            .iter()
+            .flat_map(|zone| &zone.names)
+            .enumerate()
+            .filter(|(_, name)| name_is_meant(name))
+            .collect();
         let of_names: Option<Vec<PoolId>> =
-            filter.name.as_ref().map(|_| names.iter().flat_map(|name| uses(name)).collect());
+            filter.name.as_ref().map(|_| names.iter().flat_map(|(_, name)| uses(name)).collect());
         let pools = world
             .pool_ids()
             .zip(snapshot.pools())
@@ -227,10 +246,20 @@ impl Status {
             generation: snapshot.generation(),
             traffic: when.traffic,
             held_until: survey.held_until.map(|until| until.as_secs()),
-            zones: snapshot.zones().iter().zip(&world.zones).map(|(served, spec)| zone(served, spec)).collect(),
+            zones: snapshot
+                .zones()
+                .iter()
+                .zip(&world.zones)
+                .enumerate()
+                .map(|(number, (served, spec))| zone(served, spec, number, totals))
+                .collect(),
             more_names: names.len().saturating_sub(limit),
-            pools: pools.map(|(_, pool)| PoolStatus::new(pool, snapshot, survey)).collect(),
-            names: names.into_iter().take(limit).map(|name| NameStatus::new(name, snapshot)).collect(),
+            pools: pools.map(|(id, pool)| PoolStatus::new(id, pool, snapshot, survey, totals)).collect(),
+            names: names
+                .into_iter()
+                .take(limit)
+                .map(|(number, name)| NameStatus::new(number, name, snapshot, totals))
+                .collect(),
         }
     }
 }
@@ -244,17 +273,18 @@ fn uses(name: &SteeredName) -> impl Iterator<Item = PoolId> {
     name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback)
 }
 
-fn zone(served: &ServedZone, spec: &ZoneSpec) -> ZoneStatus {
+fn zone(served: &ServedZone, spec: &ZoneSpec, number: usize, totals: &Totals) -> ZoneStatus {
     ZoneStatus {
         origin: spec.origin.to_string(),
         serial: served.serial(),
         names: spec.names.len(),
         records: spec.tree.record_count(),
+        answers: ZoneAnswer::ALL.into_iter().map(|kind| totals.zone(number, kind)).sum(),
     }
 }
 
 impl NameStatus {
-    fn new(name: &SteeredName, snapshot: &Snapshot) -> Self {
+    fn new(number: usize, name: &SteeredName, snapshot: &Snapshot, totals: &Totals) -> Self {
         let pool = |id: PoolId| &snapshot.pools()[id.index()];
         let spelt = |id: PoolId| pool(id).spec().name.to_string();
         let used = || name.steering.pools.iter().map(|used| used.pool);
@@ -264,12 +294,13 @@ impl NameStatus {
             pools: used().map(spelt).collect(),
             usable: used().filter(is_usable).count(),
             fallback: name.steering.fallback.map(spelt),
+            answers: NameAnswers::new(name, &totals.name(number, &name.owner, &used().collect::<Vec<_>>()), &spelt),
         }
     }
 }
 
 impl PoolStatus {
-    fn new(pool: &Pool, snapshot: &Snapshot, survey: &Survey) -> Self {
+    fn new(id: PoolId, pool: &Pool, snapshot: &Snapshot, survey: &Survey, totals: &Totals) -> Self {
         let spec = pool.spec();
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
         let datacenter = spec.datacenter.map(|id| snapshot.world().datacenters[id.index()].name.to_string());
@@ -287,13 +318,15 @@ impl PoolStatus {
                 Some(seen) => Some(PoolLoad::now(pool.allowance(), seen)),
                 None => (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
             },
-            endpoints: (0..spec.members.len()).map(|place| EndpointStatus::new(pool, place, survey)).collect(),
+            endpoints: (0..spec.members.len())
+                .map(|place| EndpointStatus::new(pool, place, survey, totals.endpoint(id, place)))
+                .collect(),
         }
     }
 }
 
 impl EndpointStatus {
-    fn new(pool: &Pool, place: usize, survey: &Survey) -> Self {
+    fn new(pool: &Pool, place: usize, survey: &Survey, (answers, first_answers): (u64, u64)) -> Self {
         let members = &pool.spec().members;
         let (endpoint, weight) = match members {
             Members::Addresses(endpoints) => (endpoints[place].value.to_string(), endpoints[place].weight),
@@ -331,6 +364,8 @@ impl EndpointStatus {
             share: f64::from(endpoint_state.share.thousandths()) / 1000.0,
             ramp: f64::from(endpoint_state.ramp.thousandths()) / 1000.0,
             restless: endpoint_state.restless,
+            answers,
+            first_answers,
             probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
         }
     }

@@ -137,7 +137,7 @@ impl Status {
 
     fn zones_table(&self) -> TextTable {
         let mut table = TextTable::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
-        for ZoneStatus { origin, serial, names, records } in &self.zones {
+        for ZoneStatus { origin, serial, names, records, answers: _ } in &self.zones {
             table.push(vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()], "");
         }
         table
@@ -145,7 +145,7 @@ impl Status {
 
     fn names_table(&self) -> TextTable {
         let mut table = TextTable::new(&["NAME", "USABLE", "POOLS"]);
-        for NameStatus { name, pools, usable, fallback } in &self.names {
+        for NameStatus { name, pools, usable, fallback, answers: _ } in &self.names {
             let fallback = fallback.as_ref().map_or_else(String::new, |fallback| format!(", else {fallback}"));
             let color = if *usable == 0 { RED } else { "" };
             let count = format!("{usable} of {}", pools.len());

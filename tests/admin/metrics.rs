@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::harness::probed_zone;
 use crate::http::{self, Response, get, post};
 use crate::{SERVER, Scene, TOKEN, ZONE, eventually, well};
 
@@ -201,4 +202,24 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
     let tested = Command::new("promtool").args(["test", "rules", "truenorth.test.yml"]).current_dir(&folder).output();
     let tested = tested.expect("tests/run installs promtool");
     assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stdout));
+}
+
+#[test]
+fn status_tells_the_shares_of_pools_beside_the_configured_ones() {
+    let weighted = "[names.api]\npools = [{ pool = \"web/fra\", weight = 3 }, { pool = \"web/iad\", weight = 1 }]\nsteer = [\"weight\"]\n";
+    let (fra, iad) = (well(), well());
+    let zone = probed_zone(fra.address(), iad.address(), weighted);
+    let scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
+    (0..40).for_each(|_| _ = scene.node.dig("api.example.com A"));
+    let status = get(scene.admin, "/v1/status").json();
+    let names = status["names"].as_array().unwrap();
+    let api = names.iter().find(|name| name["name"] == "api.example.com.").unwrap();
+    let pools = api["answers"]["pools"].as_array().unwrap();
+    let count = |pool: usize| pools[pool]["count"].as_u64().unwrap();
+    assert_eq!(count(0) + count(1), 40);
+    assert_eq!(pools[0]["share"].as_f64().unwrap(), count(0) as f64 / 40.0);
+    assert_eq!((pools[0]["configured"].as_f64(), pools[1]["configured"].as_f64()), (Some(0.75), Some(0.25)));
+    let endpoint = &status["pools"][0]["endpoints"][0];
+    assert_eq!((endpoint["answers"].as_u64(), endpoint["first_answers"].as_u64()), (Some(count(0)), Some(count(0))));
+    assert!(status["zones"][0]["answers"].as_u64().unwrap() >= 40);
 }

@@ -66,7 +66,11 @@ fn status_tells_how_everything_stands() {
     assert_eq!(status["zones"][0]["origin"], "example.com.");
     let serial: u64 = scene.node.dig("example.com SOA").data()[0].split(' ').nth(2).unwrap().parse().unwrap();
     assert_eq!(status["zones"][0]["serial"], serial);
-    let name = json!({"name": "www.example.com.", "pools": ["web/fra", "web/iad"], "usable": 2, "fallback": null});
+    let pools = json!([{"pool": "web/fra", "count": 0}, {"pool": "web/iad", "count": 0}]);
+    let answers = json!({"pools": pools, "fallback": 0, "nodata": 0, "failures": 0});
+    let name = json!({
+        "name": "www.example.com.", "pools": ["web/fra", "web/iad"], "usable": 2, "fallback": null, "answers": answers
+    });
     assert_eq!(status["names"], json!([name]));
     let first = of(&status, 0);
     assert_eq!((&first["pool"], &first["datacenter"]), (&json!("web/fra"), &json!("fra")));
