@@ -37,6 +37,7 @@ pub(super) enum Damage {
 }
 
 /// A file that accepts changes.
+#[derive(Debug)]
 pub(super) struct StateFile(Option<Database>);
 
 impl StateFile {
