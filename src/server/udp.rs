@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use tokio::sync::watch;
 
 use super::batch::{BATCH, Batch, Wait};
+use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
 use crate::snapshot::Snapshot;
@@ -47,6 +48,7 @@ pub(super) struct UdpWorker {
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
     limiter: Arc<RateLimiter>,
+    beat: Arc<Beat>,
     /// Changed or closed when the server stops.
     stopping: watch::Receiver<()>,
 }
@@ -57,10 +59,11 @@ impl UdpWorker {
         published: Arc<ArcSwap<Snapshot>>,
         rotation: Arc<Rotation>,
         limiter: Arc<RateLimiter>,
+        beat: Arc<Beat>,
         stopping: watch::Receiver<()>,
     ) -> Self {
         let worker = Worker::new(rotation);
-        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, stopping }
+        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, beat, stopping }
     }
 
     /// Answers queries until the server stops, then answers those that have arrived.
@@ -93,13 +96,14 @@ impl UdpWorker {
         vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
+        let now = super::unix_time();
+        self.beat.at(now);
         match received {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
         }
         let worker = &mut self.worker;
-        let now = super::unix_time();
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };

@@ -15,7 +15,7 @@ use crate::control::DynamicTxt;
 use crate::disk::{Disk, Reads};
 use crate::name::Name;
 use crate::report::Summary;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{Batch, Store};
 
 /// Most lost zones that a message names. It counts the others.
@@ -42,17 +42,32 @@ impl Files {
             let mut loader = Loader::new(&from);
             // The zones' last serials are in the state folder, and the server file names that folder. It is opened
             // first, so that the zones are read only once.
-            let state = match config::load_state_folder(&from) {
-                Ok(state) => state,
+            let state = match config::load_early(&from) {
+                Ok(early) => early.state,
                 // The other faults of the file are reported together with this one.
                 Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
             };
-            let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
-            let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), None)?;
-            Ok::<_, ServeError>((loader, store, loaded, disk.reads()))
+            let store = Store::open(&state).map_err(|error| other(&error))?;
+            Ok::<_, ServeError>((loader, store))
         });
-        let (loader, store, loaded, reads) = opened.await.map_err(ServeError::Other)??;
+        let (loader, store) = opened.await.map_err(ServeError::Other)??;
+        Self::read(path, loader, store).await
+    }
+
+    /// Reads everything with the contents of the state folder.
+    pub(super) async fn read(
+        path: PathBuf,
+        mut loader: Loader,
+        store: Store,
+    ) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+        let store = Arc::new(store);
+        let served = store.clone();
+        let read = beside(move || {
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&served), None)?;
+            Ok::<_, Faults>((loader, loaded, disk.reads()))
+        });
+        let (loader, loaded, reads) = read.await.map_err(ServeError::Other)??;
         let watch = FileWatch::start().inspect_err(|error| {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
@@ -106,15 +121,26 @@ impl Files {
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
-        let mut serials = Batch::default();
-        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
-        self.store.write(serials);
+        self.keep_serials(&loaded.blueprint);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
-        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
+        let bound = |server: &Server| (server.listen.clone(), admin(server));
+        if bound(&loaded.server) != bound(&self.server) {
+            warn!("changes of the listening addresses take effect only when the process is replaced or restarted");
+        }
+        let fixed = |server: &Server| (server.state.clone(), server.process.clone());
         if fixed(&loaded.server) != fixed(&self.server) {
-            warn!("changes of the state folder and of the listening addresses take effect only after a restart");
+            warn!("changes of the state folder and of `[process]` take effect only after a restart");
         }
         Ok(loaded)
+    }
+}
+
+impl Files {
+    /// Stores the serials of a configuration that is about to be served.
+    pub(super) fn keep_serials(&self, blueprint: &Blueprint) {
+        let mut serials = Batch::default();
+        put_serials(blueprint, blueprint.zones(), &self.store, &mut serials);
+        self.store.write(serials);
     }
 }
 
