@@ -44,7 +44,7 @@ use tracing::warn;
 
 use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
-use crate::handover::{Inherited, Labelled, PrivateSocket, Role};
+use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::name::Name;
 use crate::report::Summary;
@@ -210,7 +210,7 @@ impl Bound {
         };
         let listeners = admin.listen.iter().map(bind).collect::<Result<_, _>>()?;
         let bind = |path: &Path| {
-            let of_other = inherited.take(Role::AdminFile, path.display()).into_iter().next();
+            let of_other = inherited.take(Role::AdminFile, Label::of_file(path)).into_iter().next();
             bind_file(path, of_other).map_err(|error| BindError { place: path.display().to_string(), error })
         };
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
@@ -257,7 +257,7 @@ impl Bound {
         }
         let mut socket = None;
         if let Some((file, listener)) = self.socket {
-            sockets.push(Labelled::new(Role::AdminFile, file.path().display(), listener.try_clone()?));
+            sockets.push(Labelled::new(Role::AdminFile, Label::of_file(file.path()), listener.try_clone()?));
             let listener = tokio::net::UnixListener::from_std(listener)?;
             let routes = routes::all(app.clone(), Way::File);
             let accepting = connection::accept(listener, routes, over_file, stopping.subscribe());

@@ -39,7 +39,7 @@ use crate::admin;
 use crate::config::{Faults, Severity};
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
-use crate::handover::{Inherited, Successor, Successors};
+use crate::handover::Inherited;
 use crate::report::{EventKind, Summary};
 use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
@@ -48,7 +48,7 @@ use crate::watch::Lateness;
 use files::{Files, judge_lost};
 use notifier::Notifier;
 use orders::Orders;
-use replace::{HandedOver, Ready};
+use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
 use start::Beginning;
 
@@ -198,8 +198,7 @@ pub(super) struct Node {
     notifier: Notifier,
     admin: Option<admin::Running>,
     orders: Orders,
-    /// `None` if it cannot listen for processes that replace this one, which was logged.
-    successors: Option<Successors>,
+    successors: Waiting,
     started: Instant,
     /// The path of this program; after an upgrade, the new program is there.
     program: Option<PathBuf>,
@@ -303,7 +302,7 @@ impl Node {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
             () = changed(&mut self.files.watch) => "file changed",
-            successor = next(&mut self.successors) => return self.prepare_hand_over(successor).await,
+            successor = self.successors.next() => return self.prepare_hand_over(successor).await,
             () = signals.replace() => {
                 self.start_successor();
                 return None;
@@ -375,14 +374,6 @@ impl Node {
 async fn changed(watch: &mut Option<FileWatch>) {
     match watch {
         Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Waits for the next process that asks to replace this one.
-async fn next(successors: &mut Option<Successors>) -> Successor {
-    match successors {
-        Some(successors) => successors.next().await,
         None => std::future::pending().await,
     }
 }

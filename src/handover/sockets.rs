@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use listenfd::ListenFd;
 use serde::{Deserialize, Serialize};
@@ -59,6 +59,13 @@ pub struct Label {
     pub role: Role,
     /// The address, or the path.
     pub address: String,
+}
+
+impl Label {
+    /// The address of a socket in the file system, as processes in other folders write it too.
+    pub fn of_file(path: &Path) -> String {
+        absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+    }
 }
 
 /// A socket with its label.

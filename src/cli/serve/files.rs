@@ -50,7 +50,7 @@ impl Files {
             let store = Store::open(&state).map_err(|error| other(&error))?;
             Ok::<_, ServeError>((loader, store))
         });
-        let (loader, store) = opened.await.map_err(ServeError::Other)??;
+        let (loader, store) = opened.await.map_err(|why| ServeError::Other(unread(&why)))??;
         Self::read(path, loader, store).await
     }
 
@@ -67,7 +67,7 @@ impl Files {
             let loaded = loader.load(&disk, &last_served(&served), None)?;
             Ok::<_, Faults>((loader, loaded, disk.reads()))
         });
-        let (loader, loaded, reads) = read.await.map_err(ServeError::Other)??;
+        let (loader, loaded, reads) = read.await.map_err(|why| ServeError::Other(unread(&why)))??;
         let watch = FileWatch::start().inspect_err(|error| {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
@@ -90,7 +90,7 @@ impl Files {
             (loader, loaded, disk.reads())
         });
         let (loader, loaded, reads) =
-            read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
+            read.await.map_err(|why| Faults(vec![Fault::without_place(unread(&why)).code(Code::File)]))?;
         self.loader = Some(loader);
         // The files are watched even if they are faulty, so that the next change is read.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
@@ -142,6 +142,10 @@ impl Files {
         put_serials(blueprint, blueprint.zones(), &self.store, &mut serials);
         self.store.write(serials);
     }
+}
+
+fn unread(why: &str) -> String {
+    format!("the files were not read: {why}")
 }
 
 /// Warns of zones that are served now but missing in the new configuration. Fails if it has no zone at all, unless

@@ -4,19 +4,71 @@
 //! the state folder go on from where they paused. Orders that come meanwhile wait; if the other one takes over, they
 //! are refused, and their senders try again there.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::{Node, beside};
 use crate::admin;
-use crate::cli::systemd;
+use crate::cli::{systemd, version};
 use crate::control::Pause;
-use crate::handover::{HandoverError, Labelled, Parcel, Successor};
+use crate::handover::{HandoverError, Labelled, Parcel, Successor, Successors};
 use crate::store::Store;
+
+/// How long the start waits until the node can be replaced. It does not wait for a disk that hangs.
+const LISTENING: Duration = Duration::from_millis(500);
+
+/// Waits for processes that ask to replace this one.
+pub(super) enum Waiting {
+    /// A thread begins to listen. The file system of the state folder may hang.
+    Soon(oneshot::Receiver<Successors>),
+    Listening(Successors),
+    /// Nothing can replace this process, which was logged.
+    Never,
+}
+
+impl Waiting {
+    /// Begins to listen in the state folder. Waits only briefly for that.
+    pub(super) async fn start(folder: &Path) -> Self {
+        let (ready, mut listening) = oneshot::channel();
+        let folder = folder.to_owned();
+        let listen = move || match Successors::listen(&folder, version::PROGRAM, systemd::address()) {
+            // The node may have stopped.
+            Ok(successors) => _ = ready.send(successors),
+            Err(error) => not_listening(&error),
+        };
+        if let Err(error) = thread::Builder::new().name("handover".to_owned()).spawn(listen) {
+            not_listening(&error);
+            return Self::Never;
+        }
+        match timeout(LISTENING, &mut listening).await {
+            Ok(begun) => begun.map_or(Self::Never, Self::Listening),
+            Err(_) => Self::Soon(listening),
+        }
+    }
+
+    /// Waits for the next process that is ready to replace this one.
+    pub(super) async fn next(&mut self) -> Successor {
+        loop {
+            match self {
+                Self::Soon(listening) => *self = listening.await.map_or(Self::Never, Self::Listening),
+                Self::Listening(successors) => return successors.next().await,
+                Self::Never => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn not_listening(error: &io::Error) {
+    warn!(%error, "no process can replace this one without a gap: cannot listen in the state folder");
+}
 
 /// The other process answers. Control and the state folder pause; they go on when this is dropped.
 pub(super) struct Ready {
@@ -93,7 +145,7 @@ impl Node {
         info!(process = successor.pid(), "replaced: this process serves its open connections, and ends");
         systemd::replaced_by(successor.pid());
         pause.end();
-        if let Some(successors) = self.successors {
+        if let Waiting::Listening(successors) = self.successors {
             successors.leave();
         }
         let admin = async {
@@ -137,7 +189,7 @@ async fn step(
 }
 
 /// Returns the number of the new process. Its end is logged if it comes before that of this process.
-fn spawn_successor(program: &Path, config: &Path) -> std::io::Result<u32> {
+fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
     let mut command = Command::new(program);
     command.args(["serve", "--replace", "--config"]).arg(config);
     systemd::prepare_successor(&mut command);

@@ -17,13 +17,13 @@ use std::time::Duration;
 use rustls::sign::CertifiedKey;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::info;
 
 use super::files::Files;
 use super::notifier::Notifier;
 use super::orders::Orders;
 use super::parts::{keeper, prober, publisher};
-use super::replace::own_path;
+use super::replace::{Waiting, own_path};
 use super::told::tell_start;
 use super::{Node, ServeError, beside};
 use crate::admin::{self, Journal};
@@ -36,7 +36,7 @@ use crate::cli::{log_faults, systemd, version};
 use crate::config::{self, Listen, Server};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
 use crate::disk::Disk;
-use crate::handover::{HandoverError, Inherited, Predecessor, Successors};
+use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
 use crate::server::{Bound, EncryptedAddresses, TcpLimits};
 use crate::snapshot::Snapshot;
@@ -257,10 +257,7 @@ impl Node {
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
         tell_start(&loaded.databases, taken_over, txt.values().len());
         systemd::watch(control.clone(), running.workers());
-        let successors = Successors::listen(&files.server.state, version::PROGRAM, systemd::address());
-        let successors = successors.inspect_err(|error| {
-            warn!(%error, "no process can replace this one without a gap: cannot listen in the state folder");
-        });
+        let successors = Waiting::start(&files.server.state).await;
         Ok(Self {
             files,
             running,
@@ -276,7 +273,7 @@ impl Node {
             notifier,
             admin,
             orders: Orders::new(orders),
-            successors: successors.ok(),
+            successors,
             started: std::time::Instant::now(),
             program,
         })
