@@ -11,6 +11,7 @@ pub mod disk;
 pub mod duration;
 pub mod geo;
 pub mod geoip;
+pub mod handover;
 pub mod health;
 pub mod latency;
 pub mod limiter;

@@ -6,7 +6,8 @@
 //!
 //! In builds with debug assertions, environment variables break parts, so that tests can check the reaction of the
 //! node. `TRUENORTH_BREAK` names a part that panics one second after its start. `TRUENORTH_STALL` names a part that
-//! does nothing for twelve seconds, three seconds after its start. Release builds ignore both.
+//! does nothing for twelve seconds, three seconds after its start. `TRUENORTH_HOLD` names a point of the start where a
+//! process waits for ever, to be killed there. Release builds ignore all three.
 
 use std::fmt;
 use std::thread;
@@ -72,6 +73,13 @@ pub fn breaking_point(name: &str) {
     let _ = name;
 }
 
+/// A point of the start where this thread waits for ever if a variable asks for that.
+pub fn holding_point(name: &str) {
+    #[cfg(debug_assertions)]
+    broken::maybe_hold(name);
+    let _ = name;
+}
+
 /// The code that breaks parts.
 #[cfg(debug_assertions)]
 mod broken {
@@ -85,6 +93,7 @@ mod broken {
 
     const BREAK: &str = "TRUENORTH_BREAK";
     const STALL: &str = "TRUENORTH_STALL";
+    const HOLD: &str = "TRUENORTH_HOLD";
 
     /// How long a part runs before it panics.
     const WHOLE: Duration = Duration::from_secs(1);
@@ -112,6 +121,15 @@ mod broken {
         assert!(!breaks, "asked to by {BREAK}");
         sleep(SILENCE).await;
         task.await
+    }
+
+    pub(super) fn maybe_hold(name: &str) {
+        if env::var(HOLD).is_ok_and(|point| point == name) {
+            eprintln!("holding: {name}");
+            loop {
+                std::thread::sleep(SILENCE);
+            }
+        }
     }
 
     pub(super) fn maybe_panic(name: &str) {

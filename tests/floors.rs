@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["clock", "disk"],
-    &["config", "geoip", "monitor", "control", "store", "report", "limiter"],
+    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover"],
     &["server", "admin", "webhook"],
     &["cli"],
 ];
@@ -50,24 +50,27 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
     ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
     ("ipnetwork", &["geoip"]),
+    ("landlock", &["cli"]),
     ("libc", &["cli", "disk", "monitor", "server"]),
+    ("listenfd", &["handover"]),
     ("maxminddb", &["geoip"]),
+    ("nix", &["cli"]),
     ("percent_encoding", &["server"]),
     ("quinn", &["server"]),
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "webhook"]),
-    ("rustix", &["cli", "monitor"]),
+    ("rustix", &["cli", "handover", "monitor"]),
     ("rustls", &["cli", "config", "monitor", "server", "webhook"]),
     ("rustls_native_certs", &["monitor", "webhook"]),
-    ("serde", &["config", "geoip", "report", "store"]),
-    ("serde_json", &["config", "monitor", "report", "store"]),
+    ("serde", &["config", "geoip", "handover", "report", "store"]),
+    ("serde_json", &["config", "handover", "monitor", "report", "store"]),
     ("siphasher", &["config", "health", "steering", "wire"]),
     ("socket2", &["admin", "monitor", "server"]),
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "monitor", "limiter", "server", "vital", "webhook"]),
+    ("tokio", &["admin", "cli", "control", "handover", "monitor", "limiter", "server", "vital", "webhook"]),
     ("tokio_rustls", &["monitor", "server"]),
     ("toml", &["config"]),
     ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
@@ -79,10 +82,10 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "store", "admin", "cli"]),
+    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli"]),
     // Of files, it is the time of their last change: `config` compares it with now, and `disk` reads it.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
-    ("std::time::Instant", &["monitor", "control", "limiter", "server", "admin", "cli", "store"]),
+    ("std::time::Instant", &["monitor", "control", "handover", "limiter", "server", "admin", "cli", "store"]),
     ("std::net::UdpSocket", &["server"]),
 ];
 

@@ -5,6 +5,7 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -60,6 +61,13 @@ pub(super) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)>
     socket.bind(&address.into())?;
     socket.listen(LISTEN_BACKLOG)?;
     let listener: TcpListener = socket.into();
+    Ok((listener.local_addr()?, listener))
+}
+
+/// Uses a listener of another process. Returns it with its address.
+pub(super) fn adopt(socket: OwnedFd) -> io::Result<(SocketAddr, TcpListener)> {
+    let listener = TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
     Ok((listener.local_addr()?, listener))
 }
 

@@ -28,12 +28,12 @@ mod reports;
 mod rollouts;
 mod rooms;
 mod routes;
-mod socket;
 mod txt;
 
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ use tracing::warn;
 use crate::config::{Admin, Faults};
 use crate::control::{DynamicTxt, Handle, TxtError};
 use crate::counters::NodeCounters;
+use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
 use crate::name::Name;
 use crate::report::{Summary, Tallies, Traffic};
@@ -59,7 +60,6 @@ use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
 use rooms::Rooms;
-use socket::Socket;
 
 pub use journal::Journal;
 
@@ -152,8 +152,9 @@ struct AppState {
 /// Sockets that are bound, but not served yet.
 #[derive(Debug)]
 pub struct Bound {
-    listeners: Vec<(SocketAddr, TcpListener)>,
-    socket: Option<(Socket, UnixListener)>,
+    /// Each with its configured address, and the one with the port that the kernel chose.
+    listeners: Vec<(SocketAddr, SocketAddr, TcpListener)>,
+    socket: Option<(PrivateSocket, UnixListener)>,
 }
 
 /// The reason why the server cannot listen on an address or a path.
@@ -207,26 +208,41 @@ pub struct Node {
 pub struct Running {
     app: Arc<AppState>,
     addresses: Vec<SocketAddr>,
-    socket: Option<Socket>,
+    socket: Option<PrivateSocket>,
+    /// All listening sockets, for a process that replaces this one.
+    sockets: Vec<Labelled>,
     /// Listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
 }
 
 impl Bound {
-    /// Binds every address and the socket in the file system. For port 0 the kernel chooses one.
-    pub fn new(admin: &Admin) -> Result<Self, BindError> {
-        let bind = |&address: &SocketAddr| {
-            connection::bind(address).map_err(|error| BindError { place: address.to_string(), error })
+    /// Binds every address and the socket in the file system. For port 0 the kernel chooses one. Uses the sockets of
+    /// another process where it has any.
+    pub fn new(admin: &Admin, inherited: &mut Inherited) -> Result<Self, BindError> {
+        let bind = |&configured: &SocketAddr| {
+            let of_other = inherited.take(Role::Admin, configured).into_iter().next();
+            let bound = of_other.map_or_else(|| connection::bind(configured), connection::adopt);
+            let (address, listener) = bound.map_err(|error| BindError { place: configured.to_string(), error })?;
+            Ok((configured, address, listener))
         };
         let listeners = admin.listen.iter().map(bind).collect::<Result<_, _>>()?;
-        let bind =
-            |path: &Path| socket::bind(path).map_err(|error| BindError { place: path.display().to_string(), error });
+        let bind = |path: &Path| {
+            let of_other = inherited.take(Role::AdminFile, Label::of_file(path)).into_iter().next();
+            bind_file(path, of_other).map_err(|error| BindError { place: path.display().to_string(), error })
+        };
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
     }
 
     /// Other handles of the listeners over TCP.
     pub fn listeners(&self) -> io::Result<Vec<TcpListener>> {
-        self.listeners.iter().map(|(_, listener)| listener.try_clone()).collect()
+        self.listeners.iter().map(|(.., listener)| listener.try_clone()).collect()
+    }
+
+    /// Leaves the file of the socket to the process that it was inherited from.
+    pub fn leave(self) {
+        if let Some((file, _)) = self.socket {
+            file.leave();
+        }
     }
 
     /// Starts to answer on the current tokio runtime. Returns the receiver of orders.
@@ -257,9 +273,10 @@ impl Bound {
             started: Instant::now(),
             stopping: stop,
         });
-        let mut addresses = Vec::new();
-        for (address, listener) in self.listeners {
+        let (mut addresses, mut sockets) = (Vec::new(), Vec::new());
+        for (configured, address, listener) in self.listeners {
             addresses.push(address);
+            sockets.push(Labelled::new(Role::Admin, configured, listener.try_clone()?));
             let listener = tokio::net::TcpListener::from_std(listener)?;
             let routes = routes::all(app.clone(), Way::Network);
             let accepting = connection::accept(listener, routes, over_network.clone(), stopping.subscribe());
@@ -267,6 +284,7 @@ impl Bound {
         }
         let mut socket = None;
         if let Some((file, listener)) = self.socket {
+            sockets.push(Labelled::new(Role::AdminFile, Label::of_file(file.path()), listener.try_clone()?));
             let listener = tokio::net::UnixListener::from_std(listener)?;
             let routes = routes::all(app.clone(), Way::File);
             let accepting = connection::accept(listener, routes, over_file, stopping.subscribe());
@@ -275,7 +293,7 @@ impl Bound {
         }
         let telling = tell(rooms, stopping.subscribe());
         tokio::spawn(alarm.part("the task that logs the admin server's clients").run(telling));
-        Ok((Running { app, addresses, socket, stopping }, received))
+        Ok((Running { app, addresses, socket, sockets, stopping }, received))
     }
 }
 
@@ -287,7 +305,7 @@ impl Running {
 
     /// The socket in the file system.
     pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_ref().map(Socket::path)
+        self.socket.as_ref().map(PrivateSocket::path)
     }
 
     /// From now on, uses the tokens and hosts of this configuration.
@@ -295,11 +313,24 @@ impl Running {
         self.app.gate.store(Arc::new(Gate::new(admin)));
     }
 
+    /// Returns all listening sockets, for a process that replaces this one.
+    pub fn sockets(&self) -> &[Labelled] {
+        &self.sockets
+    }
+
+    /// Does the same as [`Running::stop`], but leaves the file of the socket to the process that replaced this one.
+    pub async fn retire(mut self) {
+        if let Some(file) = self.socket.take() {
+            file.leave();
+        }
+        self.stop().await;
+    }
+
     /// Answers the requests in progress, closes everything, and returns when the ports are free, at the latest after a
     /// second.
     pub async fn stop(self) {
-        let Self { app, addresses: _, socket, stopping } = self;
-        drop(socket);
+        let Self { app, addresses: _, socket, sockets, stopping } = self;
+        drop((socket, sockets));
         // It holds a receiver itself.
         drop(app);
         stopping.send_replace(());
@@ -343,6 +374,16 @@ impl AppState {
         }
         kept
     }
+}
+
+/// Binds the socket in the file system, or uses the one of another process.
+fn bind_file(path: &Path, of_other: Option<OwnedFd>) -> io::Result<(PrivateSocket, UnixListener)> {
+    let (file, listener) = match of_other {
+        Some(socket) => (PrivateSocket::inherit(path), socket.into()),
+        None => PrivateSocket::bind(path)?,
+    };
+    listener.set_nonblocking(true)?;
+    Ok((file, listener))
 }
 
 /// Logs how many connections were closed for newcomers, until the server stops.

@@ -40,6 +40,10 @@ impl IntoResponse for ApiError {
             // RFC 9110, section 11.6.1: a 401 says how to authenticate.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            // RFC 9110, section 15.6.4. The process that replaces this one takes the order then.
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
         response
     }
 }

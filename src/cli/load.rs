@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use std::{fs, io};
 
 use rustls::sign::CertifiedKey;
@@ -33,6 +34,8 @@ struct Databases {
     locations: Arc<Locations>,
     /// Databases that locate no client.
     mute: Vec<PathBuf>,
+    /// When each was made: the time since the Unix epoch.
+    built: Vec<Duration>,
 }
 
 /// A configuration that can be served.
@@ -46,6 +49,8 @@ pub(super) struct Loaded {
     /// The number of zones that share no tree with the previous snapshot.
     pub(super) built: usize,
     pub(super) warnings: Faults,
+    /// The databases, and when each was made: the time since the Unix epoch.
+    pub(super) databases: Vec<(PathBuf, Duration)>,
     /// Faults for things that the configuration needs and this process is not permitted to do.
     pub(super) forbidden: Faults,
 }
@@ -68,12 +73,22 @@ impl Loader {
         let databases = self.databases(disk, &server.databases, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
+        let made = server.databases.iter().cloned().zip(databases.built.iter().copied()).collect();
         warnings.0.extend(asked.check(&locations).0);
         let blueprint = Blueprint::compile(world, locations, previous);
         let forbidden = forbidden(icmp);
         let read = self.known.read();
         let built = previous.map_or(blueprint.zones().len(), |previous| blueprint.built_since(previous.blueprint()));
-        Ok(Loaded { server, credentials, blueprint: Arc::new(blueprint), read, built, warnings, forbidden })
+        Ok(Loaded {
+            server,
+            credentials,
+            blueprint: Arc::new(blueprint),
+            read,
+            built,
+            warnings,
+            databases: made,
+            forbidden,
+        })
     }
 
     fn databases(&mut self, disk: &Disk, paths: &[PathBuf], asked: &Asked) -> Result<&Databases, Faults> {
@@ -86,9 +101,9 @@ impl Loader {
                 let number = paths.iter().position(|path| path == fault.path());
                 database_fault(fault, number.and_then(|number| asked.database(number)), disk)
             };
-            let geoip::Loaded { locations, mute } =
+            let geoip::Loaded { locations, mute, built } =
                 geoip::load(disk, paths).map_err(|faults| Faults(faults.iter().map(fault).collect()))?;
-            Databases { files, locations: Arc::new(locations), mute }
+            Databases { files, locations: Arc::new(locations), mute, built }
         };
         Ok(self.databases.insert(databases))
     }

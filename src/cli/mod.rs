@@ -11,10 +11,13 @@ mod load;
 mod log;
 mod output;
 mod overrides;
+mod privileges;
 mod rollouts;
 mod serve;
 mod simulate;
 mod status;
+mod systemd;
+mod version;
 mod watch_files;
 
 use std::io::IsTerminal;
@@ -30,7 +33,7 @@ use crate::printable::Printable;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
-#[command(name = "truenorth", version, disable_help_subcommand = true)]
+#[command(name = "truenorth", version = version::VERSION, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,7 +42,13 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves the zones
-    Serve(ConfigFile),
+    Serve {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Take over from the running process without losing a query. Starts as usual if none runs
+        #[arg(long)]
+        replace: bool,
+    },
     /// Serves a sample zone, and plays its datacenters, which you can break and mend
     Demo(demo::Arguments),
     /// Reports every fault of the configuration with its file, line and column
@@ -99,7 +108,7 @@ pub fn run() -> ExitCode {
         Err(usage) => return tell_usage(&usage),
     };
     match cli.command {
-        Command::Serve(file) => serve::run(&file.config),
+        Command::Serve { config, replace } => serve::run(&config.config, replace),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.config, json),
         Command::Explain(arguments) => explain::run(&arguments),

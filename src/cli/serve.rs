@@ -13,11 +13,14 @@ mod files;
 mod notifier;
 mod orders;
 mod parts;
+mod replace;
 mod serials;
 mod signals;
+mod start;
+mod told;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -28,36 +31,31 @@ use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 use tracing::{error, info, warn};
 
-use super::descriptors::Descriptors;
 use super::kept_latency::KeptLatency;
 use super::log::{Log, log_to_stderr};
-use super::log_faults;
+use super::privileges::Privileges;
 use super::watch_files::FileWatch;
-use crate::admin::{self, Journal};
-use crate::answer::Rotation;
-use crate::config::{Faults, Listen, Severity, certificate_expires};
-use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
-use crate::counters::NodeCounters;
+use super::{log_faults, output, systemd, version};
+use crate::admin;
+use crate::config::{Faults, Severity, certificate_expires};
+use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
-use crate::health::{Kept, RecoveryState};
-use crate::report::{EventKind, Summary, Tallies};
-use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
+use crate::handover::Inherited;
+use crate::report::{EventKind, Summary};
+use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{HEALTH, OVERRIDES, RECOVERIES, ROLLOUTS};
-use crate::vital::{self, Alarm, Ends};
+use crate::vital::{self, End, Ends};
 use crate::watch::Lateness;
-use files::{Files, judge_lost, warn_of_hosts};
+use files::{Files, count_load, judge_lost, warn_of_hosts};
 use notifier::Notifier;
 use orders::Orders;
-use parts::{keeper, prober, publisher};
+use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
+use start::Beginning;
 
 /// Longest time that control may take to hand over its last changes when the node stops. It takes milliseconds unless
 /// control hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
-
-/// How often counters of replaced configurations are looked at. Until then their memory is not free.
-const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// The reason why serving did not begin, or ended without a request.
 pub(super) enum ServeError {
@@ -73,15 +71,41 @@ impl From<Faults> for ServeError {
     }
 }
 
-/// Serves until a signal says to stop. Returns exit code 1 if serving never began, or ended by itself.
-pub(super) fn run(path: &Path) -> ExitCode {
+/// Serves until a signal says to stop, or another process takes over. Returns exit code 1 if serving never began, or
+/// ended by itself. With `replaces` it takes over from the running process, if there is one.
+pub(super) fn run(path: &Path, replaces: bool) -> ExitCode {
+    // This removes environment variables, so it comes before all threads.
+    let inherited = match Inherited::from_systemd() {
+        Ok(inherited) => inherited,
+        Err(error) => {
+            output::complain(format_args!("truenorth: {error}"));
+            return ExitCode::from(super::BAD);
+        }
+    };
+    let privileges = match Privileges::settle(path) {
+        Ok(privileges) => privileges,
+        Err(why) => {
+            output::complain(format_args!("truenorth: {why}"));
+            return ExitCode::from(super::BAD);
+        }
+    };
     run_to_end(|log, signals| async move {
         log_to_stderr(&log);
+        info!(version = version::VERSION, config = %path.display(), "starting");
+        privileges.tell();
         let (alarm, ends) = vital::alarm();
+        let start = async {
+            let beginning = if replaces {
+                Beginning::as_replacement(path, inherited).await
+            } else {
+                Beginning::alone(path, inherited).await
+            };
+            Node::begin(beginning?, privileges, &log, &alarm).await
+        };
         // Before the node answers there is nothing to drain.
         let node = tokio::select! {
             () = signals.stop() => return Ok(()),
-            node = Node::start(path, &log, &alarm) => node?,
+            node = start => node?,
         };
         node.run(signals, ends).await
     })
@@ -153,8 +177,8 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
         let _ = done.send(work());
     };
     let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
-    spawned.map_err(|error| format!("the files were not read: cannot start a thread: {error}"))?;
-    result.await.map_err(|_| "the files were not read: the thread that reads them panicked".to_owned())
+    spawned.map_err(|error| format!("cannot start a thread: {error}"))?;
+    result.await.map_err(|_| "the thread that does the work panicked".to_owned())
 }
 
 /// A node that serves.
@@ -166,7 +190,6 @@ pub(super) struct Node {
     control_task: tokio::task::JoinHandle<()>,
     /// The storage of measured round trips.
     latency: KeptLatency,
-    counters: Arc<NodeCounters>,
     lateness: Arc<Lateness>,
     addresses: Vec<std::net::SocketAddr>,
     encrypted: EncryptedAddresses,
@@ -176,109 +199,20 @@ pub(super) struct Node {
     notifier: Notifier,
     admin: Option<admin::Running>,
     orders: Orders,
+    successors: Waiting,
+    started: Instant,
+    /// The path of this program; after an upgrade, the new program is there.
+    program: Option<PathBuf>,
+}
+
+/// The reason why a node ends.
+enum Ending {
+    Asked,
+    Failed(End),
+    Replaced(Box<HandedOver>),
 }
 
 impl Node {
-    /// Reads everything, binds every socket, probes every target once, and begins to answer. Tells `alarm` if a part of
-    /// the node ends by itself.
-    pub(super) async fn start(path: &Path, log: &Log, alarm: &Alarm) -> Result<Self, ServeError> {
-        let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
-        let counters = Arc::new(NodeCounters::default());
-        log.count_in(&counters);
-        let began = Instant::now();
-        let (files, loaded, txt) = Files::open(path.to_owned()).await?;
-        count_load(&counters, began, true);
-        log_faults(&loaded.warnings);
-        let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
-        let Listen { dns, tls, https, quic } = loaded.server.listen.clone();
-        let mut bound = Bound::new(&dns, workers).map_err(|error| other(&error))?.with_alarm(alarm.clone());
-        if let Some(credentials) = loaded.credentials {
-            counters.certificate_expires.store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
-            let encrypted = EncryptedAddresses { tls, https, quic };
-            bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
-        }
-        let addresses = bound.addresses();
-        let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
-        let admin = loaded.server.admin;
-        let admin = admin.map(|admin| Ok((admin::Bound::new(&admin)?, admin))).transpose();
-        let admin = admin.map_err(|error: admin::BindError| other(&error))?;
-        if let Some((admin, _)) = &admin {
-            bound = bound.with_admin(admin.listeners().map_err(|error| other(&error))?);
-        }
-        // All sockets are bound: divide the descriptors that are left.
-        let descriptors = Descriptors::share();
-        let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
-        let bound = bound.with_counters(files.tallies.traffic().clone());
-
-        let journal = Arc::new(Journal::new());
-        let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
-        notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
-        let (control, received) = Handle::new();
-        let (first, first_published) = oneshot::channel();
-        let machine = Control::new(fastrand::u64(..), descriptors.probes);
-        let (lateness, probes) = (machine.lateness(), machine.probe_counters());
-        let latency = KeptLatency::new(files.store.clone());
-        let (keep, measured) = (keeper(files.store.clone()), latency.clone());
-        let keep_latency = move |table, now| measured.keep(table, now);
-        let publish = publisher(first, files.tallies.clone(), counters.clone());
-        let running = control::run(machine, received, prober(), publish, keep, keep_latency, notifier.teller());
-        let control_task = tokio::spawn(alarm.part("control").run(running));
-        let kept = files.store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record)));
-        control.tell(Event::Restore(kept.collect())).await;
-        let recovery_states =
-            files.store.all(&RECOVERIES).into_iter().map(|(key, record)| (key, RecoveryState::from(record)));
-        control.tell(Event::Resume(recovery_states.collect())).await;
-        let placed = files.store.all(&OVERRIDES).into_iter();
-        let placed = placed.filter_map(|(key, record)| record.into_override(key)).collect();
-        control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
-        let rolled_out = files.store.all(&ROLLOUTS).into_iter();
-        let rolled_out = rolled_out.filter_map(|(key, record)| record.into_kept(&key)).collect();
-        control.tell(Event::Rollout(RolloutEvent::Restore(rolled_out))).await;
-        let latest = loaded.blueprint;
-        control.tell(Event::Adopt(latest.clone())).await;
-        let published = first_published.await.map_err(|error| other(&error))?;
-        latency.recall(&control);
-        let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        let tidying = tidy(files.tallies.clone(), published.clone());
-        tokio::spawn(alarm.part("the task that keeps counters").run(tidying));
-        let started = admin.map(|(bound, admin)| {
-            let node = admin::Node {
-                published: published.clone(),
-                control: control.clone(),
-                journal,
-                dns: addresses.clone(),
-                store: files.store.clone(),
-                limiter: running.limiter().clone(),
-                losses: running.losses().clone(),
-                tallies: files.tallies.clone(),
-                counters: counters.clone(),
-                probes,
-                lateness: lateness.clone(),
-                connections: descriptors.admin,
-                alarm: alarm.clone(),
-            };
-            bound.start(&admin, node)
-        });
-        let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
-        Ok(Self {
-            files,
-            running,
-            published,
-            control,
-            control_task,
-            latency,
-            counters,
-            lateness,
-            addresses,
-            encrypted,
-            latest,
-            txt,
-            notifier,
-            admin,
-            orders: Orders::new(orders),
-        })
-    }
-
     /// The addresses that answer DNS.
     pub(super) fn addresses(&self) -> &[std::net::SocketAddr] {
         &self.addresses
@@ -297,15 +231,34 @@ impl Node {
         if let Some(admin) = &self.admin {
             info!(addresses = ?admin.addresses(), socket = admin.socket().map(|path| tracing::field::display(path.display())), "admin server listening");
         }
-        let failed = loop {
+        systemd::ready(&self.status());
+        let ending = loop {
             // A started order is dropped: nobody was told that it is done.
-            tokio::select! {
+            let ready = tokio::select! {
                 biased;
-                () = signals.stop() => break None,
-                end = ends.next() => break Some(end),
-                () = self.turn(&signals) => {}
+                () = signals.stop() => break Ending::Asked,
+                end = ends.next() => break Ending::Failed(end),
+                ready = self.turn(&signals) => ready,
+            };
+            // Not interrupted: either this process owns everything or the other one.
+            if let Some(ready) = ready
+                && let Some(handed_over) = self.hand_over(ready).await
+            {
+                break Ending::Replaced(Box::new(handed_over));
             }
         };
+        let failed = match ending {
+            Ending::Asked => None,
+            Ending::Failed(end) => Some(end),
+            Ending::Replaced(handed_over) => {
+                tokio::select! {
+                    () = signals.stop() => {}
+                    () = self.retire(*handed_over) => {}
+                }
+                return Ok(());
+            }
+        };
+        systemd::stopping();
         if let Some(end) = failed {
             error!("{end}; this is a bug of truenorth. The node stops, because its answers would soon be out of date");
         }
@@ -344,22 +297,53 @@ impl Node {
         }
     }
 
-    /// Waits for the next thing to do, and does it.
-    async fn turn(&mut self, signals: &Signals) {
+    /// Waits for the next thing to do, and does it. Returns the process that is ready to replace this one, if there is
+    /// one.
+    async fn turn(&mut self, signals: &Signals) -> Option<Ready> {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
             () = changed(&mut self.files.watch) => "file changed",
-            order = self.orders.next() => return self.obey(order).await,
-            () = orders::expiry(&self.txt) => return self.expire().await,
+            successor = self.successors.next() => return self.prepare_hand_over(successor).await,
+            () = signals.replace() => {
+                self.start_successor();
+                return None;
+            }
+            () = signals.summary() => {
+                self.tell_summary().await;
+                return None;
+            }
+            order = self.orders.next() => {
+                self.obey(order).await;
+                return None;
+            }
+            () = orders::expiry(&self.txt) => {
+                self.expire().await;
+                return None;
+            }
         };
         // The faults were already logged.
         let _ = self.reload(reason, false).await;
+        None
+    }
+
+    /// The line that `systemctl status` shows.
+    fn status(&self) -> String {
+        let zones = self.latest.zones().len();
+        format!("{}, answering, {zones} zone{}", version::PROGRAM, if zones == 1 { "" } else { "s" })
     }
 
     /// Reads the configuration again. Fails with the faults that keep the old configuration, or with those that would
     /// stop its being served. A configuration without a zone, while zones are served, is accepted only if
     /// `may_be_empty`: a folder that is not mounted looks like one.
     async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
+        systemd::reloading();
+        let reloaded = self.try_to_reload(reason, may_be_empty).await;
+        let failed = if reloaded.is_ok() { "" } else { "; the last reload failed: the files have faults" };
+        systemd::ready(&format!("{}{failed}", self.status()));
+        reloaded
+    }
+
+    async fn try_to_reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let (previous, began) = (self.published.load_full(), Instant::now());
         // Reading and compiling take a while. Probes and answers go on in the meantime.
         let loaded = self.files.load(previous.clone(), &self.txt).await;
@@ -369,11 +353,14 @@ impl Node {
         log_faults(faults);
         let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
         let taken = loaded.is_ok();
-        count_load(&self.counters, began, taken);
+        count_load(&self.files.counters, began, taken);
         self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one stays in use"))?;
         if let Some(credentials) = loaded.credentials {
-            self.counters.certificate_expires.store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
+            self.files
+                .counters
+                .certificate_expires
+                .store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
             if self.running.show(credentials) {
                 info!("certificate replaced");
             }
@@ -385,31 +372,10 @@ impl Node {
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
+        told::tell_zones(&previous, &loaded.blueprint);
         self.latest = loaded.blueprint;
         let served = self.control.adopt(self.latest.clone()).await;
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
-    }
-}
-
-/// Counts a configuration that was read.
-fn count_load(counters: &NodeCounters, began: Instant, is_good: bool) {
-    let now = crate::clock::unix_time();
-    counters.loaded_at.store(now, Relaxed);
-    counters.is_last_load_bad.store(!is_good, Relaxed);
-    if is_good {
-        counters.loads.fetch_add(1, Relaxed);
-        counters.loaded_well_at.store(now, Relaxed);
-        counters.load_times.record(began.elapsed());
-    } else {
-        counters.failed_loads.fetch_add(1, Relaxed);
-    }
-}
-
-/// Keeps the counts of replaced configurations as soon as no worker uses them, for as long as the node runs.
-async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
-    loop {
-        tokio::time::sleep(TIDY_EVERY).await;
-        tallies.tidy(&published.load());
     }
 }
 

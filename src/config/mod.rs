@@ -39,6 +39,7 @@ mod pointers;
 mod pools;
 mod prefix;
 mod presentation;
+mod process;
 mod protocol;
 mod records;
 mod recovery;
@@ -93,6 +94,7 @@ pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use known::Known;
 pub use listen::Listen;
 pub use located::Asked;
+pub use process::Process;
 pub use server::{Server, Watching};
 pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
@@ -173,15 +175,35 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
 
-/// Reads only the path of the state folder from the server file at `path`. The rest of the file can be read only with
-/// the contents of that folder.
-pub fn load_state_folder(path: &Path) -> Result<PathBuf, Faults> {
+/// The part of the server file that is needed before everything else is read.
+#[derive(Debug)]
+pub struct Early {
+    /// The folder of run-time state. The rest of the file can be read only with its contents.
+    pub state: PathBuf,
+    /// The user of the process, and what it gives up.
+    pub process: Process,
+    /// The folders in which the node creates files.
+    pub writable: Vec<PathBuf>,
+}
+
+/// Reads the early part of the server file at `path`.
+pub fn load_early(path: &Path) -> Result<Early, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
-    let read = |mut table: TomlTable<'_>, faults: &mut Faults| server::state_folder(&mut table, folder, faults);
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
+        let state = server::state_folder(&mut table, folder, faults);
+        let process = process::read(&mut table, faults);
+        let admin = table.take("admin").and_then(|value| value.table("`[admin]`", faults));
+        let socket = admin.and_then(|mut admin| admin.take("socket")?.string(faults));
+        let socket = socket.and_then(|socket| Some(folder.join(&socket.value).parent()?.to_owned()));
+        // An empty path is the current folder.
+        let or_here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+        let writable = [Some(state.clone()), socket].into_iter().flatten().map(or_here).collect();
+        Early { state, process, writable }
+    };
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
-    let state = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
-    state.filter(|_| !faults.has_errors()).ok_or(faults)
+    let early = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
+    early.filter(|_| !faults.has_errors()).ok_or(faults)
 }
 
 fn load_all(

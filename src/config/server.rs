@@ -16,6 +16,7 @@ use super::admin::{self, Admin};
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
+use super::process::{self, Process};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
@@ -52,6 +53,8 @@ pub struct Server {
     pub databases: Vec<PathBuf>,
     /// When changed files are read again.
     pub watching: Watching,
+    /// The user of the process, and what it gives up.
+    pub process: Process,
 }
 
 /// When files that change are read again without an order.
@@ -103,6 +106,7 @@ pub(super) fn read(
     let ListenSection { listen, credentials } = listen::read(table.take("listen"), folder, disk, faults);
     let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
     let watching = read_reload(table.take("reload"), faults);
+    let process = process::read(&mut table, faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let database_places = databases.iter().map(|database| database.place.clone()).collect();
     let databases = databases.into_iter().map(|database| database.value).collect();
@@ -116,7 +120,7 @@ pub(super) fn read(
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
-    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching };
+    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching, process };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
         server,

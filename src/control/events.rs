@@ -45,7 +45,7 @@ pub enum Event {
     Rollout(RolloutEvent),
     /// Time passed.
     Tick,
-    /// The node stops: everything that waits to be kept is kept now.
+    /// The node stops, or pauses to be replaced: everything that waits to be kept is kept now.
     Stop,
 }
 

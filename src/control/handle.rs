@@ -30,6 +30,41 @@ pub enum Message {
     Overrides(oneshot::Sender<Vec<(Override, bool)>>),
     /// Asks for the state of all roll-outs.
     Rollouts(oneshot::Sender<Vec<View>>),
+    /// Asks control to keep everything and then to pause.
+    Pause(PauseRequest),
+}
+
+/// The end of a [`Pause`] where control waits.
+#[derive(Debug)]
+pub struct PauseRequest {
+    began: oneshot::Sender<()>,
+    over: oneshot::Receiver<End>,
+}
+
+/// Tells control to end.
+#[derive(Debug)]
+struct End;
+
+/// A pause of control: it has handed over everything to be kept, and does nothing until this is dropped. Messages wait
+/// meanwhile.
+#[derive(Debug)]
+pub struct Pause(oneshot::Sender<End>);
+
+impl Pause {
+    /// Ends control. Messages that waited are lost, and their senders learn that.
+    pub fn end(self) {
+        // Control may have ended before.
+        let _ = self.0.send(End);
+    }
+}
+
+impl PauseRequest {
+    /// Pauses. Returns true if control is to end then.
+    pub(super) async fn hold(self) -> bool {
+        // Whoever asked may be gone, and has dropped the pause then.
+        let _ = self.began.send(());
+        self.over.await.is_ok()
+    }
 }
 
 /// Sends messages to control; cheap to clone. Its methods return `None` when control is gone, as it is while a node
@@ -101,6 +136,18 @@ impl Handle {
         let (reply, published) = oneshot::channel();
         self.messages.send(Message::Published(reply)).await.ok()?;
         published.await.ok()
+    }
+
+    /// Pauses control, after everything that it was told before is kept. The process then seems to have been stopped: no
+    /// endpoint counts as silent because of the pause. `None` if control is gone.
+    pub async fn pause(&self) -> Option<Pause> {
+        // Whoever waits for an earlier order to be published is told first.
+        self.published().await?;
+        let (began, begun) = oneshot::channel();
+        let (pause, over) = oneshot::channel();
+        self.messages.send(Message::Pause(PauseRequest { began, over })).await.ok()?;
+        begun.await.ok()?;
+        Some(Pause(pause))
     }
 
     /// The state of all targets.

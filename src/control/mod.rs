@@ -40,7 +40,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::{Effect, Event, Expiring, NodeEvent, Publication};
-pub use handle::{Handle, Inbox, Message};
+pub use handle::{Handle, Inbox, Message, Pause, PauseRequest};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
 pub use now::Now;

@@ -14,8 +14,8 @@ use tracing::{error, info, warn};
 use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, Publication,
-    REMAP_RETRY, RolloutReply, Turn,
+    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, PauseRequest,
+    Publication, REMAP_RETRY, RolloutReply, Turn,
 };
 use crate::clock::wall;
 use crate::duration::Written;
@@ -178,6 +178,8 @@ struct Asked {
     configurations: Waiting,
     /// Callers that wait until earlier events are published.
     publication: Vec<oneshot::Sender<()>>,
+    /// A pause that begins once everything is kept.
+    pause: Option<PauseRequest>,
 }
 
 impl Asked {
@@ -196,6 +198,10 @@ impl Asked {
             Message::Overrides(reply) => {
                 let store = control.overrides();
                 let _ = reply.send(store.all().map(|item| (item.clone(), store.is_in_force(item.id))).collect());
+            }
+            Message::Pause(request) => {
+                self.pause = Some(request);
+                return Event::Stop;
             }
         }
         Event::Tick
@@ -276,7 +282,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
         if pause > SWEEP + NOTICEABLE_PAUSE {
             control.sleep(pause);
         }
-        let is_last = matches!(event, Event::Stop);
+        let is_last = matches!(event, Event::Stop) && asked.pause.is_none();
         untold.extend(expiring(&mut expiries, &event, &control, now.wall).map(NodeEvent::Certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
         for effect in control.step(event, now) {
@@ -340,6 +346,11 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             tell(std::mem::take(&mut untold), None);
         }
         if is_last {
+            return;
+        }
+        if let Some(pause) = asked.pause.take()
+            && pause.hold().await
+        {
             return;
         }
         retired.free_unused();

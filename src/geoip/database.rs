@@ -10,6 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use std::panic;
 use std::path::Path;
 use std::thread;
+use std::time::Duration;
 
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use maxminddb::{LookupResult, MaxMindDbError, Reader, WithinOptions};
@@ -45,8 +46,8 @@ const NETWORKS_AT_LEAST: usize = 1024;
 /// it.
 const STACK_OCTETS: usize = 8 << 20;
 
-/// Reads one database. Fails if the file cannot be read, or is not a valid MMDB file.
-pub(super) fn read(disk: &Disk, path: &Path) -> Result<FactRuns, GeoipFault> {
+/// Reads one database. Returns the time since the Unix epoch when it was made, too. Fails if the file cannot be read, or is not a valid MMDB file.
+pub(super) fn read(disk: &Disk, path: &Path) -> Result<(FactRuns, Duration), GeoipFault> {
     let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
     let octets = disk.read(path).map_err(unreadable)?.octets;
     thread::scope(|scope| {
@@ -59,10 +60,12 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<FactRuns, GeoipFault> {
     })
 }
 
-fn read_here(path: &Path, octets: Vec<u8>) -> Result<FactRuns, GeoipFault> {
+fn read_here(path: &Path, octets: Vec<u8>) -> Result<(FactRuns, Duration), GeoipFault> {
     let reader = Reader::from_source(octets)
         .map_err(|error| GeoipFault::NotMmdb { path: path.into(), reason: error.to_string() })?;
-    Walk::new(&reader).finish().map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })
+    let walked = Walk::new(&reader).finish();
+    let facts = walked.map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })?;
+    Ok((facts, Duration::from_secs(reader.metadata().build_epoch)))
 }
 
 /// A walk over the whole tree of one file.

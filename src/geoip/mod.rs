@@ -20,6 +20,7 @@ mod table;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::table::FactRuns;
 use crate::disk::Disk;
@@ -32,6 +33,8 @@ pub struct Loaded {
     pub locations: Locations,
     /// Files without any location: valid ones that are empty or of a kind with other facts.
     pub mute: Vec<PathBuf>,
+    /// When each file was made, as the file says: the time since the Unix epoch.
+    pub built: Vec<Duration>,
 }
 
 /// Loads the databases at `paths`. Each field of a location is from the first database that has it. If none has the
@@ -40,10 +43,11 @@ pub struct Loaded {
 /// Fails with the faults of all files, not only the first one.
 pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<GeoipFault>> {
     let mut merged: Option<FactRuns> = None;
-    let (mut mute, mut faults) = (Vec::new(), Vec::new());
+    let (mut mute, mut faults, mut built) = (Vec::new(), Vec::new(), Vec::new());
     for path in paths.iter().map(AsRef::as_ref) {
         match database::read(disk, path) {
-            Ok(later) => {
+            Ok((later, at)) => {
+                built.push(at);
                 if later.is_empty() {
                     mute.push(path.to_owned());
                 }
@@ -58,7 +62,7 @@ pub fn load<P: AsRef<Path>>(disk: &Disk, paths: &[P]) -> Result<Loaded, Vec<Geoi
     if !faults.is_empty() {
         return Err(faults);
     }
-    Ok(Loaded { locations: merge::complete(merged.unwrap_or_else(FactRuns::empty)), mute })
+    Ok(Loaded { locations: merge::complete(merged.unwrap_or_else(FactRuns::empty)), mute, built })
 }
 
 /// The fault of a database file.

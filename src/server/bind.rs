@@ -4,12 +4,14 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{batch, udp};
 use crate::answer::Transport;
+use crate::handover::{Inherited, Role};
 
 /// Octets of queries that the kernel buffers for a busy worker: about a thousand queries. The kernel doubles the number
 /// for its own overhead, and grants no more than `net.core.rmem_max`.
@@ -31,11 +33,20 @@ const PORT_ATTEMPTS: usize = 32;
 /// The sockets of one address.
 #[derive(Debug)]
 pub(super) struct Sockets {
+    /// The address, as configured.
+    pub(super) configured: SocketAddr,
     /// The address, with the port that the kernel chose.
     pub(super) address: SocketAddr,
-    /// One for each worker.
-    pub(super) udp: Vec<Socket>,
+    /// One for each worker, or fewer if they come from another process: then workers share them in turn.
+    pub(super) udp: Vec<Arc<Socket>>,
     pub(super) tcp: TcpListener,
+}
+
+/// A listener of an encrypted transport, with its configured address.
+#[derive(Debug)]
+pub(super) struct Listener<S> {
+    pub(super) configured: SocketAddr,
+    pub(super) socket: S,
 }
 
 /// The reason why the server cannot listen on an address.
@@ -95,8 +106,17 @@ impl From<io::Error> for BindFailure {
 
 impl Sockets {
     /// Binds one address, with a UDP socket for each worker. For port 0 the kernel chooses a port, the same for UDP and
-    /// TCP.
-    pub(super) fn bind(address: SocketAddr, workers: NonZeroUsize) -> Result<Self, BindError> {
+    /// TCP. Uses inherited sockets instead if there are any for this address: all of them, because a socket of the
+    /// group (SO_REUSEPORT) that nobody reads would swallow its part of the queries.
+    pub(super) fn bind(
+        address: SocketAddr,
+        workers: NonZeroUsize,
+        inherited: &mut Inherited,
+    ) -> Result<Self, BindError> {
+        let (udp, tcp) = (inherited.take(Role::Udp, address), inherited.take(Role::Tcp, address));
+        if !udp.is_empty() || !tcp.is_empty() {
+            return Self::adopt(address, udp, tcp, workers);
+        }
         let mut attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
         loop {
             attempts -= 1;
@@ -111,29 +131,67 @@ impl Sockets {
         let fault = |transport| move |error: io::Error| BindError { address, transport, reason: error.into() };
         let (chosen, udp) = bind_udp(address, workers).map_err(fault(Transport::Udp))?;
         let tcp = bind_tcp(chosen).map_err(fault(Transport::Tcp))?;
-        Ok(Self { address: chosen, udp, tcp })
+        Ok(Self { configured: address, address: chosen, udp, tcp })
+    }
+
+    /// Uses sockets of another process. Binds what is missing.
+    fn adopt(
+        configured: SocketAddr,
+        udp: Vec<OwnedFd>,
+        tcp: Vec<OwnedFd>,
+        workers: NonZeroUsize,
+    ) -> Result<Self, BindError> {
+        let fault =
+            |transport| move |error: io::Error| BindError { address: configured, transport, reason: error.into() };
+        let tcp = tcp.into_iter().map(adopt_tcp).next().transpose().map_err(fault(Transport::Tcp))?;
+        let udp = udp.into_iter().map(|socket| adopt_udp(socket, configured)).collect::<io::Result<Vec<_>>>();
+        let mut udp = udp.map_err(fault(Transport::Udp))?;
+        let known = udp.first().map(|socket| local_address(socket)).transpose().map_err(fault(Transport::Udp))?;
+        let known = known.or_else(|| tcp.as_ref()?.local_addr().ok());
+        let mut address = known.unwrap_or(configured);
+        if udp.is_empty() {
+            (address, udp) = bind_udp(address, workers).map_err(fault(Transport::Udp))?;
+        }
+        let tcp = tcp.map_or_else(|| bind_tcp(address).map_err(fault(Transport::Tcp)), Ok)?;
+        Ok(Self { configured, address, udp, tcp })
+    }
+
+    /// The number of workers for UDP: at least one for each socket.
+    pub(super) fn workers(&self, wanted: NonZeroUsize) -> usize {
+        self.udp.len().max(wanted.get())
     }
 }
 
-/// Binds a listener for an encrypted transport over TCP.
-pub(super) fn bind_stream(address: SocketAddr, transport: Transport) -> Result<TcpListener, BindError> {
-    bind_tcp(address).map_err(|error| BindError { address, transport, reason: error.into() })
+/// Binds a listener for an encrypted transport over TCP, or uses an inherited one.
+pub(super) fn bind_stream(
+    configured: SocketAddr,
+    transport: Transport,
+    role: Role,
+    inherited: &mut Inherited,
+) -> Result<Listener<TcpListener>, BindError> {
+    let inherited = inherited.take(role, configured).into_iter().next();
+    let socket = inherited.map_or_else(|| bind_tcp(configured), adopt_tcp);
+    let socket = socket.map_err(|error| BindError { address: configured, transport, reason: error.into() })?;
+    Ok(Listener { configured, socket })
 }
 
-/// Binds a socket for QUIC, which sets its own options.
-pub(super) fn bind_quic(address: SocketAddr) -> Result<UdpSocket, BindError> {
+/// Binds a socket for QUIC, which sets its own options, or uses an inherited one.
+pub(super) fn bind_quic(address: SocketAddr, inherited: &mut Inherited) -> Result<Listener<UdpSocket>, BindError> {
+    if let Some(socket) = inherited.take(Role::Quic, address).into_iter().next() {
+        return Ok(Listener { configured: address, socket: socket.into() });
+    }
     let bind = || {
         let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
         socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.bind(&address.into())?;
-        Ok(socket.into())
+        Ok(Listener { configured: address, socket: socket.into() })
     };
     bind().map_err(|error: io::Error| BindError { address, transport: Transport::Quic, reason: error.into() })
 }
 
 /// Returns the address with its port, and a socket for each worker.
-fn bind_udp(address: SocketAddr, workers: NonZeroUsize) -> io::Result<(SocketAddr, Vec<Socket>)> {
+fn bind_udp(address: SocketAddr, workers: NonZeroUsize) -> io::Result<(SocketAddr, Vec<Arc<Socket>>)> {
     // SO_REUSEPORT would let any process of this user bind the address too, even a second truenorth, and take a part of
     // the queries. So the first socket is bound without it, which fails if the address is in use. Only then the option
     // is set, for the other workers.
@@ -141,23 +199,48 @@ fn bind_udp(address: SocketAddr, workers: NonZeroUsize) -> io::Result<(SocketAdd
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
     let chosen = local_address(&first)?;
-    let mut sockets = vec![first];
+    let mut sockets = vec![Arc::new(first)];
     for _ in 1..workers.get() {
         let socket = udp_socket(address)?;
         socket.set_reuse_port(true)?;
         socket.bind(&chosen.into())?;
-        sockets.push(socket);
+        sockets.push(Arc::new(socket));
     }
     Ok((chosen, sockets))
 }
 
 fn udp_socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = socket(address, Type::DGRAM, Protocol::UDP)?;
+    set_udp_options(&socket, address)?;
+    Ok(socket)
+}
+
+fn set_udp_options(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.set_read_timeout(Some(udp::RECEIVE_TIMEOUT))?;
-    batch::set_options(socket.as_fd(), address)?;
-    Ok(socket)
+    batch::set_options(socket.as_fd(), address)
+}
+
+/// Another program, or another version of this one, may have set other options.
+fn adopt_udp(socket: OwnedFd, address: SocketAddr) -> io::Result<Arc<Socket>> {
+    let socket = Socket::from(socket);
+    socket.set_nonblocking(false)?;
+    set_udp_options(&socket, address)?;
+    Ok(Arc::new(socket))
+}
+
+fn adopt_tcp(socket: OwnedFd) -> io::Result<TcpListener> {
+    let socket = Socket::from(socket);
+    socket.set_nonblocking(true)?;
+    listen(&socket)?;
+    Ok(socket.into())
+}
+
+fn listen(socket: &Socket) -> io::Result<()> {
+    // If the kernel is configured without it (`net.ipv4.tcp_fastopen`), clients only lose a round trip.
+    let _ = batch::accept_fast_open(socket.as_fd(), FAST_OPEN_QUEUE);
+    socket.listen(LISTEN_BACKLOG)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -166,9 +249,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    // If the kernel is configured without it (`net.ipv4.tcp_fastopen`), clients only lose a round trip.
-    let _ = batch::accept_fast_open(socket.as_fd(), FAST_OPEN_QUEUE);
-    socket.listen(LISTEN_BACKLOG)?;
+    listen(&socket)?;
     Ok(socket.into())
 }
 

@@ -24,6 +24,7 @@ mod doq;
 mod https;
 mod memory;
 mod pressure;
+mod pulse;
 mod quic;
 mod rate_limit;
 mod service;
@@ -36,22 +37,25 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport};
 use crate::counters::{Tally, Traffic};
+use crate::handover::{Inherited, Labelled, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, Part};
-use bind::Sockets;
 pub use bind::{BindError, BindFailure};
+use bind::{Listener, Sockets};
 use pressure::Pressure;
+pub use pulse::WorkerPulse;
 use quic::QuicAcceptor;
 use rate_limit::RateLimiter;
 use service::Service;
@@ -66,10 +70,14 @@ pub const GRACE: Duration = Duration::from_secs(1);
 /// Maximum time that stopping then waits for closed connections, and for workers to answer their last queries.
 pub const LAST_GRACE: Duration = Duration::from_secs(1);
 
+/// Maximum time that connections over TCP and TLS are served after another process replaced this one.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
 /// Bound sockets, on which no query is answered yet.
 #[derive(Debug)]
 pub struct Bound {
     sockets: Vec<Sockets>,
+    workers: NonZeroUsize,
     encrypted: Option<Encrypted>,
     /// Listeners of the admin server, to count the connections that the kernel refuses there.
     admin: Vec<TcpListener>,
@@ -77,6 +85,9 @@ pub struct Bound {
     alarm: Alarm,
     /// `None` if nobody counts.
     traffic: Option<Arc<Traffic>>,
+    inherited: Inherited,
+    /// Becomes true when the sockets of QUIC may be read; `None` if they may be read at once.
+    quic_gate: Option<watch::Receiver<bool>>,
 }
 
 /// The addresses of encrypted DNS.
@@ -93,9 +104,9 @@ pub struct EncryptedAddresses {
 /// The sockets of encrypted transports, and their certificate.
 #[derive(Debug)]
 struct Encrypted {
-    tls: Vec<TcpListener>,
-    https: Vec<TcpListener>,
-    quic: Vec<UdpSocket>,
+    tls: Vec<Listener<TcpListener>>,
+    https: Vec<Listener<TcpListener>>,
+    quic: Vec<Listener<UdpSocket>>,
     shown: Arc<Shown>,
 }
 
@@ -106,36 +117,73 @@ pub struct Running {
     losses: Arc<Losses>,
     /// The certificate of encrypted transports; `None` without such transports.
     shown: Option<Arc<Shown>>,
+    /// All listening sockets, for a process that replaces this one.
+    sockets: Vec<Labelled>,
+    /// The tasks of QUIC's sockets.
+    quic: Vec<JoinHandle<()>>,
+    workers: WorkerPulse,
     /// Workers, listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
+    /// Tells connections over TCP and TLS to end. They may go on for a while after `stopping`.
+    closing: watch::Sender<()>,
 }
 
 impl Bound {
     /// Binds every address over UDP, with a socket for each worker, and over TCP. For port 0 the kernel chooses a port,
     /// the same for both.
     pub fn new(addresses: &[SocketAddr], workers: NonZeroUsize) -> Result<Self, BindError> {
-        let sockets = addresses.iter().map(|&address| Sockets::bind(address, workers)).collect::<Result<_, _>>()?;
+        Self::inheriting(Inherited::default(), addresses, workers)
+    }
+
+    /// Does the same, but uses the sockets of another process where it has any.
+    pub fn inheriting(
+        mut inherited: Inherited,
+        addresses: &[SocketAddr],
+        workers: NonZeroUsize,
+    ) -> Result<Self, BindError> {
+        let bind = |&address: &SocketAddr| Sockets::bind(address, workers, &mut inherited);
+        let sockets = addresses.iter().map(bind).collect::<Result<_, _>>()?;
         let (limits, alarm) = (TcpLimits::default(), vital::alarm().0);
-        Ok(Self { sockets, encrypted: None, admin: Vec::new(), limits, alarm, traffic: None })
+        Ok(Self {
+            sockets,
+            workers,
+            encrypted: None,
+            admin: Vec::new(),
+            limits,
+            alarm,
+            traffic: None,
+            inherited,
+            quic_gate: None,
+        })
     }
 
     /// Binds the addresses of encrypted transports too, with this certificate.
     pub fn with_encrypted(
-        self,
+        mut self,
         addresses: &EncryptedAddresses,
         credentials: Arc<CertifiedKey>,
     ) -> Result<Self, BindError> {
         let EncryptedAddresses { tls, https, quic } = addresses;
-        let streams = |addresses: &[SocketAddr], transport| {
-            addresses.iter().map(|&address| bind::bind_stream(address, transport)).collect::<Result<_, _>>()
+        let inherited = &mut self.inherited;
+        let mut streams = |addresses: &[SocketAddr], transport, role| {
+            let bind = |&address: &SocketAddr| bind::bind_stream(address, transport, role, inherited);
+            addresses.iter().map(bind).collect::<Result<_, _>>()
         };
-        let encrypted = Encrypted {
-            tls: streams(tls, Transport::Tls)?,
-            https: streams(https, Transport::Https)?,
-            quic: quic.iter().map(|&address| bind::bind_quic(address)).collect::<Result<_, _>>()?,
-            shown: Arc::new(Shown::new(credentials)),
-        };
-        Ok(Self { encrypted: Some(encrypted), ..self })
+        let (tls, https) = (streams(tls, Transport::Tls, Role::Tls)?, streams(https, Transport::Https, Role::Https)?);
+        let quic = quic.iter().map(|&address| bind::bind_quic(address, inherited)).collect::<Result<_, _>>()?;
+        self.encrypted = Some(Encrypted { tls, https, quic, shown: Arc::new(Shown::new(credentials)) });
+        Ok(self)
+    }
+
+    /// Takes the inherited sockets that no address of DNS has used.
+    pub fn take_inherited(&mut self) -> Inherited {
+        std::mem::take(&mut self.inherited)
+    }
+
+    /// Reads the sockets of QUIC only once `gate` holds true, or its sender is gone: another process may have
+    /// connections there, whose packets this one does not know.
+    pub fn with_quic_gate(self, gate: watch::Receiver<bool>) -> Self {
+        Self { quic_gate: Some(gate), ..self }
     }
 
     /// Counts the connections that the kernel refuses at these listeners of the admin server too.
@@ -168,20 +216,45 @@ impl Bound {
         let Some(Encrypted { tls, https, quic, shown: _ }) = &self.encrypted else {
             return Ok(EncryptedAddresses::default());
         };
-        let of = |listeners: &[TcpListener]| listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>();
-        let quic = quic.iter().map(UdpSocket::local_addr).collect::<Result<_, _>>()?;
+        let of = |listeners: &[Listener<TcpListener>]| {
+            listeners.iter().map(|listener| listener.socket.local_addr()).collect::<Result<_, _>>()
+        };
+        let quic = quic.iter().map(|listener| listener.socket.local_addr()).collect::<Result<_, _>>()?;
         Ok(EncryptedAddresses { tls: of(tls)?, https: of(https)?, quic })
+    }
+
+    /// Returns copies of all listening sockets, with their labels.
+    fn labelled(&self) -> io::Result<Vec<Labelled>> {
+        let mut labelled = Vec::new();
+        for Sockets { configured, udp, tcp, .. } in &self.sockets {
+            for socket in udp {
+                labelled.push(Labelled::new(Role::Udp, configured, socket.try_clone()?));
+            }
+            labelled.push(Labelled::new(Role::Tcp, configured, tcp.try_clone()?));
+        }
+        if let Some(Encrypted { tls, https, quic, shown: _ }) = &self.encrypted {
+            for (listeners, role) in [(tls, Role::Tls), (https, Role::Https)] {
+                for Listener { configured, socket } in listeners {
+                    labelled.push(Labelled::new(role, configured, socket.try_clone()?));
+                }
+            }
+            for Listener { configured, socket } in quic {
+                labelled.push(Labelled::new(Role::Quic, configured, socket.try_clone()?));
+            }
+        }
+        Ok(labelled)
     }
 
     /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
-        let Self { sockets, encrypted, admin, limits, alarm, traffic } = self;
+        let labelled = self.labelled()?;
+        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate } = self;
         let (stopping, stop) = watch::channel(());
+        let (closing, close) = watch::channel(());
         let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
         let shown = encrypted.as_ref().map(|encrypted| encrypted.shown.clone());
         let losses = Arc::new(Losses::default());
-        let running = Running { limiter: limiter.clone(), losses: losses.clone(), shown, stopping };
         let service = Service {
             published,
             rotation,
@@ -190,6 +263,17 @@ impl Bound {
             limiter: limiter.clone(),
             losses: losses.clone(),
             stopping: stop,
+            closing: close,
+        };
+        let mut running = Running {
+            limiter: limiter.clone(),
+            losses: losses.clone(),
+            shown,
+            sockets: labelled,
+            quic: Vec::new(),
+            workers: WorkerPulse::default(),
+            stopping,
+            closing,
         };
         let mut pressure = Pressure::new(limiter, losses.clone(), service.stopping.clone());
         for listener in admin {
@@ -200,24 +284,25 @@ impl Bound {
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
         let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.clone()?, number)));
         for sockets in sockets {
-            for (socket, number) in sockets.udp.into_iter().map(Arc::new).zip(0..) {
-                pressure.look_at_queries(socket.clone());
+            sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
+            for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {
                 let (published, rotation) = (service.published.clone(), service.rotation.clone());
                 let (tally, stopping) = (tallies.next().flatten(), service.stopping.clone());
-                let worker = UdpWorker::new(socket, published, rotation, tally, limiter.clone(), stopping);
+                let (limiter, beat) = (limiter.clone(), running.workers.add());
+                let worker = UdpWorker::new(socket, published, rotation, tally, limiter, beat, stopping);
                 spawn(number, worker, alarm.part(udp::WORKER))?;
             }
             pressure.look_at_connections(&sockets.tcp)?;
             accept(sockets.tcp, Protocol::Dns, &service, &alarm)?;
         }
         if let Some(encrypted) = encrypted {
-            for socket in &encrypted.quic {
+            for Listener { socket, .. } in &encrypted.quic {
                 pressure.look_at_queries(Arc::new(socket.try_clone()?.into()));
             }
             for listener in encrypted.tls.iter().chain(&encrypted.https) {
-                pressure.look_at_connections(listener)?;
+                pressure.look_at_connections(&listener.socket)?;
             }
-            encrypted.start(&service, &alarm)?;
+            running.quic = encrypted.start(&service, quic_gate.as_ref(), &alarm)?;
         }
         tokio::spawn(alarm.part("the task that tells of pressure").run(pressure.tell()));
         tokio::spawn(alarm.part("the task that gives memory back").run(memory::give_back(service.stopping)));
@@ -226,21 +311,34 @@ impl Bound {
 }
 
 impl Encrypted {
-    fn start(self, service: &Service, alarm: &Alarm) -> io::Result<()> {
+    /// Starts the listeners. Returns the tasks of QUIC's sockets.
+    fn start(
+        self,
+        service: &Service,
+        quic_gate: Option<&watch::Receiver<bool>>,
+        alarm: &Alarm,
+    ) -> io::Result<Vec<JoinHandle<()>>> {
         let acceptor = |protocols| TlsAcceptor::from(tls::over_tcp(&self.shown, protocols));
         let over_tls = Protocol::DnsOverTls(acceptor(tls::DOT));
         let over_https = Protocol::DnsOverHttps(acceptor(tls::HTTP));
         for listener in self.tls {
-            accept(listener, over_tls.clone(), service, alarm)?;
+            accept(listener.socket, over_tls.clone(), service, alarm)?;
         }
         for listener in self.https {
-            accept(listener, over_https.clone(), service, alarm)?;
+            accept(listener.socket, over_https.clone(), service, alarm)?;
         }
-        for socket in self.quic {
-            let acceptor = QuicAcceptor::new(socket, &self.shown, service.clone())?;
-            tokio::spawn(alarm.part("a listener for QUIC").run(acceptor.run()));
+        let mut tasks = Vec::new();
+        for Listener { socket, .. } in self.quic {
+            let part = alarm.part("a listener for QUIC");
+            let Some(gate) = quic_gate.cloned() else {
+                let acceptor = QuicAcceptor::new(socket, &self.shown, service.clone())?;
+                tasks.push(tokio::spawn(part.run(acceptor.run())));
+                continue;
+            };
+            let behind = quic::run_behind(gate, socket, self.shown.clone(), service.clone());
+            tasks.push(tokio::spawn(part.run(behind)));
         }
-        Ok(())
+        Ok(tasks)
     }
 }
 
@@ -278,10 +376,41 @@ impl Running {
         self.shown.as_ref().is_some_and(|shown| shown.exchange(credentials))
     }
 
+    /// Returns the signs of life of the workers for UDP.
+    pub fn workers(&self) -> WorkerPulse {
+        self.workers.clone()
+    }
+
+    /// Returns all listening sockets, for a process that replaces this one.
+    pub fn sockets(&self) -> &[Labelled] {
+        &self.sockets
+    }
+
+    /// Leaves all sockets to the process that replaced this one. First ends what uses QUIC, and calls `quic_is_free`.
+    /// Connections over TCP and TLS are served until their clients close them, but no longer than [`DRAIN`]. Then stops
+    /// as [`Running::stop`] does.
+    pub async fn retire(mut self, quic_is_free: impl FnOnce()) {
+        self.sockets.clear();
+        self.stopping.send_replace(());
+        let deadline = Instant::now() + DRAIN;
+        for mut task in std::mem::take(&mut self.quic) {
+            if timeout(GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        quic_is_free();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if timeout(left, self.stopping.closed()).await.is_err() {
+            self.stop().await;
+        }
+    }
+
     /// Answers the queries that have arrived, closes everything and returns when the ports are free: at once if no
     /// client is in the middle of a message, after [`GRACE`] and [`LAST_GRACE`] at the latest.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.sockets.clear();
         self.stopping.send_replace(());
+        self.closing.send_replace(());
         if timeout(GRACE, self.stopping.closed()).await.is_err() {
             self.limiter.free_all();
             // Anything that is left after that is a bug, and ends with the process.

@@ -38,6 +38,14 @@ struct LookedAt {
     dropped: u32,
 }
 
+impl LookedAt {
+    /// A socket of another process has a count from there.
+    fn new(socket: Arc<Socket>) -> Self {
+        let dropped = batch::drops(socket.as_fd()).unwrap_or(0);
+        Self { socket, dropped }
+    }
+}
+
 impl Pressure {
     pub(super) fn new(limiter: Arc<ConnectionLimiter>, losses: Arc<Losses>, stopping: watch::Receiver<()>) -> Self {
         Self {
@@ -54,12 +62,12 @@ impl Pressure {
 
     /// Checks a UDP socket from now on.
     pub(super) fn look_at_queries(&mut self, socket: Arc<Socket>) {
-        self.queries.push(LookedAt { socket, dropped: 0 });
+        self.queries.push(LookedAt::new(socket));
     }
 
     /// Checks a listener of DNS from now on.
     pub(super) fn look_at_connections(&mut self, listener: &TcpListener) -> io::Result<()> {
-        self.connections.push(LookedAt { socket: Arc::new(listener.try_clone()?.into()), dropped: 0 });
+        self.connections.push(LookedAt::new(Arc::new(listener.try_clone()?.into())));
         Ok(())
     }
 

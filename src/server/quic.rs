@@ -16,7 +16,7 @@ use quinn::{
     AsyncUdpSocket, Connection, Endpoint, EndpointConfig, IdleTimeout, Incoming, Runtime, ServerConfig, TokioRuntime,
     TransportConfig, VarInt,
 };
-use tokio::sync::{Semaphore, TryAcquireError};
+use tokio::sync::{Semaphore, TryAcquireError, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -121,6 +121,24 @@ impl QuicAcceptor {
             let Some(permit) = service.limiter.take(client) else { return };
             converse(connection, service, permit).await;
         });
+    }
+}
+
+/// Accepts the connections of a socket that another process still uses. Begins when `gate` holds true, or its sender is
+/// gone.
+pub(super) async fn run_behind(
+    mut gate: watch::Receiver<bool>,
+    socket: std::net::UdpSocket,
+    shown: Arc<Shown>,
+    mut service: Service,
+) {
+    tokio::select! {
+        _ = gate.wait_for(|is_open| *is_open) => {}
+        _ = service.stopping.changed() => return,
+    }
+    match QuicAcceptor::new(socket, &shown, service) {
+        Ok(acceptor) => acceptor.run().await,
+        Err(error) => tracing::error!(%error, "cannot listen for QUIC"),
     }
 }
 

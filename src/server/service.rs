@@ -88,6 +88,9 @@ pub(super) struct Service {
     pub(super) losses: Arc<Losses>,
     /// Changed or closed when the server stops. Held as long as there is a socket.
     pub(super) stopping: watch::Receiver<()>,
+    /// Changed or closed when connections over TCP and TLS have to end: with `stopping`, or later if another process
+    /// replaced this one.
+    pub(super) closing: watch::Receiver<()>,
 }
 
 impl Service {

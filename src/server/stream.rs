@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 read = self.stream.read(self.inbox.room()) => read?,
                 () = sleep_until(deadline) => return Err(Over),
                 // A query that has begun may be completed; the caller limits the time.
-                _ = self.service.stopping.changed(), if !began => return Err(Over),
+                _ = self.service.closing.changed(), if !began => return Err(Over),
             };
             if read == 0 {
                 return Err(Over);

@@ -110,6 +110,6 @@ async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut ser
 async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, service: &mut Service) -> Option<TlsStream<TcpStream>> {
     tokio::select! {
         shaken = timeout(service.limits.handshake, acceptor.accept(stream)) => shaken.ok()?.ok(),
-        _ = service.stopping.changed() => None,
+        _ = service.closing.changed() => None,
     }
 }

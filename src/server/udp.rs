@@ -21,6 +21,7 @@ use std::os::fd::AsFd;
 use tokio::sync::watch;
 
 use super::batch::{BATCH, Batch, Wait};
+use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
 use crate::counters::Tally;
@@ -52,6 +53,7 @@ pub(super) struct UdpWorker {
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
     limiter: Arc<RateLimiter>,
+    beat: Arc<Beat>,
     /// Changed or closed when the server stops.
     stopping: watch::Receiver<()>,
 }
@@ -63,13 +65,14 @@ impl UdpWorker {
         rotation: Arc<Rotation>,
         tally: Option<Tally>,
         limiter: Arc<RateLimiter>,
+        beat: Arc<Beat>,
         stopping: watch::Receiver<()>,
     ) -> Self {
         let mut worker = Worker::new(rotation);
         if let Some(tally) = tally {
             worker = worker.counting(tally);
         }
-        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, stopping }
+        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, beat, stopping }
     }
 
     /// Answers queries until the server stops, then answers those that have arrived.
@@ -102,6 +105,8 @@ impl UdpWorker {
         vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
+        let now = crate::clock::unix_time();
+        self.beat.at(now);
         match received {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
@@ -109,7 +114,6 @@ impl UdpWorker {
         }
         let worker = &mut self.worker;
         worker.set_busy(self.batch.len() > CALM);
-        let now = crate::clock::unix_time();
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };

@@ -158,6 +158,16 @@ impl Blueprint {
         self.first_endpoints[pool.index()] as usize + place
     }
 
+    /// Returns the secret for cookies if the operator gave none.
+    pub fn own_secret(&self) -> CookieSecret {
+        self.own_secret[0]
+    }
+
+    /// Returns the same with this secret, so that the cookies of another process stay valid.
+    pub fn with_own_secret(self, secret: CookieSecret) -> Self {
+        Self { own_secret: [secret], ..self }
+    }
+
     /// Makes another world share the trees of its zones that have the same contents as here, so that a reload costs
     /// only as much as changed.
     fn share_trees(&self, world: &mut World) {

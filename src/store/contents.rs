@@ -55,6 +55,11 @@ impl Contents {
         self.unwritten.take_if(|keys| keys.len() > most);
     }
 
+    /// Replaces all rows. The file must be created again.
+    pub(super) fn replace(&mut self, rows: Rows) {
+        *self = Self { rows, unwritten: None };
+    }
+
     /// Adds the rows of an earlier process. A row that already exists is newer and stays.
     pub(super) fn merge(&mut self, earlier: Rows) {
         for (table, rows) in earlier {
@@ -86,9 +91,54 @@ impl Contents {
     }
 }
 
+/// Returns rows as octets: each table, key and value behind its length.
+pub(super) fn pack(rows: &Rows) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut put = |part: &[u8]| {
+        octets.extend((part.len() as u64).to_le_bytes());
+        octets.extend(part);
+    };
+    for (table, rows) in rows {
+        for (key, value) in rows {
+            [table.as_bytes(), key, value].into_iter().for_each(&mut put);
+        }
+    }
+    octets
+}
+
+/// Returns the rows in such octets; `None` if the octets are something else.
+pub(super) fn unpack(mut octets: &[u8]) -> Option<Rows> {
+    fn take<'o>(octets: &mut &'o [u8]) -> Option<&'o [u8]> {
+        let length = octets.split_off(..8)?.try_into().ok().map(u64::from_le_bytes)?;
+        octets.split_off(..usize::try_from(length).ok()?)
+    }
+    let mut rows = Rows::new();
+    while !octets.is_empty() {
+        let table = std::str::from_utf8(take(&mut octets)?).ok()?;
+        let (key, value) = (take(&mut octets)?, take(&mut octets)?);
+        if !rows.contains_key(table) {
+            rows.insert(table.to_owned(), BTreeMap::new());
+        }
+        rows.get_mut(table)?.insert(key.to_owned(), value.to_owned());
+    }
+    Some(rows)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packed_rows_are_the_same_and_torn_ones_are_none() {
+        let table = |key: &str| BTreeMap::from([(key.into(), b"1".to_vec()), (Vec::new(), Vec::new())]);
+        let rows = Rows::from([("one".to_owned(), table("a")), ("two".to_owned(), table("b"))]);
+        let packed = pack(&rows);
+        assert_eq!(unpack(&packed), Some(rows));
+        assert_eq!(unpack(&[]), Some(Rows::new()));
+        let torn = (1..packed.len()).filter(|&length| unpack(&packed[..length]).is_some()).count();
+        // Octets may end between two rows.
+        assert_eq!(torn, 3);
+    }
 
     fn change(key: &str, value: Option<&str>) -> Change {
         Change { table: "t".to_owned(), key: key.into(), value: value.map(Into::into) }

@@ -38,6 +38,7 @@ pub(super) enum Damage {
 }
 
 /// A file that accepts changes.
+#[derive(Debug)]
 pub(super) struct StateFile {
     /// `None` only while it is dropped.
     database: Option<Database>,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -72,9 +72,7 @@ pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     let mut lock = opened.map_err(|error| NotHeld::Unusable(path.clone(), error))?;
     match lock.try_lock() {
         Ok(()) => {
-            // A disk that is full or read-only does not prevent the lock: the id only helps whoever finds the folder
-            // taken.
-            let _ = lock.set_len(0).and_then(|()| writeln!(lock, "{}", process::id()));
+            sign(&mut lock);
             Ok(lock)
         }
         Err(TryLockError::WouldBlock) => {
@@ -85,4 +83,10 @@ pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
         }
         Err(TryLockError::Error(error)) => Err(NotHeld::Unusable(path, error)),
     }
+}
+
+/// Writes the id of this process into a file that it has locked. A disk that is full or read-only does not matter: the
+/// id only helps whoever finds the folder taken.
+pub(super) fn sign(lock: &mut File) {
+    let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", process::id()));
 }

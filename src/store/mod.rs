@@ -12,6 +12,9 @@
 //!   latency  the table of round trips, in blocks    rollouts  the table of roll-outs
 //! ```
 //!
+//! A process that replaces this one gets all rows and the lock ([`Store::pause`], [`Store::of_successor`]). Only one of
+//! the two has the file open at any time.
+//!
 //! To add a table, add a constant of [`StoreTable`] to `records`, and a shape for its rows.
 
 mod contents;
@@ -24,9 +27,12 @@ mod table;
 mod writer;
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
 use std::future::poll_fn;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
 use std::time::Duration;
@@ -53,11 +59,28 @@ const FIRST_READ: Duration = Duration::from_secs(5);
 /// How long a stop waits until the last changes are on disk.
 const LAST_WRITE: Duration = Duration::from_secs(1);
 
+/// How long a pause waits until the last changes are on disk and the file is closed.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// The state folder, held by this process. Dropping it writes the last changes to disk, within a second.
 #[derive(Debug)]
 pub struct Store {
     mailbox: Arc<Mailbox>,
+    /// The writer of a process that does not own the folder yet.
+    waiting: Mutex<Option<Writer>>,
 }
+
+/// The disk takes too long to write the last changes.
+#[derive(Debug)]
+pub struct DiskHangs;
+
+impl fmt::Display for DiskHangs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the disk of the state folder takes too long to write the last changes")
+    }
+}
+
+impl std::error::Error for DiskHangs {}
 
 impl Store {
     /// Locks a folder and reads the rows of an earlier process. Creates the folder if it does not exist. Fails only if
@@ -81,14 +104,75 @@ impl Store {
         };
         let mailbox = Arc::new(Mailbox::default());
         let writer = Writer::new(folder, lock, mailbox.clone());
-        match thread::Builder::new().name("state".to_owned()).spawn(move || writer.run_for_ever()) {
-            Ok(_) => mailbox.wait_while(FIRST_READ, |state| state.progress == Progress::Reading),
-            Err(error) => {
-                warn!(%error, "state is not kept: cannot start a thread");
-                mailbox.change(|state| state.progress = Progress::Ended);
-            }
+        let store = Self { mailbox, waiting: Mutex::default() };
+        store.start(writer);
+        store.mailbox.wait_while(FIRST_READ, |state| state.progress == Progress::Reading);
+        Ok(store)
+    }
+
+    /// Opens the folder of a process that hands it over, with that process's rows ([`Store::pack`]) and lock. Nothing
+    /// is written before [`Store::own`]. Returns `None` if the octets are no rows.
+    pub fn of_successor(folder: &Path, lock: Option<OwnedFd>, rows: &[u8]) -> Option<Self> {
+        let mailbox = Arc::new(Mailbox::default());
+        let rows = contents::unpack(rows)?;
+        mailbox.change(|state| {
+            state.contents.replace(rows);
+            state.progress = Progress::Waiting;
+        });
+        let writer = Writer::of_successor(folder, lock.map(File::from), mailbox.clone());
+        Some(Self { mailbox, waiting: Mutex::new(Some(writer)) })
+    }
+
+    /// Replaces all rows by those that the other process had last. Returns `None` if the octets are no rows.
+    pub fn replace(&self, rows: &[u8]) -> Option<()> {
+        let rows = contents::unpack(rows)?;
+        self.mailbox.change(|state| state.contents.replace(rows));
+        Some(())
+    }
+
+    /// Begins to write: the other process no longer does. Has no effect if this process owned the folder before.
+    pub fn own(&self) {
+        let writer = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut writer) = writer {
+            writer.sign();
+            self.start(writer);
         }
-        Ok(Self { mailbox })
+    }
+
+    fn start(&self, writer: Writer) {
+        if let Err(error) = thread::Builder::new().name("state".to_owned()).spawn(move || writer.run_for_ever()) {
+            warn!(%error, "state is not kept: cannot start a thread");
+            self.mailbox.change(|state| state.progress = Progress::Ended);
+        }
+    }
+
+    /// All rows as octets.
+    pub fn pack(&self) -> Vec<u8> {
+        contents::pack(self.mailbox.state().contents.rows())
+    }
+
+    /// The lock of the folder, for a process that replaces this one; `None` if this process does not hold it.
+    pub fn lock(&self) -> Option<OwnedFd> {
+        self.mailbox.state().lock.as_ref()?.try_clone().ok().map(OwnedFd::from)
+    }
+
+    /// Writes the last changes and closes the file. Blocks its thread for two seconds at most. Changes are still
+    /// accepted, and written after [`Store::resume`]. If [`Store::close`] comes first, they are not written: the folder
+    /// belongs to another process.
+    pub fn pause(&self) -> Result<(), DiskHangs> {
+        self.mailbox.change(|state| state.is_pausing = true);
+        let is_working = |progress| matches!(progress, Progress::Reading | Progress::Writing | Progress::InTrouble);
+        self.mailbox.wait_while(PAUSE, |state| is_working(state.progress));
+        if is_working(self.mailbox.state().progress) {
+            self.resume();
+            return Err(DiskHangs);
+        }
+        Ok(())
+    }
+
+    /// Goes on after [`Store::pause`].
+    pub fn resume(&self) {
+        self.mailbox.change(|state| state.is_pausing = false);
     }
 
     /// Returns all rows of a table. Removes rows that cannot be read, and logs that.
@@ -110,6 +194,11 @@ impl Store {
             self.write(unreadable);
         }
         rows
+    }
+
+    /// True if a table has no rows.
+    pub fn is_empty<K, V>(&self, table: &StoreTable<K, V>) -> bool {
+        self.mailbox.state().contents.table(table.name).next().is_none()
     }
 
     /// Returns a row of a table; `None` if it does not exist or cannot be read.
@@ -153,7 +242,8 @@ impl Store {
 impl Store {
     /// Writes the last changes to disk and releases the folder, within a second, whatever the disk does.
     pub fn close(&self) {
-        if self.mailbox.change(|state| std::mem::replace(&mut state.is_stopping, true)) {
+        let was_stopping = self.mailbox.change(|state| std::mem::replace(&mut state.is_stopping, true));
+        if was_stopping || self.mailbox.state().progress == Progress::Waiting {
             return;
         }
         self.mailbox.wait_while(LAST_WRITE, |state| state.progress != Progress::Ended);

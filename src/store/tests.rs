@@ -304,3 +304,42 @@ fn files_are_their_owners_alone() {
         assert_eq!(mode(&name), 0o600, "{name}");
     }
 }
+
+#[test]
+fn a_folder_goes_to_another_process_with_all_rows_and_its_lock() {
+    let (_folder, state) = left(&[("a", 1)]);
+    let store = Store::open(&state).unwrap();
+    let early = store.pack();
+    let other = Store::of_successor(&state, store.lock(), &early).unwrap();
+    assert_eq!(other.all(&NUMBERS), numbers(&[("a", 1)]));
+    // The other one counts its own changes on what it gets last.
+    put(&store, &[("b", 2)]);
+    store.pause().unwrap();
+    wait_for(&state, &numbers(&[("a", 1), ("b", 2)]));
+    other.replace(&store.pack()).unwrap();
+    put(&other, &[("c", 3)]);
+    // What comes after the pause is not written, not even at the end.
+    put(&store, &[("lost", 9)]);
+    store.close();
+    other.own();
+    wait_for(&state, &numbers(&[("a", 1), ("b", 2), ("c", 3)]));
+    assert!(Store::open(&state).is_err(), "the other process has the lock");
+    drop(other);
+    assert_eq!(Store::open(&state).unwrap().all(&NUMBERS), numbers(&[("a", 1), ("b", 2), ("c", 3)]));
+}
+
+#[test]
+fn a_pause_that_ends_leaves_everything_as_it_was() {
+    let (_folder, state) = folder();
+    let store = Store::open(&state).unwrap();
+    put(&store, &[("a", 1)]);
+    let other = Store::of_successor(&state, store.lock(), &store.pack()).unwrap();
+    store.pause().unwrap();
+    put(&store, &[("b", 2)]);
+    wait_for(&state, &numbers(&[("a", 1)]));
+    // The other process fails.
+    drop(other);
+    store.resume();
+    wait_for(&state, &numbers(&[("a", 1), ("b", 2)]));
+    assert!(Store::open(&state).is_err(), "it still has the lock");
+}

@@ -56,6 +56,10 @@ pub(super) struct WriterState {
     pub(super) contents: Contents,
     /// True if the writer is to write the remaining changes and end.
     pub(super) is_stopping: bool,
+    /// True if the writer is to write the remaining changes, close the file and wait.
+    pub(super) is_pausing: bool,
+    /// The lock of the folder once the writer holds it, for a process that replaces this one.
+    pub(super) lock: Option<File>,
     pub(super) progress: Progress,
     /// When the writer began to use the disk; `None` while it waits for changes.
     busy_since: Option<Instant>,
@@ -84,6 +88,10 @@ pub(super) enum Progress {
     Writing,
     /// Its last attempt to write failed.
     InTrouble,
+    /// It closed the file, because another process may take the folder over.
+    Paused,
+    /// It does not run yet: another process still owns the folder.
+    Waiting,
     /// It was told to stop, wrote the remaining changes or failed to, and ended.
     Ended,
 }
@@ -113,6 +121,7 @@ impl Mailbox {
 }
 
 /// The state of the thread.
+#[derive(Debug)]
 pub(super) struct Writer {
     folder: PathBuf,
     mailbox: Arc<Mailbox>,
@@ -127,6 +136,18 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(folder: &Path, lock: Option<File>, mailbox: Arc<Mailbox>) -> Self {
         Self { folder: folder.to_owned(), mailbox, lock, file: None, is_read: false, in_trouble: false }
+    }
+
+    /// The writer of a process that has all rows of the one before in memory.
+    pub(super) fn of_successor(folder: &Path, lock: Option<File>, mailbox: Arc<Mailbox>) -> Self {
+        Self { is_read: true, ..Self::new(folder, lock, mailbox) }
+    }
+
+    /// Writes the id of this process into the lock.
+    pub(super) fn sign(&mut self) {
+        if let Some(lock) = &mut self.lock {
+            lock::sign(lock);
+        }
     }
 
     /// Writes until it is told to stop, and writes the remaining changes before it ends. A panic counts as a broken
@@ -145,10 +166,14 @@ impl Writer {
         // The file is closed before the lock: whoever finds the folder free finds the file closed.
         drop(file);
         drop(lock);
-        mailbox.change(|state| state.progress = Progress::Ended);
+        mailbox.change(|state| {
+            state.lock = None;
+            state.progress = Progress::Ended;
+        });
     }
 
     fn run(&mut self) {
+        self.offer_lock();
         // The first attempt to write reports if that failed.
         let _ = self.read();
         self.mailbox.change(|state| state.progress = Progress::Writing);
@@ -163,16 +188,29 @@ impl Writer {
             if is_stopping {
                 return;
             }
+            if self.mailbox.state().is_pausing && self.pause() {
+                return;
+            }
             self.wait();
         }
     }
 
+    /// Closes the file, and waits until the folder belongs to this process again. Returns true if the writer is to end
+    /// instead: then another process owns the folder, and nothing more may be written.
+    fn pause(&mut self) -> bool {
+        self.file = None;
+        self.mailbox.change(|state| state.progress = Progress::Paused);
+        self.mailbox.wait_while(Duration::MAX, |state| state.is_pausing && !state.is_stopping);
+        self.mailbox.state().is_pausing
+    }
+
     /// Waits for work, or after a failed attempt for the time of the next one.
     fn wait(&self) {
+        let is_asked = |state: &WriterState| state.is_stopping || state.is_pausing;
         if self.in_trouble {
-            self.mailbox.wait_while(RETRY, |state| !state.is_stopping);
+            self.mailbox.wait_while(RETRY, |state| !is_asked(state));
         } else {
-            self.mailbox.wait_while(LOOK, |state| !state.is_stopping && !state.contents.is_unwritten());
+            self.mailbox.wait_while(LOOK, |state| !is_asked(state) && !state.contents.is_unwritten());
         }
     }
 
@@ -256,8 +294,14 @@ impl Writer {
     fn take_hold(&mut self) -> Result<(), String> {
         if self.lock.is_none() {
             self.lock = Some(lock::hold(&self.folder).map_err(|error| error.to_string())?);
+            self.offer_lock();
         }
         Ok(())
+    }
+
+    fn offer_lock(&self) {
+        let lock = self.lock.as_ref().and_then(|lock| lock.try_clone().ok());
+        self.mailbox.state().lock = lock;
     }
 
     /// Logs once that nothing can be written, or that writing works again.

@@ -53,6 +53,11 @@ impl CookieSecret {
         Self(octets)
     }
 
+    /// Returns its octets, for a process that replaces this one.
+    pub const fn reveal(self) -> [u8; Self::LENGTH] {
+        self.0
+    }
+
     /// Returns the hash of the octets before it in an option, and of the client's address: 4 or 16 octets.
     fn hash(&self, cookie: &[u8; HASHED], client: IpAddr) -> [u8; 8] {
         let mut input = [0; HASHED + 16];

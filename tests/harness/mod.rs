@@ -109,6 +109,20 @@ impl Files {
         self.serve_by(truenorth())
     }
 
+    /// Starts a node that takes over from the running one; returns when it answers.
+    pub(crate) fn replace(&self) -> Node {
+        let mut command = truenorth();
+        command.args(["serve", "--replace", "--config"]).arg(self.path("truenorth.toml"));
+        Node::start(command)
+    }
+
+    /// Does the same with an environment variable, and does not wait until it answers.
+    pub(crate) fn replace_under(&self, name: &str, value: &str) -> Node {
+        let mut command = truenorth();
+        command.args(["serve", "--replace", "--config"]).arg(self.path("truenorth.toml")).env(name, value);
+        Node::start_unheard(command)
+    }
+
     /// Does the same with an additional environment variable.
     pub(crate) fn serve_under(&self, environment: &[(&str, &Path)]) -> Node {
         let mut command = truenorth();
@@ -235,7 +249,7 @@ impl Node {
     }
 
     /// A node that has not logged yet where it answers.
-    fn start_unheard(mut command: Command) -> Self {
+    pub(crate) fn start_unheard(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Log::read(child.stderr.take().expect("it is piped"));
         Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }

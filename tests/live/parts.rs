@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::RecordType;
 use rcgen::{CertificateParams, KeyPair};
 
-use crate::harness::{Files, Node, SERVER};
+use crate::harness::{Files, Node, SERVER, shipped_database};
 
 const ZONE: &str = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n";
 
@@ -196,8 +196,7 @@ fn signals_that_mean_nothing_do_nothing() {
     let files = Files::new(SERVER, &[("example.com.toml", ZONE)]);
     let mut node = files.serve();
     let address: SocketAddr = node.address();
-    for signal in ["USR1", "USR2", "ALRM", "VTALRM", "PROF", "IO", "PWR", "16", "XCPU", "XFSZ", "PIPE", "WINCH", "URG"]
-    {
+    for signal in ["ALRM", "VTALRM", "PROF", "IO", "PWR", "16", "XCPU", "XFSZ", "PIPE", "WINCH", "URG"] {
         node.signal(signal);
     }
     // SIGSTKFLT was one by its number, for want of a name. These are realtime signals that glibc leaves to programs.
@@ -211,5 +210,26 @@ fn signals_that_mean_nothing_do_nothing() {
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"], "{address}");
     node.signal("QUIT");
     node.log.wait_for("stopping");
+    assert_eq!(node.wait().code(), Some(0));
+}
+
+#[test]
+fn a_start_and_a_summary_say_what_the_node_has() {
+    let zone = format!("{ZONE}[pools.web]\nendpoints = [\"192.0.2.7\"]\n[names.pooled]\npools = [\"web\"]\n");
+    let database = shipped_database();
+    let server = format!("{SERVER}[geoip]\ndatabases = [{database:?}]\n");
+    let files = Files::new(&server, &[("example.com.toml", &zone)]);
+    let mut node = files.serve();
+    let lines = node.log.lines().join("\n");
+    for words in ["starting version=\"", "kept state taken over endpoints=0", "country.mmdb built=\"20"] {
+        assert!(lines.contains(words), "{words}: {lines}");
+    }
+    node.signal("USR1");
+    node.log.wait_for("summary version=\"");
+    node.log.wait_for("summary of endpoints up=1 down=0 out=0");
+    node.log.wait_for("summary of orders in force overrides=0 txt=0");
+    node.log.wait_for("summary of clients connections=0");
+    node.signal("INT");
+    node.log.wait_for("received SIGINT");
     assert_eq!(node.wait().code(), Some(0));
 }

@@ -85,9 +85,11 @@ fn zones_come_and_go_with_their_files() {
     assert_eq!(node.dig("www.example.org").status, "REFUSED");
     files.write("zones/example.org.toml", zone("192.0.2.2"));
     node.log.wait_for("configuration reloaded");
+    node.log.wait_for("zones added zones=\"example.org.\"");
     node.comes_to_answer("www.example.org", &["192.0.2.2"]);
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
     node.log.wait_for("configuration reloaded");
+    node.log.wait_for("zones removed zones=\"example.org.\"");
     node.comes_to_say("www.example.org", "REFUSED");
     node.comes_to_answer("www.example.com", &["192.0.2.1"]);
 }

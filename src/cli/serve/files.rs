@@ -4,7 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::Instant;
 
 use tracing::warn;
 
@@ -12,14 +14,15 @@ use super::super::load::{Loaded, Loader};
 use super::super::watch_files::FileWatch;
 use super::serials::{last_served, put_serials};
 use super::{ServeError, beside};
+use crate::clock::unix_time;
 use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching};
 use crate::control::DynamicTxt;
-use crate::counters::Traffic;
+use crate::counters::{NodeCounters, Traffic};
 use crate::disk::{Disk, Reads};
 use crate::health::Target;
 use crate::name::Name;
 use crate::report::{Summary, Tallies};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{Batch, Store};
 
 /// Most lost zones that a message names. It counts the others.
@@ -39,6 +42,8 @@ pub(super) struct Files {
     pub(super) watch: Option<FileWatch>,
     /// The counters of queries and answers.
     pub(super) tallies: Arc<Tallies>,
+    /// Facts about the node.
+    pub(super) counters: Arc<NodeCounters>,
     /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
@@ -51,24 +56,42 @@ impl Files {
             let mut loader = Loader::new(&from);
             // The zones' last serials are in the state folder, and the server file names that folder. It is opened
             // first, so that the zones are read only once.
-            let state = match config::load_state_folder(&from) {
-                Ok(state) => state,
+            let state = match config::load_early(&from) {
+                Ok(early) => early.state,
                 // The other faults of the file are reported together with this one.
                 Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
             };
-            let store = Arc::new(Store::open(&state).map_err(|error| other(&error))?);
-            let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), None)?;
-            Ok::<_, ServeError>((loader, store, loaded, disk.reads()))
+            let store = Store::open(&state).map_err(|error| other(&error))?;
+            Ok::<_, ServeError>((loader, store))
         });
-        let (loader, store, loaded, reads) = opened.await.map_err(ServeError::Other)??;
+        let (loader, store) = opened.await.map_err(|why| ServeError::Other(unread(&why)))??;
+        Self::read(path, loader, store).await
+    }
+
+    /// Reads everything with the contents of the state folder.
+    pub(super) async fn read(
+        path: PathBuf,
+        mut loader: Loader,
+        store: Store,
+    ) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+        let counters = Arc::new(NodeCounters::default());
+        let (store, began) = (Arc::new(store), Instant::now());
+        let served = store.clone();
+        let read = beside(move || {
+            let disk = Disk::new();
+            let loaded = loader.load(&disk, &last_served(&served), None)?;
+            Ok::<_, Faults>((loader, loaded, disk.reads()))
+        });
+        let (loader, loaded, reads) = read.await.map_err(|why| ServeError::Other(unread(&why)))??;
+        count_load(&counters, began, true);
         let watch = FileWatch::start().inspect_err(|error| {
             warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
         });
         let server = loaded.server.clone();
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get) * server.listen.dns.len();
         let tallies = Arc::new(Tallies::new(Arc::new(Traffic::new(workers))));
-        let mut files = Self { path, loader: Some(loader), store, server, watch: watch.ok(), tallies, noticed: None };
+        let mut files =
+            Self { path, loader: Some(loader), store, server, watch: watch.ok(), tallies, counters, noticed: None };
         files.follow(reads, loaded.server.watching);
         let txt = files.kept_txt();
         let loaded = files.adopt(loaded, &txt)?;
@@ -86,7 +109,7 @@ impl Files {
             (loader, loaded, disk.reads())
         });
         let (loader, loaded, reads) =
-            read.await.map_err(|why| Faults(vec![Fault::without_place(why).code(Code::File)]))?;
+            read.await.map_err(|why| Faults(vec![Fault::without_place(unread(&why)).code(Code::File)]))?;
         self.loader = Some(loader);
         // The files are watched even if they are faulty, so that the next change is read.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
@@ -117,13 +140,15 @@ impl Files {
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
-        let mut serials = Batch::default();
-        put_serials(&loaded.blueprint, loaded.blueprint.zones(), &self.store, &mut serials);
-        self.store.write(serials);
+        self.keep_serials(&loaded.blueprint);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
-        let fixed = |server: &Server| (server.state.clone(), server.listen.clone(), admin(server));
+        let bound = |server: &Server| (server.listen.clone(), admin(server));
+        if bound(&loaded.server) != bound(&self.server) {
+            warn!("changes of the listening addresses take effect only when the process is replaced or restarted");
+        }
+        let fixed = |server: &Server| (server.state.clone(), server.process.clone());
         if fixed(&loaded.server) != fixed(&self.server) {
-            warn!("changes of the state folder and of the listening addresses take effect only after a restart");
+            warn!("changes of the state folder and of `[process]` take effect only after a restart");
         }
         Ok(loaded)
     }
@@ -154,6 +179,33 @@ fn hosts<'a>(targets: impl Iterator<Item = &'a Target>) -> String {
     let listed: Vec<&str> = hosts.iter().copied().take(MOST_HOSTS).collect();
     let listed = listed.join(", ");
     if hosts.len() > MOST_HOSTS { format!("{listed} and {} more", hosts.len() - MOST_HOSTS) } else { listed }
+}
+
+impl Files {
+    /// Stores the serials of a configuration that is about to be served.
+    pub(super) fn keep_serials(&self, blueprint: &Blueprint) {
+        let mut serials = Batch::default();
+        put_serials(blueprint, blueprint.zones(), &self.store, &mut serials);
+        self.store.write(serials);
+    }
+}
+
+/// Counts a configuration that was read.
+pub(super) fn count_load(counters: &NodeCounters, began: Instant, is_good: bool) {
+    let now = unix_time();
+    counters.loaded_at.store(now, Relaxed);
+    counters.is_last_load_bad.store(!is_good, Relaxed);
+    if is_good {
+        counters.loads.fetch_add(1, Relaxed);
+        counters.loaded_well_at.store(now, Relaxed);
+        counters.load_times.record(began.elapsed());
+    } else {
+        counters.failed_loads.fetch_add(1, Relaxed);
+    }
+}
+
+fn unread(why: &str) -> String {
+    format!("the files were not read: {why}")
 }
 
 /// Warns of zones that are served now but missing in the new configuration. Fails if it has no zone at all, unless

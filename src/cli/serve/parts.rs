@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
@@ -98,5 +99,16 @@ fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
             Some(kept) => batch.put(&ROLLOUTS, &key, &RolloutRecord::new(kept)),
             None => batch.delete(&ROLLOUTS, &key),
         }
+    }
+}
+
+/// How often counters of replaced configurations are looked at. Until then their memory is not free.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// Keeps the counts of replaced configurations as soon as no worker uses them, for as long as the node runs.
+pub(super) async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
+    loop {
+        tokio::time::sleep(TIDY_EVERY).await;
+        tallies.tidy(&published.load());
     }
 }

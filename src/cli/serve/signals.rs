@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::cli::log::Log;
 
@@ -23,9 +23,7 @@ const LONGEST_END: Duration = Duration::from_millis(1700);
 /// Signals that end a process unless it handles them, and that have no meaning here. An operator who is used to another
 /// server may send one, or a script meant for another process. Their numbers are those of Linux. SIGXFSZ means that a
 /// file grows too long, which its writer also gets as an error.
-const MEANINGLESS: [i32; 10] = [
-    libc::SIGUSR1,
-    libc::SIGUSR2,
+const MEANINGLESS: [i32; 8] = [
     libc::SIGALRM,
     libc::SIGVTALRM,
     libc::SIGPROF,
@@ -38,13 +36,23 @@ const MEANINGLESS: [i32; 10] = [
 
 /// The requests that arrived as signals.
 pub(in crate::cli) struct Signals {
-    reload: Arc<Notify>,
+    asked: Arc<Asked>,
     stop: watch::Receiver<bool>,
+}
+
+/// Requests that wait until the node has time. Several of a kind count as one.
+#[derive(Default)]
+struct Asked {
+    reload: Notify,
+    replace: Notify,
+    summary: Notify,
 }
 
 /// The handlers of the thread.
 struct Handlers {
     hangup: Signal,
+    user_1: Signal,
+    user_2: Signal,
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
@@ -59,23 +67,33 @@ impl Signals {
             let _inside = runtime.enter();
             Handlers::install()?
         };
-        let reload = Arc::new(Notify::new());
+        let asked = Arc::new(Asked::default());
         let (stopping, stop) = watch::channel(false);
-        let asked = reload.clone();
+        let asking = asked.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            runtime.block_on(handlers.run(&asked));
+            runtime.block_on(handlers.run(&asking));
             stopping.send_replace(true);
             thread::sleep(LONGEST_END);
             warn!("the node takes too long to stop: the process ends now");
             log.finish();
             process::exit(0);
         })?;
-        Ok(Self { reload, stop })
+        Ok(Self { asked, stop })
     }
 
     /// Waits until a reload is requested. Several signals before that count as one.
     pub(super) async fn reload(&self) {
-        self.reload.notified().await;
+        self.asked.reload.notified().await;
+    }
+
+    /// Waits until the program that is installed now is to replace this process.
+    pub(super) async fn replace(&self) {
+        self.asked.replace.notified().await;
+    }
+
+    /// Waits until a summary is requested.
+    pub(super) async fn summary(&self) {
+        self.asked.summary.notified().await;
     }
 
     /// Waits until the node is told to stop.
@@ -97,6 +115,8 @@ impl Handlers {
         }
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+            user_2: signal(SignalKind::user_defined2())?,
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             quit: signal(SignalKind::quit())?,
@@ -104,14 +124,17 @@ impl Handlers {
     }
 
     /// Reports reload requests until it is time to stop.
-    async fn run(mut self, reload: &Notify) {
-        loop {
+    async fn run(mut self, asked: &Asked) {
+        let name = loop {
             tokio::select! {
-                _ = self.hangup.recv() => reload.notify_one(),
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.quit.recv() => return,
+                _ = self.hangup.recv() => asked.reload.notify_one(),
+                _ = self.user_1.recv() => asked.summary.notify_one(),
+                _ = self.user_2.recv() => asked.replace.notify_one(),
+                _ = self.terminate.recv() => break "SIGTERM",
+                _ = self.interrupt.recv() => break "SIGINT",
+                _ = self.quit.recv() => break "SIGQUIT",
             }
-        }
+        };
+        info!("received {name}");
     }
 }

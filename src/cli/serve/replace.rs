@@ -1,0 +1,210 @@
+//! The end of a node that another process replaces.
+//!
+//! Until the other process answers and this one has said so, nothing is given up: if the other one fails, control and
+//! the state folder go on from where they paused. Orders that come meanwhile wait; if the other one takes over, they
+//! are refused, and their senders try again there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use super::{Node, beside};
+use crate::admin;
+use crate::cli::{systemd, version};
+use crate::control::Pause;
+use crate::handover::{HandoverError, Labelled, Parcel, Successor, Successors};
+use crate::store::Store;
+
+/// How long the start waits until the node can be replaced. It does not wait for a disk that hangs.
+const LISTENING: Duration = Duration::from_millis(500);
+
+/// Waits for processes that ask to replace this one.
+pub(super) enum Waiting {
+    /// A thread begins to listen. The file system of the state folder may hang.
+    Soon(oneshot::Receiver<Successors>),
+    Listening(Successors),
+    /// Nothing can replace this process, which was logged.
+    Never,
+}
+
+impl Waiting {
+    /// Begins to listen in the state folder. Waits only briefly for that.
+    pub(super) async fn start(folder: &Path) -> Self {
+        let (ready, mut listening) = oneshot::channel();
+        let folder = folder.to_owned();
+        let listen = move || match Successors::listen(&folder, version::PROGRAM, systemd::address()) {
+            // The node may have stopped.
+            Ok(successors) => _ = ready.send(successors),
+            Err(error) => not_listening(&error),
+        };
+        if let Err(error) = thread::Builder::new().name("handover".to_owned()).spawn(listen) {
+            not_listening(&error);
+            return Self::Never;
+        }
+        match timeout(LISTENING, &mut listening).await {
+            Ok(begun) => begun.map_or(Self::Never, Self::Listening),
+            Err(_) => Self::Soon(listening),
+        }
+    }
+
+    /// Waits for the next process that is ready to replace this one.
+    pub(super) async fn next(&mut self) -> Successor {
+        loop {
+            match self {
+                Self::Soon(listening) => *self = listening.await.map_or(Self::Never, Self::Listening),
+                Self::Listening(successors) => return successors.next().await,
+                Self::Never => std::future::pending().await,
+            }
+        }
+    }
+}
+
+fn not_listening(error: &io::Error) {
+    warn!(%error, "no process can replace this one without a gap: cannot listen in the state folder");
+}
+
+/// The other process answers. Control and the state folder pause; they go on when this is dropped.
+pub(super) struct Ready {
+    successor: Successor,
+    pause: Pause,
+    store: PausedStore,
+}
+
+/// The other process owns everything.
+pub(super) struct HandedOver {
+    successor: Successor,
+    pause: Pause,
+}
+
+/// The state folder, closed. Opens it again when dropped.
+struct PausedStore(Option<Arc<Store>>);
+
+impl PausedStore {
+    /// Leaves the folder to the other process.
+    fn leave(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for PausedStore {
+    fn drop(&mut self) {
+        if let Some(store) = &self.0 {
+            store.resume();
+        }
+    }
+}
+
+impl Node {
+    /// Gives sockets and rows to another process, until that one answers. Returns `None` if that failed.
+    pub(super) async fn prepare_hand_over(&mut self, successor: Successor) -> Option<Ready> {
+        let (process, program) = (successor.pid(), successor.program().to_owned());
+        info!(process, program, "another process replaces this one");
+        let ready = self.try_to_prepare(successor).await;
+        ready.inspect_err(|why| not_replaced(process, why)).ok()
+    }
+
+    /// Gives everything to the other process. Returns `None` if that failed, and the node goes on.
+    pub(super) async fn hand_over(&self, ready: Ready) -> Option<HandedOver> {
+        let Ready { successor, pause, store } = ready;
+        let process = successor.pid();
+        let successor = step(successor, Successor::release).await.inspect_err(|why| not_replaced(process, why)).ok()?;
+        store.leave();
+        Some(HandedOver { successor, pause })
+    }
+
+    async fn try_to_prepare(&mut self, successor: Successor) -> Result<Ready, String> {
+        let admin = self.admin.iter().flat_map(admin::Running::sockets);
+        let sockets = self.running.sockets().iter().chain(admin).map(Labelled::try_clone);
+        let sockets = sockets.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let store = self.files.store.clone();
+        let parcel = Parcel { lock: store.lock(), secret: self.latest.own_secret().reveal().to_vec() };
+        let successor = step(successor, move |other| other.prepare(&sockets, &parcel, &store.pack())).await?;
+
+        let pause = self.control.pause().await.ok_or("control has ended")?;
+        let (store, latency) = (self.files.store.clone(), self.latency.clone());
+        let closed = beside(move || {
+            latency.finish();
+            store.pause().map(|()| PausedStore(Some(store)))
+        });
+        let store = closed.await?.map_err(|hangs| hangs.to_string())?;
+        let rows = self.files.store.pack();
+        let successor = step(successor, move |other| other.hand_over(&rows)).await?;
+        Ok(Ready { successor, pause, store })
+    }
+
+    /// Serves the connections that are open for a while, and ends.
+    pub(super) async fn retire(self, handed_over: HandedOver) {
+        let HandedOver { successor, pause } = handed_over;
+        info!(process = successor.pid(), "replaced: this process serves its open connections, and ends");
+        systemd::replaced_by(successor.pid());
+        pause.end();
+        if let Waiting::Listening(successors) = self.successors {
+            successors.leave();
+        }
+        let admin = async {
+            if let Some(admin) = self.admin {
+                admin.retire().await;
+            }
+        };
+        let running = self.running.retire(|| successor.free_quic());
+        let store = self.files.store.clone();
+        // The folder belongs to the other process: nothing is written.
+        let closed = beside(move || store.close());
+        let ((), (), (), _) = tokio::join!(admin, running, self.notifier.stop(), closed);
+    }
+
+    /// Starts the program that is installed now, to replace this process.
+    pub(super) fn start_successor(&self) {
+        let Some(program) = &self.program else {
+            error!("not replaced: the path of this program is not known");
+            return;
+        };
+        match spawn_successor(program, &self.files.path) {
+            Ok(process) => {
+                info!(process, program = %program.display(), "started the program that replaces this process");
+            }
+            Err(error) => error!(program = %program.display(), %error, "not replaced: the program cannot be started"),
+        }
+    }
+}
+
+fn not_replaced(process: i32, why: &str) {
+    warn!(process, why, "this process was not replaced, and goes on");
+}
+
+/// Does one blocking step of the exchange.
+async fn step(
+    mut successor: Successor,
+    work: impl FnOnce(&mut Successor) -> Result<(), HandoverError> + Send + 'static,
+) -> Result<Successor, String> {
+    let done = beside(move || work(&mut successor).map(|()| successor));
+    done.await?.map_err(|error| error.to_string())
+}
+
+/// Returns the number of the new process. Its end is logged if it comes before that of this process.
+fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
+    let mut command = Command::new(program);
+    command.args(["serve", "--replace", "--config"]).arg(config);
+    systemd::prepare_successor(&mut command);
+    let mut child = command.spawn()?;
+    let process = child.id();
+    let wait = move || match child.wait() {
+        Ok(status) => error!(process, %status, "the program that was to replace this process ended"),
+        Err(error) => error!(process, %error, "the program that was to replace this process is lost"),
+    };
+    // Without a thread, a failure is told only by the other process itself.
+    let _ = thread::Builder::new().name("successor".to_owned()).spawn(wait);
+    Ok(process)
+}
+
+/// The path of this program. After an upgrade, the new program is there.
+pub(super) fn own_path() -> Option<PathBuf> {
+    std::env::current_exe().ok()
+}

@@ -1,0 +1,384 @@
+//! The start of a node: alone, or in the place of a running process.
+//!
+//! ```text
+//!   alone:          files ─► sockets ─► first snapshot ─► workers ─► admin server
+//!   as replacement: files ─► the other's sockets and rows ─► files again ─► its last rows ─► first snapshot ─► workers
+//!                                                                   from here on the other one drains ─► admin server
+//! ```
+//!
+//! The files are read twice, so that the running process need not wait while they are read for the first time, which
+//! may take long. The second reading costs only as much as changed.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use rustls::sign::CertifiedKey;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+use tracing::info;
+
+use super::files::Files;
+use super::notifier::Notifier;
+use super::orders::Orders;
+use super::parts::{keeper, prober, publisher, tidy};
+use super::replace::{Waiting, own_path};
+use super::told::tell_start;
+use super::{Node, ServeError, beside};
+use crate::admin::{self, Journal};
+use crate::answer::Rotation;
+use crate::cli::descriptors::Descriptors;
+use crate::cli::kept_latency::KeptLatency;
+use crate::cli::load::{Loaded, Loader};
+use crate::cli::log::Log;
+use crate::cli::privileges::Privileges;
+use crate::cli::{log_faults, systemd, version};
+use crate::config::{self, Listen, Server};
+use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
+use crate::counters::NodeCounters;
+use crate::disk::Disk;
+use crate::handover::{HandoverError, Inherited, Predecessor};
+use crate::health::{Kept, RecoveryState};
+use crate::server::{Bound, EncryptedAddresses, TcpLimits};
+use crate::snapshot::{Blueprint, Snapshot};
+use crate::store::{HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
+use crate::vital::{self, Alarm};
+use crate::watch::{Lateness, ProbeCounters};
+use crate::wire::CookieSecret;
+
+/// Longest time that a replacement waits for the maps of the round trips that it took over.
+const MAPS: Duration = Duration::from_secs(2);
+
+/// Time between two looks for these maps.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Everything that a node begins with.
+pub(super) struct Beginning {
+    files: Files,
+    loaded: Loaded,
+    txt: DynamicTxt,
+    inherited: Inherited,
+    /// The running process that this one replaces.
+    predecessor: Option<Predecessor>,
+}
+
+impl Beginning {
+    /// Reads everything for a node with the sockets that systemd passed to it.
+    pub(super) async fn alone(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
+        let (files, loaded, txt) = Files::open(path.to_owned()).await?;
+        Ok(Self { files, loaded, txt, inherited, predecessor: None })
+    }
+
+    /// Reads everything, and gets sockets and rows from the process that holds the state folder. If there is no such
+    /// process, the node begins alone. Fails if this configuration has faults or the other process refuses; then that
+    /// one goes on.
+    pub(super) async fn as_replacement(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
+        let from = path.to_owned();
+        let found = beside(move || {
+            let folder = config::load_early(&from)?.state;
+            let found = Predecessor::find(&folder, version::PROGRAM, systemd::address());
+            Ok::<_, ServeError>(found.map_err(|error| not_replaced(&error))?.map(|found| (found, folder)))
+        });
+        let Some((mut predecessor, folder)) = found.await.map_err(ServeError::Other)?? else {
+            info!("no process runs that could be replaced: starting as usual");
+            return Self::alone(path, inherited).await;
+        };
+        let (process, program) = (predecessor.pid(), predecessor.program());
+        info!(process, program, "replacing the running process");
+        let from = path.to_owned();
+        let prepared = beside(move || {
+            let mut loader = Loader::new(&from);
+            let checked = loader.load(&Disk::new(), &|_| None, None)?;
+            if checked.forbidden.has_errors() {
+                return Err(checked.forbidden.into());
+            }
+            vital::holding_point("checked");
+            let (inherited, parcel, rows) = predecessor.prepare().map_err(|error| not_replaced(&error))?;
+            let store = Store::of_successor(&folder, parcel.lock, &rows);
+            let store = store.ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
+            vital::holding_point("prepared");
+            Ok::<_, ServeError>((loader, store, inherited, parcel.secret, predecessor))
+        });
+        let (loader, store, inherited, secret, predecessor) = prepared.await.map_err(ServeError::Other)??;
+        let (files, mut loaded, txt) = Files::read(path.to_owned(), loader, store).await?;
+        if let Ok(secret) = secret.try_into() {
+            let blueprint = Arc::unwrap_or_clone(loaded.blueprint);
+            loaded.blueprint = Arc::new(blueprint.with_own_secret(CookieSecret::new(secret)));
+        }
+        Ok(Self { files, loaded, txt, inherited, predecessor: Some(predecessor) })
+    }
+}
+
+fn not_replaced(error: &HandoverError) -> ServeError {
+    ServeError::Other(format!("the running process is not replaced: {error}"))
+}
+
+/// Does blocking work with the process that this one replaces.
+async fn ask<T: Send + 'static>(
+    mut predecessor: Predecessor,
+    question: impl FnOnce(&mut Predecessor) -> Result<T, HandoverError> + Send + 'static,
+) -> Result<(Predecessor, T), ServeError> {
+    let asked = beside(move || question(&mut predecessor).map(|answer| (predecessor, answer)));
+    asked.await.map_err(ServeError::Other)?.map_err(|error| not_replaced(&error))
+}
+
+/// All sockets of a node, bound.
+struct Sockets {
+    bound: Bound,
+    admin: Option<(admin::Bound, config::Admin)>,
+    addresses: Vec<SocketAddr>,
+    encrypted: EncryptedAddresses,
+    /// The descriptors that are left.
+    descriptors: Descriptors,
+}
+
+impl Sockets {
+    /// Binds every address that has no inherited socket. Fails for sockets of systemd that no address uses; those of a
+    /// replaced process may be left over.
+    fn bind(
+        server: Server,
+        credentials: Option<Arc<CertifiedKey>>,
+        inherited: Inherited,
+        is_replacement: bool,
+    ) -> Result<Self, ServeError> {
+        let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+        let workers = std::thread::available_parallelism().map_err(|error| other(&error))?;
+        let Listen { dns, tls, https, quic } = server.listen;
+        let mut bound = Bound::inheriting(inherited, &dns, workers).map_err(|error| other(&error))?;
+        if let Some(credentials) = credentials {
+            let encrypted = EncryptedAddresses { tls, https, quic };
+            bound = bound.with_encrypted(&encrypted, credentials).map_err(|error| other(&error))?;
+        }
+        let addresses = bound.addresses();
+        let encrypted = bound.encrypted_addresses().map_err(|error| other(&error))?;
+        let mut inherited = bound.take_inherited();
+        let admin = server.admin.map(|admin| Ok((admin::Bound::new(&admin, &mut inherited)?, admin))).transpose();
+        let admin = admin.map_err(|error: admin::BindError| other(&error))?;
+        let left = inherited.left();
+        if !is_replacement && !left.is_empty() {
+            let left = left.join(", ");
+            return Err(ServeError::Other(format!(
+                "socket activation: no address of the configuration is that of {left}; the addresses must be written in \
+                 the same way"
+            )));
+        }
+        if let Some((admin, _)) = &admin {
+            bound = bound.with_admin(admin.listeners().map_err(|error| other(&error))?);
+        }
+        // All sockets are bound: divide the descriptors that are left.
+        let descriptors = Descriptors::share();
+        let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
+        Ok(Self { bound, admin, addresses, encrypted, descriptors })
+    }
+}
+
+impl Node {
+    /// Reads everything, binds every socket, probes every target once, and begins to answer. Tells `alarm` if a part of
+    /// the node ends by itself.
+    pub(in crate::cli) async fn start(path: &Path, log: &Log, alarm: &Alarm) -> Result<Self, ServeError> {
+        let beginning = Beginning::alone(path, Inherited::default()).await?;
+        Self::begin(beginning, Privileges::unchanged(), log, alarm).await
+    }
+
+    /// Binds every socket, probes every target once, and begins to answer. A replacement takes over from the running
+    /// process then; if that fails, it stops, and the other one goes on.
+    pub(super) async fn begin(
+        beginning: Beginning,
+        privileges: Privileges,
+        log: &Log,
+        alarm: &Alarm,
+    ) -> Result<Self, ServeError> {
+        let Beginning { files, loaded, txt, inherited, predecessor } = beginning;
+        let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
+        let program = own_path();
+        let (tallies, counters) = (files.tallies.clone(), files.counters.clone());
+        log.count_in(&counters);
+        log_faults(&loaded.warnings);
+        let is_replacement = predecessor.is_some();
+        let (server, credentials) = (loaded.server.clone(), loaded.credentials);
+        count_certificate(&counters, credentials.as_deref());
+        let bind = move || Sockets::bind(server, credentials, inherited, is_replacement);
+        let sockets = privileges.bind(bind).await.map_err(ServeError::Other)??;
+        let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
+        let (open_quic, gate) = watch::channel(!is_replacement);
+        let bound = bound.with_alarm(alarm.clone()).with_quic_gate(gate).with_counters(tallies.traffic().clone());
+
+        let predecessor = match predecessor {
+            Some(predecessor) => Some(take(predecessor, &mut admin, &files, &loaded.blueprint).await?),
+            None => None,
+        };
+        let journal = Arc::new(Journal::new());
+        let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
+        notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
+        let started = start_control(&files, descriptors.probes, &notifier, alarm);
+        let StartedControl { control, task: control_task, first_published, latency, lateness, probes } = started;
+        let taken_over = restore(&control, &files.store).await;
+        let latest = loaded.blueprint;
+        control.tell(Event::Adopt(latest.clone())).await;
+        let published = first_published.await.map_err(|error| other(&error))?;
+        let recalled = latency.recall(&control);
+        if is_replacement && !files.store.is_empty(&LATENCY) {
+            maps_of_round_trips(recalled, &published).await;
+        }
+        vital::holding_point("taken");
+        let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
+        if let Some(predecessor) = predecessor {
+            vital::holding_point("answering");
+            match ask(predecessor, Predecessor::replace).await {
+                Ok((predecessor, ())) => {
+                    info!(process = predecessor.pid(), "took over from the process that ran before");
+                    tokio::spawn(async move {
+                        // Without a thread for it, QUIC begins at once.
+                        let _ = beside(move || predecessor.wait_for_quic()).await;
+                        open_quic.send_replace(true);
+                    });
+                }
+                Err(error) => {
+                    leave(&mut admin);
+                    // Queries that it has read are answered.
+                    running.stop().await;
+                    return Err(error);
+                }
+            }
+        }
+        files.store.own();
+        let tidying = tidy(tallies.clone(), published.clone());
+        tokio::spawn(alarm.part("the task that keeps counters").run(tidying));
+        let started = admin.map(|(bound, admin)| {
+            let node = admin::Node {
+                published: published.clone(),
+                control: control.clone(),
+                journal,
+                dns: addresses.clone(),
+                store: files.store.clone(),
+                limiter: running.limiter().clone(),
+                losses: running.losses().clone(),
+                tallies,
+                counters,
+                probes,
+                lateness: lateness.clone(),
+                connections: descriptors.admin,
+                alarm: alarm.clone(),
+            };
+            bound.start(&admin, node)
+        });
+        let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
+        tell_start(&loaded.databases, taken_over, txt.values().len());
+        systemd::watch(control.clone(), running.workers());
+        let successors = Waiting::start(&files.server.state).await;
+        Ok(Self {
+            files,
+            running,
+            published,
+            control,
+            control_task,
+            latency,
+            lateness,
+            addresses,
+            encrypted,
+            latest,
+            txt,
+            notifier,
+            admin,
+            orders: Orders::new(orders),
+            successors,
+            started: std::time::Instant::now(),
+            program,
+        })
+    }
+}
+
+/// Control, which runs and serves nothing yet.
+struct StartedControl {
+    control: Handle,
+    task: JoinHandle<()>,
+    first_published: oneshot::Receiver<Arc<ArcSwap<Snapshot>>>,
+    latency: KeptLatency,
+    lateness: Arc<Lateness>,
+    probes: Arc<ProbeCounters>,
+}
+
+/// Starts control with at most this number of probes in flight.
+fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &Alarm) -> StartedControl {
+    let (control, received) = Handle::new();
+    let (first, first_published) = oneshot::channel();
+    let machine = Control::new(fastrand::u64(..), in_flight);
+    let (lateness, probes) = (machine.lateness(), machine.probe_counters());
+    let latency = KeptLatency::new(files.store.clone());
+    let (keep, measured) = (keeper(files.store.clone()), latency.clone());
+    let keep_latency = move |table, now| measured.keep(table, now);
+    let publish = publisher(first, files.tallies.clone(), files.counters.clone());
+    let running = control::run(machine, received, prober(), publish, keep, keep_latency, notifier.teller());
+    let task = tokio::spawn(alarm.part("control").run(running));
+    StartedControl { control, task, first_published, latency, lateness, probes }
+}
+
+/// Takes over the last rows of the running process, which pauses.
+async fn take(
+    predecessor: Predecessor,
+    admin: &mut Option<(admin::Bound, config::Admin)>,
+    files: &Files,
+    blueprint: &Blueprint,
+) -> Result<Predecessor, ServeError> {
+    let taken = ask(predecessor, Predecessor::take).await;
+    // The files of sockets stay with the process that goes on.
+    let (predecessor, rows) = taken.inspect_err(|_| leave(admin))?;
+    files.store.replace(&rows).ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
+    files.keep_serials(blueprint);
+    Ok(predecessor)
+}
+
+/// Notes when the node's own certificate expires.
+fn count_certificate(counters: &NodeCounters, credentials: Option<&CertifiedKey>) {
+    let expires = credentials.and_then(config::certificate_expires);
+    counters.certificate_expires.store(expires.unwrap_or_default(), Relaxed);
+}
+
+/// Leaves the file of the admin server's socket to the process that goes on.
+fn leave(admin: &mut Option<(admin::Bound, config::Admin)>) {
+    if let Some((bound, _)) = admin.take() {
+        bound.leave();
+    }
+}
+
+/// What a node knows from an earlier process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TakenOver {
+    pub(super) endpoints: usize,
+    pub(super) overrides: usize,
+    pub(super) rollouts: usize,
+}
+
+/// Gives control the rows that an earlier process kept.
+async fn restore(control: &Handle, store: &Store) -> TakenOver {
+    let kept: std::collections::HashMap<_, _> =
+        store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record))).collect();
+    let endpoints = kept.len();
+    control.tell(Event::Restore(kept)).await;
+    let recovery_states = store.all(&RECOVERIES).into_iter().map(|(key, record)| (key, RecoveryState::from(record)));
+    control.tell(Event::Resume(recovery_states.collect())).await;
+    let placed: Vec<_> =
+        store.all(&OVERRIDES).into_iter().filter_map(|(key, record)| record.into_override(key)).collect();
+    let overrides = placed.len();
+    control.tell(Event::Override(OverrideEvent::Restore(placed))).await;
+    let rolled_out: Vec<_> =
+        store.all(&ROLLOUTS).into_iter().filter_map(|(key, record)| record.into_kept(&key)).collect();
+    let rollouts = rolled_out.len();
+    control.tell(Event::Rollout(RolloutEvent::Restore(rolled_out))).await;
+    TakenOver { endpoints, overrides, rollouts }
+}
+
+/// Waits until answers follow the round trips that were taken over, but not longer than [`MAPS`].
+async fn maps_of_round_trips(recalled: JoinHandle<()>, published: &ArcSwap<Snapshot>) {
+    // The task ends when the round trips are read.
+    let _ = recalled.await;
+    let deadline = Instant::now() + MAPS;
+    let is_made = || published.load().client_rtts().is_none_or(|client_rtts| !client_rtts.table().is_empty());
+    while !is_made() && Instant::now() < deadline {
+        sleep(LOOK_EVERY).await;
+    }
+}

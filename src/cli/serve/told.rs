@@ -1,0 +1,81 @@
+//! Lines of the log about the node as a whole: what it begins with, which zones come and go, and a summary when an
+//! operator asks for one (SIGUSR1).
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::Node;
+use super::start::TakenOver;
+use crate::cli::version;
+use crate::duration::Written;
+use crate::name::Name;
+use crate::overrides::rfc3339;
+use crate::snapshot::{AdminState, Snapshot};
+
+/// Most zones that a line names. It counts the others.
+const MOST_NAMED: usize = 20;
+
+/// Tells what a node begins with.
+pub(super) fn tell_start(databases: &[(PathBuf, Duration)], taken_over: TakenOver, txt: usize) {
+    let TakenOver { endpoints, overrides, rollouts } = taken_over;
+    info!(endpoints, overrides, rollouts, txt, "kept state taken over");
+    for (path, built) in databases {
+        info!(database = %path.display(), built = rfc3339(*built), "database in use");
+    }
+}
+
+/// Tells which zones are served from now on, and which no longer.
+pub(super) fn tell_zones(before: &Snapshot, after: &crate::snapshot::Blueprint) {
+    let apexes = |zones: &[std::sync::Arc<crate::snapshot::ServedZone>]| -> Vec<Name> {
+        zones.iter().map(|served| served.zone.apex().clone()).collect()
+    };
+    let (before, after) = (apexes(before.zones()), apexes(after.zones()));
+    for (those, others, what) in [(&after, &before, "added"), (&before, &after, "removed")] {
+        let others: HashSet<&Name> = others.iter().collect();
+        let names = those.iter().filter(|apex| !others.contains(apex)).map(ToString::to_string);
+        if let Some(list) = list(names.collect()) {
+            info!(zones = list, "zones {what}");
+        }
+    }
+}
+
+/// Joins names; `None` if there are none.
+fn list(mut names: Vec<String>) -> Option<String> {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let named = names.join(", ");
+    (!named.is_empty()).then(|| if more > 0 { format!("{named} and {more} more") } else { named })
+}
+
+impl Node {
+    /// Logs a summary of the node's state.
+    pub(super) async fn tell_summary(&self) {
+        let snapshot = self.published.load_full();
+        let uptime = Written(Duration::from_secs(self.started.elapsed().as_secs()));
+        let (generation, zones) = (snapshot.generation(), snapshot.zones().len());
+        info!(version = version::VERSION, %uptime, generation, zones, "summary");
+        let [mut up, mut down, mut out] = [0_usize; 3];
+        for pool in snapshot.pools() {
+            for state in (0..pool.spec().members.len()).map(|endpoint| pool.endpoint_state(endpoint)) {
+                match state.admin_state {
+                    AdminState::On if state.share.is_some() => up += 1,
+                    AdminState::On => down += 1,
+                    AdminState::Held | AdminState::Draining | AdminState::Off => out += 1,
+                }
+            }
+        }
+        info!(up, down, out, "summary of endpoints");
+        let overrides = self.control.overrides().await.unwrap_or_default();
+        let in_force = overrides.iter().filter(|(_, is_in_force)| *is_in_force).count();
+        info!(overrides = in_force, txt = self.txt.values().len(), "summary of orders in force");
+        let connections = self.running.limiter().occupancy().taken;
+        let losses = self.running.losses();
+        let (dropped, refused) = (losses.queries.load(Ordering::Relaxed), losses.connections.load(Ordering::Relaxed));
+        let queries = self.files.tallies.traffic().sums().all_responses();
+        info!(queries, connections, dropped, refused, "summary of clients");
+    }
+}
