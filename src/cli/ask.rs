@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::config_file::{ConfigFile, is_there};
 use super::output;
 use crate::config::{self, Admin, Faults};
-use crate::disk::{Disk, Seen};
 use crate::printable::Printable;
 use crate::report::{self, Problem, Shape};
 
@@ -29,9 +29,9 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// Options that name a running node and the form of the output.
 #[derive(Debug, Args)]
 pub(super) struct Ask {
-    /// The server file. Its [admin] holds the node's address and the token
-    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
-    config: PathBuf,
+    // Its [admin] holds the node's address and the token.
+    #[command(flatten)]
+    config: ConfigFile,
     /// Ask the node at this address, such as 127.0.0.1:8053, with the token of the server file
     #[arg(long, value_name = "ADDR:PORT")]
     node: Option<SocketAddr>,
@@ -107,8 +107,8 @@ impl Answer {
 
 impl Ask {
     /// The server file.
-    pub(super) fn config(&self) -> &Path {
-        &self.config
+    pub(super) fn config(&self) -> PathBuf {
+        self.config.path()
     }
 
     /// Sends a GET request with these parameters.
@@ -134,14 +134,15 @@ impl Ask {
         query: &[(&str, String)],
         body: Option<String>,
     ) -> Result<Answer, AskError> {
-        let admin = match config::load_admin(&self.config) {
+        let config = self.config();
+        let admin = match config::load_admin(&config) {
             // With `--node`, the server file may be missing.
-            Err(faults) if self.node.is_none() || is_there(&self.config) => return Err(AskError::Faults(faults)),
+            Err(faults) if self.node.is_none() || is_there(&config) => return Err(AskError::Faults(faults)),
             Err(_) => None,
             Ok(admin) => admin,
         };
         let Some(place) = place(self.node, admin.as_ref()) else {
-            let why = format!("{} has no [admin], so no node can be asked", self.config.display());
+            let why = format!("{} has no [admin], so no node can be asked", config.display());
             return Err(AskError::NoNode(why));
         };
         let host = match &place {
@@ -168,11 +169,6 @@ impl Ask {
             Ok(Answer { url: url.clone(), is_success, text })
         })
     }
-}
-
-/// True if the file exists. A file whose file system hangs counts as existing.
-fn is_there(path: &Path) -> bool {
-    !matches!(Disk::new().look(path), Ok(Seen::Missing(_)))
 }
 
 /// The address of a node.

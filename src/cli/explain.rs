@@ -60,7 +60,7 @@ fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
 }
 
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
-    let loaded = Loader::new(arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
+    let loaded = Loader::new(&arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
     let endpoint_state =
         report::endpoint_state_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;

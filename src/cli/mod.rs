@@ -2,6 +2,7 @@
 
 mod ask;
 mod check;
+mod config_file;
 mod demo;
 mod descriptors;
 mod diff;
@@ -21,15 +22,15 @@ mod version;
 mod watch_files;
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tracing::{error, warn};
 
 use crate::config::{Fault, Faults, Position, Severity};
 use crate::overrides::Mode;
 use crate::printable::Printable;
+use config_file::ConfigFile;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
 #[derive(Debug, Parser)]
@@ -90,14 +91,6 @@ enum Command {
     Txt(status::Txt),
 }
 
-/// The path of the server file.
-#[derive(Debug, Args)]
-struct ConfigFile {
-    /// The server file
-    #[arg(long, value_name = "FILE", default_value = "truenorth.toml")]
-    config: PathBuf,
-}
-
 /// Exit code: the command failed, or its object is faulty.
 const BAD: u8 = 1;
 
@@ -108,9 +101,9 @@ pub fn run() -> ExitCode {
         Err(usage) => return tell_usage(&usage),
     };
     match cli.command {
-        Command::Serve { config, replace } => serve::run(&config.config, replace),
+        Command::Serve { config, replace } => serve::run(&config.path(), replace),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Check { config, json } => check::run(&config.config, json),
+        Command::Check { config, json } => check::run(&config.path(), json),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::config_file::ConfigFile;
 use super::load::Loader;
 use crate::disk::Disk;
 use crate::name::Name;
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "POOL=NUMBER")]
     load: Vec<Demand>,
     #[command(flatten)]
-    config: super::ConfigFile,
+    config: ConfigFile,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -41,7 +42,7 @@ pub(super) struct Arguments {
 
 /// Returns exit code 1 if the configuration, the query log or a name is faulty.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match Loader::new(&arguments.config.config).load(&Disk::new(), &|_| None, None) {
+    match Loader::new(&arguments.config.path()).load(&Disk::new(), &|_| None, None) {
         Ok(loaded) => super::print(simulate(arguments, &loaded.blueprint)),
         Err(faults) => {
             super::print_faults(&faults);

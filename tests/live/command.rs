@@ -1,5 +1,8 @@
 //! `check`, `explain` and the command line itself.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::Value;
 
 use crate::harness::{Files, Ran, SERVER, run};
@@ -174,4 +177,33 @@ fn explain_tells_of_a_network_that_tells_no_place() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["hops"][0]["tells_no_place"], true, "{json}");
     assert_eq!(json["answer"]["scope"], 96 + 16);
+}
+
+/// `check` without `--config` in this folder, with the environment variable if there is a value.
+fn check_in(folder: &Path, named: Option<&Path>) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_truenorth"));
+    command.arg("check").current_dir(folder).env_remove("TRUENORTH_CONFIG");
+    if let Some(named) = named {
+        command.env("TRUENORTH_CONFIG", named);
+    }
+    let output = command.output().unwrap();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+#[test]
+fn the_server_file_is_found_here_or_by_the_environment() {
+    let (here, elsewhere) = (files(), Files::new(SERVER, &[]));
+    let (code, told) = check_in(here.path("truenorth.toml").parent().unwrap(), None);
+    assert!(code == Some(0) && told.starts_with("good: 1 zone"), "{told}");
+    // Zones are found beside the file, not in the current folder.
+    let named = elsewhere.path("truenorth.toml");
+    let (code, told) = check_in(here.path("truenorth.toml").parent().unwrap(), Some(&named));
+    assert!(code == Some(0) && told.contains("good: 0 zones"), "{told}");
+    let (code, told) = check_in(Path::new("/"), Some(&here.path("truenorth.toml")));
+    assert!(code == Some(0) && told.starts_with("good: 1 zone"), "{told}");
+    let (code, told) = check_in(Path::new("/"), Some(&here.path("missing.toml")));
+    assert!(code == Some(1) && told.contains("missing.toml"), "{told}");
 }
