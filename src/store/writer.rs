@@ -220,8 +220,10 @@ impl Writer {
         self.read()?;
         if self.file.as_ref().is_some_and(|file| !file.is_at(&self.path())) {
             warn!(file = %self.path().display(), "the state file was moved or removed: it is created again");
-            // The folder may be gone too, and the lock with it.
+            // The folder may be gone too, and the lock with it. A lock that is still there is free only when no
+            // descriptor holds it.
             (self.file, self.lock) = (None, None);
+            self.mailbox.state().lock = None;
         }
         self.take_hold()?;
         let (changes, batches) = {
