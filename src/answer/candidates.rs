@@ -199,6 +199,7 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
 
     /// Returns the positions of the members that are in the answer, in order. `turn` is one more for each answer to the
     /// same asker.
+    #[inline]
     pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
         let Self { pick, answers, .. } = *self;
         let share = |place| {

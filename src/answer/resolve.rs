@@ -40,6 +40,7 @@ impl<'s> Resolution<'s> {
 
 impl<'s> Resolver<'_, 's> {
     /// Looks up a name, and then each name that it is an alias of.
+    #[inline]
     fn follow(&mut self, name: Sname<'s>) {
         let mut next = Some(name);
         while let Some(sname) = next {

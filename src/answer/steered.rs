@@ -24,6 +24,7 @@ struct Ranked<'s> {
 }
 
 /// Chooses for a steered name. Returns `None` if the asked type is left to the name's static records.
+#[inline]
 pub(super) fn resolve<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,

@@ -132,6 +132,7 @@ impl SelectionPolicy {
 
     /// The order of pools for one client. Pools that take clients of others come one at a time, and only if they are
     /// available.
+    #[inline]
     fn tiers<'a>(
         &'a self,
         ranking: &'a Ranking,

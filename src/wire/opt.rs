@@ -68,6 +68,7 @@ impl Opt<'_> {
 
     /// Writes the record after the first `start` octets of `buffer`; it may use the rest of the buffer. Returns its
     /// end.
+    #[inline]
     pub(super) fn write(
         &self,
         buffer: &mut [u8],
