@@ -8,6 +8,7 @@
 //! the count is logged with the next line that can be written.
 
 use std::collections::VecDeque;
+use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -18,10 +19,14 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::config::{LogFilter, LogFormat, LogSettings};
 use crate::counters::NodeCounters;
 
 /// Most octets of waiting lines: about twenty thousand lines. A line that arrives when the queue is full is lost.
 const QUEUE: usize = 4 << 20;
+
+/// The events that are logged if nothing selects them.
+const DEFAULT: &str = "info";
 
 /// Pause before the writer tries again if the output takes nothing at the moment (`EAGAIN`).
 const AGAIN: Duration = Duration::from_millis(50);
@@ -190,21 +195,38 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-/// Which events are logged, as `RUST_LOG` says.
-pub(super) fn filter() -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"))
+/// The environment variable that selects events.
+const VARIABLE: &str = "RUST_LOG";
+
+/// Returns which events are logged: those that `RUST_LOG` selects, else those of the server file's filter. Fails with
+/// the reason if `RUST_LOG` is not a filter.
+pub(super) fn filter(of_file: Option<&LogFilter>) -> Result<EnvFilter, String> {
+    let named = env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+    let named = named.map(|text| text.parse::<LogFilter>().map_err(|why| format!("{VARIABLE}: {why}"))).transpose()?;
+    let text = named.as_ref().or(of_file).map_or(DEFAULT, LogFilter::as_str);
+    EnvFilter::try_new(text).map_err(|why| format!("`{text}` is not a filter of the log: {why}"))
 }
 
-/// From now on, logs each event as one line to standard error, including panics.
-pub(super) fn log_to_stderr(log: &Log) {
-    tracing_subscriber::fmt()
-        .with_env_filter(filter())
+/// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>).
+pub(super) fn has_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// From now on, logs each event as one line to standard error, including panics. Fails with the reason if the events
+/// cannot be selected.
+pub(super) fn log_to_stderr(log: &Log, settings: &LogSettings) -> Result<(), String> {
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter(settings.filter.as_ref())?)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal())
+        .with_ansi(has_colours(&io::stderr()))
         .with_writer(log.clone())
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    match settings.format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(false).init(),
+    }
     log_panics();
+    Ok(())
 }
 
 /// From now on, logs panics as events. The standard library would write them to standard error and wait for its reader.

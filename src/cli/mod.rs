@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use tracing::{error, warn};
 
-use crate::config::{Fault, Faults, Position, Severity};
+use crate::config::{Fault, Faults, LogFormat, Position, Severity};
 use crate::overrides::Mode;
 use crate::printable::Printable;
 use config_file::ConfigFile;
@@ -49,6 +49,9 @@ enum Command {
         /// Take over from the running process without losing a query. Starts as usual if none runs
         #[arg(long)]
         replace: bool,
+        /// The form of log lines, text or json, instead of that of the server file
+        #[arg(long, value_name = "FORMAT")]
+        log: Option<LogFormat>,
     },
     /// Serves a sample zone, and plays its datacenters, which you can break and mend
     Demo(demo::Arguments),
@@ -101,7 +104,7 @@ pub fn run() -> ExitCode {
         Err(usage) => return tell_usage(&usage),
     };
     match cli.command {
-        Command::Serve { config, replace } => serve::run(&config.path(), replace),
+        Command::Serve { config, replace, log } => serve::run(&config.path(), replace, log),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check { config, json } => check::run(&config.path(), json),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -37,7 +37,7 @@ use super::privileges::Privileges;
 use super::watch_files::FileWatch;
 use super::{log_faults, output, systemd, version};
 use crate::admin;
-use crate::config::{Faults, Severity, certificate_expires};
+use crate::config::{self, Faults, LogFormat, LogSettings, Severity, certificate_expires};
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
 use crate::handover::Inherited;
@@ -72,8 +72,9 @@ impl From<Faults> for ServeError {
 }
 
 /// Serves until a signal says to stop, or another process takes over. Returns exit code 1 if serving never began, or
-/// ended by itself. With `replaces` it takes over from the running process, if there is one.
-pub(super) fn run(path: &Path, replaces: bool) -> ExitCode {
+/// ended by itself. With `replaces` it takes over from the running process, if there is one. `format` is the form of log
+/// lines, instead of that of the server file.
+pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> ExitCode {
     // This removes environment variables, so it comes before all threads.
     let inherited = match Inherited::from_systemd() {
         Ok(inherited) => inherited,
@@ -90,7 +91,10 @@ pub(super) fn run(path: &Path, replaces: bool) -> ExitCode {
         }
     };
     run_to_end(|log, signals| async move {
-        log_to_stderr(&log);
+        // The faults of a file that cannot be read are told with all others.
+        let settings = config::load_early(path).map(|early| early.log).unwrap_or_default();
+        let settings = LogSettings { format: format.unwrap_or(settings.format), ..settings };
+        log_to_stderr(&log, &settings).map_err(ServeError::Other)?;
         info!(version = version::VERSION, config = %path.display(), "starting");
         privileges.tell();
         let (alarm, ends) = vital::alarm();

@@ -28,6 +28,7 @@ mod leads;
 mod lints;
 mod listen;
 mod located;
+mod log;
 mod master;
 mod meant;
 mod monitor_tree;
@@ -94,6 +95,7 @@ pub use fault::{Fault, Faults, MAX_TOLD, Severity};
 pub use known::Known;
 pub use listen::Listen;
 pub use located::Asked;
+pub use log::{LogFilter, LogFormat, LogSettings};
 pub use process::Process;
 pub use server::{Server, Watching};
 pub use source::{Place, Position, Source};
@@ -182,6 +184,8 @@ pub struct Early {
     pub state: PathBuf,
     /// The user of the process, and what it gives up.
     pub process: Process,
+    /// The settings of the log.
+    pub log: LogSettings,
     /// The folders in which the node creates files.
     pub writable: Vec<PathBuf>,
 }
@@ -193,13 +197,14 @@ pub fn load_early(path: &Path) -> Result<Early, Faults> {
     let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
         let state = server::state_folder(&mut table, folder, faults);
         let process = process::read(&mut table, faults);
+        let log = log::read(&mut table, faults);
         let admin = table.take("admin").and_then(|value| value.table("`[admin]`", faults));
         let socket = admin.and_then(|mut admin| admin.take("socket")?.string(faults));
         let socket = socket.and_then(|socket| Some(folder.join(&socket.value).parent()?.to_owned()));
         // An empty path is the current folder.
         let or_here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
         let writable = [Some(state.clone()), socket].into_iter().flatten().map(or_here).collect();
-        Early { state, process, writable }
+        Early { state, process, log, writable }
     };
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
     let early = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));

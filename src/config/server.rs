@@ -16,6 +16,7 @@ use super::admin::{self, Admin};
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
+use super::log::{self, LogSettings};
 use super::process::{self, Process};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
@@ -55,6 +56,8 @@ pub struct Server {
     pub watching: Watching,
     /// The user of the process, and what it gives up.
     pub process: Process,
+    /// The settings of the log.
+    pub log: LogSettings,
 }
 
 /// When files that change are read again without an order.
@@ -107,6 +110,7 @@ pub(super) fn read(
     let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
     let watching = read_reload(table.take("reload"), faults);
     let process = process::read(&mut table, faults);
+    let log = log::read(&mut table, faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let database_places = databases.iter().map(|database| database.place.clone()).collect();
     let databases = databases.into_iter().map(|database| database.value).collect();
@@ -120,7 +124,7 @@ pub(super) fn read(
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
-    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching, process };
+    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching, process, log };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
         server,

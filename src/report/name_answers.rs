@@ -29,7 +29,7 @@ pub struct PoolAnswers {
     /// Its share of the counts of all pools of the name, 0-1; absent without any answer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub share: Option<f64>,
-    /// The share that its weight asks for, 0-1; absent unless the name is steered by `weight`.
+    /// The share that its weight asks for, 0-1; absent unless `weight` is the first step of the name.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub configured: Option<f64>,
 }
@@ -40,7 +40,7 @@ impl NameAnswers {
         let NameTotals { pools, fallback, nodata, failures } = totals;
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let all = pools.iter().sum();
-        let is_weighted = name.steering.steer.contains(&Step::Weight);
+        let is_weighted = name.steering.steer.first() == Some(&Step::Weight);
         let weights: u64 = name.steering.pools.iter().map(|used| u64::from(used.weight)).sum();
         let pool = |(used, &count): (&PoolUse, &u64)| PoolAnswers {
             pool: spelt(used.pool),

@@ -208,7 +208,7 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
 fn status_tells_the_shares_of_pools_beside_the_configured_ones() {
     let weighted = "[names.api]\npools = [{ pool = \"web/fra\", weight = 3 }, { pool = \"web/iad\", weight = 1 }]\nsteer = [\"weight\"]\n";
     let (fra, iad) = (well(), well());
-    let zone = probed_zone(fra.address(), iad.address(), weighted);
+    let zone = probed_zone(fra.address(), iad.address(), "") + weighted;
     let scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
     (0..40).for_each(|_| _ = scene.node.dig("api.example.com A"));
     let status = get(scene.admin, "/v1/status").json();

@@ -193,3 +193,32 @@ fn a_start_that_fails_ends_with_its_code_although_nobody_can_be_told() {
         assert_eq!(status.code(), Some(1), "{words}");
     }
 }
+
+#[test]
+fn lines_are_json_objects_where_that_is_asked_for() {
+    let scene = Scene::new(90);
+    scene.files.write("truenorth.toml", format!("{SERVER}[log]\nformat = \"json\"\nfilter = \"info,hyper=off\"\n"));
+    let mut node = scene.files.start_under("RUST_LOG", "");
+    let line = node.log.wait_for("\"answering\"");
+    let fields: serde_json::Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line}"));
+    assert_eq!((&fields["level"], &fields["message"]), (&"INFO".into(), &"answering".into()));
+    assert!(fields["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{line}");
+    assert_eq!(fields["zones"], 1);
+}
+
+#[test]
+fn a_filter_that_would_select_nothing_is_a_fault() {
+    let files = Files::new(&format!("{SERVER}[log]\nfilter = \"inof\"\nformat = \"xml\"\n"), &[]);
+    let ran = files.run("check");
+    assert_eq!(ran.code, Some(1));
+    for told in [
+        "`filter` selects no events: `inof` is neither a level nor TARGET=LEVEL; did you mean `info`?",
+        "`format` takes",
+    ] {
+        assert!(ran.stderr.contains(told) || ran.stdout.contains(told), "{told} in {ran:?}");
+    }
+    let files = Files::new(SERVER, &[]);
+    let mut node = files.start_under("RUST_LOG", "truenorth=verbose");
+    node.log.wait_for("RUST_LOG: `truenorth=verbose` is neither a level nor TARGET=LEVEL");
+    assert_eq!(node.wait().code(), Some(1));
+}

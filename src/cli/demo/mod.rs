@@ -101,7 +101,7 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
         let asked = (arguments.listen, arguments.http_port);
         out.write(format!("{}\n", Guide { dns, http, asked, folder: folder.path() }).as_bytes());
     }
-    story::tell(out);
+    story::tell(out).map_err(ServeError::Other)?;
     log::log_panics();
     Ok(Set { node, ends, folder })
 }

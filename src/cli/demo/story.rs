@@ -6,7 +6,6 @@
 //! ```
 
 use std::fmt::{self, Write};
-use std::io::IsTerminal;
 use std::time::Instant;
 
 use tracing::field::{Field, Visit};
@@ -15,18 +14,19 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::cli::log::{Log, filter};
+use crate::cli::log::{Log, filter, has_colours};
 use crate::printable::Printable;
 
-/// From now on, writes events to `out`. `RUST_LOG` selects them.
-pub(super) fn tell(out: &Log) {
+/// From now on, writes events to `out`. `RUST_LOG` selects them; fails with the reason if it is not a filter.
+pub(super) fn tell(out: &Log) -> Result<(), String> {
     tracing_subscriber::fmt()
-        .with_env_filter(filter())
-        .with_ansi(std::io::stdout().is_terminal())
+        .with_env_filter(filter(None)?)
+        .with_ansi(has_colours(&std::io::stdout()))
         .with_writer(out.clone())
         .log_internal_errors(false)
         .event_format(Story { start: Instant::now() })
         .init();
+    Ok(())
 }
 
 struct Story {
