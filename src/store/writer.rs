@@ -178,8 +178,12 @@ impl Writer {
         let _ = self.read();
         self.mailbox.change(|state| state.progress = Progress::Writing);
         loop {
-            let is_stopping = self.mailbox.state().is_stopping;
-            self.mailbox.state().busy_since = Some(Instant::now());
+            // Asked before the changes are taken: what was left here before that is written.
+            let (is_stopping, is_pausing) = {
+                let mut state = self.mailbox.state();
+                state.busy_since = Some(Instant::now());
+                (state.is_stopping, state.is_pausing)
+            };
             let result = self.write();
             self.mailbox.state().busy_since = None;
             self.tell(result);
@@ -188,7 +192,7 @@ impl Writer {
             if is_stopping {
                 return;
             }
-            if self.mailbox.state().is_pausing && self.pause() {
+            if is_pausing && self.pause() {
                 return;
             }
             self.wait();
