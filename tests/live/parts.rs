@@ -228,7 +228,7 @@ fn a_start_and_a_summary_say_what_the_node_has() {
     node.log.wait_for("summary version=\"");
     node.log.wait_for("summary of endpoints up=1 down=0 out=0");
     node.log.wait_for("summary of orders in force overrides=0 txt=0");
-    node.log.wait_for("summary of clients connections=0");
+    node.log.wait_for("summary of clients queries=0 connections=0");
     node.signal("INT");
     node.log.wait_for("received SIGINT");
     assert_eq!(node.wait().code(), Some(0));
