@@ -177,12 +177,13 @@ fn country(row: usize) -> Option<CountryCode> {
 pub struct AnswerTally<'a> {
     tally: &'a Tally,
     counters: &'a AnswerCounters,
+    shard: &'a Shard,
 }
 
 impl Tally {
     /// Returns access to the counters of a blueprint.
     pub fn answer<'a>(&'a self, counters: &'a Arc<AnswerCounters>) -> AnswerTally<'a> {
-        AnswerTally { tally: self, counters }
+        AnswerTally { tally: self, counters, shard: &counters.shards[self.shard] }
     }
 }
 
@@ -193,6 +194,7 @@ impl AnswerTally<'_> {
     }
 
     /// Counts an answer that the pool at this position of a name gave.
+    #[inline]
     pub fn pool(&self, name: usize, position: usize) {
         match self.counters.names.get(name) {
             Some(&first) => self.count(first as usize + position, 1),
@@ -216,6 +218,7 @@ impl AnswerTally<'_> {
     }
 
     /// Counts an endpoint that is in an answer, and whether it is the first address.
+    #[inline]
     pub fn endpoint(&self, endpoint: usize, is_first: bool) {
         self.count(self.counters.endpoints + 2 * endpoint, 1);
         if is_first {
@@ -234,7 +237,7 @@ impl AnswerTally<'_> {
     }
 
     fn count(&self, place: usize, count: u64) {
-        self.tally.add(self.counters.shards[self.tally.shard].at(place), count);
+        self.tally.add(self.shard.at(place), count);
     }
 }
 

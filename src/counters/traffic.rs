@@ -147,6 +147,7 @@ fn response(transport: usize, row: usize, column: usize) -> usize {
 impl Tally {
     /// Counts a response of this length in octets to a query over this transport. `rtype` is `None` if the query has no
     /// readable question.
+    #[inline]
     pub fn response(&self, transport: usize, rtype: Option<Rtype>, rcode: Rcode, length: usize) {
         let row = rtype.map_or(NONE, |rtype| ROW_OF_TYPE.get(usize::from(rtype.0)).map_or(OTHER, |&row| row.into()));
         self.count(response(transport, row, COLUMN_OF_RCODE[rcode as usize].into()), 1);

@@ -7,7 +7,6 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::harness::probed_zone;
 use crate::http::{self, Response, get, post};
 use crate::{SERVER, Scene, TOKEN, ZONE, eventually, well};
 
@@ -206,10 +205,11 @@ fn alerts_and_dashboard_use_metrics_that_exist() {
 
 #[test]
 fn status_tells_the_shares_of_pools_beside_the_configured_ones() {
-    let weighted = "[names.api]\npools = [{ pool = \"web/fra\", weight = 3 }, { pool = \"web/iad\", weight = 1 }]\nsteer = [\"weight\"]\n";
-    let (fra, iad) = (well(), well());
-    let zone = probed_zone(fra.address(), iad.address(), "") + weighted;
-    let scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
+    let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = { latitude = 50, longitude = 8 }\n\
+                iad = { latitude = 39, longitude = -77 }\n[pools.web]\nendpoints.fra = [\"192.0.2.1\"]\n\
+                endpoints.iad = [\"192.0.2.2\"]\n[names.api]\nsteer = [\"weight\"]\n\
+                pools = [{ pool = \"web/fra\", weight = 3 }, { pool = \"web/iad\", weight = 1 }]\n";
+    let scene = Scene::new(SERVER, &[("example.com.toml", zone)]);
     (0..40).for_each(|_| _ = scene.node.dig("api.example.com A"));
     let status = get(scene.admin, "/v1/status").json();
     let names = status["names"].as_array().unwrap();
