@@ -10,8 +10,8 @@
 //! it is abandoned, and the error names the file. The identities of all files that were read are recorded, so that a
 //! later look can tell if reading them again would find changes.
 
+mod memory;
 mod reads;
-mod room;
 
 use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -290,7 +290,7 @@ fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents
     // The identity is taken before reading: a change in the meantime makes it a different file.
     let contents = match irregular(metadata.file_type()) {
         Some(error) => Err(error),
-        None => read_all(&file, &metadata, room::available() / SHARE_OF_MEMORY, progress),
+        None => read_all(&file, &metadata, memory::available() / SHARE_OF_MEMORY, progress),
     };
     (Seen::of(&metadata), contents)
 }

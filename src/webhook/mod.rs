@@ -5,13 +5,14 @@
 //!             256, oldest dropped     in order          4        └───► 5xx, 429, no answer: again, later each time
 //! ```
 //!
-//! All of it runs in [a thread of its own](room). A sender of notices never waits. A slow or dead receiver fills only its own queue, and holds a connection only for
-//! the time of an attempt. Lost notices are counted, logged, and reported with the next notice that arrives.
+//! All of it runs in [a thread of its own](thread). A sender of notices never waits. A slow or dead receiver fills only its
+//! own queue, and holds a connection only for the time of an attempt. Lost notices are counted, logged, and reported with
+//! the next notice that arrives.
 
 mod backoff;
 mod post;
 mod queue;
-mod room;
+mod thread;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,7 +31,7 @@ use crate::vital;
 use backoff::Backoff;
 use post::{PostResult, client, post};
 use queue::Queue;
-use room::Room;
+use thread::WebhookThread;
 
 /// Most requests of all hooks at once.
 const MAX_REQUESTS: usize = 4;
@@ -50,7 +51,7 @@ pub struct Hooks {
     client: Option<Client>,
     counters: Arc<NodeCounters>,
     /// Created for the first hook.
-    room: Option<Room>,
+    thread: Option<WebhookThread>,
 }
 
 /// A hook and the task that delivers for it.
@@ -80,7 +81,13 @@ struct State {
 impl Hooks {
     /// Creates a list without hooks. Deliveries are counted in `counters`.
     pub fn new(counters: Arc<NodeCounters>) -> Self {
-        Self { list: Vec::new(), requests: Arc::new(Semaphore::new(MAX_REQUESTS)), client: None, room: None, counters }
+        Self {
+            list: Vec::new(),
+            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
+            client: None,
+            thread: None,
+            counters,
+        }
     }
 
     /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices.
@@ -95,8 +102,8 @@ impl Hooks {
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
                 let mailbox = Arc::new(Mailbox::new(webhook, node, self.counters.clone()));
-                let room = self.room.get_or_insert_with(Room::start).handle();
-                let task = room.spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
+                let thread = self.thread.get_or_insert_with(WebhookThread::start);
+                let task = thread.handle().spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
                 self.list.push(Hook { mailbox, task });
             }
         }

@@ -11,12 +11,12 @@ use tracing::warn;
 
 /// A thread that runs tasks. It ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct Room {
+pub(super) struct WebhookThread {
     handle: Handle,
     _end: Option<oneshot::Sender<()>>,
 }
 
-impl Room {
+impl WebhookThread {
     /// Starts the thread. If the system refuses it, tasks run on the current tokio runtime.
     pub(super) fn start() -> Self {
         let (end, ended) = oneshot::channel::<()>();
