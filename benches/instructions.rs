@@ -65,8 +65,6 @@ fn work(kind: usize, count: u32) {
     let traffic = Arc::new(Traffic::new(1));
     let snapshot = world::counted(&world::snapshot(&[world::ZONE, NAMES].concat(), NETWORKS), &traffic);
     let mut worker = Worker::new(Arc::new(Rotation::default())).counting(Tally::of_worker(traffic, 0));
-    // As under load, when it matters.
-    worker.set_busy(true);
     let mut out = vec![0; MAX_MESSAGE];
     let client = |number| has_subnet.then(|| world::client(number));
     let queries: Vec<Vec<u8>> = (0..VARIETY).map(|number| world::query(name, rtype, client(number))).collect();

@@ -55,8 +55,11 @@ impl Rotation {
     }
 }
 
-/// While a worker is busy, it locates one of this many clients for the counters. Locating costs more than all other
-/// counters together.
+/// Number of clients that a worker locates for the counters in a second. Locating costs more than all other counters
+/// together.
+const ALL_UP_TO: u32 = 512;
+
+/// Of further clients in the same second, the worker locates one of this many.
 const STRIDE: u32 = 16;
 
 /// One worker's own state. It is cheap to make, and used by one thread at a time.
@@ -66,16 +69,18 @@ pub struct Worker {
     random: fastrand::Rng,
     /// `None` if the worker does not count.
     tally: Option<Tally>,
-    /// Number of clients of which one is located.
-    stride: u32,
-    /// Number of clients until the next one that is located.
+    /// The present second.
+    now: u64,
+    /// Number of clients that are still located in this second, all of them.
+    left: u32,
+    /// Number of clients after them until the next one that is located.
     until_located: u32,
 }
 
 impl Worker {
     /// Returns a worker that shares turns with all others and has random numbers of its own.
     pub fn new(rotation: Arc<Rotation>) -> Self {
-        Self { rotation, random: fastrand::Rng::new(), tally: None, stride: 1, until_located: 0 }
+        Self { rotation, random: fastrand::Rng::new(), tally: None, now: 0, left: ALL_UP_TO, until_located: 0 }
     }
 
     /// Counts its answers from now on.
@@ -88,20 +93,26 @@ impl Worker {
         self.tally.as_ref()
     }
 
-    /// From now on the worker is busy or not. A busy worker locates one of [`STRIDE`] clients for the counters, a calm
-    /// one locates all.
-    pub fn set_busy(&mut self, is_busy: bool) {
-        self.stride = if is_busy { STRIDE } else { 1 };
+    /// Tells the worker the time in seconds. In each second it locates the first clients for the counters, and then one
+    /// of [`STRIDE`].
+    pub fn at(&mut self, now: u64) {
+        if self.now != now {
+            (self.now, self.left) = (now, ALL_UP_TO);
+        }
     }
 
     /// Returns the number of clients that this one stands for; `None` if it is not located.
     pub(super) fn weight(&mut self) -> Option<u64> {
-        if self.until_located > 0 && self.stride > 1 {
+        if self.left > 0 {
+            self.left -= 1;
+            return Some(1);
+        }
+        if self.until_located > 0 {
             self.until_located -= 1;
             return None;
         }
-        self.until_located = self.stride - 1;
-        Some(self.stride.into())
+        self.until_located = STRIDE - 1;
+        Some(STRIDE.into())
     }
 
     /// Returns the turn of this asker for this question: one more than at its last answer, whichever worker gave that.

@@ -132,11 +132,6 @@ impl Batch {
         Ok(())
     }
 
-    /// Returns the number of queries that the last call received.
-    pub(super) fn len(&self) -> usize {
-        self.received
-    }
-
     /// True if the last call received nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.received == 0

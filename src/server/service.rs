@@ -122,7 +122,9 @@ impl Responder {
     /// violates the rules of its transport.
     pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
         let snapshot = self.published.load();
-        let exchange = Exchange::new(&snapshot, query, asker, crate::clock::unix_time());
+        let now = crate::clock::unix_time();
+        self.worker.at(now);
+        let exchange = Exchange::new(&snapshot, query, asker, now);
         if exchange.breaks_protocol() {
             return None;
         }

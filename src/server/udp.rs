@@ -35,10 +35,6 @@ pub(super) const WORKER: &str = "a worker for UDP";
 /// Maximum time that a worker waits for a query before it looks for a new snapshot, and for the signal to stop.
 pub(super) const RECEIVE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Number of queries of a batch up to which a worker counts as calm: it then has time to locate each client for the
-/// counters.
-const CALM: usize = BATCH / 4;
-
 /// Pause of a worker when receiving fails repeatedly, so that a broken socket does not use up a processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -113,7 +109,7 @@ impl UdpWorker {
             Err(error) => return Err(error),
         }
         let worker = &mut self.worker;
-        worker.set_busy(self.batch.len() > CALM);
+        worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         self.batch.answer_each(|address, query, out| {
             let asker = Asker { address, transport: Transport::Udp, idle: None };

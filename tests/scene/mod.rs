@@ -284,11 +284,6 @@ impl Scene {
         self.tallies.replace(before.blueprint());
     }
 
-    /// The worker has more or less to do.
-    pub fn set_busy(&mut self, is_busy: bool) {
-        self.worker.set_busy(is_busy);
-    }
-
     /// Returns the snapshot that questions are answered from now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.clone()
@@ -358,6 +353,7 @@ impl Scene {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
         let query = truenorth::wire::Query::parse(message)?;
+        self.worker.at(self.now);
         let exchange = Exchange::new(&self.snapshot, &query, asker, self.now);
         let length = answer::answer(&exchange, &mut self.worker, &mut out).length;
         out.truncate(length);

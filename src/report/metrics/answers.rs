@@ -19,7 +19,7 @@ impl Metrics<'_> {
         });
         self.name_families(out);
         self.endpoint_families(out);
-        let help = "Clients of steered names by region. While a worker is busy, it looks at one of 16.";
+        let help = "Clients of steered names by region: beyond 512 in a second, a worker looks at one of 16.";
         out.family("truenorth_region_clients", Kind::Counter, help, |samples| {
             for (id, zone) in world.zones.iter().enumerate().filter(|(_, zone)| !zone.names.is_empty()) {
                 let origin = zone.origin.to_string();
@@ -28,7 +28,7 @@ impl Metrics<'_> {
                 }
             }
         });
-        let help = "Clients by country and by the datacenter that they were sent to. While a worker is busy, it looks at one of 16.";
+        let help = "Clients by country and by the datacenter that they were sent to: beyond 512 in a second, a worker looks at one of 16.";
         out.family("truenorth_clients", Kind::Counter, help, |samples| {
             for ((country, datacenter), count) in totals.clients() {
                 let country = country.as_ref().map_or("", |country| country.as_str());
