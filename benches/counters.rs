@@ -1,4 +1,4 @@
-//! What counting costs: the processor time of a worker for a query over UDP, with counters and without.
+//! The cost of counting: the processor time of a worker for a query over UDP, with counters and without.
 //!
 //! Two servers of one process answer the same queries over loopback, turn by turn, so that a change of the machine's
 //! speed affects both. Only the time of the worker's thread counts, the kernel's work for its packets included.

@@ -1,4 +1,4 @@
-//! What benches without sockets share: three places, a map of regions, a database of many networks, queries.
+//! The zone and the queries that benches share: three places, a map of regions, a database of many networks, queries.
 
 // Each bench compiles this module and uses a part of it.
 #![allow(dead_code)]

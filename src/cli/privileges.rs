@@ -40,7 +40,7 @@ const LANDLOCK: ABI = ABI::V3;
 /// Work that needs privileges.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// What is left of the privileges.
+/// The privileges that the process still has.
 pub(super) struct Privileges {
     /// The thread that may bind privileged ports; `None` if all threads have the same privileges.
     binder: Option<mpsc::Sender<Job>>,
@@ -79,7 +79,7 @@ impl Privileges {
     pub(super) async fn bind<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
         let Some(binder) = self.binder else { return Ok(work()) };
         let (done, result) = oneshot::channel();
-        // Whoever waits may be gone.
+        // The caller may have stopped waiting.
         let job = move || _ = done.send(work());
         let sent = binder.send(Box::new(job));
         sent.map_err(|_| "the thread that binds sockets has ended".to_owned())?;

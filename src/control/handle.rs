@@ -61,7 +61,7 @@ impl Pause {
 impl PauseRequest {
     /// Pauses. Returns true if control is to end then.
     pub(super) async fn hold(self) -> bool {
-        // Whoever asked may be gone, and has dropped the pause then.
+        // The caller may be gone. It has dropped the pause then.
         let _ = self.began.send(());
         self.over.await.is_ok()
     }
@@ -141,7 +141,7 @@ impl Handle {
     /// Pauses control, after everything that it was told before is kept. The process then seems to have been stopped: no
     /// endpoint counts as silent because of the pause. `None` if control is gone.
     pub async fn pause(&self) -> Option<Pause> {
-        // Whoever waits for an earlier order to be published is told first.
+        // Callers that wait for the publication of an earlier order are told first.
         self.published().await?;
         let (began, begun) = oneshot::channel();
         let (pause, over) = oneshot::channel();

@@ -1,4 +1,4 @@
-//! What answers gave, by the ids of one blueprint: zones, names with their pools, endpoints, and clients.
+//! Counters of the contents of answers, by the ids of one blueprint: zones, names with their pools, endpoints, clients.
 
 use std::sync::Arc;
 

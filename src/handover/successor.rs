@@ -34,7 +34,7 @@ pub struct Successor {
     _turn: Turn,
 }
 
-/// What every greeting needs to know.
+/// The facts that every greeting needs.
 struct Greeter {
     program: String,
     manager: Option<String>,

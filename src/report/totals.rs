@@ -45,7 +45,7 @@ struct Kept {
 /// A client's country, and the datacenter that it was sent to.
 type Sent = (Option<CountryCode>, Option<Box<str>>);
 
-/// What gave an answer of a steered name.
+/// The source of an answer of a steered name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Giver {
     /// The pool with this key.

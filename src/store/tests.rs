@@ -318,7 +318,7 @@ fn a_folder_goes_to_another_process_with_all_rows_and_its_lock() {
     wait_for(&state, &numbers(&[("a", 1), ("b", 2)]));
     other.replace(&store.pack()).unwrap();
     put(&other, &[("c", 3)]);
-    // What comes after the pause is not written, not even at the end.
+    // Changes after the pause are not written, not even at the end.
     put(&store, &[("lost", 9)]);
     store.close();
     other.own();

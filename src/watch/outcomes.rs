@@ -65,11 +65,6 @@ impl ProbeCounters {
         self.counts().turns.clone()
     }
 
-    /// Forgets pools that are gone.
-    pub fn retain_pools(&self, is_left: impl Fn(&str) -> bool) {
-        self.counts().turns.retain(|(pool, _), _| is_left(pool));
-    }
-
     fn counts(&self) -> MutexGuard<'_, Counts> {
         // A panic can only lose a count.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

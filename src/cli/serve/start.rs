@@ -345,7 +345,7 @@ fn leave(admin: &mut Option<(admin::Bound, config::Admin)>) {
     }
 }
 
-/// What a node knows from an earlier process.
+/// The numbers of kept things that a node has from an earlier process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TakenOver {
     pub(super) endpoints: usize,

@@ -1,4 +1,4 @@
-//! What answers gave: zones, steered names, endpoints and clients.
+//! The contents of answers: zones, steered names, endpoints and clients.
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
