@@ -15,6 +15,7 @@
 
 mod body;
 mod connection;
+mod effect;
 mod events;
 mod gate;
 mod healthz;

@@ -8,23 +8,25 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::effect::Foreseen;
 use super::gate::Caller;
 use super::refusal::{ApiError, json};
 use super::{AppState, body};
 use crate::clock::{self, unix_time};
+use crate::control::Proposal;
 use crate::duration;
 use crate::overrides::{self, Order, Override, Selector, TargetPattern};
-use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+use crate::report::{self, OrderEffect, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 
 /// `GET /v1/overrides`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
     let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
-    Ok(answer(None, all.iter().map(shape).collect()))
+    Ok(answer(all.iter().map(shape).collect(), None, None))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers when the override is
-/// served.
+/// served; with `"dry_run": true`, tells its effect and changes nothing.
 pub(super) async fn place(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -32,13 +34,18 @@ pub(super) async fn place(
 ) -> Result<Response, ApiError> {
     let text = body::read(request, body::MAX_BODY).await?;
     let order: OverrideOrder = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
-    let placed = app.control.place(read_order(order, &caller)?).await.ok_or_else(ApiError::stopping)?;
-    let placed = placed.map_err(|error| refuse(&error))?;
+    let dry_run = order.dry_run;
+    let order = read_order(order, &caller)?;
+    let Foreseen { changes, effect } = app.foresee(Proposal::Place(order.clone()), dry_run).await?;
+    if dry_run {
+        return Ok(answer(changes.iter().map(Into::into).collect(), None, effect));
+    }
+    let placed = app.control.place(order).await.ok_or_else(ApiError::stopping)??;
     let kept = app.settled().await?;
-    Ok(answer(Some(kept), placed.iter().map(Into::into).collect()))
+    Ok(answer(placed.iter().map(Into::into).collect(), Some(kept), effect))
 }
 
-/// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`.
+/// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`; also with `"dry_run": true`.
 pub(super) async fn lift(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -54,14 +61,18 @@ pub(super) async fn lift(
         (None, Some(target)) => Selector::Target(read_target(&target)?),
         _ => return Err(ApiError::bad("`override` or `target` is needed")),
     };
-    let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)?;
-    let lifted = lifted.map_err(|error| refuse(&error))?;
+    let dry_run = selector.dry_run;
+    let Foreseen { changes, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;
+    if dry_run {
+        return Ok(answer(changes.iter().map(Into::into).collect(), None, effect));
+    }
+    let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)??;
     let kept = app.settled().await?;
-    Ok(answer(Some(kept), lifted.iter().map(Into::into).collect()))
+    Ok(answer(lifted.iter().map(Into::into).collect(), Some(kept), effect))
 }
 
 fn read_order(
-    OverrideOrder { mode, target, lifetime, from, over, reason, who }: OverrideOrder,
+    OverrideOrder { mode, target, lifetime, from, over, reason, who, dry_run: _ }: OverrideOrder,
     caller: &Caller,
 ) -> Result<Order, ApiError> {
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
@@ -89,18 +100,20 @@ fn read_target(text: &str) -> Result<TargetPattern, ApiError> {
     text.parse().map_err(|error: overrides::TargetPatternError| ApiError::bad(format!("`target`: {error}")))
 }
 
-fn refuse(refusal: &overrides::OverrideRefusal) -> ApiError {
-    let status = match refusal {
-        overrides::OverrideRefusal::Unknown(..) | overrides::OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
-        overrides::OverrideRefusal::Over
-        | overrides::OverrideRefusal::NotGradual
-        | overrides::OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
-        overrides::OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
-        overrides::OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,
-    };
-    ApiError::new(status, refusal.to_string())
+impl From<overrides::OverrideRefusal> for ApiError {
+    fn from(refusal: overrides::OverrideRefusal) -> Self {
+        let status = match refusal {
+            overrides::OverrideRefusal::Unknown(..) | overrides::OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
+            overrides::OverrideRefusal::Over
+            | overrides::OverrideRefusal::NotGradual
+            | overrides::OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
+            overrides::OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+            overrides::OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,
+        };
+        Self::new(status, refusal.to_string())
+    }
 }
 
-fn answer(kept: Option<bool>, overrides: Vec<OverrideShape>) -> Response {
-    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time(), kept }))
+fn answer(overrides: Vec<OverrideShape>, kept: Option<bool>, effect: Option<OrderEffect>) -> Response {
+    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time(), kept, effect }))
 }

@@ -7,26 +7,28 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
+use super::effect::Foreseen;
 use super::gate::Caller;
 use super::refusal::{ApiError, json};
 use super::{AppState, body};
 use crate::clock::unix_time;
-use crate::control::{Requests, RequestsRefusal};
+use crate::control::{Proposal, Requests, RequestsRefusal};
 use crate::overrides::canonical;
-use crate::report::{self, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};
+use crate::report::{self, OrderEffect, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};
 use crate::rollout::{self, Action, Command, Order};
 
 /// `GET /v1/rollouts`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    app.rollouts(None, None).await
+    app.rollouts(None, None, None).await
 }
 
 /// `GET /v1/rollouts/NAME`.
 pub(super) async fn show(State(app): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    app.rollouts(Some(&read_name(&name)?), None).await
+    app.rollouts(Some(&read_name(&name)?), None, None).await
 }
 
-/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers when the change is served.
+/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers when the change is
+/// served; with `"dry_run": true`, tells its effect and changes nothing.
 pub(super) async fn order(
     State(app): State<Arc<AppState>>,
     Path(name): Path<String>,
@@ -34,7 +36,7 @@ pub(super) async fn order(
     request: Request,
 ) -> Result<Response, ApiError> {
     let text = body::read(request, body::MAX_BODY).await?;
-    let RolloutOrder { active, action, reason, who } =
+    let RolloutOrder { active, action, reason, who, dry_run } =
         report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let command = match (active, action) {
         (Some(pool), None) => Command::Switch(pool.into()),
@@ -47,10 +49,13 @@ pub(super) async fn order(
     };
     let owner = read_name(&name)?;
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
-    let done = app.control.roll_out(order).await.ok_or_else(ApiError::stopping)?;
-    done.map_err(|refusal| refuse(&refusal))?;
+    let Foreseen { effect, .. } = app.foresee(Proposal::Rollout(order.clone()), dry_run).await?;
+    if dry_run {
+        return app.rollouts(Some(&owner), None, effect).await;
+    }
+    app.control.roll_out(order).await.ok_or_else(ApiError::stopping)??;
     let kept = app.settled().await?;
-    app.rollouts(Some(&owner), Some(kept)).await
+    app.rollouts(Some(&owner), Some(kept), effect).await
 }
 
 /// `POST /v1/reports` with `{"endpoint": ..., "pool": ..., "requests": ..., "errors": ...}`.
@@ -78,25 +83,32 @@ fn read_name(text: &str) -> Result<String, ApiError> {
     Question::parse_name(text).map(|name| canonical(&name)).map_err(ApiError::bad)
 }
 
-fn refuse(refusal: &rollout::RolloutRefusal) -> ApiError {
-    let status = match refusal {
-        rollout::RolloutRefusal::Unknown(..) | rollout::RolloutRefusal::NoPool(..) => StatusCode::NOT_FOUND,
-        rollout::RolloutRefusal::TooLong(..) => StatusCode::BAD_REQUEST,
-        rollout::RolloutRefusal::NoCanary(_)
-        | rollout::RolloutRefusal::NoSwitch(_)
-        | rollout::RolloutRefusal::Phase(..)
-        | rollout::RolloutRefusal::Already(_)
-        | rollout::RolloutRefusal::NeverSwitched => StatusCode::CONFLICT,
-    };
-    ApiError::new(status, refusal.to_string())
+impl From<rollout::RolloutRefusal> for ApiError {
+    fn from(refusal: rollout::RolloutRefusal) -> Self {
+        let status = match refusal {
+            rollout::RolloutRefusal::Unknown(..) | rollout::RolloutRefusal::NoPool(..) => StatusCode::NOT_FOUND,
+            rollout::RolloutRefusal::TooLong(..) => StatusCode::BAD_REQUEST,
+            rollout::RolloutRefusal::NoCanary(_)
+            | rollout::RolloutRefusal::NoSwitch(_)
+            | rollout::RolloutRefusal::Phase(..)
+            | rollout::RolloutRefusal::Already(_)
+            | rollout::RolloutRefusal::NeverSwitched => StatusCode::CONFLICT,
+        };
+        Self::new(status, refusal.to_string())
+    }
 }
 
 impl AppState {
-    /// All roll-outs, or the roll-out of one name. `kept` belongs to the order that changed it.
-    async fn rollouts(&self, owner: Option<&str>, kept: Option<bool>) -> Result<Response, ApiError> {
+    /// All roll-outs, or the roll-out of one name. `kept` and `effect` belong to the order that changed it.
+    async fn rollouts(
+        &self,
+        owner: Option<&str>,
+        kept: Option<bool>,
+        effect: Option<OrderEffect>,
+    ) -> Result<Response, ApiError> {
         let views = self.control.rollouts().await.ok_or_else(ApiError::stopping)?;
         let meant = views.into_iter().filter(|view| owner.is_none_or(|owner| *view.id.owner == *owner));
-        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time(), kept };
+        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time(), kept, effect };
         match owner {
             Some(owner) if list.rollouts.is_empty() => {
                 Err(ApiError::new(StatusCode::NOT_FOUND, format!("{owner} has no roll-out")))

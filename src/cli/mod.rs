@@ -1,6 +1,7 @@
 //! The command line.
 
 mod ask;
+mod assent;
 mod check;
 mod config_file;
 mod demo;

@@ -7,6 +7,7 @@ use clap::Args;
 use reqwest::Method;
 
 use super::ask::{Answer, Ask, AskError};
+use super::assent::Assent;
 use super::status::parse_lifetime;
 use crate::overrides::{Mode, OverrideId, TargetPattern};
 use crate::report::{OverrideList, OverrideOrder, OverrideSelector};
@@ -24,6 +25,8 @@ pub(super) struct PlaceArguments {
     /// The reason, for people who find the override
     #[arg(long, default_value = "")]
     reason: String,
+    #[command(flatten)]
+    assent: Assent,
     #[command(flatten)]
     ask: Ask,
 }
@@ -44,6 +47,8 @@ pub(super) struct LiftArguments {
     /// The number of an override, or a target: all overrides placed on exactly that target
     #[arg(value_name = "OVERRIDE|TARGET")]
     which: Which,
+    #[command(flatten)]
+    assent: Assent,
     #[command(flatten)]
     ask: Ask,
 }
@@ -78,35 +83,39 @@ pub(super) fn place(mode: Mode, arguments: &PlaceArguments) -> ExitCode {
 }
 
 fn order(mode: Mode, arguments: &PlaceArguments, over: Option<String>) -> ExitCode {
-    let PlaceArguments { target, lifetime, reason, ask } = arguments;
-    let order = OverrideOrder {
+    let PlaceArguments { target, lifetime, reason, assent, ask } = arguments;
+    let order = |dry_run| OverrideOrder {
         mode: mode.to_string(),
         target: target.to_string(),
         lifetime: lifetime.clone(),
         from: None,
-        over,
+        over: over.clone(),
         reason: reason.clone(),
         who: who(),
+        dry_run,
     };
-    tell(ask, ask.order(Method::POST, PATH, Some(&order)))
+    let send = |dry_run| ask.order(Method::POST, PATH, Some(&order(dry_run))).and_then(Answer::shape);
+    tell(ask, assent.give(send))
 }
 
 /// Returns exit code 1 if there is no such override, or no node answers.
-pub(super) fn lift(LiftArguments { which, ask }: &LiftArguments) -> ExitCode {
+pub(super) fn lift(LiftArguments { which, assent, ask }: &LiftArguments) -> ExitCode {
     let (number, target) = match which {
         Which::Number(number) => (Some(number.to_string()), None),
         Which::Target(target) => (None, Some(target.to_string())),
     };
-    tell(ask, ask.order(Method::DELETE, PATH, Some(&OverrideSelector { number, target, who: who() })))
+    let order = |dry_run| OverrideSelector { number: number.clone(), target: target.clone(), who: who(), dry_run };
+    let send = |dry_run| ask.order(Method::DELETE, PATH, Some(&order(dry_run))).and_then(Answer::shape);
+    tell(ask, assent.give(send))
 }
 
 /// Returns exit code 1 if no node answers.
 pub(super) fn list(ask: &Ask) -> ExitCode {
-    tell(ask, ask.get(PATH, &[]))
+    tell(ask, ask.get(PATH, &[]).and_then(Answer::shape))
 }
 
-fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
-    match answer.and_then(Answer::shape::<OverrideList>) {
+fn tell(ask: &Ask, answer: Result<OverrideList, AskError>) -> ExitCode {
+    match answer {
         Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::ask::{Answer, Ask, AskError};
+use super::assent::Assent;
 use super::overrides::who;
 use crate::report::{RolloutList, RolloutOrder};
 use crate::rollout::Action;
@@ -27,6 +28,8 @@ pub(super) struct SwitchArguments {
     /// The reason, for people who find the switch
     #[arg(long, default_value = "")]
     reason: String,
+    #[command(flatten)]
+    assent: Assent,
     #[command(flatten)]
     ask: Ask,
 }
@@ -63,15 +66,17 @@ struct ActionArguments {
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
+    assent: Assent,
+    #[command(flatten)]
     ask: Ask,
 }
 
 /// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn switch(arguments: &SwitchArguments) -> ExitCode {
-    let SwitchArguments { name, pool, back, reason, ask } = arguments;
+    let SwitchArguments { name, pool, back, reason, assent, ask } = arguments;
     let action = back.then(|| Action::Back.as_str().to_owned());
-    let order = RolloutOrder { active: pool.clone(), action, reason: reason.clone(), who: who() };
-    tell(ask, ask.order(Method::POST, &path(name), Some(&order)))
+    let order = RolloutOrder { active: pool.clone(), action, reason: reason.clone(), who: who(), dry_run: false };
+    tell(ask, give(assent, ask, name, &order))
 }
 
 /// Returns exit code 1 if the node refuses, or no node answers.
@@ -79,21 +84,26 @@ pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments)
     let (action, arguments) = match action {
         None => {
             let path = name.as_ref().map_or_else(|| PATH.to_owned(), |name| path(name));
-            return tell(ask, ask.get(&path, &[]));
+            return tell(ask, ask.get(&path, &[]).and_then(Answer::shape));
         }
         Some(RolloutAction::Pause(arguments)) => (Action::Pause, arguments),
         Some(RolloutAction::Resume(arguments)) => (Action::Resume, arguments),
         Some(RolloutAction::Advance(arguments)) => (Action::Advance, arguments),
         Some(RolloutAction::Back(arguments)) => (Action::Back, arguments),
     };
-    let ActionArguments { name, reason, ask } = arguments;
+    let ActionArguments { name, reason, assent, ask } = arguments;
     let action = Some(action.as_str().to_owned());
-    let order = RolloutOrder { active: None, action, reason: reason.clone(), who: who() };
-    tell(ask, ask.order(Method::POST, &path(name), Some(&order)))
+    let order = RolloutOrder { active: None, action, reason: reason.clone(), who: who(), dry_run: false };
+    tell(ask, give(assent, ask, name, &order))
 }
 
-fn tell(ask: &Ask, answer: Result<Answer, AskError>) -> ExitCode {
-    match answer.and_then(Answer::shape::<RolloutList>) {
+fn give(assent: &Assent, ask: &Ask, name: &str, order: &RolloutOrder) -> Result<RolloutList, AskError> {
+    let order = |dry_run| RolloutOrder { dry_run, ..order.clone() };
+    assent.give(|dry_run| ask.order(Method::POST, &path(name), Some(&order(dry_run))).and_then(Answer::shape))
+}
+
+fn tell(ask: &Ask, answer: Result<RolloutList, AskError>) -> ExitCode {
+    match answer {
         Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
         Err(error) => error.exit(),
     }

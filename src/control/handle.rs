@@ -6,7 +6,9 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::pulse::Pulse;
-use super::{Event, OverrideEvent, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent};
+use super::{
+    Event, OrderRefusal, OverrideEvent, Preview, Proposal, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent,
+};
 use crate::health::Survey;
 use crate::overrides::{Change, Order, Override, OverrideRefusal, Selector};
 use crate::rollout::{self, View};
@@ -30,6 +32,8 @@ pub enum Message {
     Overrides(oneshot::Sender<Vec<(Override, bool)>>),
     /// Asks for the state of all roll-outs.
     Rollouts(oneshot::Sender<Vec<View>>),
+    /// Asks what would follow from an order.
+    Preview(Proposal, oneshot::Sender<Result<Preview, OrderRefusal>>),
     /// Asks control to keep everything and then to pause.
     Pause(PauseRequest),
 }
@@ -161,6 +165,13 @@ impl Handle {
     pub async fn overrides(&self) -> Option<Vec<(Override, bool)>> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Overrides(reply)).await.ok()?;
+        answer.await.ok()
+    }
+
+    /// What would follow from an order, or why it would be refused.
+    pub async fn preview(&self, proposal: Proposal) -> Option<Result<Preview, OrderRefusal>> {
+        let (reply, answer) = oneshot::channel();
+        self.messages.send(Message::Preview(proposal, reply)).await.ok()?;
         answer.await.ok()
     }
 

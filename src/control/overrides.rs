@@ -14,7 +14,7 @@ use crate::health::{Health, Target};
 use crate::overrides::{
     Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetKind, TargetPattern,
 };
-use crate::snapshot::{EndpointState, PoolId, PoolSpec};
+use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 
 /// An operator's order about overrides, or the overrides of the last run.
 #[derive(Debug)]
@@ -109,16 +109,11 @@ impl Control {
 
     fn place(&mut self, order: Order) -> Result<Vec<Change>, OverrideRefusal> {
         let Now { elapsed, wall: now } = self.now;
+        let opens = (order.mode == Mode::Open && order.is_in_force(now)).then(|| order.target.clone());
         let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
         let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
-        let target = order.target.clone();
-        if let Some(world) = world {
-            world.find(&target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant))?;
-        }
-        let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
-        let opens = order.mode == Mode::Open && order.is_in_force(now);
-        let changes = self.overrides.place(order, now, overlaps)?;
-        if opens {
+        let changes = place_in(&mut self.overrides, world, order, now)?;
+        if let Some(target) = opens {
             self.release(&target, elapsed);
         }
         Ok(changes)
@@ -163,17 +158,40 @@ impl Control {
 
 impl Serving {
     fn touch(&mut self, change: &Change, now: Now) {
-        let order = &change.item.order;
-        if change.happening == Happening::Placed && !order.is_in_force(now.wall) {
-            return;
+        if touch(&mut self.dirty, change, self.snapshot.world(), now.wall) {
+            self.publish_at.get_or_insert(now.elapsed + super::PUBLISH_WINDOW);
         }
-        if order.target.kind() == TargetKind::Name {
-            self.dirty.names = true;
-        } else {
-            self.dirty.pools.extend(self.snapshot.world().pools_meant(&order.target));
-        }
-        self.publish_at.get_or_insert(now.elapsed + super::PUBLISH_WINDOW);
     }
+}
+
+/// Places an override, if its target means anything in this world.
+pub(super) fn place_in(
+    store: &mut OverrideStore,
+    world: Option<&World>,
+    order: Order,
+    now: Duration,
+) -> Result<Vec<Change>, OverrideRefusal> {
+    let target = order.target.clone();
+    if let Some(world) = world {
+        world.find(&target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant))?;
+    }
+    let overlaps = |other: &Override| world.is_some_and(|world| world.overlap(&target, &other.order.target));
+    store.place(order, now, overlaps)
+}
+
+/// Marks the parts of the state that a change of an override concerns. Returns false if it concerns nothing yet. `now`
+/// is the wall-clock time.
+pub(super) fn touch(dirty: &mut Dirty, change: &Change, world: &World, now: Duration) -> bool {
+    let order = &change.item.order;
+    if change.happening == Happening::Placed && !order.is_in_force(now) {
+        return false;
+    }
+    if order.target.kind() == TargetKind::Name {
+        dirty.names = true;
+    } else {
+        dirty.pools.extend(world.pools_meant(&order.target));
+    }
+    true
 }
 
 /// The state of each pool's endpoints, by position, that follows from probes, overrides, time and loads.

@@ -41,7 +41,7 @@ pub struct HoldTurn {
 }
 
 /// Everything that comes back or leaves with time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Ramps {
     endpoints: HashMap<EndpointKey, Endpoint>,
     pools: HashMap<PoolKey, PoolStage>,
@@ -76,7 +76,7 @@ enum PoolStage {
 }
 
 /// The part of a pool's state that changes with time.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Moving {
     ramps: Vec<Ramp>,
     release_at: Option<Duration>,

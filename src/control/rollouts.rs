@@ -121,13 +121,16 @@ impl Rollouts {
         self.store.adopt(drafts, now)
     }
 
+    /// The store as it would be after an order.
+    pub(super) fn after(&self, order: &Order, now: Duration) -> Result<RolloutStore, RolloutRefusal> {
+        let mut store = self.store.clone();
+        store.order(order, now)?;
+        Ok(store)
+    }
+
     /// The present splits of names' pools.
     pub(super) fn splits(&self, world: &World) -> Vec<(NameId, Split)> {
-        let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
-            let (exposure, is_ramping) = self.store.exposure(&rolled_out.draft.id)?;
-            Some((rolled_out.name, world.split(rolled_out.steering, &exposure, is_ramping)?))
-        };
-        world.rollouts().filter_map(split).collect()
+        splits(&self.store, world)
     }
 
     /// Tells the store how much of the new pools is open: of canaries with a changed pool, or of all if `changed` is
@@ -179,6 +182,15 @@ impl Rollouts {
         self.seen |= !ids.is_empty();
         ids.len()
     }
+}
+
+/// The splits of names' pools in the state of this store.
+pub(super) fn splits(store: &RolloutStore, world: &World) -> Vec<(NameId, Split)> {
+    let split = |rolled_out: crate::snapshot::RolledOut<'_>| {
+        let (exposure, is_ramping) = store.exposure(&rolled_out.draft.id)?;
+        Some((rolled_out.name, world.split(rolled_out.steering, &exposure, is_ramping)?))
+    };
+    world.rollouts().filter_map(split).collect()
 }
 
 impl Control {

@@ -195,6 +195,7 @@ impl Asked {
             Message::Published(reply) => self.publication.push(reply),
             Message::Survey(reply) => _ = reply.send(control.survey()),
             Message::Rollouts(reply) => _ = reply.send(control.rollouts(now)),
+            Message::Preview(proposal, reply) => _ = reply.send(control.preview(&proposal, now)),
             Message::Overrides(reply) => {
                 let store = control.overrides();
                 let _ = reply.send(store.all().map(|item| (item.clone(), store.is_in_force(item.id))).collect());

@@ -22,6 +22,7 @@ use super::owners::Owners;
 use crate::geo::countries::countries;
 use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
 use crate::health::Target;
+use crate::name::Name;
 use crate::overrides::Mode;
 use crate::snapshot::{Plan, PoolId, Snapshot};
 use crate::steering::{AllDown, Client, Map, Pick, Ranking, SelectionPolicy, Set};
@@ -138,6 +139,14 @@ impl<'a> Changes<'a> {
     /// Returns the impact of all changes.
     pub fn impact(&mut self) -> Impact {
         self.impact_of(None)
+    }
+
+    /// Returns the names that have a usable pool before and none after, in the order of the configuration.
+    pub fn emptied(&self) -> impl Iterator<Item = &'a Name> {
+        (0..self.owners.list.len()).filter_map(|place| {
+            let (before, after) = self.plans(place);
+            (before.has_usable_pool() && !after.has_usable_pool()).then(|| self.owners.list[place].name)
+        })
     }
 
     /// Returns the impact on the names whose pools use this target.

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::kept;
+use super::order_effect::OrderEffect;
 use super::table::{TextTable, span};
 use crate::overrides::{Change, Override};
 use crate::printable::Printable;
@@ -72,6 +73,9 @@ pub struct OverrideList {
     /// in time. Absent if nothing was ordered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept: Option<bool>,
+    /// The effect of an order; absent if nothing was ordered, or while no configuration is served.
+    #[serde(flatten)]
+    pub effect: Option<OrderEffect>,
 }
 
 /// A request to place an override.
@@ -97,6 +101,9 @@ pub struct OverrideOrder {
     /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
+    /// True to only ask for the effect. Nothing is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// A request to lift overrides: one by its number, or all with exactly this target.
@@ -112,12 +119,16 @@ pub struct OverrideSelector {
     /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
+    /// True to only ask for the effect. Nothing is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 impl fmt::Display for OverrideList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.overrides.is_empty() {
-            return f.write_str("none");
+            f.write_str("none")?;
+            return self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"));
         }
         let mut table = TextTable::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
         for item in &self.overrides {
@@ -135,6 +146,7 @@ impl fmt::Display for OverrideList {
             table.push(vec![number, mode, target, state, who, reason], "");
         }
         f.write_str(table.text(false).trim_end())?;
-        f.write_str(kept::warning(self.kept))
+        f.write_str(kept::warning(self.kept))?;
+        self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::kept;
+use super::order_effect::OrderEffect;
 use super::table::{TextTable, span};
 use super::text::Percent;
 use crate::health::Share;
@@ -88,6 +89,9 @@ pub struct RolloutList {
     /// in time. Absent if nothing was ordered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept: Option<bool>,
+    /// The effect of an order; absent if nothing was ordered, or while no configuration is served.
+    #[serde(flatten)]
+    pub effect: Option<OrderEffect>,
 }
 
 /// A request to change a roll-out: either `active` or `action`.
@@ -106,6 +110,9 @@ pub struct RolloutOrder {
     /// The person or program that asks for it.
     #[serde(default)]
     pub who: String,
+    /// True to only ask for the effect. Nothing is changed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
 }
 
 /// A change of a roll-out.
@@ -200,7 +207,8 @@ impl fmt::Display for RolloutList {
             table.push([vec![name.clone()], self.cells(kind)].concat(), "");
         }
         f.write_str(table.text(false).trim_end())?;
-        f.write_str(kept::warning(self.kept))
+        f.write_str(kept::warning(self.kept))?;
+        self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"))
     }
 }
 
@@ -280,6 +288,7 @@ mod tests {
             rollouts: vec![shape("api.example.com", canary), shape("shop.example.com", switch)],
             time: 100,
             kept: None,
+            effect: None,
         };
         let expected = "\
 NAME              CLIENTS         STATE                         FOR   NEXT      SEEN

@@ -18,20 +18,20 @@ use crate::suggest::did_you_mean;
 const ITSELF: &str = "truenorth";
 
 /// All roll-outs.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RolloutStore {
     rollouts: BTreeMap<RolloutId, Rollout>,
     /// The rows for the next run.
     kept: BTreeMap<RolloutId, Kept>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rollout {
     pools: Vec<Box<str>>,
     state: RolloutState,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum RolloutState {
     Switch(Switch),
     Canary(Box<Progress>),

@@ -7,6 +7,7 @@ mod harness;
 
 mod clock;
 mod commands;
+mod effects;
 mod events;
 mod gate;
 mod http;

@@ -5,6 +5,7 @@ mod fail_static;
 mod keeping;
 mod latency;
 mod loads;
+mod preview;
 mod push;
 mod ramps;
 mod random;

@@ -143,6 +143,12 @@ impl Plan {
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
+    /// True if a pool of the name is usable in any family, so that clients are sent there. An override of the name may
+    /// keep them away.
+    pub fn has_usable_pool(&self) -> bool {
+        !matches!(self.mode, Some(Mode::Drain | Mode::ForceDown)) && self.usable != [0; 2]
+    }
+
     /// Returns the override of the name.
     pub fn mode(&self) -> Option<Mode> {
         self.mode

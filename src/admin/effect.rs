@@ -1,0 +1,40 @@
+//! The effect of an order on clients, computed before the order is given.
+
+use tracing::error;
+
+use super::AppState;
+use super::refusal::ApiError;
+use crate::control::{OrderRefusal, Preview, Proposal, Publication};
+use crate::overrides::Change;
+use crate::report::{Changes, OrderEffect};
+
+/// What would follow from an order.
+pub(super) struct Foreseen {
+    /// The overrides that would be placed, end or be lifted.
+    pub(super) changes: Vec<Change>,
+    /// The effect on clients; `None` while no configuration is served.
+    pub(super) effect: Option<OrderEffect>,
+}
+
+impl AppState {
+    /// Returns what would follow from an order, or why it would be refused. The calculation takes up to a second of one
+    /// processor, on a thread for such work.
+    pub(super) async fn foresee(&self, proposal: Proposal, dry_run: bool) -> Result<Foreseen, ApiError> {
+        let preview = self.control.preview(proposal).await.ok_or_else(ApiError::stopping)?;
+        let Preview { changes, publication } = preview.map_err(|refusal| match refusal {
+            OrderRefusal::Override(refusal) => ApiError::from(refusal),
+            OrderRefusal::Rollout(refusal) => ApiError::from(refusal),
+        })?;
+        let find = move |Publication { before, after }: Publication| {
+            Changes::new(&before, &after).map(|mut changes| OrderEffect::new(&mut changes, dry_run))
+        };
+        let effect = match publication {
+            None => None,
+            Some(publication) => tokio::task::spawn_blocking(move || find(publication)).await.unwrap_or_else(|_| {
+                error!("an order is carried out without telling its effect: the calculation panicked, which is a bug of truenorth");
+                None
+            }),
+        };
+        Ok(Foreseen { changes, effect })
+    }
+}
