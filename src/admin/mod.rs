@@ -52,7 +52,7 @@ use crate::counters::NodeCounters;
 use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
 use crate::name::Name;
-use crate::report::{Summary, Tallies, Traffic};
+use crate::report::{FilesStatus, Summary, Tallies, Traffic};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
@@ -341,6 +341,12 @@ impl Running {
 }
 
 impl AppState {
+    /// Returns what is known of the files on disk.
+    fn files(&self) -> FilesStatus {
+        let NodeCounters { is_last_load_bad, loaded_at, .. } = &*self.counters;
+        FilesStatus { would_fail: is_last_load_bad.load(Relaxed), read_at: loaded_at.load(Relaxed) }
+    }
+
     /// Returns the connections and losses of clients.
     fn traffic(&self) -> Traffic {
         let Occupancy { taken, count, evictions: closed } = self.limiter.occupancy();

@@ -106,6 +106,7 @@ impl From<overrides::OverrideRefusal> for ApiError {
             overrides::OverrideRefusal::Unknown(..) | overrides::OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
             overrides::OverrideRefusal::Over
             | overrides::OverrideRefusal::NotGradual
+            | overrides::OverrideRefusal::NotInName
             | overrides::OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
             overrides::OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
             overrides::OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,

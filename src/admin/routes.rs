@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use super::gate::Way;
 use super::refusal::{ApiError, json};
 use super::{AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt};
-use crate::clock::unix_time;
+use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
-use crate::report::{self, Explanation, Filter, Network, Question, Reload, Status, When};
+use crate::report::{self, Beside, Explanation, Filter, Network, Question, Reload, Status, StatusFacts, When};
 
 /// All routes, behind the access control for requests that arrive this way.
 pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
@@ -83,19 +83,28 @@ fn boolean(text: &str) -> Result<bool, String> {
     bool::from_str(text).map_err(|_| format!("`{text}` is neither true nor false"))
 }
 
-/// `GET /v1/status?name=&pool=&limit=`.
+/// `GET /v1/status?name=&pool=&datacenter=&limit=`.
 async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let name = parameters.take("name", Question::parse_name)?;
     let pool = parameters.take("pool", |text| Ok(text.to_owned()))?;
+    let datacenter = parameters.take("datacenter", |text| Ok(text.to_owned()))?;
     let limit = parameters.take("limit", number)?;
     parameters.finish()?;
     let _turn = app.long_work.acquire().await;
     let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
+    let overrides = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic: app.traffic() };
     let snapshot = app.published.load_full();
     let totals = app.tallies.totals(&snapshot);
-    let status = Status::new(&snapshot, &survey, &totals, &Filter { name, pool, limit }, when);
+    let facts = StatusFacts {
+        snapshot: &snapshot,
+        survey: &survey,
+        totals: &totals,
+        overrides: &overrides,
+        files: &app.files(),
+    };
+    let status = Status::new(facts, &Filter { name, pool, datacenter, limit }, when);
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }
 
@@ -113,10 +122,12 @@ async fn explain(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<
         ));
     };
     let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
+    let overrides = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let _turn = app.long_work.acquire().await;
     let snapshot = app.published.load_full();
-    match Explanation::live(&snapshot, &Question { name, rtype, client }, &down) {
-        Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation.with_loads(&survey)))),
+    let beside = Beside { survey: &survey, overrides: &overrides, now: clock::wall() };
+    match Explanation::live(&snapshot, &Question { name, rtype, client }, &down, beside) {
+        Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation))),
         Err(why) => Err(ApiError::bad(why)),
     }
 }

@@ -46,6 +46,15 @@ pub(super) struct ZoneFiles {
 
 /// Reads a file. Reports a fault and returns `None` if it cannot be read.
 pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option<ReadFile> {
+    read(disk, path, None, faults)
+}
+
+/// Reads a file that another one names at `place`.
+pub(super) fn read_named(disk: &Disk, path: &Path, place: &Place, faults: &mut Faults) -> Option<ReadFile> {
+    read(disk, path, Some(place), faults)
+}
+
+fn read(disk: &Disk, path: &Path, place: Option<&Place>, faults: &mut Faults) -> Option<ReadFile> {
     match disk.read(path) {
         Ok(Contents { octets, modified }) => {
             let source = text_of(path, octets, faults)?;
@@ -56,7 +65,8 @@ pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option
             Some(ReadFile { source, changed, print })
         }
         Err(error) => {
-            faults.push(Fault::without_place(format!("cannot read {}: {error}", path.display())).code(Code::File));
+            let message = format!("cannot read {}: {error}", path.display());
+            faults.push(Fault { place: place.cloned(), ..Fault::without_place(message).code(Code::File) });
             None
         }
     }

@@ -118,7 +118,7 @@ pub(super) fn read(
     let protocol = super::protocol::read(&mut table, disk, faults);
     let probing = read_probes(table.take("probes"), faults);
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
-    let windows = super::windows::read(table.take("windows"), faults);
+    let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
     let regions = super::regions::resolve_shared(&sections.regions, faults);
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);

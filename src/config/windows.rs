@@ -1,19 +1,23 @@
-//! `[[windows]]`: times with an override, such as a drain during maintenance.
+//! `[[windows]]`: times with an override, such as a drain during maintenance. They stand in the server file, or in a file
+//! of their own that it names with `overrides`.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use toml::value::{Datetime, Offset};
 
+use crate::disk::Disk;
 use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
 use crate::snapshot::World;
 
 use super::code::Code;
-use super::decode::{Placed, Value};
+use super::decode::{self, Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
+use super::files::{self, ReadFile};
 
 /// The author of overrides from the server file.
-const WHO: &str = "server file";
+const SERVER_FILE: &str = "server file";
 
 /// Range of the time that a drain may take.
 const OVER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
@@ -21,10 +25,25 @@ const OVER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_s
 /// The format of a time, for messages.
 const TIME: &str = "a time with an offset, such as 2026-12-01T02:00:00Z";
 
-/// Reads the windows. Each has the place of its target.
-pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<Order>> {
+/// Reads the windows of the server file, and those of the file that it names with `overrides`. Each has the place of its
+/// target.
+pub(super) fn read(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults: &mut Faults) -> Vec<Placed<Order>> {
+    let mut windows = read_list(table.take("windows"), SERVER_FILE, faults);
+    let Some(name) = table.take("overrides").and_then(|value| value.string(faults)) else { return windows };
+    let path = folder.join(&name.value);
+    let Some(ReadFile { source, .. }) = files::read_named(disk, &path, &name.place, faults) else { return windows };
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
+        let windows = read_list(table.take("windows"), &name.value, faults);
+        table.finish(faults);
+        windows
+    };
+    windows.extend(decode::read_document(&source, "the overrides file", faults, read).unwrap_or_default());
+    windows
+}
+
+fn read_list(value: Option<Value<'_>>, who: &str, faults: &mut Faults) -> Vec<Placed<Order>> {
     let Some(value) = value else { return Vec::new() };
-    let windows = value.each(faults, read_window);
+    let windows = value.each(faults, |value, faults| read_window(value, who, faults));
     if windows.len() > MAX_OVERRIDES {
         faults.push(
             Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), "").code(Code::Limit),
@@ -33,40 +52,57 @@ pub(super) fn read(value: Option<Value<'_>>, faults: &mut Faults) -> Vec<Placed<
     windows
 }
 
-fn read_window(value: &Value<'_>, faults: &mut Faults) -> Option<Placed<Order>> {
+fn read_window(value: &Value<'_>, who: &str, faults: &mut Faults) -> Option<Placed<Order>> {
     let mut table = value.table("a window", faults)?;
     let target = table.require("target", faults).and_then(|value| read_target(&value, faults));
     let mode = table.require("mode", faults).and_then(|value| value.word(&Mode::ALL, faults));
-    let from = table.require("from", faults).and_then(|value| read_time(&value, faults));
-    let until = table.require("until", faults).and_then(|value| read_time(&value, faults));
+    // Outer `None`: a faulty value. Inner `None`: no value, so that the window is open on that side.
+    let mut time = |key| match table.take(key) {
+        Some(value) => read_time(&value, faults).map(Some),
+        None => Some(None),
+    };
+    let (from, until) = (time("from"), time("until"));
     let over = table.take("over").and_then(|value| value.duration(OVER, faults));
     let reason = table.take("reason").and_then(|value| {
         let expected = format!("a text of 1 to {MAX_REASON} octets");
         value.parsed(&expected, faults, |text| (text.len() <= MAX_REASON).then(|| text.to_owned()))
     });
     table.finish(faults);
-    let (target, mode, from, until) = (target?, mode?.value, from?, until?);
-    if until.value <= from.value {
+    let (target, mode, from, until) = (target?, mode?, from?, until?);
+    if let (Some(from), Some(until)) = (&from, &until)
+        && until.value <= from.value
+    {
         let fault =
             Fault::error(&until.place, "the window ends before it begins", "not after `from`").code(Code::Window);
         faults.push(fault.related(&from.place, "it begins here"));
         return None;
     }
     let reason = reason.map_or_else(String::new, |reason| reason.value).into();
-    let (from, until) = (Some(from.value), Some(until.value));
+    let value = |time: Option<Placed<Duration>>| time.map(|time| time.value);
+    let (from, until) = (value(from), value(until));
     let order = Order {
-        mode,
+        mode: mode.value,
         target: target.value.clone(),
         from,
         until,
         over: over.as_ref().map(|over| over.value),
         reason,
-        who: WHO.into(),
+        who: who.into(),
     };
-    if let Some(over) = over.filter(|_| !order.is_well_timed()) {
+    if !order.fits_target() {
+        let message = OverrideRefusal::NotInName.to_string();
+        faults.push(Fault::error(&mode.place, message, "not for a pool in a name").code(Code::Window));
+        return None;
+    }
+    if let Some(over) = over.as_ref().filter(|_| !order.is_well_timed()) {
         faults.push(
             Fault::error(&over.place, OverrideRefusal::NotGradual.to_string(), "cannot be gradual").code(Code::Window),
         );
+        return None;
+    }
+    if let Some(over) = over.filter(|_| from.is_none()) {
+        let message = "a gradual drain needs a `from`, because it takes its time from there";
+        faults.push(Fault::error(&over.place, message, "from when?").code(Code::Window));
         return None;
     }
     Some(target.with(order))

@@ -12,7 +12,7 @@ use super::ramps::{Ramps, StateInputs};
 use super::{Control, Effect, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{
-    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetKind, TargetPattern,
+    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetPattern,
 };
 use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 
@@ -186,10 +186,10 @@ pub(super) fn touch(dirty: &mut Dirty, change: &Change, world: &World, now: Dura
     if change.happening == Happening::Placed && !order.is_in_force(now) {
         return false;
     }
-    if order.target.kind() == TargetKind::Name {
-        dirty.names = true;
-    } else {
+    if order.target.kind().is_of_endpoints() {
         dirty.pools.extend(world.pools_meant(&order.target));
+    } else {
+        dirty.names = true;
     }
     true
 }
@@ -427,7 +427,7 @@ mod tests {
         scene.place(Mode::ForceDown, "name:www.*", [None, None]).unwrap();
         let mode = |scene: &mut Scene| {
             scene.pass(PUBLISH_WINDOW);
-            scene.snapshot.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).mode()
+            scene.snapshot.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).orders().mode
         };
         assert_eq!(mode(&mut scene), Some(Mode::ForceDown));
         scene.place(Mode::Drain, "dc:fra", [None, None]).unwrap();

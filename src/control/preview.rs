@@ -124,7 +124,7 @@ impl Control {
             state.set_endpoint_states(id, |endpoint| endpoint_state(id, endpoint));
         }
         if dirty.names {
-            state.set_modes(before.blueprint(), store.effective_overrides());
+            state.set_name_orders(before.blueprint(), store.effective_overrides());
         }
         Some(publication(before.clone(), |before| before.next(state, &dirty)))
     }

@@ -132,7 +132,7 @@ impl Control {
         let rolled_out = self.rollouts.adopt(world, now);
         world.pool_ids().for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
         state.set_splits(self.rollouts.splits(world));
-        state.set_modes(&blueprint, self.overrides.effective_overrides());
+        state.set_name_orders(&blueprint, self.overrides.effective_overrides());
         let dirty = Dirty::everything(&blueprint);
         let snapshot = Arc::new(Snapshot::derive(blueprint.clone(), state, before.map(|before| (before, &dirty))));
         effects.push(Effect::Publish(snapshot.clone()));
@@ -203,7 +203,7 @@ impl Control {
         self.rollouts.see_open(Some(&dirty.pools), before.world(), endpoint_state, now);
         if dirty.names {
             state.set_splits(self.rollouts.splits(before.world()));
-            state.set_modes(before.blueprint(), self.overrides.effective_overrides());
+            state.set_name_orders(before.blueprint(), self.overrides.effective_overrides());
         }
         serving.snapshot = Arc::new(before.next(state, &dirty));
         Some(Effect::Publish(serving.snapshot.clone()))

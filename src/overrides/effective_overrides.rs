@@ -13,6 +13,7 @@ pub struct EffectiveOverrides {
     endpoints: HashMap<Box<str>, Override>,
     endpoint_globs: Vec<Override>,
     names: Vec<Override>,
+    pools_in_names: Vec<Override>,
 }
 
 impl EffectiveOverrides {
@@ -31,6 +32,7 @@ impl EffectiveOverrides {
                     effective_overrides.endpoints.entry(target.text().into()).or_insert_with(|| item.clone());
                 }
                 TargetKind::Name => effective_overrides.names.push(item.clone()),
+                TargetKind::PoolInName => effective_overrides.pools_in_names.push(item.clone()),
             }
         }
         effective_overrides
@@ -62,9 +64,23 @@ impl EffectiveOverrides {
         first(&self.names, name)
     }
 
+    /// The override that counts for a pool in the answers of a steered name, by the name's canonical text.
+    pub fn of_pool_in_name(&self, pool: &str, name: &str) -> Option<&Override> {
+        let means = |item: &&Override| {
+            let target = &item.order.target;
+            target.name().is_some_and(|pattern| pattern.means(name)) && target.means(pool)
+        };
+        self.pools_in_names.iter().find(means)
+    }
+
     /// True if an override concerns names.
     pub fn affects_names(&self) -> bool {
-        !self.names.is_empty()
+        !self.names.is_empty() || self.affects_pools_in_names()
+    }
+
+    /// True if an override concerns pools in the answers of names.
+    pub fn affects_pools_in_names(&self) -> bool {
+        !self.pools_in_names.is_empty()
     }
 }
 

@@ -10,7 +10,7 @@
 //! **Precedence.** Of all overrides that are in force and mean an endpoint, one counts: `endpoint:` before `pool:`
 //! before `dc:`; among those, an exact target before a glob, and `pool:web/fra` before `pool:web`; among those, the
 //! latest. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
-//! `dc:fra` drains. The overrides of names follow the same rules among themselves.
+//! `dc:fra` drains. The overrides of names follow the same rules among themselves, and so do those of pools in names.
 
 mod effective_overrides;
 mod store;
@@ -105,8 +105,12 @@ impl Order {
     /// True if `over` is allowed: only a drain of endpoints can be gradual, because shares can be taken from endpoints
     /// but not from a name.
     pub fn is_well_timed(&self) -> bool {
-        self.over
-            .is_none_or(|over| self.mode == Mode::Drain && self.target.kind() != TargetKind::Name && !over.is_zero())
+        self.over.is_none_or(|over| self.mode == Mode::Drain && self.target.kind().is_of_endpoints() && !over.is_zero())
+    }
+
+    /// True if its mode is allowed for its target: what is up is a matter of endpoints, not of one name that uses them.
+    pub fn fits_target(&self) -> bool {
+        self.target.kind() != TargetKind::PoolInName || self.mode != Mode::ForceUp
     }
 
     /// True if it has ended.

@@ -86,6 +86,8 @@ pub enum OverrideRefusal {
     Over,
     /// It has `over`, but is not a drain of endpoints.
     NotGradual,
+    /// It forces a pool up for one name only.
+    NotInName,
     /// [`MAX_OVERRIDES`] are placed already.
     TooMany,
     /// The reason is longer than [`MAX_REASON`], or `who` is longer than [`MAX_WHO`].
@@ -103,6 +105,7 @@ impl fmt::Display for OverrideRefusal {
             Self::Unknown(target, Some(meant)) => write!(f, "nothing is named {target}: did you mean {meant}?"),
             Self::Over => f.write_str("it would end before it begins, or has ended already"),
             Self::NotGradual => f.write_str("`over` is only for the drain of a dc:, pool: or endpoint:"),
+            Self::NotInName => f.write_str("a pool in a name can be drained, forced down or opened, not forced up"),
             Self::TooMany => write!(f, "{MAX_OVERRIDES} overrides are placed, and that is the limit: lift some first"),
             Self::TooLong => {
                 write!(f, "a reason may have at most {MAX_REASON} octets, and `who` at most {MAX_WHO}")
@@ -168,6 +171,9 @@ impl OverrideStore {
         }
         if !order.is_well_timed() {
             return Err(OverrideRefusal::NotGradual);
+        }
+        if !order.fits_target() {
+            return Err(OverrideRefusal::NotInName);
         }
         if order.reason.len() > MAX_REASON || order.who.len() > MAX_WHO {
             return Err(OverrideRefusal::TooLong);

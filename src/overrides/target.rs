@@ -1,10 +1,12 @@
-//! Targets of overrides: `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10`, `name:www.gslb.example.com`.
+//! Targets of overrides: `dc:fra`, `pool:web/fra`, `endpoint:192.0.2.10`, `name:www.gslb.example.com`,
+//! `pool:web/fra@www.gslb.example.com`.
 //!
 //! ```text
 //!   dc:fra                  every endpoint in that datacenter
 //!   pool:web/fra            that pool; pool:web is all of its datacenters
 //!   endpoint:192.0.2.10     that address in every pool; endpoint:www.example.net is a CNAME's target
 //!   name:www.example.com    that steered name; a wildcard's owner is written name:\*.apps.example.com
+//!   pool:web/fra@www.example.com   that pool in the answers of that name only
 //! ```
 //!
 //! `*` matches any text, dots and slashes too, and `?` any single character; a backslash before them makes them
@@ -31,15 +33,27 @@ pub enum TargetKind {
     Endpoint,
     /// A steered name. It is never compared with the others, because it does not concern endpoints.
     Name,
+    /// A pool in the answers of a steered name. It is only compared with its like.
+    PoolInName,
 }
 
 impl TargetKind {
-    const ALL: [(&'static str, Self); 4] =
+    const WORDS: [(&'static str, Self); 4] =
         [("dc", Self::Datacenter), ("pool", Self::Pool), ("endpoint", Self::Endpoint), ("name", Self::Name)];
 
     /// The text before the colon.
     pub fn as_str(self) -> &'static str {
-        Self::ALL[self as usize].0
+        match self {
+            Self::Datacenter => "dc",
+            Self::Pool | Self::PoolInName => "pool",
+            Self::Endpoint => "endpoint",
+            Self::Name => "name",
+        }
+    }
+
+    /// True if it concerns endpoints, wherever they are answered.
+    pub fn is_of_endpoints(self) -> bool {
+        matches!(self, Self::Datacenter | Self::Pool | Self::Endpoint)
     }
 }
 
@@ -50,6 +64,8 @@ pub struct TargetPattern {
     /// Addresses as [`IpAddr`] writes them; names in lower case and without the final dot.
     text: Box<str>,
     tokens: Box<[Token]>,
+    /// The name whose answers are meant; only for [`TargetKind::PoolInName`].
+    name: Option<Box<TargetPattern>>,
 }
 
 /// A part of a pattern.
@@ -87,7 +103,9 @@ pub enum TargetPatternError {
 impl fmt::Display for TargetPatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoKind => f.write_str("a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
+            Self::NoKind => {
+                f.write_str("a target is dc:NAME, pool:NAME, endpoint:ADDRESS, name:NAME or pool:NAME@NAME")
+            }
             Self::Empty => f.write_str("a target needs text after its colon"),
             Self::TooLong => write!(f, "a target has at most {MAX_TEXT} octets"),
             Self::BadAddress(text) => write!(f, "`{text}` is not an address"),
@@ -103,28 +121,35 @@ impl FromStr for TargetPattern {
 
     fn from_str(text: &str) -> Result<Self, TargetPatternError> {
         let (kind, text) = text.split_once(':').ok_or(TargetPatternError::NoKind)?;
-        let known = TargetKind::ALL.iter().find(|(name, _)| *name == kind);
+        let known = TargetKind::WORDS.iter().find(|(word, _)| *word == kind);
         let &(_, kind) = known.ok_or(TargetPatternError::NoKind)?;
-        if text.is_empty() {
-            return Err(TargetPatternError::Empty);
-        }
         if text.len() > MAX_TEXT {
             return Err(TargetPatternError::TooLong);
         }
+        // No pool has an `@` in its name.
+        let (text, name) = match text.split_once('@').filter(|_| kind == TargetKind::Pool) {
+            Some((pool, name)) => (pool, Some(Box::new(format!("name:{name}").parse::<Self>()?))),
+            None => (text, None),
+        };
+        let kind = if name.is_some() { TargetKind::PoolInName } else { kind };
+        if text.is_empty() {
+            return Err(TargetPatternError::Empty);
+        }
         let is_glob = tokens(text).any(|token| !matches!(token, Token::This(_)));
         let text = match kind {
-            TargetKind::Datacenter | TargetKind::Pool => text.to_owned(),
+            TargetKind::Datacenter | TargetKind::Pool | TargetKind::PoolInName => text.to_owned(),
             TargetKind::Endpoint | TargetKind::Name if is_glob => without_final_dot(text).to_ascii_lowercase(),
             TargetKind::Endpoint => endpoint_text(text)?,
             TargetKind::Name => name_text(text)?,
         };
-        Ok(Self { kind, tokens: tokens(&text).collect(), text: text.into() })
+        Ok(Self { kind, tokens: tokens(&text).collect(), text: text.into(), name })
     }
 }
 
 impl fmt::Display for TargetPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.kind.as_str(), self.text)
+        write!(f, "{}:{}", self.kind.as_str(), self.text)?;
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, "@{}", name.text))
     }
 }
 
@@ -134,30 +159,37 @@ impl TargetPattern {
         self.kind
     }
 
-    /// The text after the colon.
+    /// The text after the colon, without the name whose answers are meant.
     pub fn text(&self) -> &str {
         &self.text
     }
 
+    /// The name whose answers are meant; only for [`TargetKind::PoolInName`].
+    pub fn name(&self) -> Option<&Self> {
+        self.name.as_deref()
+    }
+
     /// True if it contains `*` or `?`, so that it may match several things.
     pub fn is_glob(&self) -> bool {
-        self.tokens.iter().any(|token| !matches!(token, Token::This(_)))
+        let holds_glob = |tokens: &[Token]| tokens.iter().any(|token| !matches!(token, Token::This(_)));
+        holds_glob(&self.tokens) || self.name.as_ref().is_some_and(|name| holds_glob(&name.tokens))
     }
 
     /// True if the pattern matches: a datacenter or pool by its name, an address as [`IpAddr`] writes it, a domain name
-    /// by its [`canonical`] text.
+    /// by its [`canonical`] text. For a pool in a name, only the pool is compared.
     pub fn means(&self, text: &str) -> bool {
         let whole_pool = || {
             let pool = text.split_once('/').map(|(pool, _)| pool);
             self.names_no_datacenter() && pool.is_some_and(|pool| matches(&self.tokens, pool))
         };
-        matches(&self.tokens, text) || (self.kind == TargetKind::Pool && whole_pool())
+        let is_pool = matches!(self.kind, TargetKind::Pool | TargetKind::PoolInName);
+        matches(&self.tokens, text) || (is_pool && whole_pool())
     }
 
     pub(super) fn exactness(&self) -> Exactness {
         match self.kind {
             _ if self.is_glob() => Exactness::Glob,
-            TargetKind::Pool if self.names_no_datacenter() => Exactness::Whole,
+            TargetKind::Pool | TargetKind::PoolInName if self.names_no_datacenter() => Exactness::Whole,
             _ => Exactness::Exact,
         }
     }
@@ -262,6 +294,8 @@ mod tests {
             ("pool:web/*", "web/iad", true),
             ("pool:web/*", "web", false),
             ("pool:*/fra", "web/fra", true),
+            ("pool:web@www.example.com", "web/iad", true),
+            ("pool:web/fra@www.example.com", "web/iad", false),
             ("endpoint:192.0.2.*", "192.0.2.10", true),
             ("endpoint:192.0.2.*", "192.0.20.1", false),
             ("endpoint:2001:DB8:0::1", "2001:db8::1", true),
@@ -288,15 +322,27 @@ mod tests {
     #[test]
     fn what_is_no_target() {
         for (text, told) in [
-            ("fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
-            ("datacenter:fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME"),
+            ("fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS, name:NAME or pool:NAME@NAME"),
+            ("datacenter:fra", "a target is dc:NAME, pool:NAME, endpoint:ADDRESS, name:NAME or pool:NAME@NAME"),
             ("dc:", "a target needs text after its colon"),
+            ("pool:@www.example.com", "a target needs text after its colon"),
+            ("pool:web@", "a target needs text after its colon"),
+            ("pool:web@a..b", "`a..b` is not a name: a label may not be empty"),
             ("endpoint:192.0.2.300", "`192.0.2.300` is not an address"),
             ("endpoint:2001:db8::g", "`2001:db8::g` is not an address"),
             ("name:a..b", "`a..b` is not a name: a label may not be empty"),
         ] {
             assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
         }
+    }
+
+    #[test]
+    fn a_pool_in_a_name_is_a_kind_of_its_own() {
+        let target = pattern("pool:web/fra@WWW.Example.com.");
+        assert_eq!((target.kind(), target.text()), (TargetKind::PoolInName, "web/fra"));
+        assert!(target.name().is_some_and(|name| name.means("www.example.com")));
+        assert_eq!(target.to_string(), "pool:web/fra@www.example.com");
+        assert!(!target.is_glob() && pattern("pool:web@*.example.com").is_glob() && pattern("pool:*@a.b").is_glob());
     }
 
     #[test]
@@ -312,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(text in "(dc|pool|endpoint|name):[a-z0-9*?./\\\\:]{0,12}") {
+        fn what_is_written_is_read_again(text in "(dc|pool|endpoint|name):[a-z0-9*?./\\\\:@]{0,12}") {
             if let Ok(target) = text.parse::<TargetPattern>() {
                 prop_assert_eq!(target.to_string().parse::<TargetPattern>(), Ok(target));
             }

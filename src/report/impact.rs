@@ -23,8 +23,7 @@ use crate::geo::countries::countries;
 use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
 use crate::health::Target;
 use crate::name::Name;
-use crate::overrides::Mode;
-use crate::snapshot::{Plan, PoolId, Snapshot};
+use crate::snapshot::{NameOrders, Plan, PoolId, Snapshot};
 use crate::steering::{AllDown, Client, Map, Pick, Ranking, SelectionPolicy, Set};
 
 /// Maximum number of names in a move; further ones are counted.
@@ -101,7 +100,7 @@ struct Way<'a> {
     fallback: Option<PoolId>,
     all_down: AllDown,
     pick: Option<Pick>,
-    modes: [Option<Mode>; 2],
+    orders: [NameOrders; 2],
     splits: [Option<(Set, u16)>; 2],
 }
 
@@ -167,7 +166,7 @@ impl<'a> Changes<'a> {
             let (before, after) = self.plans(place);
             let uses = |id: &PoolId| pools.as_ref().map_or(self.changed.contains(id), |pools| pools.contains(id));
             let is_ruled_anew =
-                pools.is_none() && (before.mode() != after.mode() || division(before) != division(after));
+                pools.is_none() && (before.orders() != after.orders() || division(before) != division(after));
             let rule = after.rule();
             if !is_ruled_anew && !rule.pools.iter().chain(&rule.fallback).any(uses) {
                 continue;
@@ -196,7 +195,7 @@ impl<'a> Changes<'a> {
             fallback: rule.fallback,
             all_down: rule.all_down,
             pick: rule.pick,
-            modes: [before.mode(), after.mode()],
+            orders: [*before.orders(), *after.orders()],
             splits: [before, after].map(division),
         };
         if !self.known.contains_key(&way) {

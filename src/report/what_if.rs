@@ -1,7 +1,7 @@
 //! "What if this were down": the endpoint states that `explain` and `simulate` assume.
 
 use crate::health::Share;
-use crate::overrides::{OverrideRefusal, TargetKind, TargetPattern};
+use crate::overrides::{OverrideRefusal, TargetPattern};
 use crate::snapshot::{Dirty, EndpointState, PoolId, Snapshot, World};
 
 /// Returns the endpoint states of a world in which everything is up except what these targets mean. Fails if a target
@@ -29,7 +29,7 @@ pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> R
 
 fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
     for target in down {
-        if target.kind() == TargetKind::Name {
+        if !target.kind().is_of_endpoints() {
             return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
         }
         world.find(target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant).to_string())?;

@@ -43,6 +43,7 @@ pub use family::{Family, PerFamily};
 pub use ids::PoolId;
 pub use load_groups::LoadGroup;
 pub use members::{Lists, Member, Selection};
+pub use name_overrides::NameOrders;
 use name_overrides::NameOverrides;
 pub use odds::Shares;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
@@ -276,7 +277,7 @@ impl Snapshot {
             state.splits().iter().map(|(&name, &split)| (plan_of(name), split)).collect();
         let make_plan = |id: PlanId| {
             let rule = &rules[id.index()];
-            Plan::new(rule.clone(), &pools, None, splits.get(&id).copied().or(rule.split))
+            Plan::new(rule.clone(), &pools, NameOrders::default(), splits.get(&id).copied().or(rule.split))
         };
         let plans = match since {
             Some((before, dirty)) if !dirty.maps => {
@@ -293,7 +294,7 @@ impl Snapshot {
         };
         let name_overrides = match since {
             Some((before, dirty)) if dirty.is_empty() => before.name_overrides.clone(),
-            _ => NameOverrides::new(state.modes(), &blueprint.plan_of_name, &plans, &pools),
+            _ => NameOverrides::new(state.name_orders(), &blueprint.plan_of_name, &plans, &pools),
         };
         Self { generation, blueprint, state, pools, plans, name_overrides }
     }

@@ -7,31 +7,57 @@ use std::sync::Arc;
 use super::plan::Plan;
 use super::pool::Pool;
 use crate::overrides::Mode;
+use crate::steering::Set;
 use crate::zone::{NameId, PlanId};
+
+/// What operators order for one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct NameOrders {
+    /// The override of the name.
+    pub mode: Option<Mode>,
+    /// The pools that are drained in the answers of the name, by their positions in its list.
+    pub drained: Set,
+    /// The pools that are never in its answers.
+    pub forced_down: Set,
+    /// True if its `fallback` is drained or forced down in its answers.
+    pub no_fallback: bool,
+}
+
+impl NameOrders {
+    /// True if nothing is ordered for the name.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the pools that clients are not sent to while another is left.
+    pub fn avoided(&self) -> Set {
+        self.drained | self.forced_down
+    }
+}
 
 /// The plans of names with an override; mostly none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameOverrides {
     by_name: HashMap<NameId, usize, foldhash::fast::RandomState>,
-    /// Each pair of rule and mode once: names that share a plan share it here too.
+    /// Each pair of rule and orders once: names that share a plan share it here too.
     plans: Vec<Plan>,
 }
 
 impl NameOverrides {
     /// `plan_of_name` lists all steered names; `shared` are the plans without overrides.
     pub(super) fn new(
-        modes: &BTreeMap<NameId, Mode>,
+        orders: &BTreeMap<NameId, NameOrders>,
         plan_of_name: &[PlanId],
         shared: &[Plan],
         pools: &[Arc<Pool>],
     ) -> Self {
         let mut name_overrides = Self::default();
-        let mut known: HashMap<(PlanId, Mode), usize> = HashMap::new();
-        for (&name, &mode) in modes {
+        let mut known: HashMap<(PlanId, NameOrders), usize> = HashMap::new();
+        for (&name, &orders) in orders {
             let plan = plan_of_name[name.index()];
-            let place = *known.entry((plan, mode)).or_insert_with(|| {
+            let place = *known.entry((plan, orders)).or_insert_with(|| {
                 let shared = &shared[plan.index()];
-                name_overrides.plans.push(Plan::new(shared.rule().clone(), pools, Some(mode), shared.split()));
+                name_overrides.plans.push(Plan::new(shared.rule().clone(), pools, orders, shared.split()));
                 name_overrides.plans.len() - 1
             });
             name_overrides.by_name.insert(name, place);

@@ -28,7 +28,7 @@ impl World {
             TargetKind::Datacenter => self.datacenter_of(pool).is_some_and(|name| target.means(name)),
             TargetKind::Pool => target.means(&pool.name),
             TargetKind::Endpoint => target.means(&pool.members.text(place)),
-            TargetKind::Name => false,
+            TargetKind::Name | TargetKind::PoolInName => false,
         }
     }
 
@@ -68,6 +68,7 @@ impl World {
                 texts.collect()
             }
             TargetKind::Name => self.steered_names().map(canonical).collect(),
+            TargetKind::PoolInName => return self.find_pool_in_name(target),
         };
         if known.iter().any(|text| target.means(text)) {
             return Ok(());
@@ -76,11 +77,51 @@ impl World {
         Err(meant.and_then(|text| format!("{}:{text}", target.kind().as_str()).parse().ok()))
     }
 
+    /// Returns the pools in names that a target means, each with the text of its name.
+    fn pools_in_names<'a>(&'a self, target: &'a TargetPattern) -> impl Iterator<Item = (String, &'a PoolSpec)> {
+        let names = self.zones.iter().flat_map(|zone| &zone.names).map(|name| (canonical(&name.owner), name));
+        let names = names.filter(|(text, _)| target.name().is_some_and(|pattern| pattern.means(text)));
+        names.flat_map(|(text, name)| {
+            let pools = name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback);
+            let pools = pools.map(|id| &*self.pools[id.index()]).filter(|pool| target.means(&pool.name));
+            pools.map(move |pool| (text.clone(), pool))
+        })
+    }
+
+    /// Does the same as [`World::find`] for a pool in a name. The name itself is looked for first.
+    fn find_pool_in_name(&self, target: &TargetPattern) -> Result<(), Option<TargetPattern>> {
+        if self.pools_in_names(target).next().is_some() {
+            return Ok(());
+        }
+        let Some(name) = target.name() else { return Err(None) };
+        let (pool, is_known) = (target.text(), self.find(name));
+        let meant = match is_known {
+            Err(meant) => meant.map(|name| format!("pool:{pool}@{}", name.text())),
+            Ok(()) => {
+                let any: Option<TargetPattern> = format!("pool:*@{}", name.text()).parse().ok();
+                let used = any.iter().flat_map(|any| self.pools_in_names(any)).map(|(_, pool)| pool.name.to_string());
+                let used: Vec<String> = used.collect();
+                did_you_mean(pool, used.iter().map(String::as_str)).map(|pool| format!("pool:{pool}@{}", name.text()))
+            }
+        };
+        Err(meant.and_then(|text| text.parse().ok()))
+    }
+
     /// True if two targets have anything in common.
     pub fn overlap(&self, one: &TargetPattern, other: &TargetPattern) -> bool {
-        if one.kind() == TargetKind::Name || other.kind() == TargetKind::Name {
-            let texts = || self.steered_names().map(canonical);
-            return one.kind() == other.kind() && texts().any(|text| one.means(&text) && other.means(&text));
+        if one.kind() != other.kind() && !(one.kind().is_of_endpoints() && other.kind().is_of_endpoints()) {
+            return false;
+        }
+        match one.kind() {
+            TargetKind::Name => {
+                return self.steered_names().map(canonical).any(|text| one.means(&text) && other.means(&text));
+            }
+            TargetKind::PoolInName => {
+                return self.pools_in_names(one).any(|(name, pool)| {
+                    other.name().is_some_and(|pattern| pattern.means(&name)) && other.means(&pool.name)
+                });
+            }
+            TargetKind::Datacenter | TargetKind::Pool | TargetKind::Endpoint => {}
         }
         self.pools_meant(one).into_iter().any(|id| {
             let pool = &self.pools[id.index()];

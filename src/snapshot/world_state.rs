@@ -4,7 +4,7 @@
 //! ```text
 //!   probes, operators, ramps ─► EndpointState of each endpoint ─┐
 //!   loads                    ─► Allowance of each pool ─────────┤
-//!   operators                ─► mode of each name ──────────────┼─► WorldState ──┐
+//!   operators                ─► orders for each name ───────────┼─► WorldState ──┐
 //!   roll-outs                ─► split of each name ─────────────┤                ├─► Snapshot::derive ─► Snapshot
 //!   round trips              ─► maps ───────────────────────────┘    Blueprint ──┘
 //! ```
@@ -16,6 +16,8 @@ use super::Blueprint;
 use super::compile::Remapped;
 use super::endpoint_state::{EndpointState, PoolState};
 use super::ids::PoolId;
+use super::name_overrides::NameOrders;
+use super::world::{SteeredName, World};
 use crate::load::Allowance;
 use crate::overrides::{EffectiveOverrides, Mode, canonical};
 use crate::steering::Split;
@@ -26,9 +28,9 @@ use crate::zone::NameId;
 pub struct WorldState {
     /// By [`PoolId`].
     pools: Box<[PoolState]>,
-    /// The mode of each name with an override. An `open` override, which is an exception from a less specific one,
-    /// gives no mode.
-    modes: BTreeMap<NameId, Mode>,
+    /// The orders for each name that has any. An `open` override, which is an exception from a less specific one, is
+    /// none.
+    name_orders: BTreeMap<NameId, NameOrders>,
     /// The splits of the names whose roll-out has begun.
     splits: BTreeMap<NameId, Split>,
     /// The maps that were made from settled round trips since the blueprint was compiled.
@@ -40,7 +42,7 @@ pub struct WorldState {
 pub struct Dirty {
     /// Pools with a changed endpoint state or allowance.
     pub pools: BTreeSet<PoolId>,
-    /// True if modes or splits of names changed.
+    /// True if orders for names or splits of names changed.
     pub names: bool,
     /// True if there are new maps.
     pub maps: bool,
@@ -66,7 +68,7 @@ impl WorldState {
             endpoint_states: (0..spec.members.len()).map(|endpoint| endpoint_state(id, endpoint)).collect(),
             allowance: Allowance::UNKNOWN,
         });
-        Self { pools: pools.collect(), modes: BTreeMap::new(), splits: BTreeMap::new(), maps: None }
+        Self { pools: pools.collect(), name_orders: BTreeMap::new(), splits: BTreeMap::new(), maps: None }
     }
 
     /// Sets the states of a pool's endpoints.
@@ -80,17 +82,17 @@ impl WorldState {
         self.pools[pool.index()].allowance = allowance;
     }
 
-    /// Sets the modes of all names from the effective overrides.
-    pub fn set_modes(&mut self, blueprint: &Blueprint, effective_overrides: &EffectiveOverrides) {
-        self.modes.clear();
+    /// Sets the orders for all names from the effective overrides.
+    pub fn set_name_orders(&mut self, blueprint: &Blueprint, effective_overrides: &EffectiveOverrides) {
+        self.name_orders.clear();
         if !effective_overrides.affects_names() {
             return;
         }
-        let mode = |owner: &_| {
-            effective_overrides.of_name(&canonical(owner)).map(|effective_override| effective_override.order.mode)
-        };
-        let modes = (0..).map(NameId::from_index).zip(blueprint.world.steered_names().map(mode));
-        self.modes.extend(modes.filter_map(|(name, mode)| Some((name, mode.filter(|mode| *mode != Mode::Open)?))));
+        let world = &blueprint.world;
+        let names = world.zones.iter().flat_map(|zone| &zone.names);
+        let orders = names.map(|name| orders_for(name, world, effective_overrides));
+        let orders = (0..).map(NameId::from_index).zip(orders);
+        self.name_orders.extend(orders.filter(|(_, orders)| !orders.is_none()));
     }
 
     /// Sets the splits of these names, and removes all others.
@@ -107,8 +109,8 @@ impl WorldState {
         &self.pools[id.index()]
     }
 
-    pub(super) fn modes(&self) -> &BTreeMap<NameId, Mode> {
-        &self.modes
+    pub(super) fn name_orders(&self) -> &BTreeMap<NameId, NameOrders> {
+        &self.name_orders
     }
 
     pub(super) fn splits(&self) -> &BTreeMap<NameId, Split> {
@@ -118,4 +120,26 @@ impl WorldState {
     pub(super) fn maps(&self) -> Option<&Remapped> {
         self.maps.as_deref()
     }
+}
+
+fn orders_for(name: &SteeredName, world: &World, effective_overrides: &EffectiveOverrides) -> NameOrders {
+    let owner = canonical(&name.owner);
+    let mode = effective_overrides.of_name(&owner).map(|item| item.order.mode).filter(|mode| *mode != Mode::Open);
+    let mut orders = NameOrders { mode, ..NameOrders::default() };
+    if !effective_overrides.affects_pools_in_names() {
+        return orders;
+    }
+    let of_pool = |id: PoolId| {
+        let item = effective_overrides.of_pool_in_name(&world.pools[id.index()].name, &owner)?;
+        Some(item.order.mode).filter(|mode| *mode != Mode::Open)
+    };
+    for (place, used) in name.steering.pools.iter().enumerate() {
+        match of_pool(used.pool) {
+            Some(Mode::Drain) => orders.drained |= 1 << place,
+            Some(_) => orders.forced_down |= 1 << place,
+            None => {}
+        }
+    }
+    orders.no_fallback = name.steering.fallback.and_then(of_pool).is_some();
+    orders
 }

@@ -171,7 +171,7 @@ fn on_a_terminal(files: &Files, words: &str, answer: &str) -> (String, Option<i3
     let command = format!("{} {words}", env!("CARGO_BIN_EXE_truenorth"));
     let mut script = Command::new("script")
         .args(["--quiet", "--return", "--command", &command, "/dev/null"])
-        .current_dir(files.path())
+        .current_dir(files.path(""))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -182,4 +182,87 @@ fn on_a_terminal(files: &Files, words: &str, answer: &str) -> (String, Option<i3
     let output = script.wait_with_output().unwrap();
     drop(typed);
     (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.code())
+}
+
+#[test]
+fn a_pool_is_drained_or_forced_down_in_one_name_only() {
+    let zone = format!(
+        "{ZONE}[names.twin]\npools = [\"web\"]\nttl = 60\n[names.last]\npools = [\"api\"]\nall_down = \"nodata\"\n"
+    );
+    let scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
+    let give = |mode: &str, target: &str| {
+        let done = post(scene.admin, "/v1/overrides", &order(mode, target).to_string());
+        assert_eq!(done.status, 200, "{done:?}");
+        done.json()
+    };
+    let lift = |target: &str| ask(scene.admin, "DELETE /v1/overrides", &[], &json!({"target": target}).to_string());
+    let data = |name: &str| scene.node.dig(&format!("{name}.example.com")).data();
+
+    let drained = give("drain", "pool:web/iad@www.example.com");
+    assert_eq!(drained["impact"][0]["names"], json!(["www.example.com."]), "{drained}");
+    assert_eq!((data("www"), data("twin")), (vec!["127.0.0.1".to_owned()], vec!["127.0.0.2".to_owned()]));
+    let explained = get(scene.admin, "/v1/explain?name=www.example.com&client=198.51.100.1").json();
+    let steering = &explained["hops"][0]["steering"];
+    assert_eq!(steering["chosen"], json!(["web/fra"]), "{explained}");
+    assert!(steering["pools"].to_string().contains("drained in this name"), "{explained}");
+
+    // Both are drained: they still answer, because nothing else does.
+    give("drain", "pool:web/fra@www.example.com");
+    assert_eq!(data("www"), ["127.0.0.2"]);
+    // A pool that is forced down never does.
+    give("force-down", "pool:web@www.example.com");
+    give("open", "pool:web/iad@www.example.com");
+    assert_eq!(lift("pool:web/fra@www.example.com").status, 200);
+    assert_eq!(data("www"), ["127.0.0.2"], "the exception counts before the whole pool");
+    assert_eq!(lift("pool:web/iad@www.example.com").status, 200);
+    assert!(data("www").is_empty());
+    assert_eq!(data("twin"), ["127.0.0.2"]);
+    assert_eq!(lift("pool:web@www.example.com").status, 200);
+
+    let emptied = give("force-down", "pool:api@*.example.com");
+    assert_eq!(emptied["emptied"], json!(["api.example.com.", "last.example.com."]));
+    assert!(data("api").is_empty() && data("last").is_empty());
+    assert_eq!(data("www"), ["127.0.0.2"]);
+
+    // Such an override outlives a restart, and nothing else may be ordered for a pool in a name.
+    for (mode, status, why) in
+        [("force-up", 400, "not forced up"), ("drain", 404, "did you mean pool:api@api.example.com?")]
+    {
+        let target = if mode == "drain" { "pool:apo@api.example.com" } else { "pool:api@api.example.com" };
+        let refused = post(scene.admin, "/v1/overrides", &order(mode, target).to_string());
+        assert!(refused.status == status && refused.error().contains(why), "{refused:?}");
+    }
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    let scene = Scene::of(files);
+    assert!(scene.node.dig("api.example.com").data().is_empty());
+}
+
+#[test]
+fn orders_stand_in_a_file_that_is_watched() {
+    let server = format!("overrides = \"orders.toml\"\n{SERVER}");
+    let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+    files.write("orders.toml", "# Nothing is ordered now.\n");
+    let scene = Scene::of(files);
+    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.2"]);
+    scene
+        .files
+        .write("orders.toml", "[[windows]]\ntarget = \"dc:iad\"\nmode = \"drain\"\nreason = \"see the change 41\"\n");
+    eventually(|| scene.node.dig("www.example.com").data() == ["127.0.0.1"]);
+    let listed = get(scene.admin, "/v1/overrides").json();
+    let item = &listed["overrides"][0];
+    assert_eq!(
+        (&item["override"], &item["who"], &item["until"], &item["in_force"]),
+        (&json!("window-1"), &json!("orders.toml"), &Value::Null, &json!(true)),
+        "{listed}"
+    );
+    // A mistake leaves everything as it is, and `check` tells it with its place.
+    scene.files.write("orders.toml", "[[windows]]\ntarget = \"dc:fro\"\nmode = \"drain\"\n");
+    let checked = scene.files.run("check");
+    assert_eq!(checked.code, Some(1));
+    assert!(checked.stderr.contains("orders.toml:2:10") || checked.stdout.contains("orders.toml:2:10"), "{checked:?}");
+    assert_eq!(post(scene.admin, "/v1/reload", "").status, 422);
+    assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"]);
+    scene.files.write("orders.toml", "");
+    eventually(|| scene.node.dig("www.example.com").data() == ["127.0.0.2"]);
 }

@@ -311,7 +311,7 @@ impl Scene {
         for id in all {
             state.set_endpoint_states(id, |endpoint| endpoint_state(id, endpoint));
         }
-        state.set_modes(self.snapshot.blueprint(), self.overrides.effective_overrides());
+        state.set_name_orders(self.snapshot.blueprint(), self.overrides.effective_overrides());
         self.derive(state);
     }
 

@@ -35,6 +35,51 @@ fn windows_are_orders_with_times() {
 }
 
 #[test]
+fn a_window_may_be_open_at_both_ends_and_stand_in_a_file_of_its_own() {
+    let file =
+        b"[[windows]]\ntarget = \"pool:web/fra@www.example.com\"\nmode = \"drain\"\nuntil = 2099-12-01T02:00:00Z\n";
+    let server = b"overrides = \"orders.toml\"\n[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\n";
+    let files = |orders: &'static [u8]| -> [(&str, &[u8]); 3] {
+        [("truenorth.toml", server), ("zones/example.com.toml", ZONE), ("orders.toml", orders)]
+    };
+    let windows = load_files(&files(file)).unwrap().world.windows;
+    let told = windows.iter().map(|order| (order.target.to_string(), order.from, order.until.is_some(), &*order.who));
+    let expected = [
+        ("dc:fra".to_owned(), None, false, "server file"),
+        ("pool:web/fra@www.example.com".to_owned(), None, true, "orders.toml"),
+    ];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    for (orders, told) in [
+        (
+            &b"[[windows]]\ntarget = \"dc:fro\"\nmode = \"drain\"\n"[..],
+            "2:10 error: nothing is named `dc:fro` | did you mean `dc:fra`?",
+        ),
+        (
+            b"[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\nover = \"5m\"\n",
+            "4:8 error: a gradual drain needs a `from`, because it takes its time from there | from when?",
+        ),
+        (
+            b"[[windows]]\ntarget = \"pool:web@www.example.com\"\nmode = \"force-up\"\n",
+            "3:8 error: a pool in a name can be drained, forced down or opened, not forced up | not for a pool in a name",
+        ),
+        (
+            b"[[windows]]\ntarget = \"pool:wed/fra@www.example.com\"\nmode = \"drain\"\n",
+            "2:10 error: nothing is named `pool:wed/fra@www.example.com` | did you mean `pool:web/fra@www.example.com`?",
+        ),
+        (
+            b"[[windows]]\ntarget = \"pool:web/fra@wwv.example.com\"\nmode = \"drain\"\n",
+            "2:10 error: nothing is named `pool:web/fra@wwv.example.com` | did you mean `pool:web/fra@www.example.com`?",
+        ),
+        (b"ttl = 5\n", "1:1 error: the overrides file has no key `ttl`"),
+    ] {
+        let faults = lines(&load_files(&files(orders)).unwrap_err());
+        assert!(faults.len() == 1 && faults[0].starts_with(told), "{faults:?}");
+    }
+    let missing = load_files(&files(b"")[..2]).unwrap_err();
+    assert!(lines(&missing)[0].starts_with("1:13 error: cannot read "), "{:?}", lines(&missing));
+}
+
+#[test]
 fn a_window_may_drain_slowly_and_nothing_else_may() {
     let window = |target: &str, mode: &str, over: &str| {
         format!(
@@ -74,7 +119,8 @@ fn what_is_wrong_with_a_window_is_told() {
         ),
         (
             window("fra", "drain", from, until),
-            "2:10 error: a target is dc:NAME, pool:NAME, endpoint:ADDRESS or name:NAME | not a target".to_owned(),
+            "2:10 error: a target is dc:NAME, pool:NAME, endpoint:ADDRESS, name:NAME or pool:NAME@NAME | not a target"
+                .to_owned(),
         ),
         (
             window("dc:fra", "drian", from, until),

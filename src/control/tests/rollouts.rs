@@ -182,7 +182,7 @@ fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
     assert_eq!((change.from, change.to), (Exposure::Active("stable".into()), Exposure::Active("next".into())));
     scene.wait(PUBLISH_WINDOW, well);
     let plan = scene.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).clone();
-    assert_eq!((plan.mode(), plan.split().unwrap().part), (Some(mode), 0b10));
+    assert_eq!((plan.orders().mode, plan.split().unwrap().part), (Some(mode), 0b10));
     scene.wait(at(20), next_is(REFUSED));
     assert_eq!(part(&scene), 0b10, "a change of health changes nothing of it");
     scene.command("shop.example.com", Command::Act(Action::Back)).unwrap();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Beside;
 use super::steering::SteeringShape;
 use crate::answer::{Given, Hop, Resolution, Steered, Step, Synthesis};
 use crate::geo::ClientMatch;
@@ -53,7 +54,12 @@ pub(super) enum Found {
 }
 
 impl HopShape {
-    pub(super) fn new<'s>(snapshot: &'s Snapshot, resolution: &Resolution<'s>, hop: &Hop<'s>) -> Self {
+    pub(super) fn new<'s>(
+        snapshot: &'s Snapshot,
+        resolution: &Resolution<'s>,
+        hop: &Hop<'s>,
+        beside: Option<Beside<'_>>,
+    ) -> Self {
         let key = resolution.name(hop);
         let above = |length: usize| Name::from_wire(&key[key.len() - length..]);
         let client = resolution.client();
@@ -88,7 +94,13 @@ impl HopShape {
             },
             target: target(hop).map(Name::to_string),
             ttl: hop.ttl(),
-            steering: hop.steered().map(|steered| SteeringShape::new(snapshot, hop.zone, steered, client, &location)),
+            steering: hop.steered().map(|steered| {
+                let steering = SteeringShape::new(snapshot, hop.zone, steered, client, &location);
+                match beside {
+                    Some(beside) => steering.beside(snapshot, steered.plan, beside),
+                    None => steering,
+                }
+            }),
         }
     }
 }

@@ -7,6 +7,7 @@ mod steering;
 mod text;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query as ProtoQuery};
 use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsOption};
@@ -21,7 +22,7 @@ use super::what_if::snapshot_without;
 use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
 use crate::health::Survey;
 use crate::name::Name;
-use crate::overrides::TargetPattern;
+use crate::overrides::{Override, TargetPattern};
 use crate::snapshot::Snapshot;
 use crate::wire::Query;
 
@@ -63,6 +64,17 @@ impl Question {
     }
 }
 
+/// What a running node knows beside its snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// The state of its targets; times count from the Unix epoch.
+    pub survey: &'a Survey,
+    /// All overrides and windows, each with true if it is in force.
+    pub overrides: &'a [(Override, bool)],
+    /// The present time, since the Unix epoch.
+    pub now: Duration,
+}
+
 /// The explanation of one answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
@@ -91,24 +103,30 @@ struct ClientShape {
 impl Explanation {
     /// Answers the question from a snapshot that was made without a running node, with these targets down.
     pub fn offline(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
-        Self::new(snapshot, question, down, true)
+        Self::new(snapshot, question, down, None)
     }
 
     /// Answers the question from the snapshot of this node, with these targets down in addition.
-    pub fn live(snapshot: &Snapshot, question: &Question, down: &[TargetPattern]) -> Result<Self, String> {
+    pub fn live(
+        snapshot: &Snapshot,
+        question: &Question,
+        down: &[TargetPattern],
+        beside: Beside<'_>,
+    ) -> Result<Self, String> {
         match down {
-            [] => Self::new(snapshot, question, down, false),
-            _ => Self::new(&snapshot_without(down, snapshot)?, question, down, false),
+            [] => Self::new(snapshot, question, down, Some(beside)),
+            _ => Self::new(&snapshot_without(down, snapshot)?, question, down, Some(beside)),
         }
     }
 
-    /// Replaces the published loads by the present reports of the endpoints, with their times.
-    pub fn with_loads(mut self, survey: &Survey) -> Self {
-        self.hops.iter_mut().filter_map(|hop| hop.steering.as_mut()).for_each(|steering| steering.set_loads(survey));
-        self
-    }
-
-    fn new(snapshot: &Snapshot, question: &Question, down: &[TargetPattern], offline: bool) -> Result<Self, String> {
+    /// `beside` is `None` without a running node.
+    fn new(
+        snapshot: &Snapshot,
+        question: &Question,
+        down: &[TargetPattern],
+        beside: Option<Beside<'_>>,
+    ) -> Result<Self, String> {
+        let offline = beside.is_none();
         let address = question.client.address;
         let message = question.to_message()?;
         let query = Query::parse(&message).ok_or("the question gets no answer")?;
@@ -130,7 +148,7 @@ impl Explanation {
             name: question.name.to_string(),
             rtype: question.rtype.to_string(),
             client: ClientShape::new(snapshot, question.client, &client),
-            hops: resolution.hops().iter().map(|hop| HopShape::new(snapshot, &resolution, hop)).collect(),
+            hops: resolution.hops().iter().map(|hop| HopShape::new(snapshot, &resolution, hop, beside)).collect(),
             answer: AnswerShape::new(&exchange, &resolution)?,
         })
     }

@@ -8,19 +8,24 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Beside;
 use crate::answer::{Client, Steered};
 use crate::geo::{DatacenterId, Location};
-use crate::health::{PoolKey, Share, Survey};
-use crate::overrides::{Mode, rfc3339};
+use crate::health::Share;
+use crate::overrides::{EffectiveOverrides, Mode, rfc3339};
 use crate::report::PoolLoad;
 use crate::report::latency::LatencyShape;
 use crate::report::split::SplitShape;
+use crate::report::status::{EndpointHealth, Known};
 use crate::report::text::Percent;
 use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Verdict};
 use crate::steering::{self, AllDown, CompiledStep, Draw, Outcomes, Ranking, Set, members};
 
 /// Maximum number of outcomes in the text; `--json` has all.
 const OUTCOMES: usize = 12;
+
+/// Maximum number of absent endpoints of a pool in the text.
+const ABSENT: usize = 8;
 
 /// The choice of steering for the client.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,9 +79,19 @@ struct PoolShape {
     /// The load, if it makes a difference.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     load: Option<PoolLoad>,
-    /// The pool's key, unique over all zones.
-    #[serde(skip)]
-    key: Option<PoolKey>,
+    /// The order for the pool in this name only: `drained in this name` or `forced down in this name`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    order: Option<Cow<'static, str>>,
+    /// The endpoints that get no clients, or fewer than their share; empty without a running node.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    absent: Vec<AbsentShape>,
+}
+
+/// An endpoint that gets no clients, or fewer than its share.
+#[derive(Debug, Serialize, Deserialize)]
+struct AbsentShape {
+    endpoint: String,
+    why: String,
 }
 
 /// Pools that answer together.
@@ -125,7 +140,10 @@ impl SteeringShape {
         let outcomes = if is_hashed { by_probability(&odds) } else { own.clone() };
         let pools = rule.pools.iter().enumerate();
         let weight = |place: usize| rule.policy.draws().then(|| rule.policy.weights[place]);
-        let pools = pools.map(|(place, &id)| PoolShape::new(snapshot, id, weight(place), rule));
+        let pools = pools.map(|(place, &id)| PoolShape {
+            order: order(plan, place),
+            ..PoolShape::new(snapshot, id, weight(place), rule)
+        });
         Self {
             steps,
             pools: pools.collect(),
@@ -150,15 +168,24 @@ impl SteeringShape {
 }
 
 impl SteeringShape {
-    /// Replaces the published loads by the present reports of the endpoints, with their times.
-    pub(super) fn set_loads(&mut self, survey: &Survey) {
-        for pool in &mut self.pools {
-            if let Some(seen) =
-                pool.key.as_ref().and_then(|key| survey.loads.get(key)).filter(|seen| seen.heard.is_some())
-            {
-                pool.load = pool.load.take().map(|load| load.seen(seen));
+    /// Adds what a running node knows: the present loads with their times, and why endpoints get no clients.
+    pub(super) fn beside(mut self, snapshot: &Snapshot, plan: &Plan, beside: Beside<'_>) -> Self {
+        let Beside { survey, overrides, now } = beside;
+        let in_force = overrides.iter().filter(|(_, is_in_force)| *is_in_force).map(|(item, _)| item);
+        let effective_overrides = EffectiveOverrides::new(in_force);
+        let known = Known { world: snapshot.world(), effective_overrides: &effective_overrides, now };
+        for (shape, &id) in self.pools.iter_mut().zip(&plan.rule().pools) {
+            let pool = &*snapshot.pools()[id.index()];
+            if let Some(seen) = survey.loads.get(&pool.spec().key()).filter(|seen| seen.heard.is_some()) {
+                shape.load = shape.load.take().map(|load| load.seen(seen));
             }
+            let absent = (0..pool.spec().members.len()).filter_map(|place| {
+                let why = known.absence(pool, place, &EndpointHealth::new(pool, place, survey))?;
+                Some(AbsentShape { endpoint: pool.spec().members.text(place), why })
+            });
+            shape.absent = absent.collect();
         }
+        self
     }
 }
 
@@ -237,6 +264,15 @@ fn together(one: Verdict, other: Verdict) -> Verdict {
     }
 }
 
+fn order(plan: &Plan, place: usize) -> Option<Cow<'static, str>> {
+    let is_in = |set: Set| set & 1 << place != 0;
+    let orders = plan.orders();
+    if is_in(orders.forced_down) {
+        return Some("forced down in this name".into());
+    }
+    is_in(orders.drained).then(|| "drained in this name".into())
+}
+
 fn rung(rung: Rung, all_down: AllDown) -> &'static str {
     match rung {
         Rung::Usable => "usable",
@@ -256,7 +292,7 @@ fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
     let reached = choices().fold(0, |set, choice| set | choice.reached);
     let reached = plan.rule().pools_of(reached).chain(plan.rule().fallback);
     let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id.index()]));
-    let drains = any(Pool::has_draining) || plan.mode() == Some(Mode::Drain);
+    let drains = any(Pool::has_draining) || plan.orders().mode == Some(Mode::Drain) || plan.orders().drained != 0;
     let why = match choices().any(|choice| choice.restless) {
         false => "all is calm",
         true if drains => "something drains",
@@ -295,8 +331,20 @@ impl PoolShape {
         let ramp =
             pool.is_ramping().then(|| f64::from(pool.ramp().thousandths()) / f64::from(Share::FULL.thousandths()));
         let load = rule.load.is_some().then(|| PoolLoad::new(pool.allowance()));
-        let (pool, key) = (pool.spec().name.to_string(), Some(pool.spec().key()));
-        Self { pool, open_v4, given_v4, open_v6, given_v6, held_back, ramp, weight, load, key }
+        let pool = pool.spec().name.to_string();
+        Self {
+            pool,
+            open_v4,
+            given_v4,
+            open_v6,
+            given_v6,
+            held_back,
+            ramp,
+            weight,
+            load,
+            order: None,
+            absent: Vec::new(),
+        }
     }
 }
 
@@ -324,6 +372,9 @@ impl fmt::Display for SteeringShape {
             if pool.held_back {
                 write!(f, ", held back by failback")?;
             }
+            if let Some(order) = &pool.order {
+                write!(f, ", {order}")?;
+            }
             match pool.ramp {
                 Some(1.0) => write!(f, ", an endpoint ramps")?,
                 Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
@@ -335,6 +386,12 @@ impl fmt::Display for SteeringShape {
             match pool.load.as_ref().and_then(|load| load.since) {
                 Some(since) => writeln!(f, ", reported at {}", rfc3339(Duration::from_secs(since)))?,
                 None => writeln!(f)?,
+            }
+            for AbsentShape { endpoint, why } in pool.absent.iter().take(ABSENT) {
+                writeln!(f, "            {endpoint}: {why}")?;
+            }
+            if let Some(more @ 1..) = pool.absent.len().checked_sub(ABSENT) {
+                writeln!(f, "            and {more} more")?;
             }
         }
         if let Some(rollout) = &self.rollout {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
-use crate::overrides::{Order, OverrideStore};
+use crate::overrides::{Mode, Order, OverrideStore};
 use crate::snapshot::{Blueprint, Dirty, EndpointState, Members};
 
 const HEAD: &str = r#"
@@ -181,7 +181,7 @@ fn what_is_said_of_a_name_moves_that_name_alone() {
     };
     book.place(order, std::time::Duration::ZERO, |_| false).unwrap();
     let mut state = before.state().clone();
-    state.set_modes(&blueprint, book.effective_overrides());
+    state.set_name_orders(&blueprint, book.effective_overrides());
     let after = before.next(state, &Dirty { names: true, ..Dirty::default() });
     let told = Changes::new(&before, &after).unwrap().impact().to_string();
     assert_eq!(told, "name one.example.com.: fra -> pool:sorry for everybody");

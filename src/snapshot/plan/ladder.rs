@@ -23,8 +23,8 @@
 //! part count. While clients are sent to both parts, `below the minimum` comes after `ready`.
 //!
 //! An override of a name changes its ladder: a drained name begins with `fallback`; a name that is forced down has only
-//! that rung; for a name that is forced up, probes are ignored on every rung. No rung contains an endpoint that is
-//! forced down.
+//! that rung; for a name that is forced up, probes are ignored on every rung. A pool that is drained for a name is only on
+//! its rung `draining`. No rung contains an endpoint that is forced down, or a pool that is forced down for the name.
 
 use super::Plan;
 use crate::counters::RUNGS;
@@ -111,8 +111,8 @@ pub struct Choice {
     pub restless: bool,
 }
 
-/// The rungs on which the name's own pools answer, and the pools of each rung.
-type Rungs = [(Rung, PerFamily<Set>); 6];
+/// The rungs on which the name's own pools answer, the pools of each rung, and which of their members answer.
+type Rungs = [(Rung, PerFamily<Set>, Selection); 7];
 
 /// The pools that a query may be sent to.
 #[derive(Clone, Copy, Debug)]
@@ -136,20 +136,20 @@ impl Plan {
     ) -> Choice {
         let part = eligible.part;
         let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
-        if let Some(Mode::Drain | Mode::ForceDown) = self.mode {
+        if let Some(Mode::Drain | Mode::ForceDown) = self.orders.mode {
             if let Some(choice) = self.fall_back(&mut seen, family) {
                 return choice;
             }
-            if self.mode == Some(Mode::ForceDown) {
+            if self.orders.mode == Some(Mode::ForceDown) {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
         let rungs = self.rungs(eligible);
-        for (rung, available) in rungs {
+        for (rung, available, selection) in rungs {
             seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 WalkEnd::None => {}
-                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, self.selection(rung)), rung, false),
+                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), rung, false),
                 WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
                 WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
             }
@@ -189,13 +189,18 @@ impl Plan {
         let both_work = self.split.is_some_and(|split| !split.is_whole());
         let below_minimum = if both_work { [0; 2] } else { within(self.open, eligible.part) };
         [
-            (Rung::Usable, eligible.usable),
-            (Rung::BelowMinimum, below_minimum),
-            (Rung::Ready, self.usable),
-            (Rung::BelowMinimum, self.open),
-            (Rung::Held, self.held),
-            (Rung::Draining, self.draining),
+            (Rung::Usable, eligible.usable, Selection::Open),
+            (Rung::BelowMinimum, below_minimum, Selection::Open),
+            (Rung::Ready, self.usable, Selection::Open),
+            (Rung::BelowMinimum, self.open, Selection::Open),
+            (Rung::Held, self.held, Selection::Held),
+            (Rung::Draining, self.drained_here, Selection::Open),
+            (Rung::Draining, self.draining, Selection::Draining),
         ]
+        .map(|(rung, pools, selection)| {
+            let is_forced_up = self.orders.mode == Some(Mode::ForceUp);
+            (rung, pools, if is_forced_up { Selection::All } else { selection })
+        })
     }
 
     /// Returns the usable pools of a part, without those that leave this query to others because they ramp. A pool
@@ -219,16 +224,6 @@ impl Plan {
         let left = members(ranked).filter(leaves).fold(!0, |left: Set, pool| left & !(1 << pool));
         let stays = |usable: Set| if usable & ranked & left == 0 { usable } else { usable & left };
         Eligible { part, usable: usable.map(stays) }
-    }
-
-    /// Returns which members answer on a rung.
-    fn selection(&self, rung: Rung) -> Selection {
-        match (rung, self.mode) {
-            (_, Some(Mode::ForceUp)) => Selection::All,
-            (Rung::Held, _) => Selection::Held,
-            (Rung::Draining, _) => Selection::Draining,
-            _ => Selection::Open,
-        }
     }
 
     /// Returns the choice of `fallback`; `None` if it cannot answer in any family.
@@ -255,11 +250,11 @@ impl Plan {
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for &(rung, available) in rungs {
+        for &(rung, available, selection) in rungs {
             seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
-                return seen.choice(Verdict::Pools(chosen, self.selection(rung)), rung, true);
+                return seen.choice(Verdict::Pools(chosen, selection), rung, true);
             }
         }
         if matches!(place, Rung::Usable | Rung::Ready) {
@@ -351,7 +346,7 @@ impl Seen<'_, '_> {
 
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
-        let drains = self.plan.mode == Some(Mode::Drain);
+        let drains = self.plan.orders.mode == Some(Mode::Drain);
         let ramps = self.plan.split.is_some_and(|split| split.is_ramping);
         let restless = self.reached & self.plan.restless != 0 || fallback_restless || drains || ramps;
         Choice { verdict, rung, alone, reached: self.reached, restless }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::family::{Family, PerFamily};
 use super::members::Selection;
+use super::name_overrides::NameOrders;
 use super::pool::{Kind, Pool};
 use crate::health::Share;
 use crate::overrides::Mode;
@@ -25,8 +26,8 @@ use crate::wire::Rtype;
 #[derive(Clone, Debug)]
 pub struct Plan {
     rule: Arc<Rule>,
-    /// The override of the name, if there is one.
-    mode: Option<Mode>,
+    /// What operators order for the name.
+    orders: NameOrders,
     /// The split of its pools, if there is one.
     split: Option<Split>,
     /// The weights with which pools are drawn: configured weights, or weights times shares if a pool keeps only a share
@@ -42,6 +43,8 @@ pub struct Plan {
     open: PerFamily<Set>,
     held: PerFamily<Set>,
     draining: PerFamily<Set>,
+    /// Pools with open endpoints that are drained for the name only.
+    drained_here: PerFamily<Set>,
     /// Pools with endpoints in service, up or down.
     in_service: PerFamily<Set>,
     /// Pools with endpoints that are not forced down, up or down.
@@ -68,8 +71,9 @@ const FULL: u16 = Share::FULL.thousandths();
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
-    /// Makes the plan of a rule over pools in their present state, with the override and the split of its names.
-    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], mode: Option<Mode>, split: Option<Split>) -> Self {
+    /// Makes the plan of a rule over pools in their present state, with the orders for its names and their split.
+    pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], orders: NameOrders, split: Option<Split>) -> Self {
+        let is_forced_up = orders.mode == Some(Mode::ForceUp);
         let pool = |place: usize| &pools[rule.pools[place].index()];
         let set = |holds: &dyn Fn(&Pool) -> bool| {
             (0..rule.pools.len()).filter(|&place| holds(pool(place))).fold(0, |set, place| set | 1 << place)
@@ -84,32 +88,33 @@ impl Plan {
             set(&|pool| pool.is_left(family) && pool.last_up(family) >= latest.saturating_sub(outage))
         });
         let (in_service, left) = (sets(&Pool::is_in_service), sets(&Pool::is_left));
-        let (usable, open, draining) = match mode {
-            Some(Mode::ForceUp) => (in_service, in_service, left),
-            _ => (sets(&Pool::is_usable), sets(&Pool::is_open), sets(&Pool::is_draining)),
+        let (usable, open, draining) = if is_forced_up {
+            (in_service, in_service, left)
+        } else {
+            (sets(&Pool::is_usable), sets(&Pool::is_open), sets(&Pool::is_draining))
         };
-        let restless = match mode {
-            Some(Mode::ForceUp) => set(&Pool::has_draining),
-            _ => set(&Pool::is_restless),
-        };
+        let restless = if is_forced_up { set(&Pool::has_draining) } else { set(&Pool::is_restless) };
+        let not_avoided = |sets: PerFamily<Set>| sets.map(|set| set & !orders.avoided());
+        let not_forced_down = |sets: PerFamily<Set>| sets.map(|set| set & !orders.forced_down);
         let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].ramp()).collect();
-        let ramp = mode != Some(Mode::ForceUp) && ramps.iter().any(|ramp| !ramp.is_full());
+        let ramp = !is_forced_up && ramps.iter().any(|ramp| !ramp.is_full());
         Self {
-            mode,
+            orders,
             split,
             weights: rule.policy.draws().then(|| drawn_weights(&rule, pools)),
             loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
             given: sets(&Pool::is_given),
-            usable,
-            open,
-            held: sets(&Pool::is_held),
-            draining,
-            in_service,
-            left,
-            recent,
-            restless,
-            fallback: rule.fallback.map(|id| Fallback::new(&pools[id.index()])),
+            usable: not_avoided(usable),
+            open: not_avoided(open),
+            held: not_avoided(sets(&Pool::is_held)),
+            draining: not_forced_down(draining),
+            drained_here: not_forced_down(open).map(|set| set & orders.drained),
+            in_service: not_avoided(in_service),
+            left: not_forced_down(left),
+            recent: not_forced_down(recent),
+            restless: restless | orders.drained,
+            fallback: rule.fallback.filter(|_| !orders.no_fallback).map(|id| Fallback::new(&pools[id.index()])),
             rule,
         }
     }
@@ -146,12 +151,28 @@ impl Plan {
     /// True if a pool of the name is usable in any family, so that clients are sent there. An override of the name may
     /// keep them away.
     pub fn has_usable_pool(&self) -> bool {
-        !matches!(self.mode, Some(Mode::Drain | Mode::ForceDown)) && self.usable != [0; 2]
+        !matches!(self.orders.mode, Some(Mode::Drain | Mode::ForceDown)) && self.usable != [0; 2]
     }
 
-    /// Returns the override of the name.
-    pub fn mode(&self) -> Option<Mode> {
-        self.mode
+    /// Returns the best rung with anything to answer from, whoever asks.
+    pub fn best_rung(&self) -> Rung {
+        let falls_back = self.fallback.is_some_and(|fallback| fallback.answers.iter().any(Option::is_some));
+        let is_any = |sets: &PerFamily<Set>| *sets != [0; 2];
+        match self.orders.mode {
+            Some(Mode::Drain | Mode::ForceDown) if falls_back => Rung::Fallback,
+            Some(Mode::ForceDown) => Rung::ForcedDown,
+            _ if is_any(&self.usable) => Rung::Usable,
+            _ if is_any(&self.open) => Rung::BelowMinimum,
+            _ if is_any(&self.held) => Rung::Held,
+            _ if is_any(&self.draining) || is_any(&self.drained_here) => Rung::Draining,
+            _ if falls_back => Rung::Fallback,
+            _ => Rung::AllDown,
+        }
+    }
+
+    /// Returns what operators order for the name.
+    pub fn orders(&self) -> &NameOrders {
+        &self.orders
     }
 
     /// Returns the TTL in seconds of an answer by this choice.

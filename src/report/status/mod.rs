@@ -1,18 +1,30 @@
-//! The status of a node: its zones, the usable pools, and the state of every endpoint.
+//! The status of a node: its zones, the usable pools, the state of every endpoint, and what is wrong.
+
+mod absence;
+mod endpoint;
+mod screen;
+mod sums;
+mod tables;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::notice::word;
-use super::{NameAnswers, PoolLoad, Totals};
+use super::owners::Owners;
+use super::{NameAnswers, OverrideShape, PoolLoad, Totals};
 use crate::counters::ZoneAnswer;
-use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
+use crate::health::Survey;
 use crate::load::Allowance;
 use crate::name::Name;
-use crate::snapshot::{
-    AdminState, Family, Members, Pool, PoolId, PoolSpec, ServedZone, Snapshot, SteeredName, ZoneSpec,
-};
+use crate::overrides::{EffectiveOverrides, Override};
+use crate::snapshot::{Family, Plan, Pool, PoolId, PoolSpec, Rung, ServedZone, Snapshot, SteeredName, ZoneSpec};
+use crate::steering::Set;
+use crate::zone::NameId;
+pub(super) use absence::Known;
+pub(super) use endpoint::EndpointHealth;
+pub use endpoint::{EndpointStatus, ProbeStatus};
+use sums::sums;
+pub use sums::{DatacenterStatus, Sums};
 
 /// Default maximum number of steered names: a page of them, not all of a million.
 const NAMES: usize = 1000;
@@ -24,6 +36,8 @@ pub struct Filter {
     pub name: Option<Name>,
     /// This pool, `web/fra`, or `web` in all of its datacenters, and the names that use it.
     pub pool: Option<String>,
+    /// The pools in this datacenter, and the names that use them.
+    pub datacenter: Option<String>,
     /// Maximum number of names.
     pub limit: Option<usize>,
 }
@@ -88,6 +102,18 @@ pub struct Status {
     /// The clients' traffic.
     #[serde(default)]
     pub traffic: Traffic,
+    /// What the files on disk are.
+    #[serde(default)]
+    pub files: FilesStatus,
+    /// Numbers of endpoints, pools and names by their state: of all, whatever was asked for.
+    #[serde(default)]
+    pub sums: Sums,
+    /// The datacenters, in the order of the configuration; at the end the pools without one.
+    #[serde(default)]
+    pub datacenters: Vec<DatacenterStatus>,
+    /// The overrides and windows in force.
+    #[serde(default)]
+    pub orders: Vec<OverrideShape>,
     /// When the last states are released at the latest, because the node does not trust its own probes (fail-static);
     /// absent otherwise.
     pub held_until: Option<u64>,
@@ -126,6 +152,19 @@ pub struct NameStatus {
     pub pools: Vec<String>,
     /// Number of pools that are usable for any family.
     pub usable: usize,
+    /// What answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`, `all_down` or
+    /// `forced_down`. A client's region may leave it less.
+    #[serde(default)]
+    pub rung: String,
+    /// The override of the name; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mode: Option<String>,
+    /// Its pools that are drained in its answers only.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub drained: Vec<String>,
+    /// Its pools that are forced down in its answers only.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub forced_down: Vec<String>,
     /// The pool that answers if no other can.
     pub fallback: Option<String>,
     /// The answers that it gave since the node's start.
@@ -161,76 +200,47 @@ pub struct PoolStatus {
     pub endpoints: Vec<EndpointStatus>,
 }
 
-/// An endpoint.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct EndpointStatus {
-    /// The address, or the canonical name.
-    pub endpoint: String,
-    /// Weight for draws.
-    pub weight: u16,
-    /// The state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
-    pub state: String,
-    /// The state by probes and reports alone, without overrides: `unknown`, `up`, `degraded`, `drained` or `down`.
-    pub really: String,
-    /// When this state began, Unix time in seconds; absent before the first outcome, and without a monitor.
-    #[serde(default)]
-    pub since: Option<u64>,
-    /// The share of its clients that it keeps, 0-1.
-    pub share: f64,
-    /// The part of that share during a slow start or a slow drain; 1 otherwise.
-    pub ramp: f64,
-    /// True if an unconfirmed outcome contradicts the state.
-    pub restless: bool,
-    /// Number of answers that it was in since the node's start.
-    #[serde(default)]
-    pub answers: u64,
-    /// Number of answers in which it was the first address of its family.
-    #[serde(default)]
-    pub first_answers: u64,
-    /// Its probes; empty without a monitor.
-    pub probes: Vec<ProbeStatus>,
+/// The files on disk, compared with the configuration that is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesStatus {
+    /// True if they had errors when they were read last, so that an older configuration is served: a restart would fail.
+    pub would_fail: bool,
+    /// When they were read last, Unix time in seconds.
+    pub read_at: u64,
 }
 
-/// A probe.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ProbeStatus {
-    /// The probed address.
-    pub target: String,
-    /// `http`, `tcp`, ...
-    pub check: String,
-    /// The host name that is asked for.
-    pub host: String,
-    /// `unknown`, `up`, `degraded`, `drained` or `down`.
-    pub state: String,
-    /// When this state began, Unix time in seconds; absent before the first outcome.
-    pub since: Option<u64>,
-    /// The last outcome.
-    pub seen: Option<String>,
-    /// The time of the last outcome, Unix time in seconds.
-    pub seen_at: Option<u64>,
-    /// Number of failures in a row, up to the last outcome.
-    pub failures: u8,
-    /// Number of successes in a row.
-    pub successes: u8,
+/// The facts that a status is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct StatusFacts<'a> {
+    /// What answers are given from.
+    pub snapshot: &'a Snapshot,
+    /// The state of its targets; times count from the Unix epoch.
+    pub survey: &'a Survey,
+    /// What was answered so far.
+    pub totals: &'a Totals,
+    /// All overrides and windows, each with true if it is in force.
+    pub overrides: &'a [(Override, bool)],
+    /// The files on disk.
+    pub files: &'a FilesStatus,
 }
 
 impl Status {
-    /// Returns the status for a snapshot and the state of its targets; the survey's times count from the Unix epoch.
-    pub fn new(snapshot: &Snapshot, survey: &Survey, totals: &Totals, filter: &Filter, when: When) -> Self {
+    /// Returns the requested part of the status.
+    pub fn new(facts: StatusFacts<'_>, filter: &Filter, when: When) -> Self {
+        let StatusFacts { snapshot, survey, totals, overrides, files } = facts;
         let world = snapshot.world();
-        let pool_is_meant = |pool: &PoolSpec| filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant));
+        let pool_is_meant = |pool: &PoolSpec| {
+            filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant))
+                && filter.datacenter.as_ref().is_none_or(|meant| world.datacenter_of(pool) == Some(meant))
+        };
         let name_is_meant = |name: &SteeredName| {
             filter.name.as_ref().is_none_or(|meant| *meant == name.owner)
-                && (filter.pool.is_none() || uses(name).any(|id| pool_is_meant(&world.pools[id.index()])))
+                && ((filter.pool.is_none() && filter.datacenter.is_none())
+                    || uses(name).any(|id| pool_is_meant(&world.pools[id.index()])))
         };
         // Names are counted by their number among all names.
-        let names: Vec<(usize, &SteeredName)> = world
-            .zones
-            .iter()
-            .flat_map(|zone| &zone.names)
-            .enumerate()
-            .filter(|(_, name)| name_is_meant(name))
-            .collect();
+        let all_names = || world.zones.iter().flat_map(|zone| &zone.names).enumerate();
+        let names: Vec<(usize, &SteeredName)> = all_names().filter(|(_, name)| name_is_meant(name)).collect();
         let of_names: Option<Vec<PoolId>> =
             filter.name.as_ref().map(|_| names.iter().flat_map(|(_, name)| uses(name)).collect());
         let pools = world
@@ -238,6 +248,12 @@ impl Status {
             .zip(snapshot.pools())
             .filter(|(id, pool)| of_names.as_ref().is_none_or(|used| used.contains(id)) && pool_is_meant(pool.spec()));
         let limit = filter.limit.unwrap_or(NAMES);
+        let in_force = || overrides.iter().filter(|(_, is_in_force)| *is_in_force).map(|(item, _)| item);
+        let effective_overrides = EffectiveOverrides::new(in_force());
+        let now = Duration::from_secs(when.unix_time);
+        let known = Known { world, effective_overrides: &effective_overrides, now };
+        let owners = Owners::new(snapshot);
+        let (sums, datacenters) = sums(snapshot, &owners, totals);
         Self {
             node: world.node.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -245,6 +261,10 @@ impl Status {
             uptime: when.uptime.as_secs(),
             generation: snapshot.generation(),
             traffic: when.traffic,
+            files: files.clone(),
+            sums,
+            datacenters,
+            orders: in_force().map(|item| OverrideShape { in_force: Some(true), ..item.into() }).collect(),
             held_until: survey.held_until.map(|until| until.as_secs()),
             zones: snapshot
                 .zones()
@@ -254,11 +274,11 @@ impl Status {
                 .map(|(number, (served, spec))| zone(served, spec, number, totals))
                 .collect(),
             more_names: names.len().saturating_sub(limit),
-            pools: pools.map(|(id, pool)| PoolStatus::new(id, pool, snapshot, survey, totals)).collect(),
+            pools: pools.map(|(id, pool)| PoolStatus::new(id, pool, &facts, &known)).collect(),
             names: names
                 .into_iter()
                 .take(limit)
-                .map(|(number, name)| NameStatus::new(number, name, snapshot, totals))
+                .map(|(number, name)| NameStatus::new(number, name, &owners, snapshot, totals))
                 .collect(),
         }
     }
@@ -284,12 +304,19 @@ fn zone(served: &ServedZone, spec: &ZoneSpec, number: usize, totals: &Totals) ->
 }
 
 impl NameStatus {
-    fn new(number: usize, name: &SteeredName, snapshot: &Snapshot, totals: &Totals) -> Self {
+    fn new(number: usize, name: &SteeredName, owners: &Owners<'_>, snapshot: &Snapshot, totals: &Totals) -> Self {
         let pool = |id: PoolId| &snapshot.pools()[id.index()];
         let spelt = |id: PoolId| pool(id).spec().name.to_string();
         let used = || name.steering.pools.iter().map(|used| used.pool);
         let is_usable = |id: &PoolId| pool(*id).is_usable(Family::V4) || pool(*id).is_usable(Family::V6);
+        let plan = owners.of_id(NameId::from_index(number)).map(|place| owners.plan(place));
+        let in_set = |set: Set| plan.map_or_else(Vec::new, |plan| plan.rule().pools_of(set).map(spelt).collect());
+        let orders = plan.map(|plan| *plan.orders()).unwrap_or_default();
         Self {
+            rung: plan.map_or(Rung::Usable, Plan::best_rung).as_str().to_owned(),
+            mode: orders.mode.map(|mode| mode.to_string()),
+            drained: in_set(orders.drained & !orders.forced_down),
+            forced_down: in_set(orders.forced_down),
             name: name.owner.to_string(),
             pools: used().map(spelt).collect(),
             usable: used().filter(is_usable).count(),
@@ -300,10 +327,11 @@ impl NameStatus {
 }
 
 impl PoolStatus {
-    fn new(id: PoolId, pool: &Pool, snapshot: &Snapshot, survey: &Survey, totals: &Totals) -> Self {
+    fn new(id: PoolId, pool: &Pool, facts: &StatusFacts<'_>, known: &Known<'_>) -> Self {
+        let StatusFacts { snapshot, survey, totals, .. } = *facts;
         let spec = pool.spec();
         let ((open_v4, given_v4), (open_v6, given_v6)) = (pool.counts(Family::V4), pool.counts(Family::V6));
-        let datacenter = spec.datacenter.map(|id| snapshot.world().datacenters[id.index()].name.to_string());
+        let datacenter = snapshot.world().datacenter_of(spec).map(str::to_owned);
         Self {
             pool: spec.name.to_string(),
             zone: spec.zone.as_ref().map(Name::to_string),
@@ -319,73 +347,8 @@ impl PoolStatus {
                 None => (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
             },
             endpoints: (0..spec.members.len())
-                .map(|place| EndpointStatus::new(pool, place, survey, totals.endpoint(id, place)))
+                .map(|place| EndpointStatus::new(pool, place, survey, totals.endpoint(id, place), known))
                 .collect(),
-        }
-    }
-}
-
-impl EndpointStatus {
-    fn new(pool: &Pool, place: usize, survey: &Survey, (answers, first_answers): (u64, u64)) -> Self {
-        let members = &pool.spec().members;
-        let (endpoint, weight) = match members {
-            Members::Addresses(endpoints) => (endpoints[place].value.to_string(), endpoints[place].weight),
-            Members::Cname(endpoint) => (endpoint.value.to_string(), endpoint.weight),
-        };
-        let endpoint_state = pool.endpoint_state(place);
-        let state = match (endpoint_state.admin_state, endpoint_state.share) {
-            (AdminState::Off, _) => "forced down",
-            (_, share) if !share.is_some() => word(State::Down),
-            (AdminState::Held, _) => "held back",
-            (AdminState::Draining, _) => "draining",
-            (AdminState::On, share) if share.is_full() => word(State::Up),
-            (AdminState::On, share) => word(State::Degraded(share)),
-        };
-        let mut targets = Vec::new();
-        let (mut really, mut since) = (State::Up, None);
-        if let Some(condition) = members.condition(place) {
-            condition.each_target(&mut |target| targets.push(target));
-            let health = |target: &Target| {
-                survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health)
-            };
-            really = condition.state(&health);
-            since = match condition {
-                Condition::Probe(target) => survey.last_probes.get(target).map(|last_probe| last_probe.since),
-                Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
-            };
-            since = since.filter(|_| really != State::Unknown);
-        }
-        Self {
-            endpoint,
-            weight,
-            state: state.to_owned(),
-            really: word(really).to_owned(),
-            since: since.map(|since| since.as_secs()),
-            share: f64::from(endpoint_state.share.thousandths()) / 1000.0,
-            ramp: f64::from(endpoint_state.ramp.thousandths()) / 1000.0,
-            restless: endpoint_state.restless,
-            answers,
-            first_answers,
-            probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
-        }
-    }
-}
-
-impl ProbeStatus {
-    fn new(target: &Target, survey: &Survey) -> Self {
-        let last_probe: Option<&LastProbe> = survey.last_probes.get(target);
-        let seen = last_probe.and_then(|last_probe| last_probe.seen.as_ref());
-        let (failures, successes) = last_probe.map_or((0, 0), |last_probe| last_probe.health.in_a_row());
-        Self {
-            target: target.address.to_string(),
-            check: target.monitor.check.as_str().to_owned(),
-            host: target.host.to_string(),
-            state: word(last_probe.map_or(State::Unknown, |last_probe| last_probe.health.state())).to_owned(),
-            since: last_probe.map(|last_probe| last_probe.since.as_secs()),
-            seen: seen.map(|(outcome, _)| outcome.to_string()),
-            seen_at: seen.map(|(_, at)| at.as_secs()),
-            failures,
-            successes,
         }
     }
 }

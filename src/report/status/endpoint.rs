@@ -1,0 +1,184 @@
+//! The status of an endpoint and of its probes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Known;
+use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
+use crate::report::notice::word;
+use crate::snapshot::{AdminState, Members, Pool};
+
+/// An endpoint.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndpointStatus {
+    /// The address, or the canonical name.
+    pub endpoint: String,
+    /// Weight for draws.
+    pub weight: u16,
+    /// The state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
+    pub state: String,
+    /// The state by probes and reports alone, without overrides: `unknown`, `up`, `degraded`, `drained` or `down`.
+    pub really: String,
+    /// When this state began, Unix time in seconds; absent before the first outcome, and without a monitor.
+    #[serde(default)]
+    pub since: Option<u64>,
+    /// The share of its clients that it keeps, 0-1.
+    pub share: f64,
+    /// The part of that share during a slow start or a slow drain; 1 otherwise.
+    pub ramp: f64,
+    /// True if an unconfirmed outcome contradicts the state.
+    pub restless: bool,
+    /// Number of answers that it was in since the node's start.
+    #[serde(default)]
+    pub answers: u64,
+    /// Number of answers in which it was the first address of its family.
+    #[serde(default)]
+    pub first_answers: u64,
+    /// Why it gets no clients, or fewer than its share, in a sentence; absent if it gets them.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
+    /// Its probes; empty without a monitor.
+    pub probes: Vec<ProbeStatus>,
+}
+
+/// A probe.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ProbeStatus {
+    /// The probed address.
+    pub target: String,
+    /// `http`, `tcp`, ...
+    pub check: String,
+    /// The host name that is asked for.
+    pub host: String,
+    /// `unknown`, `up`, `degraded`, `drained` or `down`.
+    pub state: String,
+    /// When this state began, Unix time in seconds; absent before the first outcome.
+    pub since: Option<u64>,
+    /// The last outcome.
+    pub seen: Option<String>,
+    /// The time of the last outcome, Unix time in seconds.
+    pub seen_at: Option<u64>,
+    /// Number of failures in a row, up to the last outcome.
+    pub failures: u8,
+    /// Number of successes in a row.
+    pub successes: u8,
+}
+
+/// What probes and reports found about an endpoint.
+pub(in super::super) struct EndpointHealth {
+    /// The state, without overrides.
+    state: State,
+    /// When this state began, since the Unix epoch; `None` before the first outcome, and without a monitor.
+    pub(super) since: Option<Duration>,
+    /// Its probes; empty without a monitor.
+    probes: Vec<ProbeStatus>,
+}
+
+impl EndpointHealth {
+    /// Returns what is known of the endpoint at this position of a pool.
+    pub(in super::super) fn new(pool: &Pool, place: usize, survey: &Survey) -> Self {
+        let members = &pool.spec().members;
+        let Some(condition) = members.condition(place) else {
+            return Self { state: State::Up, since: None, probes: Vec::new() };
+        };
+        let mut targets = Vec::new();
+        condition.each_target(&mut |target| targets.push(target));
+        let health =
+            |target: &Target| survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health);
+        let state = condition.state(&health);
+        let since = match condition {
+            Condition::Probe(target) => survey.last_probes.get(target).map(|last_probe| last_probe.since),
+            Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
+        };
+        Self {
+            state,
+            since: since.filter(|_| state != State::Unknown),
+            probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
+        }
+    }
+
+    /// Returns the last outcome as text; with several probes, that of one in the worst state.
+    pub(super) fn seen(&self) -> String {
+        seen(&self.probes)
+    }
+}
+
+fn seen(probes: &[ProbeStatus]) -> String {
+    let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
+    match probes {
+        [] => "not probed".to_owned(),
+        [probe] => seen(probe),
+        probes => {
+            let is_up = |probe: &&ProbeStatus| matches!(probe.state.as_str(), "up" | "degraded" | "drained");
+            let count = format!("{} of {} probes up", probes.iter().filter(is_up).count(), probes.len());
+            let worst = ["down", "drained", "degraded"].into_iter();
+            let worst = worst.flat_map(|state| probes.iter().filter(move |probe| probe.state == state)).next();
+            worst.map_or(count.clone(), |probe| format!("{count}; {} {}: {}", probe.check, probe.target, seen(probe)))
+        }
+    }
+}
+
+impl EndpointStatus {
+    pub(super) fn new(
+        pool: &Pool,
+        place: usize,
+        survey: &Survey,
+        (answers, first_answers): (u64, u64),
+        known: &Known<'_>,
+    ) -> Self {
+        let (endpoint, weight) = match &pool.spec().members {
+            Members::Addresses(endpoints) => (endpoints[place].value.to_string(), endpoints[place].weight),
+            Members::Cname(endpoint) => (endpoint.value.to_string(), endpoint.weight),
+        };
+        let endpoint_state = pool.endpoint_state(place);
+        let state = match (endpoint_state.admin_state, endpoint_state.share) {
+            (AdminState::Off, _) => "forced down",
+            (_, share) if !share.is_some() => word(State::Down),
+            (AdminState::Held, _) => "held back",
+            (AdminState::Draining, _) => "draining",
+            (AdminState::On, share) if share.is_full() => word(State::Up),
+            (AdminState::On, share) => word(State::Degraded(share)),
+        };
+        let health = EndpointHealth::new(pool, place, survey);
+        let why = known.absence(pool, place, &health);
+        Self {
+            endpoint,
+            weight,
+            state: state.to_owned(),
+            really: word(health.state).to_owned(),
+            since: health.since.map(|since| since.as_secs()),
+            share: f64::from(endpoint_state.share.thousandths()) / 1000.0,
+            ramp: f64::from(endpoint_state.ramp.thousandths()) / 1000.0,
+            restless: endpoint_state.restless,
+            answers,
+            first_answers,
+            why,
+            probes: health.probes,
+        }
+    }
+
+    /// Returns the last outcome as text; with several probes, that of one in the worst state.
+    pub(super) fn last_seen(&self) -> String {
+        seen(&self.probes)
+    }
+}
+
+impl ProbeStatus {
+    fn new(target: &Target, survey: &Survey) -> Self {
+        let last_probe: Option<&LastProbe> = survey.last_probes.get(target);
+        let seen = last_probe.and_then(|last_probe| last_probe.seen.as_ref());
+        let (failures, successes) = last_probe.map_or((0, 0), |last_probe| last_probe.health.in_a_row());
+        Self {
+            target: target.address.to_string(),
+            check: target.monitor.check.as_str().to_owned(),
+            host: target.host.to_string(),
+            state: word(last_probe.map_or(State::Unknown, |last_probe| last_probe.health.state())).to_owned(),
+            since: last_probe.map(|last_probe| last_probe.since.as_secs()),
+            seen: seen.map(|(outcome, _)| outcome.to_string()),
+            seen_at: seen.map(|(_, at)| at.as_secs()),
+            failures,
+            successes,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The tables of a status: everything that was asked for, whether it is good or not.
+
+use super::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
+use crate::report::table::{RED, TextTable, YELLOW, span};
+
+impl Status {
+    pub(super) fn zones_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
+        for ZoneStatus { origin, serial, names, records, answers: _ } in &self.zones {
+            table.push(vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()], "");
+        }
+        table
+    }
+
+    pub(super) fn names_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["NAME", "USABLE", "POOLS"]);
+        for NameStatus { name, pools, usable, fallback, .. } in &self.names {
+            let fallback = fallback.as_ref().map_or_else(String::new, |fallback| format!(", else {fallback}"));
+            let color = if *usable == 0 { RED } else { "" };
+            let count = format!("{usable} of {}", pools.len());
+            table.push(vec![name.clone(), count, format!("{}{fallback}", pools.join(" "))], color);
+        }
+        if self.more_names > 0 {
+            table.push(vec![format!("and {} more", self.more_names), String::new(), String::new()], "");
+        }
+        table
+    }
+
+    pub(super) fn pools_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["POOL", "ENDPOINT", "STATE", "FOR", "LAST SEEN"]);
+        for PoolStatus { pool, endpoints, .. } in &self.pools {
+            for (place, endpoint) in endpoints.iter().enumerate() {
+                let pool = if place == 0 { pool.clone() } else { String::new() };
+                let color = color(endpoint);
+                table.push(
+                    vec![pool, endpoint.endpoint.clone(), state(endpoint), self.since(endpoint), endpoint.last_seen()],
+                    color,
+                );
+            }
+        }
+        table
+    }
+
+    /// Returns the table of pools with a known load.
+    pub(super) fn loads_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["POOL", "REPORTED", "LOAD"]);
+        for (pool, load) in self.pools.iter().filter_map(|status| Some((&status.pool, status.load.as_ref()?))) {
+            let color = if load.keep < 1.0 { YELLOW } else { "" };
+            let reported = load.since.map(|since| format!("{} ago", span(self.time.saturating_sub(since))));
+            table.push(vec![pool.clone(), reported.unwrap_or_default(), load.to_string()], color);
+        }
+        table
+    }
+
+    /// Returns how long the endpoint has been in its state; empty if that is unknown.
+    pub(super) fn since(&self, endpoint: &EndpointStatus) -> String {
+        endpoint.since.map_or_else(String::new, |since| span(self.time.saturating_sub(since)))
+    }
+}
+
+pub(super) fn color(endpoint: &EndpointStatus) -> &'static str {
+    match endpoint.state.as_str() {
+        "down" | "forced down" => RED,
+        "degraded" | "draining" | "held back" => YELLOW,
+        _ if endpoint.restless => YELLOW,
+        _ => "",
+    }
+}
+
+pub(super) fn state(endpoint: &EndpointStatus) -> String {
+    let fail_static = if endpoint.restless { "?" } else { "" };
+    let really = endpoint.really.as_str();
+    match endpoint.state.as_str() {
+        "degraded" => format!("{:.0} %{fail_static}", endpoint.share * 100.0),
+        "draining" if really == "drained" => format!("{really}{fail_static}"),
+        state if state == really || really == "unknown" => format!("{state}{fail_static}"),
+        state => format!("{state} ({really}{fail_static})"),
+    }
+}
