@@ -1,7 +1,8 @@
 //! The examples of the documentation are configurations that load.
 //!
 //! The word after ```` ```toml ```` says what a block is: `zone` begins a zone file, `more` continues it, `server` is a
-//! whole server file. A block ```` ```dns ```` is a master file beside the page's zone file.
+//! whole server file, `overrides` is a file that the server file names with this key. A block ```` ```dns ```` is a
+//! master file beside the page's zone file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,12 +13,19 @@ use truenorth::config::{self, Config, Faults};
 /// The path of a zone example.
 const ZONE: &str = "zones/gslb.example.com.toml";
 
+/// The zone that examples of overrides are about.
+const OVERRIDDEN: &str = "[nameservers]\nns1 = [\"192.0.2.53\"]\n\
+    [datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\niad = { latitude = 38.95, longitude = -77.45 }\n\
+    [pools.web]\nendpoints.fra = [\"192.0.2.1\"]\nendpoints.iad = [\"192.0.2.2\"]\n\
+    [names.www]\npools = [\"web\"]\nsteer = []\n";
+
 /// The examples of a page.
 #[derive(Default)]
 struct Examples {
     zones: Vec<String>,
     servers: Vec<String>,
     masters: Vec<String>,
+    overrides: Vec<String>,
 }
 
 impl Examples {
@@ -33,6 +41,7 @@ impl Examples {
                 "toml zone" => examples.zones.push(block),
                 "toml more" => examples.zones.last_mut().expect("there is a zone to go on with").push_str(&block),
                 "toml server" => examples.servers.push(block),
+                "toml overrides" => examples.overrides.push(block),
                 "dns" => examples.masters.push(block),
                 other => assert!(!other.starts_with("toml"), "{}: what is ```{other}?", page.display()),
             }
@@ -73,7 +82,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
 fn every_example_loads() {
     let mut count = 0;
     for page in pages() {
-        let Examples { zones, servers, masters } = Examples::of(&page);
+        let Examples { zones, servers, masters, overrides } = Examples::of(&page);
         for zone in &zones {
             let master = masters.first().map(|text| ("zones/gslb.example.com.zone", text.as_str()));
             let files: Vec<(&str, &str)> = [(ZONE, zone.as_str())].into_iter().chain(master).collect();
@@ -86,7 +95,12 @@ fn every_example_loads() {
             let loaded = load(&[("truenorth.toml", server)]);
             loaded.unwrap_or_else(|faults| panic!("{}:\n{}", page.display(), faults.render(false)));
         }
-        count += zones.len() + servers.len();
+        for text in &overrides {
+            let server = "overrides = \"overrides.toml\"\n";
+            let files = [("truenorth.toml", server), (ZONE, OVERRIDDEN), ("overrides.toml", text.as_str())];
+            load(&files).unwrap_or_else(|faults| panic!("{}:\n{}", page.display(), faults.render(false)));
+        }
+        count += zones.len() + servers.len() + overrides.len();
     }
     assert!(count >= 6, "only {count} examples were found");
 }

@@ -16,9 +16,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::config_file::{ConfigFile, is_there};
 use super::output;
-use crate::config::{self, Admin, Faults};
+use crate::config::{self, ALL_NODES, Admin, Faults};
 use crate::printable::Printable;
 use crate::report::{self, Problem, Shape};
+use crate::suggest::did_you_mean;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -26,15 +27,16 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// Longest time to wait for an answer. The server works on one for no longer.
 const ANSWER: Duration = Duration::from_secs(60);
 
-/// Options that name a running node and the form of the output.
-#[derive(Debug, Args)]
+/// Options that name running nodes and the form of the output.
+#[derive(Clone, Debug, Args)]
 pub(super) struct Ask {
     // Its [admin] holds the node's address and the token.
     #[command(flatten)]
     config: ConfigFile,
-    /// Ask the node at this address, such as 127.0.0.1:8053, with the token of the server file
-    #[arg(long, value_name = "ADDR:PORT")]
-    node: Option<SocketAddr>,
+    /// Ask the node at this address, such as 127.0.0.1:8053, or with this name in `[admin.nodes]` of the server file;
+    /// `all` stands for all of them. May be given several times
+    #[arg(long = "node", value_name = "ADDR:PORT|NAME")]
+    nodes: Vec<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -111,6 +113,43 @@ impl Ask {
         self.config.path()
     }
 
+    /// Runs a command for each node that was named, one after the other. Returns the exit code of the last one that
+    /// failed.
+    pub(super) fn each(&self, run: impl Fn(&Self) -> ExitCode) -> ExitCode {
+        let nodes = match self.named() {
+            Ok(nodes) if nodes.len() > 1 => nodes,
+            Ok(nodes) => return run(&Self { nodes, ..self.clone() }),
+            Err(error) => return error.exit(),
+        };
+        let mut code = ExitCode::SUCCESS;
+        for (number, node) in nodes.into_iter().enumerate() {
+            if !self.json {
+                let gap = if number > 0 { "\n" } else { "" };
+                output::print(format_args!("{gap}== {node}"), ExitCode::SUCCESS);
+            }
+            let ended = run(&Self { nodes: vec![node], ..self.clone() });
+            code = if ended == ExitCode::SUCCESS { code } else { ended };
+        }
+        code
+    }
+
+    /// The nodes that were named, with the names that `all` stands for.
+    fn named(&self) -> Result<Vec<String>, AskError> {
+        if !self.nodes.iter().any(|node| node == ALL_NODES) {
+            return Ok(self.nodes.clone());
+        }
+        let admin = config::load_admin(&self.config()).map_err(AskError::Faults)?;
+        let known = admin.iter().flat_map(|admin| &admin.nodes).map(|(name, _)| name.to_string());
+        let others = self.nodes.iter().filter(|node| *node != ALL_NODES).cloned();
+        let mut nodes: Vec<String> = known.collect();
+        if nodes.is_empty() {
+            let why = format!("{} has no [admin.nodes], so nobody knows who all nodes are", self.config().display());
+            return Err(AskError::NoNode(why));
+        }
+        nodes.extend(others.filter(|node| !nodes.contains(node)).collect::<Vec<_>>());
+        Ok(nodes)
+    }
+
     /// Sends a GET request with these parameters.
     pub(super) fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, AskError> {
         self.send(Method::GET, path, query, None)
@@ -137,11 +176,12 @@ impl Ask {
         let config = self.config();
         let admin = match config::load_admin(&config) {
             // With `--node`, the server file may be missing.
-            Err(faults) if self.node.is_none() || is_there(&config) => return Err(AskError::Faults(faults)),
+            Err(faults) if self.nodes.is_empty() || is_there(&config) => return Err(AskError::Faults(faults)),
             Err(_) => None,
             Ok(admin) => admin,
         };
-        let Some(place) = place(self.node, admin.as_ref()) else {
+        let named = self.nodes.first().map(|node| address_of(node, admin.as_ref())).transpose()?;
+        let Some(place) = place(named, admin.as_ref()) else {
             let why = format!("{} has no [admin], so no node can be asked", config.display());
             return Err(AskError::NoNode(why));
         };
@@ -176,6 +216,17 @@ enum NodeAddress {
     Network(SocketAddr),
     /// A socket in the file system, which needs no token.
     Socket(PathBuf),
+}
+
+/// The address of a node that was named by its address or by a name of the server file.
+fn address_of(node: &str, admin: Option<&Admin>) -> Result<SocketAddr, AskError> {
+    let known = || admin.into_iter().flat_map(|admin| &admin.nodes);
+    if let Some(address) = node.parse().ok().or_else(|| known().find(|(name, _)| **name == *node).map(|(_, at)| *at)) {
+        return Ok(address);
+    }
+    let meant = did_you_mean(node, known().map(|(name, _)| &**name));
+    let meant = meant.map_or_else(String::new, |name| format!(": did you mean {name}?"));
+    Err(AskError::NoNode(format!("`{node}` is neither an address with a port nor a name in [admin.nodes]{meant}")))
 }
 
 /// The address to use: `named` if given, else the socket of the server file if this user may open it, else the file's

@@ -15,7 +15,7 @@ const VARIABLE: &str = "TRUENORTH_CONFIG";
 const PLACES: [&str; 2] = ["truenorth.toml", "/etc/truenorth/truenorth.toml"];
 
 /// The path of the server file.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ConfigFile {
     /// The server file [default: $TRUENORTH_CONFIG, else truenorth.toml, else /etc/truenorth/truenorth.toml]
     #[arg(long = "config", value_name = "FILE")]

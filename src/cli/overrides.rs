@@ -94,8 +94,9 @@ fn order(mode: Mode, arguments: &PlaceArguments, over: Option<String>) -> ExitCo
         who: who(),
         dry_run,
     };
-    let send = |dry_run| ask.order(Method::POST, PATH, Some(&order(dry_run))).and_then(Answer::shape);
-    tell(ask, assent.give(send))
+    ask.each(|ask| {
+        tell(ask, assent.give(|dry_run| ask.order(Method::POST, PATH, Some(&order(dry_run))).and_then(Answer::shape)))
+    })
 }
 
 /// Returns exit code 1 if there is no such override, or no node answers.
@@ -105,13 +106,14 @@ pub(super) fn lift(LiftArguments { which, assent, ask }: &LiftArguments) -> Exit
         Which::Target(target) => (None, Some(target.to_string())),
     };
     let order = |dry_run| OverrideSelector { number: number.clone(), target: target.clone(), who: who(), dry_run };
-    let send = |dry_run| ask.order(Method::DELETE, PATH, Some(&order(dry_run))).and_then(Answer::shape);
-    tell(ask, assent.give(send))
+    ask.each(|ask| {
+        tell(ask, assent.give(|dry_run| ask.order(Method::DELETE, PATH, Some(&order(dry_run))).and_then(Answer::shape)))
+    })
 }
 
 /// Returns exit code 1 if no node answers.
 pub(super) fn list(ask: &Ask) -> ExitCode {
-    tell(ask, ask.get(PATH, &[]).and_then(Answer::shape))
+    ask.each(|ask| tell(ask, ask.get(PATH, &[]).and_then(Answer::shape)))
 }
 
 fn tell(ask: &Ask, answer: Result<OverrideList, AskError>) -> ExitCode {

@@ -2,14 +2,23 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::ask::{Answer, Ask, AskError};
+use super::output;
 use crate::duration;
 use crate::name::Name;
 use crate::report::{Question, Reload, Status, ToldFault, TxtChange, TxtList};
+
+/// The time between two looks of `status --watch`.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Moves to the upper left corner and clears the screen (ECMA-48, sections 8.3.21 and 8.3.39).
+const CLEAR: &str = "\x1b[H\x1b[2J";
 
 /// The arguments of `status`.
 #[derive(Debug, Args)]
@@ -20,6 +29,15 @@ pub(super) struct StatusArguments {
     /// Only this pool, such as web/fra, or web for all of its datacenters
     #[arg(long)]
     pool: Option<String>,
+    /// Only the pools in this datacenter, and the names that use them
+    #[arg(long)]
+    datacenter: Option<String>,
+    /// Everything as tables, also what is good. By default sums, and what is wrong
+    #[arg(long)]
+    all: bool,
+    /// Show it again and again, every 2s or after this time
+    #[arg(long, value_name = "TIME", num_args = 0..=1, value_parser = parse_interval)]
+    watch: Option<Option<Duration>>,
     #[command(flatten)]
     ask: Ask,
 }
@@ -74,16 +92,44 @@ pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
     }
 }
 
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    let parsed = duration::parse(text).filter(|time| !time.is_zero());
+    parsed.ok_or_else(|| "write a duration such as 2s".to_owned())
+}
+
 /// Returns exit code 1 if no node answers.
 pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
+    let Some(interval) = arguments.watch else { return arguments.ask.each(|ask| show(arguments, ask)) };
+    let interval = interval.unwrap_or(WATCH_INTERVAL);
+    loop {
+        if std::io::stdout().is_terminal() {
+            output::print(CLEAR, ExitCode::SUCCESS);
+        }
+        // A node that does not answer now may answer next time; a reader that is gone never reads again.
+        arguments.ask.each(|ask| show(arguments, ask));
+        if output::is_reader_gone() {
+            return ExitCode::SUCCESS;
+        }
+        thread::sleep(interval);
+    }
+}
+
+fn show(arguments: &StatusArguments, ask: &Ask) -> ExitCode {
+    let StatusArguments { name, pool, datacenter, all, .. } = arguments;
     let mut query = Vec::new();
-    query.extend(arguments.name.as_ref().map(|name| ("name", name.to_string())));
-    query.extend(arguments.pool.as_ref().map(|pool| ("pool", pool.clone())));
-    let told: Result<Status, AskError> = arguments.ask.get("/v1/status", &query).and_then(Answer::shape);
+    query.extend(name.as_ref().map(|name| ("name", name.to_string())));
+    query.extend(pool.as_ref().map(|pool| ("pool", pool.clone())));
+    query.extend(datacenter.as_ref().map(|datacenter| ("datacenter", datacenter.clone())));
+    let told: Result<Status, AskError> = ask.get("/v1/status", &query).and_then(Answer::shape);
     match told {
         Ok(status) => {
-            let table = |status: &Status| status.table(std::io::stdout().is_terminal());
-            arguments.ask.print(&status, table, ExitCode::SUCCESS)
+            // Whoever asks for a part wants to see it, good or not.
+            let is_whole = !all && query.is_empty();
+            let text = |status: &Status| {
+                let for_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+                if is_whole { status.screen(for_terminal) } else { status.table(for_terminal) }
+            };
+            ask.print(&status, text, ExitCode::SUCCESS)
         }
         Err(error) => error.exit(),
     }
@@ -91,7 +137,11 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
 
 /// Returns exit code 1 if the old configuration stays in use.
 pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> ExitCode {
-    let path = if *allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
+    ask.each(|ask| reload_one(*allow_empty, ask))
+}
+
+fn reload_one(allow_empty: bool, ask: &Ask) -> ExitCode {
+    let path = if allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
     let body: Option<&()> = None;
     let answer = ask.order(Method::POST, path, body);
     let told: Reload<Vec<ToldFault>> = match answer.and_then(Answer::shape_of_any) {
@@ -104,19 +154,24 @@ pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> 
 
 /// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn txt(command: &Txt) -> ExitCode {
+    let (Txt::Set { ask, .. } | Txt::Unset { ask, .. } | Txt::List { ask }) = command;
+    ask.each(|ask| txt_one(command, ask))
+}
+
+fn txt_one(command: &Txt, ask: &Ask) -> ExitCode {
     let change = |name: &Name, value: Option<&String>, lifetime: Option<&String>| TxtChange {
         name: name.to_string(),
         value: value.cloned(),
         lifetime: lifetime.cloned(),
     };
-    let (ask, answer) = match command {
-        Txt::Set { name, value, lifetime, ask } => {
-            (ask, ask.order(Method::POST, "/v1/txt", Some(&change(name, Some(value), Some(lifetime)))))
+    let answer = match command {
+        Txt::Set { name, value, lifetime, .. } => {
+            ask.order(Method::POST, "/v1/txt", Some(&change(name, Some(value), Some(lifetime))))
         }
-        Txt::Unset { name, value, ask } => {
-            (ask, ask.order(Method::DELETE, "/v1/txt", Some(&change(name, value.as_ref(), None))))
+        Txt::Unset { name, value, .. } => {
+            ask.order(Method::DELETE, "/v1/txt", Some(&change(name, value.as_ref(), None)))
         }
-        Txt::List { ask } => (ask, ask.get("/v1/txt", &[])),
+        Txt::List { .. } => ask.get("/v1/txt", &[]),
     };
     let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);
     match told {

@@ -25,6 +25,9 @@ const TOKEN_LENGTH: std::ops::RangeInclusive<usize> = 16..=1024;
 /// Longest path of a socket in octets: 107 (unix(7)) without the ending that it has until the socket is ready.
 const MAX_SOCKET: usize = 103;
 
+/// Stands for all nodes of `nodes`.
+pub const ALL_NODES: &str = "all";
+
 /// Longest host name, in characters.
 const MAX_HOST: usize = 253;
 
@@ -39,6 +42,8 @@ pub struct Admin {
     pub grants: Vec<Grant>,
     /// Host names that requests may be sent to, in lower case. Address literals and `localhost` are always allowed.
     pub hosts: Vec<Box<str>>,
+    /// Nodes that commands may be sent to by name, in the order of their names.
+    pub nodes: Vec<(Box<str>, SocketAddr)>,
 }
 
 /// A token and its permissions.
@@ -124,6 +129,7 @@ pub(super) fn read(
     let socket = socket.and_then(|value| read_socket(&value, folder, faults));
     let grants = read_grants(&mut table, folder, disk, faults);
     let hosts = table.take("hosts").map(|value| value.each(faults, read_host)).unwrap_or_default();
+    let nodes = read_nodes(table.take("nodes").as_ref(), faults);
     table.finish(faults);
     // A faulty token was already reported.
     if grants.is_empty() && !faults.has_errors_since(before) {
@@ -132,7 +138,7 @@ pub(super) fn read(
     listen::check_admin(&listen, dns, faults);
     let listen: Vec<SocketAddr> = listen.into_iter().map(|address| address.value).collect();
     let is_served = !listen.is_empty() || socket.is_some();
-    is_served.then_some(Admin { listen, socket, grants, hosts })
+    is_served.then_some(Admin { listen, socket, grants, hosts, nodes })
 }
 
 /// Reads an address or a list of addresses.
@@ -154,6 +160,23 @@ fn read_addresses(value: &Value<'_>, faults: &mut Faults) -> Vec<Placed<SocketAd
         addresses.push(address);
     }
     addresses
+}
+
+/// Reads the names of other nodes. A name that looks like an address would hide what `--node` means.
+fn read_nodes(value: Option<&Value<'_>>, faults: &mut Faults) -> Vec<(Box<str>, SocketAddr)> {
+    let mut nodes = Vec::new();
+    let expected = format!("an address with a port, such as \"192.0.2.53:{PORT}\"");
+    for value in entries(value, "`[admin.nodes]`", faults) {
+        let name = value.key;
+        let is_name = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
+        if name.is_empty() || !name.bytes().all(is_name) || name == ALL_NODES {
+            let message = format!("a node's name has letters, digits, `-` and `_`, and is not `{ALL_NODES}`");
+            faults.push(Fault::error(&value.anchor(), message, "not a name").code(Code::BadValue));
+            continue;
+        }
+        nodes.extend(listen::read_address(&value, &expected, PORT, faults).map(|address| (name.into(), address.value)));
+    }
+    nodes
 }
 
 /// Reads the path of the socket in the file system.

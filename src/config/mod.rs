@@ -88,7 +88,7 @@ use server::ServerFile;
 use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
-pub use admin::{Admin, Grant, Purpose, Token};
+pub use admin::{ALL_NODES, Admin, Grant, Purpose, Token};
 pub use certificate::certificate_expires;
 pub use code::Code;
 pub use fault::{Fault, Faults, MAX_TOLD, Severity};

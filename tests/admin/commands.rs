@@ -23,7 +23,7 @@ fn status_is_a_table() {
     let scene = Scene::probed(&fra, &iad);
     iad.play(Script::status(503));
     eventually(|| scene.run("status").stdout.contains(" down "));
-    let ran = scene.run("status");
+    let ran = scene.run("status --all");
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{ran:?}");
     let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(ran.stdout.contains(": up ") && first_line(&ran).contains("truenorth "), "{ran:?}");
@@ -41,6 +41,115 @@ fn status_is_a_table() {
     let ran = scene.run("status --name no.example.com");
     assert_eq!(ran.code, Some(0));
     assert!(!ran.stdout.contains("POOL"), "{ran:?}");
+}
+
+#[test]
+fn the_first_screen_has_sums_and_only_what_is_wrong() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    eventually(|| scene.run("status").stdout.contains("nothing is wrong"));
+    let calm = scene.run("status").stdout;
+    assert!(
+        calm.contains("2 of 2 endpoints up, 2 of 2 pools usable, 1 of 1 names answered by a usable pool"),
+        "{calm}"
+    );
+    assert!(!calm.contains("web/fra"), "what is good is not listed: {calm}");
+    scene.node.dig("www.example.com");
+    let rows = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    eventually(|| rows(&scene.run("status").stdout).contains(&"fra 1 1 0 0 100 %".to_owned()));
+
+    iad.play(Script::status(503));
+    eventually(|| scene.run("status").stdout.contains("down for "));
+    let wrong = rows(&scene.run("status").stdout);
+    let line = wrong.iter().find(|line| line.starts_with("web/iad")).expect("the endpoint that is down has a row");
+    assert!(line.contains("down down for ") && line.ends_with(": status 503"), "{line}");
+    assert!(wrong.contains(&"iad 1 0 1 0 0 %".to_owned()), "{wrong:?}");
+    assert!(!wrong.iter().any(|line| line.starts_with("web/fra")), "{wrong:?}");
+
+    assert_eq!(scene.run("force-down name:www.example.com --reason closed --yes").code, Some(0));
+    assert_eq!(scene.run("drain pool:web/fra@www.example.com").code, Some(0));
+    let told = scene.run("status").stdout;
+    let name = rows(&told).into_iter().find(|line| line.starts_with("www.example.com.")).expect("the name has a row");
+    assert_eq!(name, "www.example.com. nothing: forced down 1 of 2 force-down, drain web/fra");
+    assert!(told.contains("name:www.example.com") && told.contains("closed"), "orders are listed: {told}");
+    let json: Value = serde_json::from_str(&scene.run("status --json").stdout).unwrap();
+    let name = &json["names"][0];
+    assert_eq!(
+        (&name["rung"], &name["mode"], &name["drained"], &json["orders"][0]["reason"]),
+        (&json!("forced_down"), &json!("force-down"), &json!(["web/fra"]), &json!("closed")),
+        "{json}"
+    );
+    assert_eq!(
+        (&json["sums"]["up"], &json["sums"]["down"], &json["sums"]["usable_names"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+
+    // A part that was asked for is shown, good or not.
+    let part = scene.run("status --datacenter fra").stdout;
+    assert!(part.contains("web/fra") && !part.contains("127.0.0.2"), "{part}");
+    // Files that would not load are the first thing that is told.
+    scene.files.write("zones/example.com.toml", "nonsense = true\n");
+    assert_eq!(scene.run("reload").code, Some(1));
+    let told = scene.run("status").stdout;
+    assert!(told.contains("the files on disk have errors") && told.contains("truenorth check"), "{told}");
+    assert_eq!(serde_json::from_str::<Value>(&scene.run("status --json").stdout).unwrap()["files"]["would_fail"], true);
+}
+
+#[test]
+fn explain_tells_why_each_endpoint_is_out() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    fra.play(Script::status(503));
+    eventually(|| scene.run("status").stdout.contains("down for "));
+    assert_eq!(scene.run("drain pool:web/iad --reason kernel --yes").code, Some(0));
+    let told = scene.run("explain www.example.com --client 192.0.2.1").stdout;
+    assert!(told.contains("127.0.0.1: down for ") && told.contains(": status 503"), "{told}");
+    let who = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+    let by = told.lines().find(|line| line.contains("drained by ")).expect("who drained it is told");
+    assert!(by.contains(&who) && by.ends_with("(override 1): kernel"), "{told}");
+}
+
+#[test]
+fn a_status_is_watched_until_its_reader_is_gone() {
+    let scene = Scene::plain();
+    let words = format!("status --watch 100ms --node {}", scene.admin);
+    let mut watching = scene.files.start(&words);
+    let screens = |watching: &mut std::process::Child, count: usize| {
+        let out = std::io::BufReader::new(watching.stdout.as_mut().unwrap());
+        let heads = std::io::BufRead::lines(out).map_while(Result::ok).filter(|line| line.contains(": up "));
+        heads.take(count).count()
+    };
+    assert_eq!(screens(&mut watching, 3), 3);
+    drop(watching.stdout.take());
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn several_nodes_are_asked_by_address_or_name() {
+    let (one, other) = (Scene::plain(), Scene::plain());
+    let server = format!("{SERVER}nodes = {{ ns1 = \"{}\", ns2 = \"{}\" }}\n", one.admin, other.admin);
+    let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+    let ran = files.run("status --node ns1 --node ns2");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("== ns1\n") && ran.stdout.contains("\n== ns2\n"), "{ran:?}");
+    assert_eq!(files.run("status --node all").stdout.matches(": up ").count(), 2);
+    assert_eq!(files.run("drain endpoint:127.0.0.1 --node all --yes").code, Some(0));
+    for scene in [&one, &other] {
+        assert!(scene.run("overrides").stdout.contains("endpoint:127.0.0.1"));
+    }
+    let ran = files.run("lift endpoint:127.0.0.1 --node all --json");
+    let told: Vec<Value> =
+        serde_json::Deserializer::from_str(&ran.stdout).into_iter().collect::<Result<_, _>>().unwrap();
+    assert_eq!(told.len(), 2, "one document for each node: {ran:?}");
+    // One that fails is told, and the others are asked all the same.
+    drop(other);
+    let ran = files.run("status --node all");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.contains(": up ") && ran.stderr.contains("connection refused"), "{ran:?}");
+    let ran = files.run("status --node ns3");
+    assert!(ran.code == Some(1) && ran.stderr.contains("did you mean ns"), "{ran:?}");
 }
 
 #[test]
@@ -102,7 +211,7 @@ fn nobody_to_ask_is_told() {
     assert!(ran.stderr.contains("truenorth.toml has no [admin], so no node can be asked"), "{ran:?}");
     assert_eq!(ran.code, Some(1));
     for usage in
-        ["status --node here", "txt set a.example.com", "txt set a.example.com x --for long", "txt", "txt set a..b x"]
+        ["status --watch soon", "txt set a.example.com", "txt set a.example.com x --for long", "txt", "txt set a..b x"]
     {
         assert_eq!(without.run(usage).code, Some(2), "{usage}");
     }

@@ -208,7 +208,7 @@ fn the_command_asks_over_the_socket_without_a_token_and_whatever_happens_to_the_
     // A server file with only the socket's path, and no token.
     let without = SERVER.replace("[admin]\n", &format!("[admin]\nsocket = \"{}\"\n", socket.display()));
     let other = Files::new(&without, &[("example.com.toml", ZONE)]);
-    for words in ["status", "txt set _acme-challenge.www.example.com x", "drain endpoint:127.0.0.1", "reload"] {
+    for words in ["status", "txt set _acme-challenge.www.example.com x", "drain endpoint:127.0.0.1 --yes", "reload"] {
         let ran = other.run(words);
         assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
     }

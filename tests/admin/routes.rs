@@ -69,7 +69,8 @@ fn status_tells_how_everything_stands() {
     let pools = json!([{"pool": "web/fra", "count": 0}, {"pool": "web/iad", "count": 0}]);
     let answers = json!({"pools": pools, "fallback": 0, "nodata": 0, "failures": 0});
     let name = json!({
-        "name": "www.example.com.", "pools": ["web/fra", "web/iad"], "usable": 2, "fallback": null, "answers": answers
+        "name": "www.example.com.", "pools": ["web/fra", "web/iad"], "usable": 2, "rung": "usable", "fallback": null,
+        "answers": answers
     });
     assert_eq!(status["names"], json!([name]));
     let first = of(&status, 0);

@@ -104,6 +104,13 @@ impl Files {
         run(words.split_whitespace().chain(config))
     }
 
+    /// Starts a command on this configuration, whose output is read while it runs.
+    pub(crate) fn start(&self, words: &str) -> Child {
+        let mut command = truenorth();
+        command.args(words.split_whitespace()).arg("--config").arg(self.path("truenorth.toml"));
+        command.stdout(Stdio::piped()).spawn().expect("the binary runs")
+    }
+
     /// Starts a node; returns when it answers.
     pub(crate) fn serve(&self) -> Node {
         self.serve_by(truenorth())

@@ -22,9 +22,8 @@ use crate::steering::Set;
 use crate::zone::NameId;
 pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
-pub use endpoint::{EndpointStatus, ProbeStatus};
-use sums::sums;
-pub use sums::{DatacenterStatus, Sums};
+use endpoint::EndpointStatus;
+use sums::{DatacenterStatus, Sums, sums};
 
 /// Default maximum number of steered names: a page of them, not all of a million.
 const NAMES: usize = 1000;
