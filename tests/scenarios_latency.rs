@@ -3,11 +3,13 @@
 mod scene;
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use hickory_proto::rr::RecordType::{A, AAAA};
 use scene::Scene;
 use truenorth::geo::{Coordinates, CountryCode, Location, Locations, Prefix, Runs, nest};
-use truenorth::report::{Explanation, Question};
+use truenorth::health::Survey;
+use truenorth::report::{Beside, Explanation, Question};
 
 const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
 const IAD: &str = "192.0.2.1";
@@ -128,7 +130,8 @@ fn explain_tells_each_round_trip_and_how_it_is_known() {
         rtype: A,
         client: "10.5.1.9/24".parse().unwrap(),
     };
-    let explanation = Explanation::live(&scene.snapshot(), &question, &[]).unwrap();
+    let beside = Beside { survey: &Survey::default(), overrides: &[], now: Duration::ZERO };
+    let explanation = Explanation::live(&scene.snapshot(), &question, &[], beside).unwrap();
     let text = explanation.to_string();
     for line in [
         "  step      latency: web/fra > web/iad > web/sin",

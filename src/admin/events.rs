@@ -1,4 +1,4 @@
-//! `/v1/events`: sends events as they happen (server-sent events, HTML Living Standard, section 9.2).
+//! `/v1/events`: sends events as they happen (server-sent events, HTML Living Standard, section 9.2), or lists past ones.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -15,9 +15,12 @@ use tokio::sync::watch;
 
 use super::AppState;
 use super::journal::Following;
-use super::refusal::ApiError;
+use super::refusal::{ApiError, json};
 use super::rooms::Visit;
-use crate::report::{self, Notice};
+use super::routes::{Parameters, QueryPairs};
+use crate::clock::unix_time;
+use crate::duration;
+use crate::report::{self, EventList, Notice};
 
 /// Interval of comments if there are no events, so that a broken connection is noticed.
 const PING: Duration = Duration::from_secs(15);
@@ -29,12 +32,22 @@ struct Follower {
     is_done: bool,
 }
 
-/// `GET /v1/events`. A client that sends `Last-Event-ID` first gets the events that it missed.
+/// `GET /v1/events?since=`. Without `since`, follows: a client that sends `Last-Event-ID` first gets the events that it
+/// missed. With it, lists the past events.
 pub(super) async fn follow(
     State(app): State<Arc<AppState>>,
     Extension(visit): Extension<Arc<Visit>>,
     headers: HeaderMap,
+    query: QueryPairs,
 ) -> Result<Response, ApiError> {
+    let mut parameters = Parameters::new(query)?;
+    let since = parameters.take("since", parse_since)?;
+    parameters.finish()?;
+    if let Some(since) = since {
+        let _turn = app.long_work.acquire().await;
+        let list = EventList { events: app.journal.history(since), time: unix_time() };
+        return Ok(json(StatusCode::OK, report::to_json(&list)));
+    }
     let last = match headers.get("last-event-id") {
         None => None,
         Some(id) => {
@@ -49,6 +62,12 @@ pub(super) async fn follow(
         Some((Ok::<_, Infallible>(event), follower))
     });
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(PING)).into_response())
+}
+
+/// Reads a Unix time in seconds, or how long ago.
+fn parse_since(text: &str) -> Result<u64, String> {
+    let ago = || duration::parse(text).map(|ago| unix_time().saturating_sub(ago.as_secs()));
+    text.parse().ok().or_else(ago).ok_or_else(|| format!("`{text}` is neither a duration such as 2h nor a Unix time"))
 }
 
 impl Follower {

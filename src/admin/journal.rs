@@ -1,4 +1,5 @@
-//! The latest events with their numbers, for clients that follow them.
+//! The latest events with their numbers: in memory for clients that follow them, and in the state folder for those who
+//! ask what happened.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +8,21 @@ use tokio::sync::broadcast;
 
 use crate::clock;
 use crate::report::{EventKind, Notice};
+use crate::store::{Batch, EVENTS, Store};
 
 /// Notices that are kept for clients that reconnect. A follower may be behind by this number.
 pub(super) const KEPT: usize = 256;
 
+/// Least number of notices that the state folder keeps.
+const KEPT_ON_DISK: usize = 4096;
+
+/// The number of notices after which those that are too many are removed from the state folder.
+const TIDY_EVERY: u64 = 256;
+
 /// The last notices, and a channel for the following ones.
 #[derive(Debug)]
 pub struct Journal {
+    store: Arc<Store>,
     pages: Mutex<Pages>,
     sender: broadcast::Sender<Arc<Notice>>,
 }
@@ -34,16 +43,16 @@ pub(super) struct Following {
 }
 
 impl Journal {
-    /// Creates an empty journal. Numbers begin with the milliseconds since 1970. Those of a later run are therefore
+    /// Creates a journal whose history is in this store. Numbers begin with the milliseconds since 1970. Those of a later run are therefore
     /// higher, unless there are more than a thousand events per second, and a double can represent them.
-    pub fn new() -> Self {
+    pub fn new(store: Arc<Store>) -> Self {
         let now = clock::wall();
-        Self::beginning_with(now.as_millis() as u64)
+        Self::beginning_with(store, now.as_millis() as u64)
     }
 
-    fn beginning_with(next: u64) -> Self {
+    fn beginning_with(store: Arc<Store>, next: u64) -> Self {
         let pages = Mutex::new(Pages { next, kept: VecDeque::with_capacity(KEPT) });
-        Self { pages, sender: broadcast::Sender::new(KEPT) }
+        Self { store, pages, sender: broadcast::Sender::new(KEPT) }
     }
 
     /// Adds an event, sends it to all followers, and returns it as a notice.
@@ -58,7 +67,29 @@ impl Journal {
         // An error means that there are no followers. Sent under the lock, so that a new follower gets each notice
         // exactly once.
         let _ = self.sender.send(notice.clone());
+        drop(pages);
+        self.keep(&notice);
         notice
+    }
+
+    /// Keeps a notice in the state folder.
+    fn keep(&self, notice: &Notice) {
+        let mut batch = Batch::default();
+        let value = serde_json::to_value(notice).expect("a notice has a form in JSON");
+        batch.put(&EVENTS, &notice.id.into(), &value);
+        if notice.id % TIDY_EVERY == 0 {
+            let kept = self.store.all(&EVENTS);
+            let surplus = (kept.len() + 1).saturating_sub(KEPT_ON_DISK);
+            kept.keys().take(surplus).for_each(|id| batch.delete(&EVENTS, id));
+        }
+        self.store.write(batch);
+    }
+
+    /// Returns the notices from this Unix time on that are still kept, also those of earlier runs; the oldest first.
+    pub(super) fn history(&self, since: u64) -> Vec<Notice> {
+        let kept = self.store.all(&EVENTS).into_values();
+        let notices = kept.filter_map(|value| serde_json::from_value::<Notice>(value).ok());
+        notices.filter(|notice| notice.time >= since).collect()
     }
 
     /// Follows from the notice after `last` on, or from now on.
@@ -72,15 +103,14 @@ impl Journal {
     }
 }
 
-impl Default for Journal {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn journal(next: u64) -> (Journal, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Journal::beginning_with(Arc::new(Store::open(folder.path()).unwrap()), next), folder)
+    }
 
     fn ids(following: &mut Following) -> Vec<u64> {
         let mut ids: Vec<u64> = following.missed.iter().map(|notice| notice.id).collect();
@@ -92,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_follower_gets_what_it_missed_and_what_comes_each_once() {
-        let journal = Journal::beginning_with(10);
+        let (journal, _folder) = journal(10);
         (0..3).for_each(|_| _ = journal.tell(EventKind::Stop {}));
         let mut since = journal.follow(Some(10));
         let mut now = journal.follow(None);
@@ -103,7 +133,7 @@ mod tests {
 
     #[test]
     fn what_is_no_longer_kept_is_told() {
-        let journal = Journal::beginning_with(1000);
+        let (journal, _folder) = journal(1000);
         let mut of_last_run = journal.follow(Some(7));
         assert_eq!((ids(&mut of_last_run), of_last_run.has_gap), (vec![], true));
         (0..=KEPT).for_each(|_| _ = journal.tell(EventKind::Stop {}));
@@ -111,5 +141,20 @@ mod tests {
         assert_eq!((ids(&mut far_behind).len(), far_behind.has_gap), (KEPT, true));
         assert!(!journal.follow(Some(1000)).has_gap);
         assert!(ids(&mut journal.follow(Some(u64::MAX))).is_empty());
+    }
+
+    #[test]
+    fn the_history_outlives_the_run_and_is_bounded() {
+        let (journal, folder) = journal(1);
+        let all = KEPT_ON_DISK as u64 + 3 * TIDY_EVERY;
+        (0..all).for_each(|_| _ = journal.tell(EventKind::Stop {}));
+        drop(journal);
+        let again = Journal::beginning_with(Arc::new(Store::open(folder.path()).unwrap()), all + 10);
+        again.tell(EventKind::Hold { pool: "web".into(), held: true });
+        let history = again.history(0);
+        assert!((KEPT_ON_DISK..=KEPT_ON_DISK + TIDY_EVERY as usize).contains(&history.len()), "{}", history.len());
+        assert!(history.is_sorted_by_key(|notice| notice.id));
+        assert_eq!(history.last().unwrap().kind, EventKind::Hold { pool: "web".into(), held: true });
+        assert_eq!(again.history(u64::MAX), []);
     }
 }

@@ -44,12 +44,12 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
 }
 
 /// The parameters of a query, taken one by one. The remaining ones are unknown.
-struct Parameters(Vec<(String, String)>);
+pub(super) struct Parameters(Vec<(String, String)>);
 
-type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
+pub(super) type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
 impl Parameters {
-    fn new(query: QueryPairs) -> Result<Self, ApiError> {
+    pub(super) fn new(query: QueryPairs) -> Result<Self, ApiError> {
         query.map(|Query(pairs)| Self(pairs)).map_err(|error| ApiError::bad(error.body_text()))
     }
 
@@ -59,7 +59,11 @@ impl Parameters {
         parsed.collect()
     }
 
-    fn take<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, ApiError> {
+    pub(super) fn take<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ApiError> {
         let mut values = self.take_all(key, parse)?;
         if values.len() > 1 {
             return Err(ApiError::bad(format!("`{key}` is given twice")));
@@ -67,7 +71,7 @@ impl Parameters {
         Ok(values.pop())
     }
 
-    fn finish(self) -> Result<(), ApiError> {
+    pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.0.first() {
             Some((key, _)) => Err(ApiError::bad(format!("there is no parameter `{key}` here"))),
             None => Ok(()),

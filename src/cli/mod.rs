@@ -7,6 +7,7 @@ mod config_file;
 mod demo;
 mod descriptors;
 mod diff;
+mod events;
 mod explain;
 mod kept_latency;
 mod load;
@@ -72,6 +73,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Shows the state of the running node, of its names, its pools and their endpoints
     Status(status::StatusArguments),
+    /// Lists what happened on the running node: falls and returns, orders, reloads
+    Events(events::Arguments),
     /// Makes the running node read its files again
     Reload(status::ReloadArguments),
     /// Takes a target out of the answers while others are left
@@ -112,6 +115,7 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
+        Command::Events(arguments) => events::run(&arguments),
         Command::Reload(arguments) => status::reload(&arguments),
         Command::Drain(arguments) => overrides::drain(&arguments),
         Command::Open(arguments) => overrides::place(Mode::Open, &arguments),

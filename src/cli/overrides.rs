@@ -74,7 +74,7 @@ impl std::str::FromStr for Which {
 
 /// Returns exit code 1 if the node refuses, or no node answers.
 pub(super) fn drain(DrainArguments { over, place }: &DrainArguments) -> ExitCode {
-    order(Mode::Drain, place, over.clone())
+    order(Mode::Drain, place, over.as_ref())
 }
 
 /// Returns exit code 1 if the node refuses, or no node answers.
@@ -82,14 +82,14 @@ pub(super) fn place(mode: Mode, arguments: &PlaceArguments) -> ExitCode {
     order(mode, arguments, None)
 }
 
-fn order(mode: Mode, arguments: &PlaceArguments, over: Option<String>) -> ExitCode {
+fn order(mode: Mode, arguments: &PlaceArguments, over: Option<&String>) -> ExitCode {
     let PlaceArguments { target, lifetime, reason, assent, ask } = arguments;
     let order = |dry_run| OverrideOrder {
         mode: mode.to_string(),
         target: target.to_string(),
         lifetime: lifetime.clone(),
         from: None,
-        over: over.clone(),
+        over: over.cloned(),
         reason: reason.clone(),
         who: who(),
         dry_run,

@@ -14,9 +14,6 @@ use crate::duration;
 use crate::name::Name;
 use crate::report::{Question, Reload, Status, ToldFault, TxtChange, TxtList};
 
-/// The time between two looks of `status --watch`.
-const WATCH_INTERVAL: Duration = Duration::from_secs(2);
-
 /// Moves to the upper left corner and clears the screen (ECMA-48, sections 8.3.21 and 8.3.39).
 const CLEAR: &str = "\x1b[H\x1b[2J";
 
@@ -35,9 +32,9 @@ pub(super) struct StatusArguments {
     /// Everything as tables, also what is good. By default sums, and what is wrong
     #[arg(long)]
     all: bool,
-    /// Show it again and again, every 2s or after this time
-    #[arg(long, value_name = "TIME", num_args = 0..=1, value_parser = parse_interval)]
-    watch: Option<Option<Duration>>,
+    /// Show it again and again, each time after this time
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2s", value_parser = parse_interval)]
+    watch: Option<Duration>,
     #[command(flatten)]
     ask: Ask,
 }
@@ -100,7 +97,6 @@ fn parse_interval(text: &str) -> Result<Duration, String> {
 /// Returns exit code 1 if no node answers.
 pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
     let Some(interval) = arguments.watch else { return arguments.ask.each(|ask| show(arguments, ask)) };
-    let interval = interval.unwrap_or(WATCH_INTERVAL);
     loop {
         if std::io::stdout().is_terminal() {
             output::print(CLEAR, ExitCode::SUCCESS);

@@ -20,8 +20,11 @@ use crate::disk::Disk;
 pub use template::{FIELDS, Template};
 
 /// The kinds of events, by the words of notices.
-pub const EVENTS: [(&str, &str); 9] = [
+pub const EVENTS: [(&str, &str); 12] = [
     ("endpoint", "endpoint"),
+    ("pool", "pool"),
+    ("datacenter", "datacenter"),
+    ("hold", "hold"),
     ("override", "override"),
     ("rollout", "rollout"),
     ("doubt", "doubt"),
@@ -37,6 +40,9 @@ const MAX_WEBHOOKS: usize = 16;
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const GATHER: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(300);
+const DEFAULT_GATHER: Duration = Duration::from_secs(5);
 
 const RETRIES: RangeInclusive<u32> = 0..=20;
 const DEFAULT_RETRIES: u32 = 5;
@@ -65,6 +71,8 @@ pub struct Webhook {
     pub timeout: Duration,
     /// How often a failed attempt is repeated.
     pub retries: u32,
+    /// How long a fall waits for the others that belong to it.
+    pub gather: Duration,
 }
 
 impl Webhook {
@@ -108,6 +116,7 @@ fn read_webhook(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<W
     let body = table.take("body").and_then(|value| value.string(faults));
     let timeout = table.take("timeout").and_then(|value| value.duration(TIMEOUT, faults));
     let retries = table.take("retries").and_then(|value| value.integer(RETRIES, faults));
+    let gather = table.take("gather").and_then(|value| value.duration(GATHER, faults));
     table.finish(faults);
     let body = match body {
         Some(body) => Some(read_body(&body, is_json(&headers), faults)?),
@@ -120,6 +129,7 @@ fn read_webhook(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<W
         body,
         timeout: timeout.map_or(DEFAULT_TIMEOUT, |timeout| timeout.value),
         retries: retries.map_or(DEFAULT_RETRIES, |retries| retries.value),
+        gather: gather.map_or(DEFAULT_GATHER, |gather| gather.value),
     })
 }
 

@@ -96,6 +96,8 @@ pub enum NodeEvent {
     Rollout(rollout::Change),
     /// The node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
+    /// Failback holds a pool back, or no longer does.
+    Hold(HoldTurn),
     /// A certificate that an endpoint presents expires soon.
     Certificate(Expiring),
 }

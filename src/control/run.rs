@@ -304,7 +304,10 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     retired.0.extend(before);
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
-                Effect::Hold(turn) => report_hold(&turn),
+                Effect::Hold(turn) => {
+                    report_hold(&turn);
+                    untold.push(NodeEvent::Hold(turn));
+                }
                 Effect::Report(turn) => {
                     report(&turn);
                     if turn.of != Part::One {

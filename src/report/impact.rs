@@ -154,6 +154,11 @@ impl<'a> Changes<'a> {
         self.impact_of(Some(pools))
     }
 
+    /// Returns the impact on the names that use one of these pools.
+    pub fn impact_of_pools(&mut self, pools: &[PoolId]) -> Impact {
+        self.impact_of(Some(pools.iter().copied().collect()))
+    }
+
     /// Returns the impact on the names that use one of these pools, or, with `None`, on all names that changed.
     fn impact_of(&mut self, pools: Option<BTreeSet<PoolId>>) -> Impact {
         if let Some(told) = self.told.get(&pools) {

@@ -49,6 +49,43 @@ pub enum EventKind {
         #[serde(flatten)]
         impact: Option<Impact>,
     },
+    /// A pool went down as a whole, or came back.
+    Pool {
+        /// The pool, such as `web/fra`.
+        pool: String,
+        /// `down` or `up`.
+        to: String,
+        /// Number of its endpoints in service that are down.
+        down: usize,
+        /// Number of its endpoints in service.
+        endpoints: usize,
+        /// The clients that move; absent if unknown.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
+    /// A datacenter went down as a whole, or came back.
+    Datacenter {
+        /// The datacenter.
+        datacenter: String,
+        /// Its pools that are probed or reported.
+        pools: Vec<String>,
+        /// `down` or `up`.
+        to: String,
+        /// Number of its endpoints in service that are down.
+        down: usize,
+        /// Number of its endpoints in service.
+        endpoints: usize,
+        /// The clients that move; absent if unknown.
+        #[serde(flatten)]
+        impact: Option<Impact>,
+    },
+    /// A pool that was down is usable again and held back by `failback`; or it no longer is.
+    Hold {
+        /// The pool.
+        pool: String,
+        /// True if it is held back now.
+        held: bool,
+    },
     /// The files were read again.
     Reload {
         /// The reason for the reload.
@@ -165,6 +202,9 @@ impl EventKind {
         match self {
             Self::Start { .. } => "start",
             Self::Endpoint { .. } => "endpoint",
+            Self::Pool { .. } => "pool",
+            Self::Datacenter { .. } => "datacenter",
+            Self::Hold { .. } => "hold",
             Self::Reload { .. } => "reload",
             Self::FailStatic { .. } => "doubt",
             Self::Override { .. } => "override",
@@ -179,6 +219,9 @@ impl EventKind {
     pub fn severity(&self) -> Severity {
         match self {
             Self::FailStatic { began: true } => Severity::Critical,
+            Self::Datacenter { to, .. } if to == word(State::Down) => Severity::Critical,
+            Self::Pool { to, .. } if to == word(State::Down) => Severity::Error,
+            Self::Hold { held: true, .. } => Severity::Warning,
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
@@ -191,7 +234,12 @@ impl EventKind {
     /// True if it reports the end of a problem.
     pub fn is_good(&self) -> bool {
         match self {
-            Self::Endpoint { .. } | Self::Reload { .. } | Self::FailStatic { .. } => self.severity() == Severity::Info,
+            Self::Endpoint { .. }
+            | Self::Pool { .. }
+            | Self::Datacenter { .. }
+            | Self::Hold { .. }
+            | Self::Reload { .. }
+            | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
             Self::Txt { set, .. } => !set,
@@ -204,6 +252,9 @@ impl EventKind {
     pub fn subject(&self) -> String {
         match self {
             Self::Endpoint { endpoint, pools, .. } => format!("endpoint {endpoint} {}", pools.join(" ")),
+            Self::Pool { pool, .. } => format!("pool {pool}"),
+            Self::Datacenter { datacenter, .. } => format!("datacenter {datacenter}"),
+            Self::Hold { pool, .. } => format!("hold {pool}"),
             Self::Override { change, .. } => format!("override {}", change.number),
             Self::Rollout { change, .. } => format!("rollout {}", change.name),
             Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
@@ -216,9 +267,11 @@ impl EventKind {
     /// Returns the clients that move, if that is known.
     pub fn impact(&self) -> Option<&Impact> {
         match self {
-            Self::Endpoint { impact, .. } | Self::Override { impact, .. } | Self::Rollout { impact, .. } => {
-                impact.as_ref()
-            }
+            Self::Endpoint { impact, .. }
+            | Self::Pool { impact, .. }
+            | Self::Datacenter { impact, .. }
+            | Self::Override { impact, .. }
+            | Self::Rollout { impact, .. } => impact.as_ref(),
             _ => None,
         }
     }
@@ -232,6 +285,14 @@ impl fmt::Display for EventKind {
             Self::Endpoint { endpoint, pools, to, seen, .. } => {
                 write!(f, "{endpoint} of {} is {to}: {seen}", pools.join(", "))?;
             }
+            Self::Pool { pool, to, down, endpoints, .. } => {
+                write!(f, "pool {pool} is {to}: {down} of {endpoints} endpoints down")?;
+            }
+            Self::Datacenter { datacenter, to, down, endpoints, .. } => {
+                write!(f, "datacenter {datacenter} is {to}: {down} of {endpoints} endpoints down")?;
+            }
+            Self::Hold { pool, held: true } => write!(f, "pool {pool} is usable again, but failback holds it back")?,
+            Self::Hold { pool, held: false } => write!(f, "failback no longer holds pool {pool} back")?,
             Self::Reload { reason, taken: true, warnings, .. } => {
                 write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
             }

@@ -94,15 +94,14 @@ impl World {
             return Ok(());
         }
         let Some(name) = target.name() else { return Err(None) };
-        let (pool, is_known) = (target.text(), self.find(name));
-        let meant = match is_known {
-            Err(meant) => meant.map(|name| format!("pool:{pool}@{}", name.text())),
-            Ok(()) => {
-                let any: Option<TargetPattern> = format!("pool:*@{}", name.text()).parse().ok();
-                let used = any.iter().flat_map(|any| self.pools_in_names(any)).map(|(_, pool)| pool.name.to_string());
-                let used: Vec<String> = used.collect();
-                did_you_mean(pool, used.iter().map(String::as_str)).map(|pool| format!("pool:{pool}@{}", name.text()))
-            }
+        let pool = target.text();
+        let meant = if let Err(meant) = self.find(name) {
+            meant.map(|name| format!("pool:{pool}@{}", name.text()))
+        } else {
+            let any: Option<TargetPattern> = format!("pool:*@{}", name.text()).parse().ok();
+            let used = any.iter().flat_map(|any| self.pools_in_names(any)).map(|(_, pool)| pool.name.to_string());
+            let used: Vec<String> = used.collect();
+            did_you_mean(pool, used.iter().map(String::as_str)).map(|pool| format!("pool:{pool}@{}", name.text()))
         };
         Err(meant.and_then(|text| text.parse().ok()))
     }

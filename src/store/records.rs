@@ -58,6 +58,9 @@ impl From<RecoveryRecord> for RecoveryState {
     }
 }
 
+/// The latest events, by their number, in the form of `/v1/events`.
+pub const EVENTS: StoreTable<u128, serde_json::Value> = StoreTable::new("events");
+
 /// TXT records that were set while the node ran, by their owner and value, separated by a blank.
 pub const TXT: StoreTable<String, TxtRecord> = StoreTable::new("txt");
 

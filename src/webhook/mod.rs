@@ -1,8 +1,8 @@
 //! Webhooks: events are posted to URLs.
 //!
 //! ```text
-//!   notice ─► queue of each hook ─► one task a hook ─► permit ─► POST ─► 2xx: the next one
-//!             256, oldest dropped     in order          4        └───► 5xx, 429, no answer: again, later each time
+//!   notice ─► gather ─► queue of each hook ─► one task a hook ─► POST ─► 2xx: the next one
+//!               5 s     256, oldest dropped     in order          └───► 5xx, 429, no answer: again, later each time
 //! ```
 //!
 //! All of it runs in [a thread of its own](thread). A sender of notices never waits. A slow or dead receiver fills only its
@@ -10,16 +10,17 @@
 //! the next notice that arrives.
 
 mod backoff;
+mod gather;
 mod post;
 mod queue;
 mod thread;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Client;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 use tracing::{error, warn};
 
@@ -29,12 +30,10 @@ use crate::duration::Written;
 use crate::report::{Delivery, Notice};
 use crate::vital;
 use backoff::Backoff;
+use gather::Gather;
 use post::{PostResult, client, post};
 use queue::Queue;
 use thread::WebhookThread;
-
-/// Most requests of all hooks at once.
-const MAX_REQUESTS: usize = 4;
 
 /// How long a stop waits for undelivered notices.
 const GRACE: Duration = Duration::from_secs(1);
@@ -46,7 +45,6 @@ const AFTER_PANIC: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Hooks {
     list: Vec<Hook>,
-    requests: Arc<Semaphore>,
     /// Created for the first hook: reading the system's certificate authorities takes a while.
     client: Option<Client>,
     counters: Arc<NodeCounters>,
@@ -68,12 +66,15 @@ struct Mailbox {
     /// Notified when something in the mailbox changes.
     wake: Notify,
     counters: Arc<NodeCounters>,
+    /// Times of `gather` count from here.
+    started: Instant,
 }
 
 #[derive(Debug)]
 struct State {
     webhook: Arc<Webhook>,
     node: Box<str>,
+    gather: Gather,
     queue: Queue,
     is_closing: bool,
 }
@@ -81,13 +82,7 @@ struct State {
 impl Hooks {
     /// Creates a list without hooks. Deliveries are counted in `counters`.
     pub fn new(counters: Arc<NodeCounters>) -> Self {
-        Self {
-            list: Vec::new(),
-            requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            client: None,
-            thread: None,
-            counters,
-        }
+        Self { list: Vec::new(), client: None, thread: None, counters }
     }
 
     /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices.
@@ -103,7 +98,7 @@ impl Hooks {
                 let client = self.client.get_or_insert_with(client).clone();
                 let mailbox = Arc::new(Mailbox::new(webhook, node, self.counters.clone()));
                 let thread = self.thread.get_or_insert_with(WebhookThread::start);
-                let task = thread.handle().spawn(keep_delivering(mailbox.clone(), client, self.requests.clone()));
+                let task = thread.handle().spawn(keep_delivering(mailbox.clone(), client));
                 self.list.push(Hook { mailbox, task });
             }
         }
@@ -143,8 +138,14 @@ impl Drop for Hook {
 
 impl Mailbox {
     fn new(webhook: Webhook, node: &str, counters: Arc<NodeCounters>) -> Self {
-        let state = State { webhook: webhook.into(), node: node.into(), queue: Queue::default(), is_closing: false };
-        Self { state: Mutex::new(state), wake: Notify::new(), counters }
+        let state = State {
+            webhook: webhook.into(),
+            node: node.into(),
+            gather: Gather::default(),
+            queue: Queue::default(),
+            is_closing: false,
+        };
+        Self { state: Mutex::new(state), wake: Notify::new(), counters, started: Instant::now() }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -165,15 +166,24 @@ impl Mailbox {
         if !state.webhook.events.contains(&notice.kind.kind()) {
             return;
         }
-        if state.queue.put(notice.clone()) {
-            self.counters.lost_deliveries.fetch_add(1, Relaxed);
-            // Logged once. The next notice that arrives reports the number.
-            if state.queue.lost() == 1 {
-                warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
-            }
-        }
+        let time = state.webhook.gather;
+        let ready = state.gather.take_in(notice, self.started.elapsed(), time);
+        self.queue(&mut state, ready);
         drop(state);
         self.wake.notify_one();
+    }
+
+    /// Queues notices for delivery.
+    fn queue(&self, state: &mut State, notices: impl IntoIterator<Item = Arc<Notice>>) {
+        for notice in notices {
+            if state.queue.put(notice) {
+                self.counters.lost_deliveries.fetch_add(1, Relaxed);
+                // Logged once. The next notice that arrives reports the number.
+                if state.queue.lost() == 1 {
+                    warn!(webhook = state.webhook.label(), "a webhook's queue is full: the oldest notices are lost");
+                }
+            }
+        }
     }
 
     fn close(&self) {
@@ -191,16 +201,23 @@ impl Mailbox {
     /// Waits for the oldest notice, which stays in the queue. `None` if the mailbox is closed and empty.
     async fn next(&self) -> Option<Arc<Notice>> {
         loop {
-            {
-                let state = self.state();
+            let due = {
+                let mut state = self.state();
+                // What still waits when the node stops is posted as it is.
+                let now = if state.is_closing { Duration::MAX } else { self.started.elapsed() };
+                let ready = state.gather.take_due(now);
+                self.queue(&mut state, ready);
                 if let Some(notice) = state.queue.first() {
                     return Some(notice.clone());
                 }
                 if state.is_closing {
                     return None;
                 }
-            }
-            self.wake.notified().await;
+                state.gather.due()
+            };
+            let wait = due.map_or(Duration::MAX, |due| due.saturating_sub(self.started.elapsed()));
+            // It is woken, or a fall is due.
+            let _ = tokio::time::timeout(wait, self.wake.notified()).await;
         }
     }
 
@@ -214,11 +231,11 @@ impl Mailbox {
 
 /// Delivers until the mailbox is closed and empty. After a panic it continues with the queued notices. A notice that
 /// causes a panic each time is lost in the end, as the oldest of the queue.
-async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, requests: Arc<Semaphore>) {
+async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client) {
     loop {
         // Dropped with this task, so that the inner task ends too.
         let mut delivering = JoinSet::new();
-        delivering.spawn(deliver_all(mailbox.clone(), client.clone(), requests.clone()));
+        delivering.spawn(deliver_all(mailbox.clone(), client.clone()));
         match delivering.join_next().await {
             Some(Err(error)) if error.is_panic() => {
                 let label = mailbox.state().webhook.label();
@@ -230,23 +247,19 @@ async fn keep_delivering(mailbox: Arc<Mailbox>, client: Client, requests: Arc<Se
     }
 }
 
-async fn deliver_all(mailbox: Arc<Mailbox>, client: Client, requests: Arc<Semaphore>) {
+async fn deliver_all(mailbox: Arc<Mailbox>, client: Client) {
     while let Some(notice) = mailbox.next().await {
         vital::breaking_point("a webhook's task");
-        deliver(&mailbox, &notice, &client, &requests).await;
+        deliver(&mailbox, &notice, &client).await;
     }
 }
 
 /// Posts a notice until it is accepted, or further attempts are useless.
-async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client, requests: &Semaphore) {
+async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client) {
     let mut backoff = Backoff::default();
     loop {
         let (webhook, delivery, lost) = mailbox.delivery(notice);
-        let verdict = {
-            // The semaphore is never closed.
-            let _permit = requests.acquire().await;
-            post(client, &webhook, &delivery).await
-        };
+        let verdict = post(client, &webhook, &delivery).await;
         let label = webhook.label();
         let is_taken = matches!(verdict, PostResult::Taken);
         let counters = &mailbox.counters;
@@ -329,6 +342,16 @@ mod tests {
         vec![
             EventKind::Start { node: text(), zones: 1 },
             EventKind::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
+            EventKind::Pool { pool: text(), to: text(), down: 1, endpoints: 1, impact: impact.clone() },
+            EventKind::Datacenter {
+                datacenter: text(),
+                pools: Vec::new(),
+                to: text(),
+                down: 1,
+                endpoints: 1,
+                impact: impact.clone(),
+            },
+            EventKind::Hold { pool: text(), held: true },
             EventKind::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
             EventKind::FailStatic { began: true },
             EventKind::Override { change, impact: impact.clone() },

@@ -75,7 +75,10 @@ fn turns_reloads_and_records_are_told_in_order() {
     assert_eq!((&down["pools"], &down["from"], &down["to"]), (&json!(["web/fra"]), &json!("up"), &json!("down")));
     assert_eq!(down["seen"], "status 500");
     fra.play(Script::status(200));
-    assert_eq!(follower.next()["to"], "up");
+    // It was the only endpoint of its pool, and of its datacenter.
+    assert_eq!([follower.next(), follower.next()].map(|event| event["event"].clone()), ["datacenter", "pool"]);
+    assert_eq!(follower.next_of("endpoint")["to"], "up");
+    assert_eq!([follower.next(), follower.next()].map(|event| event["to"].clone()), ["up", "up"]);
     assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
     let reload = follower.next();
     assert_eq!((&reload["event"], &reload["taken"], &reload["errors"]), (&json!("reload"), &json!(true), &json!(0)));
@@ -89,9 +92,9 @@ fn turns_reloads_and_records_are_told_in_order() {
     // A follower that reconnects gets the events that it missed, and none twice.
     let first = down["id"].as_u64().unwrap();
     let mut back = Follower::new(scene.admin, Some(first));
-    let missed: Vec<Value> = (0..3).map(|_| back.next()).collect();
-    assert_eq!(missed.iter().map(|event| event["id"].as_u64().unwrap() - first).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(missed[2], reload);
+    let missed: Vec<Value> = (0..7).map(|_| back.next()).collect();
+    assert!(missed.iter().map(|event| event["id"].as_u64().unwrap()).eq(first + 1..=first + 7), "{missed:?}");
+    assert_eq!(missed[6], reload);
 }
 
 #[test]
@@ -148,4 +151,53 @@ fn followers_are_counted_and_leave_their_seats() {
     }
     let bad = crate::http::ask(scene.admin, "GET /v1/events", &["Last-Event-ID: x"], "");
     assert_eq!(bad.status, 400);
+}
+
+#[test]
+fn the_history_is_listed_and_outlives_the_node() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    fra.play(Script::status(503));
+    crate::eventually(|| scene.files.run(&format!("events --node {}", scene.admin)).stdout.contains(" is down: "));
+    let text = scene.files.run(&format!("events --event datacenter --node {}", scene.admin)).stdout;
+    assert!(
+        text.contains("critical  datacenter fra is down: 1 of 1 endpoints down; name www.example.com.: fra -> iad"),
+        "{text}"
+    );
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let order = json!({"mode": "drain", "target": "dc:iad", "reason": "\u{1b}[31mred", "who": "ada"});
+    assert_eq!(post(scene.admin, "/v1/overrides", &order.to_string()).status, 200);
+    crate::eventually(|| get(scene.admin, "/v1/events?since=1h").body.contains("\"override\""));
+    let before = get(scene.admin, "/v1/events?since=1h").json();
+    assert_eq!(get(scene.admin, "/v1/events?since=soon").status, 400);
+    let later = before["time"].as_u64().unwrap() + 3600;
+    assert_eq!(get(scene.admin, &format!("/v1/events?since={later}")).json()["events"], json!([]));
+
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    let scene = Scene::of(files);
+    let ids = |list: &Value| -> Vec<u64> {
+        list["events"].as_array().unwrap().iter().map(|event| event["id"].as_u64().unwrap()).collect()
+    };
+    let after = get(scene.admin, "/v1/events?since=1h").json();
+    assert!(ids(&after).starts_with(&ids(&before)), "{before}\n{after}");
+    assert!(ids(&after).is_sorted(), "{after}");
+    let text = scene.files.run(&format!("events --since 1h --node {}", scene.admin)).stdout;
+    assert!(text.contains("the node stops") && text.contains("began to answer"), "{text}");
+    assert!(!text.contains('\u{1b}'), "nothing from outside reaches the terminal as it is: {text}");
+}
+
+#[test]
+fn events_are_followed_by_the_command() {
+    let scene = Scene::plain();
+    let mut following = scene.files.start(&format!("events --since 1s --event txt --follow --node {}", scene.admin));
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    for value in ["one", "two"] {
+        let body = json!({"name": "_acme-challenge.www.example.com", "value": value});
+        assert_eq!(post(scene.admin, "/v1/txt", &body.to_string()).status, 200);
+        let line = lines.next().expect("the event is told").unwrap();
+        assert!(line.contains("TXT record of _acme-challenge.www.example.com. set"), "{line}");
+    }
+    drop(lines);
+    assert_eq!(following.wait().unwrap().code(), Some(0), "a reader that is gone ends it");
 }

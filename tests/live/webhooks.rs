@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
-use crate::harness::{Files, SERVER, probed_zone};
+use crate::harness::{Files, Node, SERVER, member, probed_zone};
 
 /// Maximum time that a test waits for an event, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -94,10 +94,10 @@ fn a_fall_is_posted_with_what_was_seen_and_what_it_moves_and_no_secret_is_logged
     let (fra, iad) = (well(1), well(2));
     let (json, slack) = (Receiver::start(&[]), Receiver::start(&[]));
     let server = format!(
-        "[[webhooks]]\nurl = \"http://{}/{SECRET}\"\nevents = [\"endpoint\"]\n\
+        "[[webhooks]]\nurl = \"http://{}/{SECRET}\"\nevents = [\"endpoint\"]\ngather = \"0s\"\n\
          headers = {{ Authorization = \"Bearer {SECRET}\" }}\n\
          [[webhooks]]\nurl = \"http://{}/b?c\"\nbody = '{{\"text\": \"{{{{to}}}}: {{{{impact}}}}\", \"{SECRET}\": 1}}'\n\
-         events = [\"endpoint\"]\n",
+         events = [\"endpoint\"]\ngather = \"0s\"\n",
         json.address, slack.address
     );
     let files = files(&fra, &iad, &server);
@@ -164,7 +164,10 @@ fn what_is_not_taken_is_posted_again_and_in_order() {
 fn what_was_refused_is_lost_and_told_with_the_next_notice() {
     let (fra, iad) = (well(5), well(6));
     let receiver = Receiver::start(&[302, 404]);
-    let server = format!("[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"reload\"]\n", receiver.address);
+    let server = format!(
+        "[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"reload\"]\ngather = \"0s\"\n",
+        receiver.address
+    );
     let files = files(&fra, &iad, &server);
     let node = files.serve();
     for _ in 0..2 {
@@ -188,7 +191,7 @@ fn a_receiver_that_is_dead_or_hangs_holds_up_nobody() {
     let receiver = Receiver::start(&[]);
     let hooks: String = [hanging.address(), dead, receiver.address]
         .map(|address| {
-            format!("[[webhooks]]\nurl = \"http://{address}/\"\nevents = [\"endpoint\"]\ntimeout = \"60s\"\n")
+            format!("[[webhooks]]\nurl = \"http://{address}/\"\nevents = [\"endpoint\"]\ngather = \"0s\"\ntimeout = \"60s\"\n")
         })
         .concat();
     let node = files(&fra, &iad, &hooks).serve();
@@ -209,6 +212,68 @@ fn a_receiver_that_is_dead_or_hangs_holds_up_nobody() {
     let begun = Instant::now();
     assert_eq!(node.terminate().code(), Some(0));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+}
+
+/// A datacenter with five endpoints in two pools, and one beside it.
+fn datacenter(fra: &Endpoint, hosts: &[Endpoint], iad: &Endpoint) -> String {
+    let first = member(fra.address());
+    let all: Vec<String> = [fra].into_iter().chain(hosts).map(|host| member(host.address())).collect();
+    let zone = probed_zone(fra.address(), iad.address(), "");
+    let zone = zone.replace(&format!("endpoints.fra = [{first}]"), &format!("endpoints.fra = [{}]", all.join(", ")));
+    format!("{zone}[pools.api]\nmonitor = \"web\"\nendpoints.fra = [{first}]\n[names.api]\npools = [\"api\"]\n")
+}
+
+#[test]
+fn a_dead_datacenter_is_one_notice_with_what_it_moves_and_so_is_its_return() {
+    let (fra, hosts, iad) = (well(21), [well(22), well(23), well(24)], well(25));
+    let receiver = Receiver::start(&[]);
+    let server = format!(
+        "{SERVER}[[webhooks]]\nurl = \"http://{}/\"\ngather = \"3s\"\n\
+         events = [\"endpoint\", \"pool\", \"datacenter\", \"reload\"]\n",
+        receiver.address
+    );
+    let files = Files::new(&server, &[("example.com.toml", &datacenter(&fra, &hosts, &iad))]);
+    let mut node = files.serve();
+    // One address is probed for two names.
+    for _ in 0..6 {
+        assert_eq!(receiver.next().json()["to"], "up", "each endpoint was found to be up");
+    }
+    for endpoint in hosts.iter().chain([&fra]) {
+        endpoint.play(Script::status(503));
+    }
+    let told = receiver.next().json();
+    assert_eq!(
+        (&told["event"], &told["datacenter"], &told["to"], &told["severity"], &told["action"]),
+        (&json!("datacenter"), &json!("fra"), &json!("down"), &json!("critical"), &json!("trigger")),
+        "{told}"
+    );
+    assert_eq!((&told["down"], &told["endpoints"]), (&json!(5), &json!(5)));
+    assert!(told["impact"].to_string().contains("www.example.com."), "{told}");
+    // The log has it too.
+    let line = node.log.wait_for("datacenter fra is down: 5 of 5 endpoints down");
+    assert!(line.contains("WARN") && line.contains("fra -> iad"), "{line}");
+    for endpoint in hosts.iter().chain([&fra]) {
+        endpoint.play(Script::status(200));
+    }
+    let told = receiver.next().json();
+    assert_eq!(
+        (&told["event"], &told["to"], &told["action"]),
+        (&json!("datacenter"), &json!("up"), &json!("resolve")),
+        "{told}"
+    );
+    eventually_all_up(&node);
+    // Nothing else was posted: the next notice is of something else.
+    node.signal("HUP");
+    let told = receiver.next().json();
+    assert_eq!(told["event"], "reload", "{told}");
+}
+
+/// Waits until every endpoint answers again.
+fn eventually_all_up(node: &Node) {
+    let begun = Instant::now();
+    while node.dig("www.example.com").data().len() != 4 {
+        assert!(begun.elapsed() < PATIENCE, "{:?}", node.dig("www.example.com").data());
+    }
 }
 
 /// An endpoint that is up while one of its two probes succeeds. `rest` is appended to the zone file.
@@ -236,7 +301,9 @@ fn a_part_of_an_aggregate_that_holds_pages_nobody() {
     let (one, two) = (Endpoint::start(at(0), Script::status(200)), Endpoint::start(at(0), Script::status(503)));
     let receiver = Receiver::start(&[]);
     let url = receiver.address;
-    let server = format!("{SERVER}[[webhooks]]\nurl = \"http://{url}/\"\nevents = [\"endpoint\", \"reload\"]\n");
+    let server = format!(
+        "{SERVER}[[webhooks]]\nurl = \"http://{url}/\"\nevents = [\"endpoint\", \"reload\"]\ngather = \"0s\"\n"
+    );
     let files = Files::new(&server, &[("example.com.toml", &aggregate(&one, &two, ""))]);
     let mut node = files.serve();
     // One part is down from the start, and comes and goes; the endpoint is up.
@@ -267,7 +334,7 @@ fn a_part_that_is_all_of_an_endpoint_elsewhere_pages_for_that_one() {
     let (one, two) = (Endpoint::start(at(0), Script::status(200)), Endpoint::start(at(0), Script::status(200)));
     let receiver = Receiver::start(&[]);
     let url = receiver.address;
-    let server = format!("{SERVER}[[webhooks]]\nurl = \"http://{url}/\"\nevents = [\"endpoint\"]\n");
+    let server = format!("{SERVER}[[webhooks]]\nurl = \"http://{url}/\"\nevents = [\"endpoint\"]\ngather = \"0s\"\n");
     let rest = "[pools.alone]\nmonitor = \"two\"\nendpoints = [\"127.41.1.2\"]\n[names.alone]\npools = [\"alone\"]\n";
     let files = Files::new(&server, &[("example.com.toml", &aggregate(&one, &two, rest))]);
     let node = files.serve();

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, NodeEvent, Part, Publication, Turn};
+use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Turn};
 use crate::counters::NodeCounters;
-use crate::report::{Changes, EventKind, OverrideShape};
+use crate::report::{Changes, EventKind, GroupTurn, Impact, OverrideShape, group_turns};
 use crate::vital;
 use crate::watch::FailStaticEvent;
 use crate::webhook::Hooks;
@@ -33,10 +33,16 @@ const SECONDS_A_DAY: u64 = 86_400;
 /// A message to the task.
 enum Message {
     Event(Box<EventKind>),
-    NodeEvents(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
+    NodeEvents(Events, Option<(Publication, OwnedSemaphorePermit)>),
     Webhooks(Vec<Webhook>, Box<str>),
     CaughtUp(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
+}
+
+/// Events of control, and what they amount to.
+struct Events {
+    list: Vec<NodeEvent>,
+    groups: Vec<GroupTurn>,
 }
 
 /// A handle to the task. The task ends with [`stop`](Notifier::stop), or when all handles are dropped.
@@ -66,7 +72,9 @@ impl Notifier {
     /// The function that control calls with its events.
     pub(super) fn teller(&self) -> impl Fn(Vec<NodeEvent>, Option<Publication>) + use<> {
         let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
-        move |events, publication| {
+        move |list, publication| {
+            let groups = publication.as_ref().map(|of| group_turns(&of.before, &of.after)).unwrap_or_default();
+            let events = Events { list, groups };
             let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
             // The task ends only when the node stops.
             let _ = messages.send(Message::NodeEvents(events, publication));
@@ -117,6 +125,7 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
             }
         };
         for kind in kinds {
+            tell_impact(&kind);
             hooks.tell(&journal.tell(kind));
         }
     }
@@ -124,11 +133,7 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
 
 /// Adds the impact to events. A separate thread calculates it. If no thread can be started, or it panics, the events
 /// are delivered without it.
-async fn kinds_with_impact(
-    events: Vec<NodeEvent>,
-    publication: Publication,
-    permit: OwnedSemaphorePermit,
-) -> Vec<EventKind> {
+async fn kinds_with_impact(events: Events, publication: Publication, permit: OwnedSemaphorePermit) -> Vec<EventKind> {
     let events = Arc::new(events);
     let (done, found) = oneshot::channel();
     let of = events.clone();
@@ -154,7 +159,11 @@ async fn kinds_with_impact(
 }
 
 /// Adds the impact to events, as far as it is known.
-fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
+fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
+    let of_groups: Vec<EventKind> = groups
+        .iter()
+        .map(|turn| EventKind::of_group(turn, changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools))))
+        .collect();
     let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
@@ -171,6 +180,7 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
             let impact = changes.as_mut().map(|changes| changes.impact());
             EventKind::Rollout { change: change.into(), impact }
         }
+        NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
             host: target.host.to_string(),
@@ -178,5 +188,17 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
             expires: expires.as_secs(),
         },
     };
-    events.iter().map(kind).collect()
+    list.iter().map(kind).chain(of_groups).collect()
+}
+
+/// Logs which clients an event moves. The event itself was logged when it happened.
+fn tell_impact(kind: &EventKind) {
+    match (kind, kind.impact()) {
+        (EventKind::Pool { .. } | EventKind::Datacenter { .. }, _) if kind.is_good() => info!("{kind}"),
+        (EventKind::Pool { .. } | EventKind::Datacenter { .. }, _) => warn!("{kind}"),
+        (_, Some(impact)) if *impact != Impact::default() => {
+            info!(because = kind.subject(), "clients move: {impact}");
+        }
+        _ => {}
+    }
 }

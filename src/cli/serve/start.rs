@@ -211,7 +211,7 @@ impl Node {
             Some(predecessor) => Some(take(predecessor, &mut admin, &files, &loaded.blueprint).await?),
             None => None,
         };
-        let journal = Arc::new(Journal::new());
+        let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let started = start_control(&files, descriptors.probes, &notifier, alarm);

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// The fields that a placeholder may name. A field that a notice does not have becomes an empty text.
-pub const FIELDS: [&str; 42] = [
+pub const FIELDS: [&str; 46] = [
     "summary",
     "event",
     "id",
@@ -17,6 +17,10 @@ pub const FIELDS: [&str; 42] = [
     "impact",
     "impact_more",
     "endpoint",
+    "endpoints",
+    "down",
+    "datacenter",
+    "held",
     "pools",
     "from",
     "to",

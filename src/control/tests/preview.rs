@@ -9,7 +9,7 @@ use crate::overrides::{Mode, Order, Selector};
 /// Two pools: one slow to come back, one that `failback` holds back.
 fn scene() -> Scene {
     let mut world = world(tcp(), &[&ADDRESSES, &["127.0.0.3", "127.0.0.4"]]);
-    let recovery = |slow_start, failback| Recovery { slow_start, failback, ..Recovery::default() };
+    let recovery = |slow_start, failback| Recovery { slow_start, failback };
     Arc::make_mut(&mut world.pools[0]).recovery = recovery(at(60), crate::health::Failback::Auto);
     Arc::make_mut(&mut world.pools[1]).recovery = recovery(Duration::ZERO, crate::health::Failback::Manual);
     let mut scene = Scene::serving(world);
@@ -61,9 +61,12 @@ fn any_proposal() -> impl Strategy<Value = Proposal> {
         "endpoint:127.0.0.3",
     ]);
     let mode = prop::sample::select(vec![Mode::Drain, Mode::Open, Mode::ForceUp, Mode::ForceDown]);
-    (mode, target, any::<bool>()).prop_map(|(mode, target, lifts)| match lifts {
-        true => Proposal::Lift(Selector::Target(target.parse().unwrap())),
-        false => Proposal::Place(order(mode, target)),
+    (mode, target, any::<bool>()).prop_map(|(mode, target, lifts)| {
+        if lifts {
+            Proposal::Lift(Selector::Target(target.parse().unwrap()))
+        } else {
+            Proposal::Place(order(mode, target))
+        }
     })
 }
 

@@ -37,7 +37,7 @@ impl Status {
             endpoints.up, endpoints.endpoints
         );
         let wrong = [self.wrong_names_table(), self.wrong_endpoints_table()].map(|table| table.text(for_terminal));
-        wrong.iter().for_each(|table| out.push_str(table));
+        out.extend(wrong.iter().map(String::as_str));
         out.push_str(&self.orders_text());
         if wrong.iter().all(String::is_empty) && self.orders.is_empty() && !self.is_in_trouble() {
             out.push_str("nothing is wrong\n");

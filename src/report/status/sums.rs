@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Owners;
+use crate::geo::DatacenterId;
 use crate::report::Totals;
 use crate::snapshot::{AdminState, EndpointState, Family, Plan, Pool, PoolId, Rung, Snapshot};
 use crate::zone::NameId;
@@ -71,7 +72,7 @@ pub(super) fn sums(snapshot: &Snapshot, owners: &Owners<'_>, totals: &Totals) ->
     let named = world.datacenters.iter().map(|datacenter| Some(datacenter.name.to_string()));
     let mut datacenters: Vec<DatacenterStatus> =
         named.chain([None]).map(|datacenter| DatacenterStatus { datacenter, ..DatacenterStatus::default() }).collect();
-    let place = |pool: &Pool| pool.spec().datacenter.map_or(world.datacenters.len(), |id| id.index());
+    let place = |pool: &Pool| pool.spec().datacenter.map_or(world.datacenters.len(), DatacenterId::index);
     for pool in snapshot.pools() {
         sums.pools += 1;
         sums.usable_pools += usize::from([Family::V4, Family::V6].into_iter().any(|family| pool.is_usable(family)));

@@ -1,0 +1,65 @@
+//! Falls and returns of endpoints, pools and datacenters, and which of them belong together.
+
+use super::EventKind;
+use super::notice::word;
+use crate::health::State;
+
+/// A fall of an endpoint, a pool or a datacenter, or its return.
+#[derive(Clone, Copy, Debug)]
+pub struct Fall<'a> {
+    size: Size,
+    /// The pools that it concerns.
+    pools: Pools<'a>,
+    /// True for the return.
+    pub is_over: bool,
+}
+
+/// The smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Size {
+    Endpoint,
+    Pool,
+    Datacenter,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Pools<'a> {
+    One(&'a str),
+    Many(&'a [String]),
+}
+
+impl<'a> Pools<'a> {
+    fn list(self) -> impl Iterator<Item = &'a str> {
+        let (one, many) = match self {
+            Self::One(pool) => (Some(pool), &[][..]),
+            Self::Many(pools) => (None, pools),
+        };
+        one.into_iter().chain(many.iter().map(String::as_str))
+    }
+}
+
+impl Fall<'_> {
+    /// True if this one is greater and concerns all pools of the other one: whoever knows of this one does not need to
+    /// hear of the other.
+    pub fn covers(&self, other: &Fall<'_>) -> bool {
+        self.size > other.size && other.pools.list().all(|pool| self.pools.list().any(|of_this| of_this == pool))
+    }
+}
+
+impl EventKind {
+    /// Returns the fall or the return that this event is; `None` for other events.
+    pub fn fall(&self) -> Option<Fall<'_>> {
+        let (size, pools, to) = match self {
+            Self::Endpoint { pools, to, .. } if !pools.is_empty() => (Size::Endpoint, Pools::Many(pools), to),
+            Self::Pool { pool, to, .. } => (Size::Pool, Pools::One(pool), to),
+            Self::Datacenter { pools, to, .. } => (Size::Datacenter, Pools::Many(pools), to),
+            _ => return None,
+        };
+        let is_over = match to.as_str() {
+            to if to == word(State::Down) => false,
+            to if to == word(State::Up) => true,
+            _ => return None,
+        };
+        Some(Fall { size, pools, is_over })
+    }
+}
