@@ -77,7 +77,7 @@ impl Journal {
         let mut batch = Batch::default();
         let value = serde_json::to_value(notice).expect("a notice has a form in JSON");
         batch.put(&EVENTS, &notice.id.into(), &value);
-        if notice.id % TIDY_EVERY == 0 {
+        if notice.id.is_multiple_of(TIDY_EVERY) {
             let kept = self.store.all(&EVENTS);
             let surplus = (kept.len() + 1).saturating_sub(KEPT_ON_DISK);
             kept.keys().take(surplus).for_each(|id| batch.delete(&EVENTS, id));

@@ -304,10 +304,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     retired.0.extend(before);
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
-                Effect::Hold(turn) => {
-                    report_hold(&turn);
-                    untold.push(NodeEvent::Hold(turn));
-                }
+                Effect::Hold(turn) => untold.push(report_hold(turn)),
                 Effect::Report(turn) => {
                     report(&turn);
                     if turn.of != Part::One {
@@ -405,12 +402,14 @@ fn report(turn: &Turn) {
     }
 }
 
-fn report_hold(HoldTurn { pool, is_held }: &HoldTurn) {
+fn report_hold(turn: HoldTurn) -> NodeEvent {
+    let HoldTurn { pool, is_held } = &turn;
     if *is_held {
         warn!(%pool, "pool is usable again, but failback holds it back");
     } else {
         info!(%pool, "failback no longer holds the pool back");
     }
+    NodeEvent::Hold(turn)
 }
 
 fn report_fail_static(fail_static: &FailStaticEvent) {

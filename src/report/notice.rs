@@ -221,12 +221,11 @@ impl EventKind {
             Self::FailStatic { began: true } => Severity::Critical,
             Self::Datacenter { to, .. } if to == word(State::Down) => Severity::Critical,
             Self::Pool { to, .. } if to == word(State::Down) => Severity::Error,
-            Self::Hold { held: true, .. } => Severity::Warning,
             Self::Reload { taken: false, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
             Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
-            Self::Certificate { .. } => Severity::Warning,
+            Self::Hold { held: true, .. } | Self::Certificate { .. } => Severity::Warning,
             _ => Severity::Info,
         }
     }

@@ -9,7 +9,7 @@
 //! Falls and returns are those of endpoints, pools and datacenters. Every other notice is posted at once. When a pool or
 //! a datacenter returns, what it covered and is still down waits again. State is bounded by the number of endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::report::{Fall, Notice};
 #[derive(Debug, Default)]
 pub(super) struct Gather {
     /// Falls that are not posted yet, by their subject, each with the time to post it.
-    waiting: BTreeMap<String, (Duration, Arc<Notice>)>,
+    waiting: HashMap<String, (Duration, Arc<Notice>)>,
     /// Falls that were posted.
-    posted: BTreeMap<String, Arc<Notice>>,
+    posted: HashMap<String, Arc<Notice>>,
     /// Falls that a greater one covers.
-    covered: BTreeMap<String, Arc<Notice>>,
+    covered: HashMap<String, Arc<Notice>>,
 }
 
 impl Gather {
@@ -47,7 +47,7 @@ impl Gather {
         let was_covered = self.covered.remove(&subject).is_some();
         self.posted.remove(&subject);
         // What it covered and is still down has a reason of its own.
-        let left = self.covered.extract_if(.., |_, other| other.kind.fall().is_some_and(|other| fall.covers(&other)));
+        let left = self.covered.extract_if(|_, other| other.kind.fall().is_some_and(|other| fall.covers(&other)));
         let left: Vec<_> = left.collect();
         for (subject, notice) in left {
             let is_covered = notice.kind.fall().is_some_and(|fall| self.is_covered(&fall));
@@ -61,9 +61,9 @@ impl Gather {
         (!was_waiting && !was_covered).then(|| notice.clone())
     }
 
-    /// Returns the falls whose time has come, the greatest first.
+    /// Returns the falls whose time has come, the oldest first.
     pub(super) fn take_due(&mut self, now: Duration) -> Vec<Arc<Notice>> {
-        let due = self.waiting.extract_if(.., |_, (at, _)| *at <= now);
+        let due = self.waiting.extract_if(|_, (at, _)| *at <= now);
         let mut due: Vec<(String, Arc<Notice>)> = due.map(|(subject, (_, notice))| (subject, notice)).collect();
         due.sort_by_key(|(_, notice)| notice.id);
         self.posted.extend(due.iter().cloned());
@@ -83,7 +83,7 @@ impl Gather {
     /// Covers the smaller falls that still wait.
     fn cover(&mut self, fall: &Fall<'_>) {
         let smaller =
-            self.waiting.extract_if(.., |_, (_, other)| other.kind.fall().is_some_and(|other| fall.covers(&other)));
+            self.waiting.extract_if(|_, (_, other)| other.kind.fall().is_some_and(|other| fall.covers(&other)));
         self.covered.extend(smaller.map(|(subject, (_, notice))| (subject, notice)));
     }
 }
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(gather.take_in(&back, at(3), TIME), None);
         assert_eq!(gather.take_due(at(9)), []);
         assert_eq!(gather.take_in(&fall, at(10), TIME), None);
-        assert_eq!(gather.take_due(at(15)), [fall.clone()]);
+        assert_eq!(gather.take_due(at(15)), std::slice::from_ref(&fall));
         assert_eq!(gather.take_in(&back, at(20), TIME), Some(back.clone()));
         // A return whose fall an earlier run posted; and nothing waits if nothing is gathered.
         assert_eq!(gather.take_in(&back, at(30), TIME), Some(back.clone()));
