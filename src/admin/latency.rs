@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::AppState;
 use super::body::Parts;
-use super::refusal::{ApiError, json};
+use super::refusal::{ApiError, json, refuse_with};
 use crate::control::Event;
 use crate::report::{self, Measurements};
 
@@ -41,8 +41,10 @@ pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body
     app.parse(&mut measurements, None).await;
     app.take_in(&mut measurements).await;
     let is_bad = measurements.is_given_up() || measurements.is_bad();
-    let status = if is_bad { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-    Ok(json(status, report::to_json(&measurements)))
+    if is_bad {
+        return Ok(refuse_with(StatusCode::BAD_REQUEST, measurements.why_refused(), &measurements));
+    }
+    Ok(json(StatusCode::OK, report::to_json(&measurements)))
 }
 
 impl AppState {

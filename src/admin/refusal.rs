@@ -1,9 +1,10 @@
-//! The reasons for refusing a request, as status and JSON.
+//! The reasons for refusing a request, as problem details (RFC 9457).
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
 
-use crate::report::{self, Problem};
+use crate::report::{self, Problem, ProblemWith};
 
 /// A status, and the reason in a sentence without a full stop.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = json(self.status, report::to_json(&Problem { error: self.error }));
+        let mut response = problem(self.status, &describe(self.status, self.error));
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1: a 401 says how to authenticate.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
@@ -46,6 +47,20 @@ impl IntoResponse for ApiError {
         }
         response
     }
+}
+
+/// A refusal with further members.
+pub(super) fn refuse_with<T: Serialize>(status: StatusCode, detail: String, members: &T) -> Response {
+    problem(status, &ProblemWith { problem: describe(status, detail), members })
+}
+
+fn describe(status: StatusCode, detail: String) -> Problem {
+    Problem { title: status.canonical_reason().unwrap_or_default().to_owned(), status: status.as_u16(), detail }
+}
+
+fn problem(status: StatusCode, shape: &impl Serialize) -> Response {
+    let text = report::to_json(shape) + "\n";
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response()
 }
 
 /// A response with a JSON body.

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::refusal::{ApiError, json};
+use super::refusal::{ApiError, json, refuse_with};
 use super::{AppState, body, rollouts};
 use crate::control::{Push, PushRefusal, Said};
 use crate::health::{Load, Share};
@@ -51,17 +51,14 @@ async fn push(app: &AppState, text: &str) -> Result<Response, ApiError> {
     if result.counted > 0 {
         app.control.published().await.ok_or_else(ApiError::stopping)?;
     }
-    let status = match first_refusal.filter(|_| result.counted == 0) {
-        None => StatusCode::OK,
-        Some(refusal) => {
-            result.error = Some(refusal.to_string());
-            match refusal {
-                PushRefusal::UnknownEndpoint(_) | PushRefusal::NotInPool(..) => StatusCode::NOT_FOUND,
-                PushRefusal::Unwatched(_) | PushRefusal::Probed(_) | PushRefusal::Unweighed(_) => StatusCode::CONFLICT,
-            }
-        }
+    let Some(refusal) = first_refusal.filter(|_| result.counted == 0) else {
+        return Ok(json(StatusCode::OK, report::to_json(&result)));
     };
-    Ok(json(status, report::to_json(&result)))
+    let status = match refusal {
+        PushRefusal::UnknownEndpoint(_) | PushRefusal::NotInPool(..) => StatusCode::NOT_FOUND,
+        PushRefusal::Unwatched(_) | PushRefusal::Probed(_) | PushRefusal::Unweighed(_) => StatusCode::CONFLICT,
+    };
+    Ok(refuse_with(status, refusal.to_string(), &result))
 }
 
 fn read(shape: PushShape) -> Result<Push, String> {

@@ -14,7 +14,7 @@ use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
 use super::gate::Way;
-use super::refusal::{ApiError, json};
+use super::refusal::{ApiError, json, refuse_with};
 use super::{AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt};
 use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
@@ -25,6 +25,7 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
         .route("/healthz", get(healthz::get))
         .route("/metrics", get(metrics::get))
+        .route("/openapi.json", get(openapi))
         .route("/v1/status", get(status))
         .route("/v1/explain", get(explain))
         .route("/v1/reload", post(reload))
@@ -87,6 +88,11 @@ fn boolean(text: &str) -> Result<bool, String> {
     bool::from_str(text).map_err(|_| format!("`{text}` is neither true nor false"))
 }
 
+/// `GET /openapi.json`: the description of this API (OpenAPI 3.1).
+async fn openapi() -> Response {
+    json(StatusCode::OK, include_str!("openapi.json").to_owned())
+}
+
 /// `GET /v1/status?name=&pool=&datacenter=&limit=`.
 async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
@@ -147,13 +153,13 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
         Ok(Loaded { warnings, summary, served }) => {
             // A later configuration may replace it before it is served.
             let generation = served.await.ok().map(|snapshot| snapshot.generation());
-            let shape = Reload { error: None, faults: warnings, summary: Some(summary), generation };
+            let shape = Reload { detail: None, faults: warnings, summary: Some(summary), generation };
             Ok(json(StatusCode::OK, report::to_json(&shape)))
         }
         Err(faults) => {
-            let error = Some("the configuration has errors: the old one stays in use".to_owned());
-            let shape = Reload { error, faults, summary: None, generation: None };
-            Ok(json(StatusCode::UNPROCESSABLE_ENTITY, report::to_json(&shape)))
+            let why = "the configuration has errors: the old one stays in use".to_owned();
+            let shape = Reload { detail: None, faults, summary: None, generation: None };
+            Ok(refuse_with(StatusCode::UNPROCESSABLE_ENTITY, why, &shape))
         }
     }
 }

@@ -103,7 +103,7 @@ impl Answer {
 
     fn problem(&self) -> String {
         let problem = report::from_json::<Problem>(&self.text);
-        problem.map_or_else(|_| format!("{} refused the request without a reason", self.url), |problem| problem.error)
+        problem.map_or_else(|_| format!("{} refused the request without a reason", self.url), |problem| problem.detail)
     }
 }
 

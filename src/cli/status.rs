@@ -144,7 +144,7 @@ fn reload_one(allow_empty: bool, ask: &Ask) -> ExitCode {
         Ok(told) => told,
         Err(error) => return error.exit(),
     };
-    let code = if told.error.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
+    let code = if told.detail.is_none() { ExitCode::SUCCESS } else { ExitCode::from(super::BAD) };
     ask.print(&told, ToString::to_string, code)
 }
 

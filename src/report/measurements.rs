@@ -93,6 +93,12 @@ impl Measurements {
         self.taken == 0 && self.refused > 0
     }
 
+    /// Returns why the measurements are refused, in a sentence.
+    pub fn why_refused(&self) -> String {
+        let first = || self.faults.first().map(|fault| format!("line {}: {}", fault.line, fault.error));
+        self.error.clone().or_else(first).unwrap_or_default()
+    }
+
     /// True if there were so many bad lines that the rest is not read.
     pub fn is_given_up(&self) -> bool {
         self.error.is_some()

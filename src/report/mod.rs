@@ -62,7 +62,7 @@ pub use notice::{EventKind, Notice, Severity};
 pub use order_effect::OrderEffect;
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use pool_load::PoolLoad;
-pub use problem::{Problem, SelfCheck};
+pub use problem::{Problem, ProblemWith, SelfCheck};
 pub use push::{LoadShape, PushRefused, PushResult, PushShape};
 pub use query_mix::QueryMix;
 pub use reload::{Reload, ToldFault};

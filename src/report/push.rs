@@ -47,9 +47,6 @@ pub struct PushResult {
     /// The refused reports.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub refused: Vec<PushRefused>,
-    /// The reason why all reports were refused.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub error: Option<String>,
 }
 
 /// A refused report.

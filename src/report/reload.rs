@@ -9,9 +9,9 @@ use super::Summary;
 /// The loaded configuration, or the reason why it was not loaded. `F` is the type of faults.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reload<F> {
-    /// The reason why nothing was loaded; absent if it was loaded.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub error: Option<String>,
+    /// The reason why nothing was loaded, which the problem tells; absent if it was loaded.
+    #[serde(skip_serializing, default)]
+    pub detail: Option<String>,
     /// All faults of the files.
     pub faults: F,
     /// The configuration that is served now.
@@ -80,8 +80,8 @@ impl fmt::Display for ToldFault {
 impl fmt::Display for Reload<Vec<ToldFault>> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.faults.iter().try_for_each(|fault| writeln!(f, "{fault}\n"))?;
-        match (&self.error, &self.summary) {
-            (Some(error), _) => f.write_str(error),
+        match (&self.detail, &self.summary) {
+            (Some(detail), _) => f.write_str(detail),
             (None, Some(summary)) => summary.fmt(f),
             (None, None) => f.write_str("reloaded"),
         }

@@ -29,7 +29,7 @@ impl Response {
     /// The error in the body.
     #[track_caller]
     pub(crate) fn error(&self) -> String {
-        self.json()["error"].as_str().unwrap_or_else(|| panic!("no error in {self:?}")).to_owned()
+        self.json()["detail"].as_str().unwrap_or_else(|| panic!("no error in {self:?}")).to_owned()
     }
 
     fn parse(octets: &[u8]) -> Option<Self> {

@@ -14,6 +14,7 @@ mod http;
 mod latency;
 mod limits;
 mod metrics;
+mod openapi;
 mod overrides;
 mod ramps;
 mod reports;
