@@ -34,6 +34,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("axum", &["admin"]),
     ("bytes", &["cli", "monitor", "server"]),
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("data_encoding", &["config", "server"]),
     ("domain", &["config", "monitor", "report", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "steering", "watch", "webhook"]),

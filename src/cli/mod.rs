@@ -3,19 +3,23 @@
 mod ask;
 mod assent;
 mod check;
+mod completions;
 mod config_file;
 mod demo;
 mod descriptors;
 mod diff;
 mod events;
 mod explain;
+mod init;
 mod kept_latency;
 mod load;
 mod log;
+mod manual;
 mod output;
 mod overrides;
 mod privileges;
 mod rollouts;
+mod schema;
 mod serve;
 mod simulate;
 mod status;
@@ -57,6 +61,8 @@ enum Command {
     },
     /// Serves a sample zone, and plays its datacenters, which you can break and mend
     Demo(demo::Arguments),
+    /// Asks five questions, and writes a server file and a zone file
+    Init(init::Arguments),
     /// Reports every fault of the configuration with its file, line and column
     Check {
         #[command(flatten)]
@@ -96,6 +102,13 @@ enum Command {
     /// Sets and removes TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
+    /// Prints the JSON Schema of a file, for editors
+    Schema(schema::Arguments),
+    /// Prints the completions of a shell
+    Completions(completions::Arguments),
+    /// Prints the manual page, or writes the pages of all commands
+    #[command(hide = true)]
+    Manual(manual::Arguments),
 }
 
 /// Exit code: the command failed, or its object is faulty.
@@ -110,6 +123,7 @@ pub fn run() -> ExitCode {
     match cli.command {
         Command::Serve { config, replace, log } => serve::run(&config.path(), replace, log),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Check { config, json } => check::run(&config.path(), json),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
@@ -126,6 +140,9 @@ pub fn run() -> ExitCode {
         Command::Switch(arguments) => rollouts::switch(&arguments),
         Command::Rollout(arguments) => rollouts::rollout(&arguments),
         Command::Txt(command) => status::txt(&command),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Manual(arguments) => manual::run(&arguments),
     }
 }
 

@@ -1,0 +1,41 @@
+//! `truenorth manual`: the manual pages, made from the help of the commands.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory};
+use clap_mangen::Man;
+
+use super::{BAD, Cli, output};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Write the pages of all commands into this folder, instead of printing the first
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+/// Returns exit code 1 if the pages cannot be written.
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let command = Cli::command();
+    match &arguments.folder {
+        Some(folder) => match clap_mangen::generate_to(command, folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(Some(folder), &error),
+        },
+        None => {
+            let mut page = Vec::new();
+            match Man::new(command).render(&mut page) {
+                Ok(()) => output::print(String::from_utf8_lossy(&page).trim_end(), ExitCode::SUCCESS),
+                Err(error) => failed(None, &error),
+            }
+        }
+    }
+}
+
+fn failed(folder: Option<&Path>, error: &io::Error) -> ExitCode {
+    let place = folder.map_or_else(String::new, |folder| format!(" into {}", folder.display()));
+    output::complain(format_args!("truenorth: cannot write the manual{place}: {error}"));
+    ExitCode::from(BAD)
+}
