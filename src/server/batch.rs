@@ -114,7 +114,8 @@ impl Batch {
             header.msg_hdr.msg_iov = vector;
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = (&raw mut slot.control).cast();
-            header.msg_hdr.msg_controllen = size_of::<Control>();
+            // Lengths and flags have other types in musl than in glibc.
+            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
         }
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
@@ -123,8 +124,9 @@ impl Batch {
         // SAFETY: the descriptor is open while it is borrowed. `headers` holds BATCH headers; each points at the name, the
         // vector and the control buffer of its own slot with their sizes, all of which live and are not touched until the
         // call is over. Null is no time-out.
-        let count =
-            unsafe { libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags, ptr::null_mut()) };
+        let count = unsafe {
+            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
+        };
         self.received = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
         for (slot, header) in self.slots.iter_mut().zip(&headers[..self.received]) {
             slot.take_in(header);
@@ -163,7 +165,7 @@ impl Batch {
             header.msg_hdr.msg_iovlen = 1;
             if slot.control_length > 0 {
                 header.msg_hdr.msg_control = (&raw mut slot.control).cast();
-                header.msg_hdr.msg_controllen = slot.control_length;
+                header.msg_hdr.msg_controllen = slot.control_length as _;
             }
             count += 1;
         }
@@ -172,7 +174,8 @@ impl Batch {
             let length = unsent.len() as u32;
             // SAFETY: the descriptor is open while it is borrowed. `unsent` holds so many headers; each points at the name,
             // the vector and the control buffer of its own slot with lengths within them, which live until the call is over.
-            let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), unsent.as_mut_ptr(), length, libc::MSG_DONTWAIT) };
+            let sent =
+                unsafe { libc::sendmmsg(socket.as_raw_fd(), unsent.as_mut_ptr(), length, libc::MSG_DONTWAIT as _) };
             let done = match usize::try_from(sent) {
                 Ok(sent) => sent,
                 Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => 0,
@@ -214,7 +217,7 @@ impl Slot {
         // question.
         self.query_length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
         self.source_length = header.msg_hdr.msg_namelen;
-        self.control_length = self.control.turn_round(header.msg_hdr.msg_controllen);
+        self.control_length = self.control.turn_round(header.msg_hdr.msg_controllen as _);
         self.answer_length = 0;
     }
 
