@@ -277,15 +277,20 @@ impl Gdnsd {
     fn start(world: &World) -> Self {
         const ZONE: &str = "@ SOA ns1 hostmaster 1 7200 1800 259200 900\n@ NS ns1\nns1 A 192.0.2.53\n\
                             all 30 DYNA geoip!all\nrest 30 DYNA geoip!rest\n";
+        let config = |folder: &str, address| world.gdnsd_config(folder, address);
+        Self::start_with(config, &world.database(), ("example.com", ZONE))
+    }
+
+    /// Starts it with a configuration for a folder and an address, a database, and a zone file by its name.
+    fn start_with(config: impl Fn(&str, SocketAddr) -> String, database: &[u8], zone: (&str, &str)) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let path = folder.path().to_str().expect("temporary folders have plain names");
         let address = free_address();
         fs::create_dir(folder.path().join("zones")).expect("the folder is new");
-        let files = [
-            ("config", world.gdnsd_config(path, address).into_bytes()),
-            ("country.mmdb", world.database()),
-            ("zones/example.com", ZONE.into()),
-        ];
+        let config = config(path, address);
+        let zone_path = format!("zones/{}", zone.0);
+        let files =
+            [("config", config.as_bytes()), ("country.mmdb", database), (zone_path.as_str(), zone.1.as_bytes())];
         for (name, content) in files {
             fs::write(folder.path().join(name), content).expect("the folder is writable");
         }
@@ -363,4 +368,76 @@ fn the_same_client_gets_the_same_datacenter_and_no_scope_is_too_wide() {
     }
     let choices = 2 * DATACENTERS.len() - LEFT_OUT.len();
     assert!(seen.len() > choices / 2, "a world so dull shows nothing: {seen:?}");
+}
+
+/// The first block of this kind on the page about moving from gdnsd.
+fn block(kind: &str) -> &'static str {
+    const PAGE: &str = include_str!("../docs/from-gdnsd.md");
+    let begin = PAGE.find(&format!("```{kind}\n")).unwrap_or_else(|| panic!("the page has a block {kind}"));
+    let block = &PAGE[begin + kind.len() + 4..];
+    &block[..block.find("```").expect("it ends")]
+}
+
+/// Both servers with the files of docs/from-gdnsd.md; nobody has their addresses, so nothing is probed.
+#[test]
+fn the_files_of_the_page_answer_the_same() {
+    let mut random = random();
+    let nets = [
+        ("80.0.0.0/16", "EU", "DE"),
+        ("81.0.0.0/16", "NA", "US"),
+        ("82.0.0.0/16", "AS", "JP"),
+        ("83.0.0.0/16", "AS", "TR"),
+    ];
+    let networks = nets.map(|(net, continent, country)| (net.parse().expect("a prefix"), continent, Some(country)));
+    let mut world = World::draw(&mut random);
+    world.networks = networks.to_vec();
+    let database = world.database();
+
+    let gdnsd = Gdnsd::start_with(
+        |folder, address| {
+            let config = block("gdnsd");
+            assert!(config.contains("service_types => web"), "the resource has a service type");
+            let options = format!("listen => {address}, run_dir => {folder}/run, state_dir => {folder}/state,\n");
+            let config = config
+                .replace("listen => [ 192.0.2.53 ]", &options)
+                .replace("service_types => web", "service_types => up");
+            config.replace("/var/lib/GeoIP/GeoLite2-Country.mmdb", &format!("{folder}/country.mmdb"))
+        },
+        &database,
+        ("gslb.example.com", block("gdnsd-zone")),
+    );
+    let server = format!("{SERVER}[geoip]\ndatabases = [\"country.mmdb\"]\n");
+    let zone = block("toml zone");
+    assert!(zone.contains("monitor = \"web\"\n"), "the pool has a monitor");
+    let zone = zone.replace("monitor = \"web\"\n", "");
+    let files = Files::new(&server, &[("gslb.example.com.toml", &zone), ("gslb.example.com.zone", block("dns"))]);
+    files.write("country.mmdb", &database);
+    let node = files.serve();
+
+    let (mut theirs, mut ours) = (Asker::new(gdnsd.address), node.asker());
+    let mut seen = BTreeSet::new();
+    for client in ["80.0.1.0/24", "81.0.1.0/24", "82.0.1.0/24", "83.0.1.0/24", "203.0.113.0/24", "84.0.1.0/24"] {
+        let client: IpNet = client.parse().expect("a prefix");
+        let [expected, found] = [&mut theirs, &mut ours].map(|asker| {
+            let mut answer = addresses(&asker.ask("www.gslb.example.com.", RecordType::A, Some(client)));
+            answer.sort();
+            answer
+        });
+        assert_eq!(found, expected, "{client}");
+        seen.insert(found);
+    }
+    assert_eq!(seen.len(), 3, "each datacenter answers somebody: {seen:?}");
+    for (name, rtype) in [
+        ("gslb.example.com.", RecordType::MX),
+        ("gslb.example.com.", RecordType::NS),
+        ("ns2.gslb.example.com.", RecordType::A),
+    ] {
+        let [expected, found] = [&mut theirs, &mut ours].map(|asker| {
+            let mut data: Vec<String> =
+                asker.ask(name, rtype, None).answers.iter().map(|record| record.data.to_string()).collect();
+            data.sort();
+            data
+        });
+        assert!(found == expected && !found.is_empty(), "{name} {rtype}: {found:?}, not {expected:?}");
+    }
 }

@@ -1,4 +1,5 @@
-//! What a newcomer and a packager get: `truenorth init`, schemas, completions, manual pages, the Debian package.
+//! What newcomers, operators at night and packagers get: `truenorth init`, schemas, completions, manual pages, the commands
+//! of the pages, the Debian package.
 
 #[path = "../harness/mod.rs"]
 mod harness;
@@ -6,4 +7,5 @@ mod harness;
 mod artefacts;
 mod debian;
 mod init;
+mod pages;
 mod schema;
