@@ -19,18 +19,16 @@ pub(super) struct Arguments {
 /// Returns exit code 1 if the pages cannot be written.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let command = Cli::command();
-    match &arguments.folder {
-        Some(folder) => match clap_mangen::generate_to(command, folder) {
+    if let Some(folder) = &arguments.folder {
+        return match clap_mangen::generate_to(command, folder) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(Some(folder), &error),
-        },
-        None => {
-            let mut page = Vec::new();
-            match Man::new(command).render(&mut page) {
-                Ok(()) => output::print(String::from_utf8_lossy(&page).trim_end(), ExitCode::SUCCESS),
-                Err(error) => failed(None, &error),
-            }
-        }
+        };
+    }
+    let mut page = Vec::new();
+    match Man::new(command).render(&mut page) {
+        Ok(()) => output::print(String::from_utf8_lossy(&page).trim_end(), ExitCode::SUCCESS),
+        Err(error) => failed(None, &error),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -19,6 +19,22 @@ const NOT_OURS: [&str; 9] = ["proc", "sys", "dev", "run", "tmp", "var/log", "var
 
 /// Files that `adduser` leaves, whatever user it makes.
 const OF_ADDUSER: [&str; 5] = ["etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"];
+
+/// Does to the node what systemd does when the scripts of the package ask for it, and writes down what they ask for. A
+/// Debian in a folder has no systemd of its own.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+echo "$*" >> /var/log/systemctl
+running() { [ -e /var/lib/truenorth/lock ] && kill -0 "$(cat /var/lib/truenorth/lock)" 2> /dev/null; }
+case "$*" in
+*is-enabled*) echo enabled ;;
+*is-active*) running ;;
+*--signal=USR2*truenorth.service) kill -USR2 "$(cat /var/lib/truenorth/lock)" ;;
+*stop*truenorth.service)
+    kill -TERM "$(cat /var/lib/truenorth/lock)"
+    while running; do sleep 0.1; done
+    ;;
+esac
+"#;
 
 /// A Debian in a folder, and a network namespace for what runs in it.
 struct Debian {
@@ -62,7 +78,10 @@ impl Debian {
         command.args(["netns", "exec", &self.namespace, "unshare", "--mount", "sh", "-ec"]);
         command.arg("mount -t proc proc \"$0/proc\"; exec chroot \"$0\" /bin/sh -ec \"$1\"");
         command.arg(self.folder.path()).arg(script);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("DEBIAN_FRONTEND", "noninteractive");
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("DEBIAN_FRONTEND", "noninteractive");
         command
     }
 
@@ -77,6 +96,21 @@ impl Debian {
         let mut dig = Command::new("ip");
         dig.args(["netns", "exec", &self.namespace, "dig", "-r", "+short"]).args(ADDRESS.split_whitespace());
         succeeded(dig.args(words.split_whitespace()).output().unwrap())
+    }
+
+    /// Puts a systemctl there, and lets it look as if systemd ran.
+    fn play_systemd(&self) {
+        // In /usr/bin, `deb-systemd-helper` would leave the links of the unit to it.
+        let path = self.path("usr/local/bin/systemctl");
+        fs::write(&path, SYSTEMCTL).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::create_dir_all(self.path("run/systemd/system")).unwrap();
+    }
+
+    /// True if the scripts of the package have asked systemd to do this to the unit.
+    fn asked_systemd_to(&self, verb: &str) -> bool {
+        let asked = fs::read_to_string(self.path("var/log/systemctl")).unwrap_or_default();
+        asked.lines().any(|line| line.contains("truenorth.service") && line.split_whitespace().any(|word| word == verb))
     }
 
     /// Installs a package.
@@ -194,9 +228,11 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
     };
     let packages = tempfile::tempdir().unwrap();
     let [first, second] = ["1.0.0-1", "1.0.1-1"].map(|version| package(version, packages.path()));
+    debian.play_systemd();
     let before = debian.contents();
 
     debian.install(&first);
+    assert!(debian.asked_systemd_to("start") && !debian.asked_systemd_to("kill"));
     assert!(debian.run("truenorth --version").starts_with(concat!("truenorth ", env!("CARGO_PKG_VERSION"))));
     let user = debian.run("getent passwd truenorth");
     assert!(user.contains(":/nonexistent:") && user.trim().ends_with("nologin"), "{user}");
@@ -233,14 +269,14 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
     debian.install(&second);
     assert!(debian.run("dpkg-query --show truenorth").contains("1.0.1-1"));
     assert!(debian.run("cat /etc/truenorth/truenorth.toml").contains("max_source_v4 = 20 "));
-    assert_eq!(debian.dig("www.gslb.example.com"), "192.0.2.80\n");
-    node.signal("USR2");
-    assert_eq!(node.wait().code(), Some(0));
+    assert!(debian.asked_systemd_to("kill"));
+    assert_eq!(node.wait().code(), Some(0), "the first process goes when the new one answers");
     let holder = Holder::of(&debian);
     assert_ne!(holder.0, node.pid());
     assert_eq!(debian.dig("www.gslb.example.com"), "192.0.2.80\n");
 
     debian.run("dpkg --remove truenorth");
+    assert!(debian.asked_systemd_to("stop") && !holder.signal("0"), "the process runs on");
     assert!(!debian.path("usr/bin/truenorth").exists());
     assert!(debian.path("etc/truenorth/truenorth.toml").exists(), "only a purge removes the configuration");
     drop(holder);

@@ -81,8 +81,11 @@ fn what_it_writes_is_checked_served_and_asked() {
     assert_eq!(node.dig("www.gslb.example.com +subnet=128.6.1.0/24").data(), ["127.0.0.2"]);
     assert_eq!(node.dig("www.gslb.example.com AAAA +subnet=128.6.1.0/24").data(), ["fd00::2"]);
     assert_eq!(node.dig("gslb.example.com NS").answer.len(), 2);
-    let (code, stdout, stderr) = told(&truenorth(folder.path(), "status").output().unwrap());
+    let (code, stdout, stderr) = told(&truenorth(folder.path(), "status --json").output().unwrap());
     assert_eq!(code, Some(0), "the commands do not reach the node: {stdout}{stderr}");
+    let status: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    let version = told(&truenorth(folder.path(), "--version").output().unwrap()).1;
+    assert_eq!(version.trim_end(), format!("truenorth {}", status["version"].as_str().unwrap()));
     assert_eq!(node.terminate().code(), Some(0));
 }
 
@@ -119,6 +122,9 @@ fn nothing_is_overwritten_and_another_zone_is_added() {
     let (code, _, stderr) = init(folder.path(), FLAGS);
     assert_eq!(code, Some(1));
     assert!(stderr.contains("zones/gslb.example.com.toml exists, and is not overwritten"), "{stderr}");
+
+    let (code, _, stderr) = init(folder.path(), &format!("{FLAGS} --listen 127.0.0.1:0"));
+    assert!(code == Some(2) && stderr.contains("--listen is for a new server file"), "{stderr}");
 
     let (code, stdout, stderr) = init(folder.path(), &FLAGS.replace("gslb.example.com", "shop.example.com"));
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
@@ -199,4 +205,19 @@ fn the_end_of_input_writes_nothing() {
     let (code, shown) = type_into(folder.path(), "", "gslb.example.com\n\u{4}");
     assert!(code == Some(1) && shown.contains("no answer for --nameserver; nothing was written"), "{code:?} {shown}");
     assert_eq!(paths(folder.path()), Vec::<String>::new());
+}
+
+#[test]
+fn the_readme_shows_the_dialogue_as_it_is() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, rest) = readme.split_once("$ truenorth init\n").expect("the dialogue");
+    let (dialogue, _) = rest.split_once("```").expect("it ends");
+    let (typed, told): (Vec<&str>, Vec<&str>) = dialogue.lines().partition(|line| line.starts_with("> "));
+    let keys: String = typed.iter().flat_map(|line| [&line[2..], "\n"]).collect();
+    let folder = folder();
+    let (code, shown) = type_into(folder.path(), "", &keys);
+    assert_eq!(code, Some(0), "{shown}");
+    for line in told {
+        assert!(shown.contains(line), "{line} is not told in:\n{shown}");
+    }
 }

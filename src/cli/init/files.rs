@@ -9,6 +9,10 @@ use super::answers::{Answers, Datacenter, Endpoints, Probe};
 /// The schemas of the Debian package, for editors.
 pub(super) const SCHEMAS: &str = "/usr/share/truenorth/schemas";
 
+/// The comment above addresses that only this machine can ask.
+const TRIAL: &str =
+    "# For now only this machine can ask. To serve the world, name the public addresses: [\"192.0.2.53:53\"]\n";
+
 /// The contents of a server file.
 pub(super) struct ServerFile<'a> {
     /// The addresses that it listens on.
@@ -26,12 +30,8 @@ impl ServerFile<'_> {
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
         let databases = geoip.map_or_else(String::new, |path| format!("\"{}\"", escape(&path.display().to_string())));
-        let to_serve = match self.listen.iter().all(|address| address.ip().is_loopback()) {
-            true => {
-                "# For now only this machine can ask. To serve the world, name the public addresses: [\"192.0.2.53:53\"]\n"
-            }
-            false => "",
-        };
+        let is_trial = self.listen.iter().all(|address| address.ip().is_loopback());
+        let to_serve = if is_trial { TRIAL } else { "" };
         format!(
             "{schema}# The server file. Paths are relative to its folder. `truenorth schema server` prints all keys.
 
@@ -84,8 +84,7 @@ ttl = 30    # TTL of steered answers in seconds
 "
         );
         for nameserver in nameservers {
-            let name =
-                nameserver.inside(origin).map_or_else(|| nameserver.absolute(origin), |inside| inside.to_owned());
+            let name = nameserver.inside(origin).map_or_else(|| nameserver.absolute(origin), str::to_owned);
             let _ = writeln!(text, "{} = [{}]", key(&name), list(&nameserver.addresses));
         }
         if nameservers.len() > 1 {

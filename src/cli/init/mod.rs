@@ -109,20 +109,21 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// Writes the files, and returns what to do next.
 fn init(arguments: &Arguments, input: Option<&mut dyn BufRead>) -> Result<String, Refusal> {
     let server_path = arguments.config.path();
-    let place = Place::of(&server_path)?;
+    let destination = Destination::of(&server_path)?;
+    destination.check(arguments, &server_path)?;
     let is_free = |origin: &Origin| {
         let taken = ["toml", "zone"]
-            .map(|ending| place.zones.join(format!("{origin}.{ending}")))
+            .map(|ending| destination.zones.join(format!("{origin}.{ending}")))
             .into_iter()
             .find(|path| is_there(path));
         taken.map_or(Ok(()), |path| Err(format!("{} exists, and is not overwritten", path.display())))
     };
     let answers = questions::answer(arguments, input, is_free)?;
-    let zone_path = place.zones.join(format!("{}.toml", answers.origin));
+    let zone_path = destination.zones.join(format!("{}.toml", answers.origin));
     let schemas = Path::new(SCHEMAS).exists();
     let mut written = Written::default();
-    let mut located = place.located;
-    if place.is_new {
+    let mut located = destination.located;
+    if destination.is_new {
         let listen = listen(arguments, &answers);
         let geoip = database(arguments);
         located = geoip.is_some();
@@ -139,13 +140,13 @@ fn init(arguments: &Arguments, input: Option<&mut dyn BufRead>) -> Result<String
         })?;
     super::print_faults(&warnings);
     let listen = server.listen.dns;
-    let next = Next { arguments, answers: &answers, server: &server_path, listen: &listen, is_new: place.is_new };
+    let next = Next { arguments, answers: &answers, server: &server_path, listen: &listen, is_new: destination.is_new };
     let files: Vec<String> = written.files.iter().map(|path| path.display().to_string()).collect();
     Ok(format!("wrote {}\n\n{}\n\n{}", files.join(" and "), report::Summary::of(blueprint.world()), next.render()))
 }
 
 /// Where the files go.
-struct Place {
+struct Destination {
     /// The folder of the zones.
     zones: PathBuf,
     /// True if there is no server file yet.
@@ -154,7 +155,7 @@ struct Place {
     located: bool,
 }
 
-impl Place {
+impl Destination {
     /// Fails if there is a server file that cannot be loaded.
     fn of(server: &Path) -> Result<Self, Refusal> {
         if !is_there(server) {
@@ -163,6 +164,19 @@ impl Place {
         }
         let config = config::load(server, &Disk::new(), &|_| None).map_err(Refusal::Faulty)?;
         Ok(Self { zones: config.server.zones, is_new: false, located: !config.server.databases.is_empty() })
+    }
+
+    /// Refuses flags for a new server file where there is one.
+    fn check(&self, arguments: &Arguments, server: &Path) -> Result<(), Refusal> {
+        let Arguments { listen, geoip, .. } = arguments;
+        let surplus = [("--listen", !listen.is_empty()), ("--geoip", geoip.is_some())];
+        match surplus.into_iter().find(|(_, is_given)| *is_given && !self.is_new) {
+            Some((flag, _)) => {
+                let why = format!("{flag} is for a new server file, and {} exists: edit it", server.display());
+                Err(Refusal::Usage(why))
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -175,10 +189,12 @@ fn listen(arguments: &Arguments, answers: &Answers) -> Vec<SocketAddr> {
     let is_here = |address: &SocketAddr| TcpListener::bind((address.ip(), 0)).is_ok();
     let addresses = answers.nameservers.iter().flat_map(|nameserver| &nameserver.addresses);
     let mine: Vec<SocketAddr> = addresses.map(|&address| (address, DNS_PORT).into()).filter(is_here).collect();
-    if mine.is_empty() {
-        return vec![(Ipv4Addr::LOCALHOST, TRIAL_PORT).into(), (Ipv6Addr::LOCALHOST, TRIAL_PORT).into()];
+    if !mine.is_empty() {
+        return mine;
     }
-    mine
+    let loopback = [(Ipv4Addr::LOCALHOST, TRIAL_PORT).into(), (Ipv6Addr::LOCALHOST, TRIAL_PORT).into()];
+    // A machine without IPv6 has no ::1.
+    loopback.into_iter().filter(|address: &SocketAddr| address.is_ipv4() || is_here(address)).collect()
 }
 
 /// The database of a new server file, by its absolute path: the file may be anywhere.

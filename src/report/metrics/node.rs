@@ -9,7 +9,7 @@ impl Metrics<'_> {
     pub(super) fn node_families(&self, out: &mut Exposition) {
         let world = self.snapshot.world();
         out.family("truenorth_node", Kind::Info, "The node and its version.", |samples| {
-            samples.push(&[("node", &world.node), ("version", env!("CARGO_PKG_VERSION"))], 1.0);
+            samples.push(&[("node", &world.node), ("version", env!("TRUENORTH_VERSION"))], 1.0);
         });
         self.configuration_families(out);
         let help = "Generation of the snapshot that queries are answered from. It starts at 1.";

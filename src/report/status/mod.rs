@@ -90,7 +90,7 @@ pub struct Traffic {
 pub struct Status {
     /// The node's name.
     pub node: String,
-    /// The version of the program.
+    /// The version of the program, with its commit if that is known.
     pub version: String,
     /// The present Unix time in seconds, to compare all other times with.
     pub time: u64,
@@ -255,7 +255,7 @@ impl Status {
         let (sums, datacenters) = sums(snapshot, &owners, totals);
         Self {
             node: world.node.to_string(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: env!("TRUENORTH_VERSION").to_owned(),
             time: when.unix_time,
             uptime: when.uptime.as_secs(),
             generation: snapshot.generation(),
