@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jsonschema::Validator;
+use proc_macro2::{TokenStream, TokenTree};
 use serde_json::{Map, Value};
 use truenorth::config::{self, Faults};
 
@@ -139,6 +140,56 @@ fn every_example_fits_its_schema() {
     let sample = root().join("truenorth.toml");
     schemas[SERVER].accepts("truenorth.toml", &fs::read_to_string(sample).unwrap());
     assert!(count > 40, "only {count} examples were found");
+}
+
+/// The texts in string literals of a Rust source.
+fn literals(tokens: TokenStream, found: &mut Vec<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Group(group) => literals(group.stream(), found),
+            TokenTree::Literal(literal) => {
+                let written = literal.to_string();
+                let bare = written.trim_start_matches('r').trim_matches('#');
+                let text = bare.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or_default();
+                if written.starts_with('r') {
+                    found.push(text.to_owned());
+                    continue;
+                }
+                // A backslash at the end of a line continues it. Other escapes are rare in configurations.
+                let lines: String = text.split("\\\n").map(str::trim_start).collect();
+                found.push(lines.replace("\\n", "\n").replace("\\\"", "\""));
+            }
+            TokenTree::Ident(_) | TokenTree::Punct(_) => {}
+        }
+    }
+}
+
+/// Whatever of the texts in the tests the decoder takes, the schema takes too.
+#[test]
+fn what_the_decoder_takes_the_schema_takes() {
+    let schemas = BTreeMap::from([SERVER, ZONE].map(|file| (file, of(file))));
+    let mut texts = Vec::new();
+    for path in [files(&root().join("tests"), "rs"), files(&root().join("src/config"), "rs")].concat() {
+        literals(fs::read_to_string(&path).unwrap().parse().unwrap(), &mut texts);
+    }
+    let mut taken = BTreeMap::from([(SERVER, 0), (ZONE, 0)]);
+    let mut refused = Vec::new();
+    texts.sort();
+    texts.dedup();
+    for text in texts.into_iter().filter(|text| text.contains(" = ") && text.parse::<toml::Table>().is_ok()) {
+        // Many are parts of a zone.
+        let zone = format!("{text}\n[nameservers]\nns1 = [\"192.0.2.53\"]\n");
+        for (file, text) in [(SERVER, &text), (ZONE, &text), (ZONE, &zone)] {
+            if text.parse::<toml::Table>().is_ok() && load_file(file, text).is_ok() {
+                let faults = schemas[file].faults(text);
+                refused.extend((!faults.is_empty()).then(|| format!("{file}: {faults:#?}\n{text}")));
+                *taken.get_mut(file).unwrap() += 1;
+            }
+        }
+    }
+    println!("{taken:?}");
+    assert!(refused.is_empty(), "the schema refuses {}", refused.join("\n\n"));
+    assert!(taken.values().all(|count| *count > 20), "too few texts were taken: {taken:?}");
 }
 
 /// `#:schema` in the samples leads to the schemas.
