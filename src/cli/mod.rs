@@ -5,6 +5,7 @@ mod assent;
 mod check;
 mod completions;
 mod config_file;
+mod database;
 mod demo;
 mod descriptors;
 mod diff;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
@@ -255,6 +256,13 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
          --endpoints fra=192.0.2.80 --check none",
     );
     assert!(init.starts_with("wrote /etc/truenorth/zones/gslb.example.com.toml\n"), "{init}");
+
+    // The demo finds the database of the package.
+    let mut demo = debian.command("exec truenorth demo").stdout(Stdio::piped()).spawn().unwrap();
+    let mut shown = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(shown.any(|line| line.contains("dig @127.0.0.1")), "the demo shows no commands to try");
+    demo.kill().unwrap();
+    demo.wait().unwrap();
 
     // What the unit does.
     debian.run("install -d -o truenorth -g truenorth -m 700 /var/lib/truenorth /run/truenorth");

@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tempfile::TempDir;
 
+use super::database;
 use super::log::{self, Log};
 use super::serve::{self, Node, ServeError, Signals};
 use crate::disk::Disk;
@@ -50,9 +51,9 @@ pub(super) struct Arguments {
     /// The port of the endpoints, on 127.10.0.10 and so on. Another one is used if it is taken
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
-    /// The GeoIP database that locates clients
-    #[arg(long, value_name = "FILE", default_value = "geoip/country.mmdb")]
-    geoip: PathBuf,
+    /// The GeoIP database that locates clients [default: the one that comes with truenorth]
+    #[arg(long, value_name = "FILE")]
+    geoip: Option<PathBuf>,
 }
 
 /// Plays until a signal says to stop. Returns exit code 1 if it never began.
@@ -84,7 +85,7 @@ struct Set {
 
 /// Starts the demo and prints the guide.
 async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
-    let geoip = find_geoip(&arguments.geoip)?;
+    let geoip = find_geoip(arguments.geoip.as_deref())?;
     let stage = Stage::open(arguments.http_port).await.map_err(|error| {
         ServeError::Other(format!("cannot play the endpoints on loopback addresses such as 127.10.0.10: {error}"))
     })?;
@@ -107,8 +108,9 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
 }
 
 /// The absolute path of the database. Fails with what can be done about it.
-fn find_geoip(path: &Path) -> Result<PathBuf, ServeError> {
-    Disk::new().canonicalize(path).map_err(|error| {
+fn find_geoip(given: Option<&Path>) -> Result<PathBuf, ServeError> {
+    let path = given.map(Path::to_owned).or_else(database::find).unwrap_or_else(|| database::PLACES[0].into());
+    Disk::new().canonicalize(&path).map_err(|error| {
         ServeError::Other(format!(
             "{}: {error}\nThe demo sends clients where they are, so it needs a GeoIP database. One comes with the sources: run \
              the demo at the\ntop of the repository, or name a file with --geoip FILE.",

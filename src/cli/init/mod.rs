@@ -41,9 +41,6 @@ const TRIAL_PORT: u16 = 5300;
 /// The folder of the zones beside a new server file.
 const ZONES: &str = "zones";
 
-/// Where a database may be: that of the Debian package, and that of the sources.
-const DATABASES: [&str; 2] = ["/usr/share/truenorth/country.mmdb", "geoip/country.mmdb"];
-
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The zone that is delegated to this server: gslb.example.com
@@ -199,8 +196,7 @@ fn listen(arguments: &Arguments, answers: &Answers) -> Vec<SocketAddr> {
 
 /// The database of a new server file, by its absolute path: the file may be anywhere.
 fn database(arguments: &Arguments) -> Option<PathBuf> {
-    let given = arguments.geoip.clone();
-    let found = given.or_else(|| DATABASES.iter().map(PathBuf::from).find(|path| is_there(path)))?;
+    let found = arguments.geoip.clone().or_else(super::database::find)?;
     Some(std::path::absolute(&found).unwrap_or(found))
 }
 
