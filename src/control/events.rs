@@ -11,7 +11,7 @@ use crate::health::{Kept, Outcome, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::overrides::Change;
 use crate::rollout;
-use crate::snapshot::{Blueprint, Remapped, Snapshot};
+use crate::snapshot::{Blueprint, HostChange, Remapped, Snapshot};
 use crate::watch::{FailStaticEvent, TargetId};
 
 /// Something that happened.
@@ -65,6 +65,8 @@ pub enum Effect {
     Report(Turn),
     /// Tell the operator that the node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
+    /// Tell the operator that the probes of a pool ask for another host than in the last run.
+    Rehosted(HostChange),
     /// Send the reporter the result of its report.
     Pushed(PushReply, Result<usize, PushRefusal>),
     /// Tell the operator that failback holds a pool back after it was down, or no longer does.

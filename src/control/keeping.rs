@@ -4,9 +4,11 @@
 //! minute, without a write for every probe. Changed rows are handed over together, at most once a second.
 //!
 //! A row is looked up by the target's fingerprint, or else by the fingerprint of its question. A monitor whose `fall`
-//! was edited while the node was down therefore continues with the known health.
+//! was edited while the node was down therefore continues with the known health. So does a target that asks for another
+//! host than before, if nothing asks for the old one any more: a name that came or went while the node was down says
+//! nothing about the endpoints.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::{Now, RecoveryStates};
@@ -79,7 +81,9 @@ pub(super) struct Keeping {
     /// The rows of the last run, by the question's fingerprint; of several, the worst. Cleared once a configuration is
     /// served.
     by_question: HashMap<u128, Kept>,
-    /// Since when the node distrusts its probes, by the means that it distrusts.
+    /// The keys of the same rows, by the fingerprint of the question without its host. Cleared at the same time.
+    by_hostless: HashMap<u128, Vec<u128>>,
+    /// When the node began to distrust its probes, by their means, until one of them is answered.
     fail_statics: HashMap<&'static str, Duration>,
     changed: Keep,
     handed_over: Duration,
@@ -88,24 +92,65 @@ pub(super) struct Keeping {
 impl Keeping {
     /// Takes in the rows of the last run.
     pub(super) fn restore(&mut self, kept: HashMap<u128, Kept>) {
-        for &row in kept.values() {
-            let worst = self.by_question.entry(row.question).or_insert(row);
+        for (&key, row) in &kept {
+            let worst = self.by_question.entry(row.question).or_insert_with(|| row.clone());
             if row.state == State::Down && worst.state != State::Down {
-                *worst = row;
+                *worst = row.clone();
             }
+            self.by_hostless.entry(row.hostless).or_default().push(key);
         }
         self.kept = kept;
     }
 
-    /// The kept health of a target, if it still counts.
-    pub(super) fn health(&self, watched: &Watched, now: Duration) -> Option<Health> {
+    /// The kept health of a target, if it still counts, and the host that was asked for when it was found. `present`
+    /// holds the fingerprints of all targets of the new configuration.
+    pub(super) fn health(
+        &mut self,
+        watched: &Watched,
+        present: &HashSet<u128>,
+        now: Duration,
+    ) -> Option<(Health, Box<str>)> {
         let kept = self.kept.get(&watched.fingerprint());
-        let kept = kept.or_else(|| self.by_question.get(&watched.question()))?;
+        let kept = kept.or_else(|| self.by_question.get(&watched.question()));
+        let kept = kept.or_else(|| self.under_another_host(watched, present))?.clone();
         let health = Health::kept(kept.state, kept.fell, kept.hold, &watched.target().monitor, now);
         // A row from the future means that the clock was wrong then or is wrong now.
         let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
         let is_held = kept.state == State::Down && health.held_until() > now;
-        (is_believed || is_held).then_some(health)
+        if !is_believed && !is_held {
+            return None;
+        }
+        let host = kept.host.clone();
+        self.copy(kept, watched, health);
+        Some((health, host))
+    }
+
+    /// The row of a target that differs from this one only in its host, and that the new configuration does not have;
+    /// of several, the worst.
+    fn under_another_host(&self, watched: &Watched, present: &HashSet<u128>) -> Option<&Kept> {
+        let keys = self.by_hostless.get(&watched.hostless())?.iter().filter(|key| !present.contains(key));
+        let rows = keys.filter_map(|key| self.kept.get(key)).filter(|row| row.hostless != 0);
+        // Of several that are equally bad, the same one on every run.
+        rows.min_by_key(|row| (row.state != State::Down, &row.host))
+    }
+
+    /// Takes in that a target continues with the health of another one. An outcome that contradicts the state is no
+    /// reason to forget the row: a hold has to outlive the process.
+    pub(super) fn carry(&mut self, from: &Watched, to: &Watched, health: Health, now: Duration) {
+        match self.kept.get(&from.fingerprint()).filter(|row| row.state == health.state()).cloned() {
+            Some(row) => self.copy(row, to, health),
+            None => self.observe(to, health, now),
+        }
+    }
+
+    /// Gives a target the row of another one.
+    fn copy(&mut self, row: Kept, to: &Watched, health: Health) {
+        let (question, hostless, host) = (to.question(), to.hostless(), to.target().host.clone());
+        let kept = Kept { hold: health.hold(), question, hostless, host, ..row };
+        if self.kept.get(&to.fingerprint()) != Some(&kept) {
+            self.kept.insert(to.fingerprint(), kept.clone());
+            self.changed.health.insert(to.fingerprint(), Some(kept));
+        }
     }
 
     /// Takes in the health of a target after a probe.
@@ -120,14 +165,16 @@ impl Keeping {
             return;
         }
         let fell = if state == State::Down { health.last_up() } else { Duration::ZERO };
-        let kept = Kept { state, confirmed: now, fell, hold, question: watched.question() };
-        self.kept.insert(fingerprint, kept);
+        let (question, hostless, host) = (watched.question(), watched.hostless(), watched.target().host.clone());
+        let kept = Kept { state, confirmed: now, fell, hold, question, hostless, host };
+        self.kept.insert(fingerprint, kept.clone());
         self.changed.health.insert(fingerprint, Some(kept));
     }
 
     /// Removes the rows of targets that are no longer watched, and rows that are too old.
     pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Watched>, now: Duration) {
         self.by_question.clear();
+        self.by_hostless.clear();
         let mut kept = HashMap::new();
         for fingerprint in watched.map(Watched::fingerprint) {
             if let Some(row) = self.kept.remove(&fingerprint) {
@@ -149,7 +196,7 @@ impl Keeping {
     }
 
     /// Takes in the recovery states of the last run and returns the fail-static part: the means that the node
-    /// distrusts, each with its beginning.
+    /// distrusted and by which nothing was heard since, each with its beginning.
     pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
         let kept_of = |means| match kept.get(fail_static_key(means)) {
             Some(&RecoveryState::FailStatic(since)) => Some((means, since)),
@@ -160,7 +207,7 @@ impl Keeping {
         fail_statics
     }
 
-    /// Takes in since when the node distrusts these means; `None` if it does not.
+    /// Takes in when the node began to distrust these means; `None` if it never did, or something was heard since.
     pub(super) fn note_fail_static(&mut self, means: Means, since: Option<Duration>) {
         let key = fail_static_key(means);
         if self.fail_statics.get(key).copied() == since {

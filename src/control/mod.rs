@@ -158,7 +158,7 @@ impl Control {
                 }
                 self.ramps.restore(kept);
             }
-            Event::Adopt(blueprint) => self.prepare(blueprint, now),
+            Event::Adopt(blueprint) => effects.extend(self.prepare(blueprint, now).into_iter().map(Effect::Rehosted)),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
                 self.count_outcome(target, &outcome);

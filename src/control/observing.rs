@@ -15,6 +15,9 @@ impl Control {
         let observed = self.watch.observe(target, seen, now, datacenters);
         self.await_no_longer(target);
         let Some(Observed { transition, fail_static }) = observed else { return };
+        if !seen.may_be_ours() {
+            self.note_fail_statics();
+        }
         self.follow(target, from, transition, seen, now, effects);
         if let Some(fail_static) = fail_static {
             self.tell_fail_static(fail_static, now, effects);
@@ -95,6 +98,13 @@ impl Control {
         }
     }
 
+    /// Keeps when fail-static began, until something answers: a node that is restarted in between begins no new one.
+    pub(super) fn note_fail_statics(&mut self) {
+        for (means, since) in self.watch.unanswered_since() {
+            self.keeping.note_fail_static(means, since);
+        }
+    }
+
     /// Publishes and reports that endpoints keep their last states, or no longer do.
     pub(super) fn tell_fail_static(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
@@ -105,9 +115,7 @@ impl Control {
             FailStaticEvent::Began { restored, .. } => restored.clone(),
             FailStaticEvent::Resumed | FailStaticEvent::Answered(_) | FailStaticEvent::Ended => Vec::new(),
         };
-        for (means, since) in self.watch.fail_static_since() {
-            self.keeping.note_fail_static(means, since);
-        }
+        self.note_fail_statics();
         if let Some(serving) = &self.serving {
             let restored = restored.iter().flat_map(|restored| serving.dependents.pools(restored.target));
             self.ramps.forgive(restored.copied());

@@ -300,6 +300,7 @@ mod tests {
                     | Effect::Keep(_)
                     | Effect::Stop(_)
                     | Effect::FailStatic(_)
+                    | Effect::Rehosted(_)
                     | Effect::Pushed(..) => {}
                     // Nothing is rolled out here.
                     Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),

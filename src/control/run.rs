@@ -315,6 +315,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     report_fail_static(&fail_static);
                     untold.push(NodeEvent::FailStatic(fail_static));
                 }
+                Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => kept.extend(rows),

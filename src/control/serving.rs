@@ -1,7 +1,7 @@
 //! The configuration that is served and the one that is next: how one replaces the other, and when changes are
 //! published.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +13,8 @@ use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
 use crate::health::{Health, LastProbe, State};
 use crate::overrides::OverrideStore;
-use crate::snapshot::{Blueprint, Dirty, EndpointState, PoolId, Rehosted, Snapshot, World, WorldState};
-use crate::watch::{TargetId, Watch};
+use crate::snapshot::{Blueprint, Dirty, EndpointState, HostChange, PoolId, Rehosted, Snapshot, World, WorldState};
+use crate::watch::{TargetId, Watch, Watched};
 
 /// The snapshot that queries are answered from, and what belongs to it.
 #[derive(Debug)]
@@ -39,7 +39,9 @@ pub(super) struct Next {
 }
 
 impl Control {
-    pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
+    /// Takes in a configuration that is to be served next. Returns the pools whose probes ask for another host than in the
+    /// last run, and keep the states that it found.
+    pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) -> Vec<HostChange> {
         let (dependents, mut carried) = Dependents::watched(blueprint.world(), &mut self.watch, now);
         for (from, to) in self.rehosted(blueprint.world()) {
             if self.watch.carry(from, to, now) {
@@ -48,17 +50,27 @@ impl Control {
         }
         for (id, from) in carried {
             if let Some(last_probe) = self.last_probes.get(from).cloned()
-                && let Some(watched) = self.watch.target(id)
+                && let (Some(before), Some(watched)) = (self.watch.target(from), self.watch.target(id))
             {
                 let health = self.watch.health(id);
-                self.keeping.observe(watched, health, now);
+                self.keeping.carry(before, watched, health, now);
                 self.last_probes.insert(id, LastProbe { health, ..last_probe });
             }
         }
+        let present = dependents.targets().filter_map(|id| self.watch.target(id).map(Watched::fingerprint)).collect();
+        let mut hosts = BTreeMap::<PoolId, HostChange>::new();
         for id in dependents.targets() {
             if self.watch.health(id) == Health::UNKNOWN
-                && let Some(health) = self.watch.target(id).and_then(|watched| self.keeping.health(watched, now))
+                && let Some(watched) = self.watch.target(id)
+                && let Some((health, host)) = self.keeping.health(watched, &present, now)
             {
+                // A row of an earlier version does not tell the host.
+                if host != watched.target().host && !host.is_empty() {
+                    for &pool in dependents.pools(id) {
+                        let name = || HostChange::new(&blueprint.world().pools[pool.index()].name);
+                        hosts.entry(pool).or_insert_with(name).add(&host, &watched.target().host);
+                    }
+                }
                 self.watch.restore(id, health);
                 self.note(id, health, None, now);
             }
@@ -68,6 +80,7 @@ impl Control {
         };
         let unprobed = dependents.targets().filter(is_unprobed).collect();
         self.next = Some(Next { blueprint, dependents, unprobed, deadline: now + FIRST_ROUND });
+        hosts.into_values().collect()
     }
 
     /// The targets that ask for another host than in the served configuration, each after the one that it continues;
@@ -110,9 +123,7 @@ impl Control {
         effects.extend(stopped.into_iter().map(Effect::Stop));
         let resumed = self.watch.set_hold(world.probing.hold, now);
         effects.extend(resumed.map(Effect::FailStatic));
-        for (means, since) in self.watch.fail_static_since() {
-            self.keeping.note_fail_static(means, since);
-        }
+        self.note_fail_statics();
         self.latency.adopt(&blueprint);
         self.last_probes.retain(|id, _| dependents.hold(id));
         self.keeping.retain(dependents.targets().filter_map(|id| self.watch.target(id)), now);

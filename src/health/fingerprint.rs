@@ -38,16 +38,27 @@ impl Target {
         self.identify_question().finish()
     }
 
+    /// The same without the host that is asked for: the same for targets that differ in it too.
+    pub fn hostless_fingerprint(&self) -> u128 {
+        let mut identity = self.identify_address();
+        identity.check(&self.monitor.check);
+        identity.finish()
+    }
+
     fn identify_question(&self) -> Identity {
+        let mut identity = self.identify_address();
+        identity.text(&self.host);
+        identity.check(&self.monitor.check);
+        identity
+    }
+
+    fn identify_address(&self) -> Identity {
         let mut identity = Identity(SipHasher24::new_with_key(KEY));
-        let Self { address, host, monitor } = self;
-        match address.ip() {
+        match self.address.ip() {
             IpAddr::V4(ip) => identity.octets(&ip.octets()),
             IpAddr::V6(ip) => identity.octets(&ip.octets()),
         }
-        identity.number(u64::from(address.port()));
-        identity.text(host);
-        identity.check(&monitor.check);
+        identity.number(u64::from(self.address.port()));
         identity
     }
 }
@@ -267,6 +278,13 @@ mod tests {
             target("192.0.2.1:0", monitor).question_fingerprint()
         };
         assert_eq!(question(5), question(6));
+        // Without the host it does not depend on the host either.
+        let hosted = |host: &str| {
+            let target = Target { host: host.into(), ..target("192.0.2.1:0", Monitor::new(Check::Icmp, 0)) };
+            (target.question_fingerprint(), target.hostless_fingerprint())
+        };
+        let (one, other) = (hosted("a"), hosted("b"));
+        assert!(one.0 != other.0 && one.1 == other.1);
     }
 
     #[test]

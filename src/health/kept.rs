@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::State;
 
 /// A target's health as it is kept for the next run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
     /// The state.
     pub state: State,
@@ -17,6 +17,10 @@ pub struct Kept {
     pub hold: Option<KeptHold>,
     /// [`Target::question_fingerprint`]; 0 if it is not known.
     pub question: u128,
+    /// [`Target::hostless_fingerprint`]; 0 if it is not known.
+    pub hostless: u128,
+    /// The host that its probes asked for; empty if it is not known.
+    pub host: Box<str>,
 }
 
 /// The kept hold of an endpoint that flaps. Times are since the Unix epoch.

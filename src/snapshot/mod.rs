@@ -49,7 +49,7 @@ pub use odds::Shares;
 pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
-pub use rehosted::Rehosted;
+pub use rehosted::{HostChange, Rehosted};
 pub use rollouts::RolledOut;
 pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
 pub use world::{

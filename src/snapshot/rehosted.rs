@@ -2,7 +2,8 @@
 //!
 //! A monitor without `host` asks for the name that uses the pool, so a name that comes or goes changes what is asked.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::net::SocketAddr;
 
 use super::world::{PoolSpec, World};
@@ -17,6 +18,48 @@ pub struct Rehosted<'a> {
     pub before: &'a Target,
     /// The target now, which the pool did not have.
     pub after: &'a Target,
+}
+
+/// Most hosts that a message names. It counts the others.
+const MOST_HOSTS: usize = 4;
+
+/// The hosts that the probes of a pool ask for now, and those that they asked for before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostChange {
+    pool: Box<str>,
+    before: BTreeSet<Box<str>>,
+    after: BTreeSet<Box<str>>,
+}
+
+impl HostChange {
+    /// A pool without a change so far.
+    pub fn new(pool: &str) -> Self {
+        Self { pool: pool.into(), before: BTreeSet::new(), after: BTreeSet::new() }
+    }
+
+    /// Adds a probe that asked for one host and now asks for another one.
+    pub fn add(&mut self, before: &str, after: &str) {
+        self.before.insert(before.into());
+        self.after.insert(after.into());
+    }
+}
+
+impl fmt::Display for HostChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pool, before, after } = self;
+        let [before, after] = [before, after].map(list);
+        write!(
+            f,
+            "probes of pool `{pool}` now ask for the host {after} instead of {before}; its endpoints keep their states \
+             until these probes confirm others"
+        )
+    }
+}
+
+fn list(hosts: &BTreeSet<Box<str>>) -> String {
+    let listed: Vec<&str> = hosts.iter().map(|host| &**host).take(MOST_HOSTS).collect();
+    let listed = listed.join(", ");
+    if hosts.len() > MOST_HOSTS { format!("{listed} and {} more", hosts.len() - MOST_HOSTS) } else { listed }
 }
 
 impl World {

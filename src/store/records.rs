@@ -147,6 +147,12 @@ pub struct HealthRecord {
     /// The fingerprint of the probe's question, in hexadecimal digits.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     question: String,
+    /// The fingerprint of the question without its host, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    hostless: String,
+    /// The host that its probes asked for.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    host: Box<str>,
 }
 
 /// The hold-down of a target that went down. Times are Unix milliseconds.
@@ -171,14 +177,15 @@ impl HealthRecord {
             risen: risen.as_millis() as u64,
             doublings,
         });
-        let question = format!("{:x}", kept.question);
+        let [question, hostless] = [kept.question, kept.hostless].map(|fingerprint| format!("{fingerprint:x}"));
         let (confirmed, fell) = (kept.confirmed.as_secs(), kept.fell.as_millis() as u64);
-        Some(Self { share: share.thousandths(), drained, confirmed, fell, hold, question })
+        Some(Self { share: share.thousandths(), drained, confirmed, fell, hold, question, hostless, host: kept.host })
     }
 }
 
 impl From<HealthRecord> for Kept {
-    fn from(HealthRecord { share, drained, confirmed, fell, hold, question }: HealthRecord) -> Self {
+    fn from(record: HealthRecord) -> Self {
+        let HealthRecord { share, drained, confirmed, fell, hold, question, hostless, host } = record;
         let state = match Share::from_thousandths(share) {
             Share::NONE if !drained => State::Down,
             Share::FULL => State::Up,
@@ -189,9 +196,9 @@ impl From<HealthRecord> for Kept {
             risen: Duration::from_millis(risen),
             doublings,
         });
-        let question = u128::from_str_radix(&question, 16).unwrap_or_default();
+        let [question, hostless] = [question, hostless].map(|text| u128::from_str_radix(&text, 16).unwrap_or_default());
         let (confirmed, fell) = (Duration::from_secs(confirmed), Duration::from_millis(fell));
-        Self { state, confirmed, fell, hold, question }
+        Self { state, confirmed, fell, hold, question, hostless, host }
     }
 }
 
@@ -221,6 +228,19 @@ mod tests {
         assert_eq!(OverrideRecord::new(&Override { id: OverrideId::Window(1), ..item }), None);
     }
 
+    fn kept() -> Kept {
+        let (confirmed, fell) = (Duration::from_secs(1_790_000_000), Duration::ZERO);
+        Kept {
+            state: State::Up,
+            confirmed,
+            fell,
+            hold: None,
+            question: u128::MAX,
+            hostless: 7,
+            host: "a.example".into(),
+        }
+    }
+
     #[test]
     fn a_state_comes_back_as_it_was() {
         let (confirmed, until) = (Duration::from_secs(1_790_000_000), Duration::from_millis(1_790_000_060_500));
@@ -228,11 +248,10 @@ mod tests {
         let states =
             [State::Up, State::Down, State::Degraded(Share::from_thousandths(250)), State::Degraded(Share::NONE)];
         for (state, hold) in states.into_iter().flat_map(|state| [(state, None), (state, held)]) {
-            let kept = Kept { state, confirmed, fell: confirmed, hold, question: u128::MAX };
-            assert_eq!(HealthRecord::new(kept).map(Kept::from), Some(kept));
+            let kept = Kept { state, confirmed, fell: confirmed, hold, ..kept() };
+            assert_eq!(HealthRecord::new(kept.clone()).map(Kept::from), Some(kept));
         }
-        let unknown = Kept { state: State::Unknown, confirmed, fell: Duration::ZERO, hold: None, question: 0 };
-        assert_eq!(HealthRecord::new(unknown), None);
+        assert_eq!(HealthRecord::new(Kept { state: State::Unknown, ..kept() }), None);
     }
 
     #[test]
@@ -241,7 +260,7 @@ mod tests {
         let confirmed = Duration::from_secs(1_790_000_000);
         assert_eq!(
             Kept::from(record),
-            Kept { state: State::Down, confirmed, fell: Duration::ZERO, hold: None, question: 0 }
+            Kept { state: State::Down, confirmed, question: 0, hostless: 0, host: "".into(), ..kept() }
         );
     }
 

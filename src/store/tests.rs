@@ -95,6 +95,8 @@ fn what_is_written_is_there_when_the_folder_is_opened_again() {
             fell: Duration::ZERO,
             hold: None,
             question: 0,
+            hostless: 0,
+            host: "".into(),
         })
         .unwrap(),
     );

@@ -18,8 +18,8 @@
 //! Endpoints are counted by address: an endpoint with several probes counts once, and so does a machine in several
 //! pools. Targets that did not answer before do not count. Targets that failed long ago are no longer suspects: they
 //! are dead. No target that answers is left when fail-static ends with its time, so it cannot begin again before
-//! targets have answered. It outlives the process: a node that is restarted during fail-static continues with it, and
-//! begins no new one.
+//! targets have answered. It outlives the process: a node that is restarted during fail-static continues with it. One
+//! that is restarted after it, before anything answered, begins no new one.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -41,7 +41,9 @@ pub(super) struct FailStatic {
     /// The longest time that fail-static lasts; zero disables it. `None` before the first configuration.
     hold: Option<Duration>,
     began: Option<Duration>,
-    /// True if the node was restarted during fail-static. The kept states of targets then do not count as answers.
+    /// When it began last, until something answers: it may be over by then.
+    unanswered_since: Option<Duration>,
+    /// True if the node was restarted before anything answered. The kept states of targets then do not count as answers.
     resumed: bool,
     /// Targets whose latest outcome is an answer.
     answering: TargetMap<()>,
@@ -81,15 +83,16 @@ impl FailStatic {
         is_first && self.is_on()
     }
 
-    /// Continues the fail-static during which an earlier run ended.
+    /// Continues the fail-static during which an earlier run ended, or after which nothing answered until it ended.
     pub(super) fn resume(&mut self, began: Duration) {
         self.began = Some(began);
+        self.unanswered_since = Some(began);
         self.resumed = true;
     }
 
-    /// Since when the node distrusts its probes; `None` while it trusts them.
-    pub(super) fn began(&self) -> Option<Duration> {
-        self.began
+    /// When fail-static began last; `None` if it never did, or something answered since.
+    pub(super) fn unanswered_since(&self) -> Option<Duration> {
+        self.unanswered_since
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -136,6 +139,7 @@ impl FailStatic {
             self.answering.insert(target, ());
         }
         self.suspects.clear();
+        self.unanswered_since = None;
         true
     }
 
@@ -181,6 +185,7 @@ impl FailStatic {
             return None;
         }
         self.began = Some(now);
+        self.unanswered_since = Some(now);
         let suspects = std::mem::take(&mut self.suspects);
         Some(Held { suspects, endpoints: machines.len(), datacenters: places.len() })
     }

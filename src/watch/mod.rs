@@ -100,16 +100,17 @@ impl Watch {
         goes_on.contains(&true).then_some(FailStaticEvent::Resumed)
     }
 
-    /// Continues the fail-static of these means that began at `began`, and during which an earlier run ended.
+    /// Continues the fail-static of these means that began at `began`. An earlier run ended during it, or before anything
+    /// was heard again.
     pub fn resume_fail_static(&mut self, of: Means, began: Duration) {
         if let Some(place) = FAIL_STATIC_MEANS.iter().position(|&means| means == of) {
             self.fail_statics[place].resume(began);
         }
     }
 
-    /// Since when the node distrusts each of its means; `None` while it trusts them.
-    pub fn fail_static_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
-        FAIL_STATIC_MEANS.into_iter().zip(&self.fail_statics).map(|(means, fail_static)| (means, fail_static.began()))
+    /// When the node began to distrust each of its means; `None` if it never did, or something was heard since.
+    pub fn unanswered_since(&self) -> impl Iterator<Item = (Means, Option<Duration>)> {
+        FAIL_STATIC_MEANS.into_iter().zip(self.fail_statics.each_ref().map(FailStatic::unanswered_since))
     }
 
     /// Watches these targets and returns their ids, in order. The first probes of new ones are scheduled soon. A target

@@ -34,12 +34,14 @@ pub struct Watched {
     target: Arc<Target>,
     fingerprint: u128,
     question: u128,
+    hostless: u128,
 }
 
 impl Watched {
     /// A target that will be watched.
     pub fn new(target: Arc<Target>) -> Self {
-        Self { fingerprint: target.fingerprint(), question: target.question_fingerprint(), target }
+        let (fingerprint, question) = (target.fingerprint(), target.question_fingerprint());
+        Self { fingerprint, question, hostless: target.hostless_fingerprint(), target }
     }
 
     /// The target.
@@ -55,6 +57,11 @@ impl Watched {
     /// The target's [`Target::question_fingerprint`].
     pub fn question(&self) -> u128 {
         self.question
+    }
+
+    /// The target's [`Target::hostless_fingerprint`].
+    pub fn hostless(&self) -> u128 {
+        self.hostless
     }
 }
 

@@ -1,6 +1,6 @@
 //! The files of a node: read at the start, watched for changes, and read again.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,17 +19,13 @@ use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching};
 use crate::control::DynamicTxt;
 use crate::counters::{NodeCounters, Traffic};
 use crate::disk::{Disk, Reads};
-use crate::health::Target;
 use crate::name::Name;
 use crate::report::{Summary, Tallies};
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::snapshot::{Blueprint, HostChange, Snapshot};
 use crate::store::{Batch, Store};
 
 /// Most lost zones that a message names. It counts the others.
 const MOST_LOST: usize = 20;
-
-/// Most hosts of probes that a message names. It counts the others.
-const MOST_HOSTS: usize = 4;
 
 /// The inputs and outputs of a reload.
 pub(super) struct Files {
@@ -161,27 +157,15 @@ impl Files {
 pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
     let rehosted = loaded.blueprint.world().rehosted(previous.world());
     let warnings = rehosted.chunk_by(|one, other| std::ptr::eq(one.pool, other.pool)).map(|probes| {
-        let pool = &probes[0].pool.name;
-        let before = hosts(probes.iter().map(|probe| probe.before));
-        let after = hosts(probes.iter().map(|probe| probe.after));
-        let message = format!(
-            "probes of pool `{pool}` now ask for the host {after} instead of {before}; its endpoints keep their states \
-             until these probes confirm others"
-        );
+        let mut change = HostChange::new(&probes[0].pool.name);
+        probes.iter().for_each(|probe| change.add(&probe.before.host, &probe.after.host));
+        let message = change.to_string();
         let help = "without a `host` in its monitor, the names that use the pool decide";
         Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::ProbeHost) }.help(help)
     });
     let warnings: Vec<Fault> = warnings.collect();
     loaded.warnings.0.extend(warnings);
     loaded
-}
-
-/// The hosts of these probes, each once.
-fn hosts<'a>(targets: impl Iterator<Item = &'a Target>) -> String {
-    let hosts: BTreeSet<&str> = targets.map(|target| &*target.host).collect();
-    let listed: Vec<&str> = hosts.iter().copied().take(MOST_HOSTS).collect();
-    let listed = listed.join(", ");
-    if hosts.len() > MOST_HOSTS { format!("{listed} and {} more", hosts.len() - MOST_HOSTS) } else { listed }
 }
 
 impl Files {

@@ -53,7 +53,15 @@ fn a_survey_tells_since_when_and_what_was_seen() {
     // A target that an earlier run knew is in the survey before any outcome.
     let kept = HashMap::from([(
         target.fingerprint(),
-        Kept { state: State::Down, confirmed: scene.now, fell: Duration::ZERO, hold: None, question: 0 },
+        Kept {
+            state: State::Down,
+            confirmed: scene.now,
+            fell: Duration::ZERO,
+            hold: None,
+            question: 0,
+            hostless: 0,
+            host: "".into(),
+        },
     )]);
     let mut restarted = Scene::restarted(kept, scene.now);
     restarted.happen(Event::Adopt(blueprint(world(tcp(), &[&ADDRESSES]))));

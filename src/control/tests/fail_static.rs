@@ -212,7 +212,6 @@ fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
     scene.pass(until + ROUND * 4, |_| TIMED_OUT);
     assert_eq!(scene.fail_statics[1..], [FailStaticEvent::Ended]);
     assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
-    assert!(!scene.recovery_states.contains_key("network"));
 
     // The hold ended with an answer, or its time passed while the node was away: it does not go on, and no new one
     // begins.
@@ -229,6 +228,39 @@ fn a_restart_within_a_hold_goes_on_with_it_and_begins_no_new_one() {
         scene.pass(now + ROUND * 4, |_| TIMED_OUT);
         assert_eq!(scene.fail_statics.len(), usize::from(heard), "{:?}", scene.fail_statics);
     }
+}
+
+#[test]
+fn a_restart_after_a_hold_begins_no_new_one_before_something_answers() {
+    let mut before = Scene::serving(world(tcp(), SOME));
+    before.pass(at(30), |_| TIMED_OUT);
+    let until = before.control.survey().held_until.unwrap();
+    // The hold is over, but no endpoint is down yet: all of their kept states are still up.
+    before.pass(until + at(1), |_| TIMED_OUT);
+    assert!(
+        matches!(before.fail_statics[..], [FailStaticEvent::Began { .. }, FailStaticEvent::Ended]) && all_open(&before)
+    );
+    before.happen(Event::Stop);
+    let restarted = |before: &Scene| {
+        let mut scene = Scene::restarted(before.kept.clone(), before.now + at(1));
+        scene.happen(Event::Resume(before.recovery_states.clone()));
+        scene.happen(compile(world(tcp(), SOME)));
+        scene
+    };
+    let mut scene = restarted(&before);
+    scene.recovery_states = before.recovery_states.clone();
+    scene.pass(before.now + ROUND * 5, |_| TIMED_OUT);
+    assert!(scene.fail_statics.is_empty(), "{:?}", scene.fail_statics);
+    assert!(scene.open_in(0).is_empty() && scene.open_in(1).is_empty());
+    assert!(scene.recovery_states.contains_key("network"), "for the next restart");
+
+    // Once something answered, the next outage is another one, after a restart too.
+    scene.pass(scene.now + ROUND * 4, |_| WELL);
+    scene.happen(Event::Stop);
+    assert!(!scene.recovery_states.contains_key("network"));
+    let mut scene = restarted(&scene);
+    scene.pass(scene.now + ROUND * 4, |_| TIMED_OUT);
+    assert!(began(&scene) && all_open(&scene));
 }
 
 #[test]

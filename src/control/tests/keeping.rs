@@ -104,7 +104,7 @@ fn what_is_kept_and_told_has_the_time_of_the_clock_on_the_wall() {
         let near = |time: Duration| time <= wall && wall - time <= INTERVAL * 4;
         assert!(survey.last_probes.values().all(|last_probe| near(last_probe.since)), "{survey:?}");
         for (key, before) in scene.kept.clone() {
-            scene.kept.insert(key, kept.get(&key).copied().unwrap_or(before.timed(&|time| set.to_wall(time))));
+            scene.kept.insert(key, kept.get(&key).cloned().unwrap_or(before.timed(&|time| set.to_wall(time))));
         }
         let mut again = Scene::restarted(scene.kept, wall + at(1));
         again.happen(compile(world(Monitor { hold_down, ..tcp() }, &[&ADDRESSES])));
@@ -243,4 +243,66 @@ fn a_pool_with_another_host_takes_no_state_from_another_pool() {
     let generation = scene.serving.as_ref().unwrap().generation();
     scene.happen(compile(both));
     assert_eq!(scene.serving.as_ref().unwrap().generation(), generation, "the new pool is probed first");
+}
+
+#[test]
+fn another_host_at_a_restart_is_told_and_changes_no_state_until_its_probes_confirm_another() {
+    let mut before = Scene::serving(hosted("www.example.com"));
+    before.pass(at(30), but("127.0.0.2"));
+    before.happen(Event::Stop);
+    let mut scene = Scene::restarted(before.kept.clone(), at(31));
+    scene.happen(compile(hosted("192.0.2.1")));
+    assert_eq!(scene.open(), ["127.0.0.1"], "nobody is waited for");
+    let told = "probes of pool `web/0` now ask for the host 192.0.2.1 instead of www.example.com; its endpoints keep \
+                their states until these probes confirm others";
+    assert_eq!(scene.rehosted, [told]);
+    let fall = u32::from(tcp().fall.get());
+    scene.pass(at(31) + INTERVAL * (fall - 2), |_| REFUSED);
+    assert_eq!(scene.open(), ["127.0.0.1"], "one refusal is no fall");
+    scene.pass(at(31) + INTERVAL * (fall + 1), |_| REFUSED);
+    assert!(scene.open().is_empty());
+
+    // The next restart has its own rows.
+    scene.happen(Event::Stop);
+    let mut again = Scene::restarted(scene.kept, scene.now);
+    again.happen(compile(hosted("192.0.2.1")));
+    assert!(again.open().is_empty() && again.rehosted.is_empty(), "{:?}", again.rehosted);
+
+    // While something still asks for the old host, the new one is another endpoint.
+    let mut both = hosted("www.example.com");
+    let mut other = hosted("b.example.com").pools.remove(0);
+    Arc::make_mut(&mut other).name = "other".into();
+    both.pools.push(other);
+    let mut scene = Scene::restarted(before.kept, at(31));
+    scene.happen(compile(both));
+    assert!(scene.serving.is_none() && scene.rehosted.is_empty(), "the new one is probed first");
+}
+
+#[test]
+fn a_hold_outlives_a_restart_after_an_edit_too() {
+    let held = |rise: u8| Monitor { hold_down: at(3600), rise: rise.try_into().unwrap(), ..tcp() };
+    let serve = |rise| compile(world(held(rise), &[&ADDRESSES]));
+    let mut before = Scene::serving(world(held(2), &[&ADDRESSES]));
+    before.pass(at(60), but("127.0.0.2"));
+    assert_eq!(before.open(), ["127.0.0.1"]);
+    // Its probes succeed again, which contradicts the state and does not confirm it.
+    before.pass(at(120), |_| WELL);
+    before.happen(serve(3));
+    before.pass(at(130), |_| WELL);
+    before.happen(Event::Stop);
+    let mut scene = Scene::restarted(before.kept.clone(), at(140));
+    scene.happen(serve(3));
+    scene.pass(at(600), |_| WELL);
+    assert_eq!(scene.open(), ["127.0.0.1"], "edited before the restart");
+    // Edited while the node was down, and restarted once more.
+    let mut scene = Scene::restarted(before.kept, at(140));
+    scene.happen(serve(4));
+    scene.pass(at(200), |_| WELL);
+    scene.happen(Event::Stop);
+    let mut scene = Scene::restarted(scene.kept, at(210));
+    scene.happen(serve(4));
+    scene.pass(at(600), |_| WELL);
+    assert_eq!(scene.open(), ["127.0.0.1"], "edited during the restart");
+    scene.pass(at(60) + at(3600) + INTERVAL * 5, |_| WELL);
+    assert_eq!(scene.open(), ADDRESSES);
 }

@@ -107,6 +107,8 @@ struct Scene {
     /// Endpoints that several probes watch.
     whole_turns: Vec<(Vec<Box<str>>, State, State)>,
     fail_statics: Vec<FailStaticEvent>,
+    /// The warnings of probes that ask for another host than in the last run.
+    rehosted: Vec<String>,
     /// The rows that are kept for the next run.
     kept: HashMap<u128, Kept>,
     /// When rows were handed over to be kept.
@@ -137,6 +139,7 @@ impl Scene {
             turns: Vec::new(),
             whole_turns: Vec::new(),
             fail_statics: Vec::new(),
+            rehosted: Vec::new(),
             kept: HashMap::new(),
             kept_at: Vec::new(),
             rolled_out: Vec::new(),
@@ -183,6 +186,7 @@ impl Scene {
                 }
                 Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
                 Effect::FailStatic(fail_static) => self.fail_statics.push(fail_static),
+                Effect::Rehosted(change) => self.rehosted.push(change.to_string()),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
