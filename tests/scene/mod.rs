@@ -145,7 +145,7 @@ impl Scene {
         blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None));
         let worker =
-            Worker::new(Arc::new(Rotation::default())).counting(Tally::of_worker(tallies.traffic().clone(), 0));
+            Worker::new(Arc::new(Rotation::with_seed(1))).counting(Tally::of_worker(tallies.traffic().clone(), 0));
         Self {
             snapshot,
             worker,
