@@ -221,6 +221,11 @@ mod doh {
             (&dns(&format!("?dns={}", BASE64URL_NOPAD.encode(&response))), b"", 400),
             ("PUT /dns-query HTTP/1.1", &sound, 405),
             ("DELETE /dns-query HTTP/1.1", b"", 405),
+            ("OPTIONS /dns-query HTTP/1.1", b"", 405),
+            ("OPTIONS / HTTP/1.1", b"", 404),
+            ("OPTIONS * HTTP/1.1", b"", 501),
+            ("PROPFIND /dns-query HTTP/1.1", b"", 501),
+            ("CONNECT www.example.com:443 HTTP/1.1", b"", 501),
             ("POST /dns-query HTTP/1.1", &sound, 415),
             ("POST /dns-query HTTP/1.1\r\ncontent-type: application/json", &sound, 415),
             (

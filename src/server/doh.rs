@@ -35,6 +35,8 @@ pub(super) enum Rejection {
     NotFound,
     /// The method is not GET, HEAD or POST.
     Method,
+    /// The method is unknown, or is for servers and proxies as a whole.
+    NotImplemented,
     /// A GET request does not have exactly one `dns`, or its value is not base64url without padding.
     Variable,
     /// A POST request has another media type than [`MEDIA_TYPE`].
@@ -56,6 +58,7 @@ impl Rejection {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::Host | Self::Variable | Self::Cut | Self::NotAQuery => StatusCode::BAD_REQUEST,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -68,7 +71,7 @@ impl Rejection {
         match self {
             Self::Host => "one Host field is needed, with a name or an address\n",
             Self::NotFound => "DNS is served at /dns-query\n",
-            Self::Method => "GET and POST are served\n",
+            Self::Method | Self::NotImplemented => "GET and POST are served\n",
             Self::Variable => "one variable `dns` is needed: a message in base64url without padding\n",
             Self::MediaType => "a body of application/dns-message is needed\n",
             Self::TooLarge => "a message has 65535 octets at most\n",
@@ -95,6 +98,9 @@ impl Rejection {
 
 /// Returns the query of a request. [`check_host`] must have checked its `Host` before. Fails with the rejection.
 pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedResponder) -> Result<Bytes, Rejection> {
+    if !is_implemented(&request) {
+        return Err(Rejection::NotImplemented);
+    }
     if !is_path(request.uri().path()) {
         return Err(Rejection::NotFound);
     }
@@ -108,6 +114,18 @@ pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedRes
         0..HEADER_LENGTH => Err(Rejection::NotAQuery),
         HEADER_LENGTH..=MAX_MESSAGE => Ok(query),
         _ => Err(Rejection::TooLarge),
+    }
+}
+
+/// RFC 9110, section 9.1: an unrecognized or unimplemented method gets 501, whatever its target is. CONNECT and `OPTIONS *` have
+/// no path: CONNECT asks for a tunnel, and `*` means the server as a whole.
+fn is_implemented<B>(request: &Request<B>) -> bool {
+    match *request.method() {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::PATCH | Method::TRACE => {
+            true
+        }
+        Method::OPTIONS => request.uri().path() != "*",
+        _ => false,
     }
 }
 
@@ -243,6 +261,21 @@ mod tests {
             ["/", "/dns-query/", "/%2Fdns-query", "//dns-query", "/dns-query%2F", "/DNS-query", "/dns%-query", "*", ""]
         {
             assert!(!is_path(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn rfc9110_9_1_a_method_that_no_target_takes_is_not_implemented() {
+        let is_implemented = |method: &str, target: &str| {
+            super::is_implemented(&Request::builder().method(method).uri(target).body(()).unwrap())
+        };
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS"] {
+            assert!(is_implemented(method, "/dns-query") && is_implemented(method, "/"), "{method}");
+        }
+        for (method, target) in
+            [("OPTIONS", "*"), ("CONNECT", "example.com:443"), ("PROPFIND", "/dns-query"), ("get", "/dns-query")]
+        {
+            assert!(!is_implemented(method, target), "{method} {target}");
         }
     }
 
