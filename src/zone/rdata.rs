@@ -7,6 +7,12 @@ use std::borrow::Cow;
 
 use crate::wire::Rtype;
 
+/// Types with names that nothing but a comparison reads: they are never compressed, and lead to no addresses.
+const IPSECKEY: u16 = 45;
+const HIP: u16 = 55;
+const DSYNC: u16 = 66;
+const AMTRELAY: u16 = 260;
+
 /// A field of RDATA.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part {
@@ -18,7 +24,8 @@ pub(super) enum Part {
     Name,
 }
 
-/// Returns the fields of a type's RDATA up to its last domain name; none for types without names.
+/// Returns the fields of a type's RDATA up to its last domain name; none for types without names, and for those whose
+/// names only [`canonical`] reads.
 pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
     use Part::{Name, Octets, Text};
     match rtype.0 {
@@ -66,12 +73,29 @@ pub(super) fn name_length(octets: &[u8]) -> usize {
 pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
     let mut canonical = Cow::Borrowed(rdata);
     let mut at = 0;
-    for &part in parts(rtype) {
-        let (field, _) = split(part, &rdata[at..]);
+    let mut fold = |part| {
+        let (field, rest) = split(part, &rdata[at..]);
         if matches!(part, Part::Name) && field.iter().any(u8::is_ascii_uppercase) {
             canonical.to_mut()[at..at + field.len()].make_ascii_lowercase();
         }
         at += field.len();
+        !rest.is_empty()
+    };
+    match (rtype.0, rdata) {
+        // IPSECKEY (RFC 4025) and AMTRELAY (RFC 8777): the type of the gateway says that it is a name.
+        (IPSECKEY, [_, 3, _, ..]) => _ = fold(Part::Octets(3)) && fold(Part::Name),
+        (AMTRELAY, [_, 3 | 0x83, ..]) => _ = fold(Part::Octets(2)) && fold(Part::Name),
+        // DSYNC (RFC 9859).
+        (DSYNC, _) => _ = fold(Part::Octets(5)) && fold(Part::Name),
+        // HIP (RFC 8005): rendezvous servers follow the tag and the key, and fill the rest.
+        (HIP, [tag, _, high, low, ..]) => {
+            let before = 4 + usize::from(*tag) + usize::from(u16::from_be_bytes([*high, *low]));
+            let mut goes_on = fold(Part::Octets(before));
+            while goes_on {
+                goes_on = fold(Part::Name);
+            }
+        }
+        _ => parts(rtype).iter().for_each(|&part| _ = fold(part)),
     }
     canonical
 }
@@ -89,13 +113,29 @@ mod tests {
         assert_eq!(folded(35, b"ABCD\x01U\x03E2U\x02!A\x01R\x00"), b"ABCD\x01U\x03E2U\x02!A\x01r\x00");
         assert_eq!(folded(65, b"\x00\x01\x01T\x00\x00\x01\x00\x03\x02H2"), b"\x00\x01\x01t\x00\x00\x01\x00\x03\x02H2");
         assert_eq!(folded(46, b"ABCDEFGHIJKLMNOPQR\x01S\x00SIGNATURE"), b"ABCDEFGHIJKLMNOPQR\x01s\x00SIGNATURE");
+        assert_eq!(folded(66, b"ABCDE\x01T\x00"), b"ABCDE\x01t\x00");
+        assert_eq!(folded(45, b"A\x03C\x01G\x00KEY"), b"A\x03C\x01g\x00KEY");
+        assert_eq!(folded(45, b"A\x01CABCDKEY"), b"A\x01CABCDKEY", "an address is no name");
+        assert_eq!(folded(260, b"A\x83\x01R\x00"), b"A\x83\x01r\x00");
+        assert_eq!(folded(260, b"A\x82ABCDABCDABCDABCD"), b"A\x82ABCDABCDABCDABCD");
+        let (hip, lower) = (b"\x02A\x00\x03HTKEY\x01A\x00\x01B\x00", b"\x02A\x00\x03HTKEY\x01a\x00\x01b\x00");
+        assert_eq!(folded(55, hip), lower);
         assert_eq!(folded(16, b"\x03WwW"), b"\x03WwW", "text is text");
         assert_eq!(folded(65280, b"\x03WwW\x00"), b"\x03WwW\x00", "an unknown type (RFC 3597, section 6)");
     }
 
     #[test]
     fn what_is_cut_short_is_taken_as_far_as_it_goes() {
-        for (rtype, rdata) in [(15, &b"A"[..]), (35, b"ABCD\x09U"), (6, b"\x01A\x00"), (33, b"")] {
+        for (rtype, rdata) in [
+            (15, &b"A"[..]),
+            (35, b"ABCD\x09U"),
+            (6, b"\x01A\x00"),
+            (33, b""),
+            (45, b"A\x03C"),
+            (55, b"\xff\x01\xff\xffA"),
+            (55, b"\x01A\x00\x01TK\x09A"),
+            (260, b"A\x03"),
+        ] {
             assert_eq!(canonical(Rtype(rtype), rdata).len(), rdata.len());
         }
     }
