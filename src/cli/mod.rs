@@ -182,8 +182,8 @@ fn log_faults(faults: &Faults) {
         let label = if label.is_empty() { String::new() } else { format!(" ({label})") };
         let help = help.as_ref().map_or_else(String::new, |help| format!("; help: {help}"));
         match severity {
-            Severity::Error => error!("{at}{message}{label}{help}"),
-            Severity::Warning => warn!("{at}{message}{label}{help}"),
+            Severity::Error => error!("{}", Printable(format_args!("{at}{message}{label}{help}"))),
+            Severity::Warning => warn!("{}", Printable(format_args!("{at}{message}{label}{help}"))),
         }
     }
 }

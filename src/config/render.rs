@@ -1,4 +1,5 @@
-//! Draws faults as rustc does: the message, the line with the fault, a label under it, and a help.
+//! Draws faults as rustc does: the message, the line with the fault, a label under it, and a help. Names of files and
+//! what messages repeat of them control no terminal.
 
 use std::ops::Range;
 
@@ -6,6 +7,7 @@ use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Render
 
 use super::fault::{Fault, Faults, Severity};
 use super::source::{Place, Position, Source, floor_char_boundary};
+use crate::printable::Printable;
 
 /// Two places of one file that are at most this many octets apart are drawn in one picture. Drawing takes time in
 /// proportion to the text, so places that are farther apart get a picture each.
@@ -29,7 +31,7 @@ fn report(fault: &Fault) -> Group<'_> {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(fault.message.as_str()));
+    let mut group = Group::with_title(level.primary_title(Printable(&fault.message).to_string()));
     let mut marks: Vec<Mark<'_>> = Vec::new();
     if let Some(place) = &fault.place {
         marks.push(Mark { kind: AnnotationKind::Primary, place, label: &fault.label });
@@ -51,13 +53,13 @@ fn report(fault: &Fault) -> Group<'_> {
             }
             let (part, Position { line, column }) = (mark.part(), mark.place.start());
             let source = &mark.place.source;
-            let origin = Origin::path(source.path.to_string_lossy().into_owned()).line(line).char_column(column);
+            let origin = Origin::path(path(source)).line(line).char_column(column);
             let picture = Snippet::source(source.shown(part.clone())).line_start(line);
             group = group.element(origin).element(picture.annotation(mark.annotation(&part)));
         }
     }
     match &fault.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        Some(help) => group.element(Level::HELP.message(Printable(help).to_string())),
         None => group,
     }
 }
@@ -80,7 +82,7 @@ impl<'a> Mark<'a> {
     fn annotation(&self, part: &Range<usize>) -> Annotation<'a> {
         let (_, marked) = self.place.first_line();
         let annotation = self.kind.span(marked.start - part.start..marked.end.min(part.end) - part.start);
-        if self.label.is_empty() { annotation } else { annotation.label(self.label) }
+        if self.label.is_empty() { annotation } else { annotation.label(Printable(self.label).to_string()) }
     }
 
     /// The place and what is around it, as far as it is drawn of a long line.
@@ -96,5 +98,28 @@ impl<'a> Mark<'a> {
 /// Draws whole lines of a file.
 fn picture<'a>(source: &Source, part: Range<usize>) -> Snippet<'a, Annotation<'a>> {
     let line = source.line_number(part.start);
-    Snippet::source(source.shown(part)).line_start(line).path(source.path.to_string_lossy().into_owned())
+    Snippet::source(source.shown(part)).line_start(line).path(path(source))
+}
+
+fn path(source: &Source) -> String {
+    Printable(source.path.display()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn neither_a_file_nor_its_name_controls_a_terminal() {
+        for text in ["x\u{1b}[1m = 1", &format!("x\u{1b}[1m = {}", "1".repeat(ONE_PICTURE))] {
+            let source = Arc::new(Source::new("zones/\u{1b}[31m\u{202e}.toml", text));
+            let place = Place { source, span: 0..1 };
+            let fault = Fault::error(&place, "a\u{1b}[2J", "b\u{7}").related(&place, "c\r").help("d\u{9b}31m");
+            let drawn = Faults(vec![fault]).render(false);
+            assert!(drawn.contains(r"zones/\u{1b}[31m\u{202e}.toml:1:1"), "{drawn}");
+            assert!(!drawn.contains('\u{202e}') && !drawn.chars().any(|c| c.is_control() && c != '\n'), "{drawn:?}");
+        }
+    }
 }

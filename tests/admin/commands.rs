@@ -232,3 +232,24 @@ fn the_token_is_the_server_files() {
         assert!(ran.stderr.contains("a token is needed"), "{ran:?}");
     }
 }
+
+#[test]
+fn what_a_command_repeats_controls_no_terminal() {
+    let scene = Scene::plain();
+    for (words, told) in [
+        ("drain dc:\u{1b}[31mred", r"truenorth: nothing is named dc:\u{1b}[31mred"),
+        ("force-down pool:web\u{9b}1m\u{202e}", r"nothing is named pool:web\u{9b}1m\u{202e}"),
+        ("drain endpoint:\u{1b}[1m", r"nothing is named endpoint:\027[1m"),
+        ("open name:\u{1b}[1m.example.com", r"nothing is named name:\027[1m.example.com"),
+        ("explain www.example.com --client 192.0.2.1 --down dc:\u{7}", r"nothing is named dc:\u{7}"),
+        ("switch \u{1b}c.example.com web", r"\027c.example.com has no roll-out"),
+    ] {
+        let ran = scene.run(words);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{words:?}");
+        assert!(ran.stderr.contains(told), "{words:?}: {:?}", ran.stderr);
+        assert!(!ran.stderr.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{:?}", ran.stderr);
+    }
+    let ran = scene.run("drain pool:web --reason \u{1b}[2J\u{202e}");
+    assert!(ran.code == Some(0) && ran.stdout.contains(r"\u{1b}[2J\u{202e}"), "{ran:?}");
+    assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.stdout);
+}

@@ -405,3 +405,47 @@ fn a_receiver_that_sends_interim_responses_without_end_stops_nothing() {
     fra.stop_listening();
     node.log.wait_for("endpoint is down");
 }
+
+#[test]
+fn texts_from_outside_reach_receivers_without_control_characters() {
+    let (json, plain) = (Receiver::start(&[]), Receiver::start(&[]));
+    let zone = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[monitors.push]\ntype = \"push\"\nrise = 1\nfall = 1\n\
+                [pools.web]\nmonitor = \"push\"\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n\
+                [names.www]\npools = [\"web\"]\nsteer = []\n";
+    let server = format!(
+        "{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n\
+         [[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"override\"]\n\
+         [[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"override\"]\nbody = \"{{{{summary}}}}\"\n\
+         headers = {{ Content-Type = \"text/plain\" }}\n",
+        json.address, plain.address
+    );
+    let files = Files::new(&server, &[("example.com.toml", zone)]);
+    let mut node = files.serve();
+    let admin = node.wait_for_admin();
+    // An escape sequence of a terminal, a line of its own, and a mark that reverses the rest.
+    let reason = "a\u{1b}[31m\r\nb\u{202e}c";
+    let shown = r"a\u{1b}[31m\r\nb\u{202e}c";
+    let post = |path: &str, body: Value| {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut stream = TcpStream::connect(admin).unwrap();
+        stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+    };
+    post("/v1/reports", json!({ "endpoint": "192.0.2.1", "ok": false, "reason": reason }));
+    post("/v1/overrides", json!({ "mode": "drain", "target": "endpoint:192.0.2.2", "reason": reason, "who": reason }));
+    for event in ["endpoint", "override"] {
+        let (body, text) = (json.next(), plain.next().body);
+        assert_eq!(body.json()["event"], event);
+        assert!(body.json()["summary"].as_str().unwrap().contains(shown), "{}", body.body);
+        assert!(text.contains(shown), "{text:?}");
+        for body in [&body.body, &text] {
+            assert!(!body.contains(['\u{1b}', '\r', '\n', '\u{202e}']), "{body:?}");
+        }
+    }
+}
