@@ -41,8 +41,9 @@ pub(super) enum Needed {
 pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults) -> Option<Aggregate> {
     let place = table.place();
     let of = table.require("of", faults).map(|value| {
+        let before = faults.0.len();
         let names = value.each(faults, Value::string);
-        if names.len() < 2 {
+        if names.len() < 2 && !faults.has_errors_since(before) {
             let message = "an aggregate needs at least two monitors";
             faults.push(Fault::error(&value.place(), message, format!("{}", names.len())).code(Code::Monitor));
         }

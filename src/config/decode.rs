@@ -20,6 +20,7 @@ use super::meant;
 use super::secrets::is_secret;
 use super::source::{Place, Source};
 use super::suggest::{did_you_mean, list_of};
+use super::syntax;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -44,56 +45,8 @@ pub(super) fn read_document<T>(
     read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    // More faults in a broken line, or in a table that is given twice, follow from the first fault.
-    let (mut told_line, mut doubled) = (None, 0..0);
-    for error in &errors {
-        let end = source.text.len();
-        let place = Place { source: source.clone(), span: error.span().unwrap_or(end..end) };
-        if told_line.replace(place.line()) == Some(place.line()) || doubled.contains(&place.span.start) {
-            continue;
-        }
-        let fault = syntax_fault(&place, error.message());
-        if fault.code == Code::Duplicate {
-            let body = place.first_line().0.end;
-            doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);
-        }
-        faults.push(fault);
-    }
+    syntax::faults(source, &errors).into_iter().for_each(|fault| faults.push(fault));
     errors.is_empty().then(|| read(TomlTable::new(source, 0..0, what, table.get_ref()), faults))
-}
-
-/// The fault for an error of the TOML parser. For a duplicate table or key, the parser knows only one of the two
-/// places.
-fn syntax_fault(place: &Place, message: &str) -> Fault {
-    let fault = |message: String, label: &str| Fault::error(place, message, label).code(Code::Syntax);
-    if message != "duplicate key" {
-        return fault(format!("this is not TOML: {message}"), "").code(Code::Syntax);
-    }
-    let text = &place.source.text;
-    let (line, marked) = place.first_line();
-    let is_header = text[line.clone()].trim_start().starts_with('[');
-    // The header of a table, or a key up to its equals sign.
-    let head = |line: &str| {
-        let line = line.trim();
-        let end = if is_header { line.find(']').map(|at| at + 1) } else { line.find('=') };
-        line[..end.unwrap_or(line.len())].trim().to_owned()
-    };
-    let wanted = head(&text[line.clone()]);
-    let table = if is_header { 0 } else { text[..line.start].rfind("\n[").unwrap_or(0) };
-    let mut at = table;
-    let first = text[table..line.start].split_inclusive('\n').find_map(|line| {
-        let start = at + (line.len() - line.trim_start().len());
-        at += line.len();
-        (head(line) == wanted).then(|| Place { source: place.source.clone(), span: start..start + wanted.len() })
-    });
-    let what = if is_header { wanted.clone() } else { text[marked].to_owned() };
-    let fault = fault(format!("`{what}` is given twice"), "again").code(Code::Duplicate);
-    match first {
-        Some(first) => {
-            fault.related(&first, "first here").help("TOML has each table and each key once: put both together")
-        }
-        None => fault,
-    }
 }
 
 /// A table from which callers take one key after the other.
@@ -240,7 +193,17 @@ impl<'d> Value<'d> {
     pub(super) fn string(&self, faults: &mut Faults) -> Option<Placed<String>> {
         match self.content.get_ref() {
             DeValue::String(text) => Some(Placed { value: text.clone().into_owned(), place: self.place() }),
-            _ => self.unexpected("a string", faults),
+            _ => self.misread("a string", self.only_text().map(|text| format!("\"{text}\"")), faults),
+        }
+    }
+
+    /// The text of a list that holds nothing else. Secrets are not repeated.
+    fn only_text(&self) -> Option<&str> {
+        match self.content.get_ref() {
+            DeValue::Array(items) if items.len() == 1 && !is_secret(self.key) => {
+                items[0].get_ref().as_str().filter(|text| !text.contains(['"', '\\']))
+            }
+            _ => None,
         }
     }
 

@@ -6,6 +6,7 @@ use ipnet::{IpNet, ip_mask_to_prefix};
 
 use crate::duration;
 use crate::geo::{ClientMatch, Continent, CountryCode, Subdivision, countries};
+use crate::steering::Step;
 
 /// Words of other products, and ours for them. Of several, the first that is allowed in its place is suggested.
 const SYNONYMS: &[(&str, &[&str])] = &[
@@ -158,6 +159,8 @@ pub(super) fn list(key: &str, written: &str) -> String {
     // A command is a list of its words, as a shell would split it.
     let separator = if key == "command" { ' ' } else { ',' };
     let items = written.split(separator).map(str::trim).filter(|item| !item.is_empty());
+    let steps = Step::ALL.map(|(step, _)| step);
+    let items = items.map(|item| if key == "steer" { word(item, &steps).unwrap_or(item) } else { item });
     format!("[{}]", items.map(|item| format!("{item:?}")).collect::<Vec<_>>().join(", "))
 }
 
@@ -201,7 +204,7 @@ pub(super) fn duration(written: &str) -> Option<String> {
 
 /// Reads a whole number of seconds, or a number in quotes.
 pub(super) fn number(written: &str) -> Option<String> {
-    let text = written.trim().trim_start_matches('/').trim_end_matches(".0");
+    let text = written.trim().trim_start_matches('/').trim_end_matches(['%', ' ']).trim_end_matches(".0");
     let is_number = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
     let seconds = || duration(text).and_then(|text| duration::parse(&text)).filter(|time| time.subsec_nanos() == 0);
     if is_number { Some(text.to_owned()) } else { seconds().map(|time| time.as_secs().to_string()) }

@@ -59,6 +59,7 @@ mod spelling;
 mod statics;
 mod strays;
 mod suggest;
+mod syntax;
 mod targets;
 #[cfg(test)]
 mod tests;

@@ -100,7 +100,11 @@ impl Reader<'_> {
 }
 
 fn read_steps(list: &Value<'_>, faults: &mut Faults) -> Option<Steps> {
+    let before = faults.0.len();
     let steps = list.each(faults, |item, faults| item.integer(1..=100_u8, faults));
+    if faults.has_errors_since(before) {
+        return None;
+    }
     let percents: Vec<u8> = steps.iter().map(|step| step.value).collect();
     let error = match Steps::try_new(&percents) {
         Ok(steps) => return Some(steps),

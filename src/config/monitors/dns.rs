@@ -8,10 +8,15 @@ use crate::wire::{Rcode, Rtype};
 
 use super::super::decode::{TomlTable, Value};
 use super::super::fault::Faults;
+use super::super::meant;
 use super::super::records::{parse_rdata, parse_rtype, txt_rdata};
+use super::super::suggest::did_you_mean;
 
 /// The keys that this module reads. It also reads `expect`, which other types have too.
 pub(super) const KEYS: [&str; 5] = ["query", "qtype", "transport", "recursion", "expect_rcode"];
+
+/// The response codes of nameservers, for suggestions.
+const RCODES: [&str; 7] = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "NOTAUTH"];
 
 /// Takes the keys of the question and the answer from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<DnsCheck> {
@@ -52,9 +57,15 @@ pub(super) fn read(table: &mut TomlTable<'_>, faults: &mut Faults) -> Option<Dns
 /// Reads one response code or a list of them.
 fn read_rcodes(value: &Value<'_>, faults: &mut Faults) -> Vec<u8> {
     one_or_more(value, "`expect_rcode` needs a response code", faults, |item, faults| {
-        let rcode = item
-            .parsed("a response code such as \"NOERROR\"", faults, |text| text.parse().ok().map(iana::Rcode::to_int));
-        rcode.map(|rcode| rcode.value)
+        let expected = "a response code such as \"NOERROR\"";
+        let text = item.text().unwrap_or_default();
+        match text.parse() {
+            Ok(rcode) => Some(iana::Rcode::to_int(rcode)),
+            Err(_) => {
+                let meant = meant::word(text, &RCODES).or_else(|| did_you_mean(text, RCODES.into_iter()));
+                item.misread(expected, meant.map(|rcode| format!("\"{rcode}\"")), faults)
+            }
+        }
     })
 }
 

@@ -46,8 +46,8 @@ fn syntax_errors_of_all_files_are_told() {
             ("zones/b.example.toml", b"x = 'ok'\nx = 'ok'\n"),
         ],
         &[
-            "truenorth.toml 2:8 error: this is not TOML: string values must be quoted, expected literal string",
-            "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
+            "truenorth.toml 2:8 error: this is not TOML: `site` has no value",
+            "a.example.toml 2:1 error: this is not TOML: this header is not closed | help: write `[names.www]`",
             "b.example.toml 2:1 error: `x` is given twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
         ],
     );
@@ -59,7 +59,7 @@ fn syntax_errors_of_all_files_are_told() {
             ("zones/c.example.toml", b"tll = 30\n[nameservers]\nns1 = [\"192.0.2.53\"]\n"),
         ],
         &[
-            "a.example.toml 2:11 error: this is not TOML: unclosed table, expected `]`",
+            "a.example.toml 2:1 error: this is not TOML: this header is not closed | help: write `[names.www]`",
             "b.example.toml 2:1 error: `x` is given twice | again | 1:1 first here | help: TOML has each table and each key once: put both together",
             "c.example.toml 1:1 error: a zone file has no key `tll` | did you mean `ttl`?",
         ],

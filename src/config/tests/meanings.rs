@@ -137,6 +137,21 @@ fn keys_and_notations_of_others_are_told_once_with_ours() {
         ("host = \"example.com\"", "host = \"me@example.com\"", "did you mean \"example.com\"?"),
         ("host = \"example.com\"", "host = \"192.0.2.256\"", "a host name or an address"),
         (
+            "type = \"http\"\nhost = \"example.com\"",
+            "type = \"dns\"\nquery = \"a\"\nexpect_rcode = \"noerror\"",
+            "did you mean \"NOERROR\"?",
+        ),
+        (
+            "type = \"http\"\nhost = \"example.com\"",
+            "type = \"dns\"\nquery = \"a\"\nexpect_rcode = [\"NXDOMIN\"]",
+            "did you mean \"NXDOMAIN\"?",
+        ),
+        ("type = \"http\"\nhost = \"example.com\"", "type = \"all\"\nof = \"port\"", "did you mean [\"port\"]?"),
+        ("type = \"http\"", "type = http", "help: write `type = \"http\"`"),
+        ("steer = [\"region\"]", "steer = \"geo, failover\"", "did you mean [\"region\", \"failover\"]?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\nfallback = [\"web\"]", "did you mean \"web\"?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\nanswers = \"5 %\"", "did you mean `5`?"),
+        (
             "host = \"example.com\"",
             "host = \"example.com\"\npath = \"GET /up\"",
             "did you mean \"/up\" and method = \"GET\"?",

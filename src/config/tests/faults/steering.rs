@@ -250,6 +250,13 @@ fn roll_outs_are_told_where_they_cannot_be() {
         ("canary = { pool = \"next\" }", &["5:1 error: a canary needs `steps` | `steps` is missing here"]),
         ("canary = { pool = \"next\", steps = [] }", &["5:35 error: a canary needs at least one step"]),
         (
+            "canary = { pool = \"next\", steps = [\"5%\", \"x\"] }",
+            &[
+                "5:36 error: `steps` takes a whole number from 1 to 100 | did you mean `5`?",
+                "5:42 error: `steps` takes a whole number from 1 to 100 | a string",
+            ],
+        ),
+        (
             "canary = { pool = \"next\", steps = [5, 5] }",
             &["5:39 error: each step must be greater than the one before it"],
         ),

@@ -1,0 +1,384 @@
+//! Faults of TOML's syntax: what the parser could not read, and what was probably meant.
+//!
+//! The parser tells where it stopped. The line around that place shows more: a value without quotes, a header whose
+//! name needs them, a colon in place of the equals sign. The message is about that, in the words of the file.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::Error;
+
+use super::code::Code;
+use super::fault::Fault;
+use super::meant;
+use super::source::{Place, Source};
+
+/// Keys whose values are whole numbers.
+const NUMBERS: &[&str] = &[
+    "answers",
+    "check_port",
+    "count",
+    "expire",
+    "fall",
+    "max_source_v4",
+    "max_source_v6",
+    "minimum",
+    "port",
+    "refresh",
+    "retries",
+    "retry",
+    "rise",
+    "serial",
+    "sticky_v4",
+    "sticky_v6",
+    "take",
+    "ttl",
+    "ttl_min",
+    "weight",
+];
+
+/// Keys whose values are durations.
+const DURATIONS: &[&str] = &[
+    "deadline",
+    "expiry_warning",
+    "failback",
+    "hold",
+    "hold_down",
+    "interval",
+    "over",
+    "quiet",
+    "slow_start",
+    "timeout",
+];
+
+/// Keys whose values are true or false.
+const BOOLEANS: &[&str] = &[
+    "enabled",
+    "no_default_alpn",
+    "only",
+    "recursion",
+    "reflect",
+    "reuse",
+    "sandbox",
+    "spare",
+    "tls",
+    "verify",
+    "watch",
+];
+
+/// Keys whose values are lists of texts.
+const LISTS: &[&str] = &[
+    "allow",
+    "alpn",
+    "clients",
+    "command",
+    "databases",
+    "dns",
+    "endpoints",
+    "events",
+    "hosts",
+    "may",
+    "of",
+    "pools",
+    "prefer",
+    "steer",
+];
+
+/// Tables whose entries have names of any kind: the rest of the header is one name.
+const NAMED: &[&str] = &["names", "records", "nameservers"];
+
+/// Quotes that word processors write in place of TOML's.
+const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‘', '’', '«', '»', '`', '´'];
+
+/// Returns the faults for the errors of the TOML parser. An error that follows from an earlier one is left out: a second
+/// one in the same line, all in a table that is given twice, and all behind something that was never closed.
+pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let (mut told_line, mut doubled) = (None, 0..0);
+    let end = source.text.len();
+    let mut errors: Vec<_> = errors.iter().map(|error| (error.span().unwrap_or(end..end), error)).collect();
+    errors.sort_by_key(|(span, _)| span.start);
+    for (span, error) in errors {
+        let place = Place { source: source.clone(), span };
+        if told_line.replace(place.line()) == Some(place.line()) || doubled.contains(&place.span.start) {
+            continue;
+        }
+        if error.message() == "duplicate key" {
+            let body = place.first_line().0.end;
+            doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);
+            faults.push(duplicate(&place));
+            continue;
+        }
+        let (fault, ends_there) = match Line::around(&place).explain(error.message()) {
+            Some(fault) => (fault, true),
+            None => (fault(&place, error.message()), false),
+        };
+        faults.push(fault);
+        if !ends_there {
+            break;
+        }
+    }
+    faults
+}
+
+fn fault(place: &Place, message: &str) -> Fault {
+    Fault::error(place, format!("this is not TOML: {message}"), "").code(Code::Syntax)
+}
+
+/// The fault for a duplicate table or key, of which the parser knows only one of the two places.
+fn duplicate(place: &Place) -> Fault {
+    let text = &place.source.text;
+    let (line, marked) = place.first_line();
+    let is_header = text[line.clone()].trim_start().starts_with('[');
+    // The header of a table, or a key up to its equals sign.
+    let head = |line: &str| {
+        let line = line.trim();
+        let end = if is_header { line.find(']').map(|at| at + 1) } else { line.find('=') };
+        line[..end.unwrap_or(line.len())].trim().to_owned()
+    };
+    let wanted = head(&text[line.clone()]);
+    let table = if is_header { 0 } else { text[..line.start].rfind("\n[").unwrap_or(0) };
+    let mut at = table;
+    let first = text[table..line.start].split_inclusive('\n').find_map(|line| {
+        let start = at + (line.len() - line.trim_start().len());
+        at += line.len();
+        (head(line) == wanted).then(|| Place { source: place.source.clone(), span: start..start + wanted.len() })
+    });
+    let what = if is_header { wanted.clone() } else { text[marked].to_owned() };
+    let fault = Fault::error(place, format!("`{what}` is given twice"), "again").code(Code::Duplicate);
+    match first {
+        Some(first) => {
+            fault.related(&first, "first here").help("TOML has each table and each key once: put both together")
+        }
+        None => fault,
+    }
+}
+
+/// The line that the parser could not read.
+struct Line<'a> {
+    source: &'a Arc<Source>,
+    /// The octets of the line in the file.
+    range: Range<usize>,
+    text: &'a str,
+    /// The octet in the line at which the parser stopped.
+    at: usize,
+}
+
+/// A value in a line, or what stands in its place.
+struct Written<'a> {
+    /// Its key; `None` in a list that began in an earlier line.
+    key: Option<&'a str>,
+    /// True for an item of a list.
+    is_item: bool,
+    /// Its octets in the line.
+    range: Range<usize>,
+}
+
+impl<'a> Line<'a> {
+    fn around(place: &'a Place) -> Self {
+        let (range, marked) = place.first_line();
+        let text = &place.source.text[range.clone()];
+        Self { source: &place.source, text, at: (marked.start - range.start).min(text.len()), range }
+    }
+
+    fn place(&self, range: Range<usize>) -> Place {
+        Place { source: self.source.clone(), span: self.range.start + range.start..self.range.start + range.end }
+    }
+
+    /// Returns the fault with what was probably meant; `None` if the line does not show it, or if the rest of the file
+    /// cannot be read because of it.
+    fn explain(&self, message: &str) -> Option<Fault> {
+        let is_header = self.text.trim_start().starts_with('[')
+            && self.text.trim_start_matches(['[', ' ', '\t']).starts_with(|c: char| c.is_ascii_alphabetic());
+        if is_header {
+            return self.explain_header();
+        }
+        if message.contains("missing comma") {
+            return None;
+        }
+        self.explain_equals().or_else(|| self.explain_value())
+    }
+
+    /// `[names.*.apps]`: a name that needs quotes, or a missing bracket.
+    fn explain_header(&self) -> Option<Fault> {
+        let header = without_comment(self.text).trim();
+        let opening = if header.starts_with("[[") { "[[" } else { "[" };
+        let closing = &"]]"[..opening.len()];
+        let inner = header[opening.len()..].trim_end_matches(']').trim();
+        let (table, name) = inner.split_once('.').unwrap_or((inner, ""));
+        let is_bare =
+            |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        let parts = if NAMED.contains(&table.trim()) { vec![name] } else { name.split('.').collect() };
+        let parts = parts.into_iter().map(|part| {
+            let part = part.trim().trim_matches(|c| c == '"' || c == '\'' || TYPOGRAPHIC.contains(&c));
+            if is_bare(part) { part.to_owned() } else { format!("\"{part}\"") }
+        });
+        let meant = format!("{opening}{}.{}{closing}", table.trim(), parts.collect::<Vec<_>>().join("."));
+        if !is_bare(table.trim()) || name.is_empty() || meant == header || name.contains(['\\', '=']) {
+            return None;
+        }
+        let start = self.text.len() - self.text.trim_start().len();
+        let message = if header.ends_with(closing) {
+            "a name with other characters than letters, digits, `-` and `_` is in quotes"
+        } else {
+            "this header is not closed"
+        };
+        Some(fault(&self.place(start..start + header.len()), message).help(format!("write `{meant}`")))
+    }
+
+    /// `type : "http"`, `type "http"` and `type == "http"`: a key without one equals sign.
+    fn explain_equals(&self) -> Option<Fault> {
+        let line = without_comment(self.text).trim_end();
+        let start = line[..self.at.min(line.len())].rfind(['{', ',']).map_or(0, |at| at + 1);
+        let rest = line[start..].trim_start();
+        let key_end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c)).filter(|&end| end > 0)?;
+        let (key, rest) = (&rest[..key_end], rest[key_end..].trim_start());
+        let value = match rest.strip_prefix(':').or_else(|| rest.strip_prefix("==")).or_else(|| rest.strip_prefix("=>"))
+        {
+            Some(value) => value,
+            None if rest.starts_with(['"', '\'', '[', '{']) => rest,
+            None => return None,
+        };
+        let value = value.split([',', '}']).next().filter(|_| start > 0).unwrap_or(value).trim();
+        let meant =
+            if value.starts_with(['"', '\'', '[', '{']) { value.to_owned() } else { meant_value(key, value, false)? };
+        let begins = self.text.len() - self.text[start..].trim_start().len();
+        let begins = if start == 0 { begins } else { start + (line[start..].len() - line[start..].trim_start().len()) };
+        let fault = fault(&self.place(begins..begins + key.len()), "between a key and its value is one `=`");
+        Some(self.with_help(fault, begins..line.len(), &format!("{key} = {meant}")))
+    }
+
+    /// A value that is not one: text without quotes, or something behind the value.
+    fn explain_value(&self) -> Option<Fault> {
+        let Written { key, is_item, range } = self.value()?;
+        let raw = &self.text[range.clone()];
+        let name = key.unwrap_or_default();
+        let place = self.place(range.clone());
+        let meant = |value: &str| match key {
+            Some(key) if !is_item => format!("{key} = {value}"),
+            _ => value.to_owned(),
+        };
+        if raw.is_empty() {
+            return key.map(|key| fault(&self.place(self.at..self.at), &format!("`{key}` has no value")));
+        }
+        if let Some(quote) = raw.chars().next().filter(|c| "\"'".contains(*c)) {
+            let end = 1 + raw[1..].find(quote)? + 1;
+            let (value, behind) = (&raw[..end], raw[end..].trim());
+            let message = match behind {
+                ";" | "," => format!("a line ends with its value, without `{behind}`"),
+                _ if behind.starts_with("//") || behind.starts_with("--") || behind.starts_with(';') => {
+                    "a comment begins with `#`".to_owned()
+                }
+                _ => return None,
+            };
+            let place = self.place(range.start + raw.len() - behind.len()..range.end);
+            return Some(self.with_help(fault(&place, &message), range, &meant(value)));
+        }
+        if raw.starts_with(['[', '{', '=']) {
+            return None;
+        }
+        let value = meant_value(name, raw, is_item)?;
+        let message = match value.as_bytes()[0] {
+            b'0'..=b'9' => "this is not a number",
+            b't' | b'f' => "this is neither `true` nor `false`",
+            _ => "text is in quotes",
+        };
+        Some(self.with_help(fault(&place, message), range, &meant(&value)))
+    }
+
+    /// Adds what to write, unless it would show a secret.
+    fn with_help(&self, fault: Fault, written: Range<usize>, meant: &str) -> Fault {
+        let range = self.range.start + written.start..self.range.start + written.end;
+        let is_secret = self.source.shown(range.clone()) != self.source.text[range];
+        if is_secret { fault } else { fault.help(format!("write `{meant}`")) }
+    }
+
+    /// The value at which the parser stopped.
+    fn value(&self) -> Option<Written<'a>> {
+        let line = without_comment(self.text);
+        let (mut key, mut start, mut depth, mut quote) = (None, 0, 0_usize, None);
+        // True where an equals sign ends a key.
+        let mut is_key = true;
+        // The kinds of brackets that are open.
+        let mut tables = Vec::new();
+        for (at, c) in line.char_indices().take_while(|(at, _)| *at <= self.at) {
+            match (quote, c) {
+                (Some(open), _) => quote = Some(open).filter(|open| *open != c),
+                (None, '"' | '\'') => quote = Some(c),
+                (None, '=') if is_key => {
+                    key = Some(line[start..at].trim());
+                    (start, is_key) = (at + 1, false);
+                }
+                (None, '[' | '{') if line[start..at].trim().is_empty() => {
+                    depth += 1;
+                    tables.push(c == '{');
+                    (start, is_key) = (at + 1, c == '{');
+                }
+                (None, ',') if depth > 0 || key.is_none() => {
+                    (start, is_key) = (at + 1, tables.last().copied().unwrap_or(false));
+                }
+                _ => {}
+            }
+        }
+        // A line without a key is in a list that began before it, or is no entry at all.
+        let is_item = tables.last().map_or(key.is_none(), |is_table| !is_table);
+        if key.is_none() && line.trim_start().starts_with(|c: char| c.is_ascii_alphabetic()) && depth == 0 {
+            return None;
+        }
+        let is_inner = depth > 0 || key.is_none();
+        let end = line[start..].find([',', ']', '}']).filter(|_| is_inner).map_or(line.len(), |length| start + length);
+        let raw = &line[start..end];
+        let begin = start + (raw.len() - raw.trim_start().len());
+        Some(Written { key, is_item, range: begin..begin + raw.trim().len() })
+    }
+}
+
+/// The line without its comment. A `#` inside of quotes, or directly behind other text, begins none.
+fn without_comment(line: &str) -> &str {
+    let (mut quote, mut before) = (None, ' ');
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(open), _) => quote = Some(open).filter(|open| *open != c),
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '#') if before.is_whitespace() || "\"'],}".contains(before) => return &line[..at],
+            _ => {}
+        }
+        before = c;
+    }
+    line
+}
+
+/// Writes a value that is not valid TOML as its key needs it; `None` if that cannot be told.
+fn meant_value(key: &str, raw: &str, is_item: bool) -> Option<String> {
+    let text = raw.trim_end_matches([';', ',']).trim_matches(TYPOGRAPHIC).trim();
+    if NUMBERS.contains(&key)
+        && let Some(number) = meant::number(text)
+    {
+        let digits = number.trim_start_matches('0');
+        return Some(if digits.is_empty() { "0" } else { digits }.to_owned());
+    }
+    if DURATIONS.contains(&key)
+        && let Some(duration) = meant::duration(text)
+    {
+        return Some(format!("\"{duration}\""));
+    }
+    if BOOLEANS.contains(&key)
+        && let Some(boolean) = meant::boolean(text)
+    {
+        return Some(boolean.to_string());
+    }
+    if LISTS.contains(&key) && !is_item {
+        return Some(meant::list(key, text));
+    }
+    match (text.contains(['"', '\\']), text.contains('\'')) {
+        _ if text.is_empty() => None,
+        // The octets that a monitor sends are written with escapes.
+        (true, _) if key == "send" && !text.contains('"') => Some(format!("\"{text}\"")),
+        (false, _) => Some(format!("\"{text}\"")),
+        (true, false) => Some(format!("'{text}'")),
+        (true, true) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
