@@ -28,7 +28,7 @@ use crate::config::Watching;
 use crate::disk::Reads;
 use ears::Ears;
 use folders::Folders;
-use vigil::Vigil;
+use vigil::{Found, Vigil};
 
 /// A handle to the watching thread.
 pub(super) struct FileWatch {
@@ -120,9 +120,11 @@ impl Watcher {
             if is_stirred {
                 vigil.stir(now);
             }
-            if vigil.turn(now, self.ears.is_writing(now)) {
+            match vigil.turn(now, self.ears.is_writing(now)) {
                 // The node may be stopping.
-                let _ = self.changes.send(*number);
+                Found::Change => _ = self.changes.send(*number),
+                Found::Same => _ = self.ears.listen_to(&Folders::of(vigil.read())),
+                Found::Nothing => {}
             }
         }
     }

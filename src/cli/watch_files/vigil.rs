@@ -35,6 +35,17 @@ pub(super) struct Vigil {
     look_at: Instant,
 }
 
+/// What a turn found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// Nothing that is to be reported now.
+    Nothing,
+    /// Something happened, but the files are those that were read. Other folders and links may lead to them now.
+    Same,
+    /// The files differ from those that were read, and this is to be reported.
+    Change,
+}
+
 /// A change that is not reported yet.
 #[derive(Clone, Copy)]
 struct Stir {
@@ -75,13 +86,18 @@ impl Vigil {
         stir.last + if stir.is_heard { self.quiet } else { self.quiet * UNHEARD }
     }
 
-    /// Returns true if a change is to be reported now. `is_writing` is true if a file is open and half written.
-    pub(super) fn turn(&mut self, now: Instant, is_writing: bool) -> bool {
+    /// The files that were read.
+    pub(super) fn read(&self) -> &Reads {
+        &self.read
+    }
+
+    /// Looks if a change is to be reported now. `is_writing` is true if a file is open and half written.
+    pub(super) fn turn(&mut self, now: Instant, is_writing: bool) -> Found {
         let Some(stir) = self.stir else {
             if now >= self.look_at && self.look(now) {
                 self.stir = Some(Stir { first: now, last: now, is_heard: false, is_logged: false });
             }
-            return false;
+            return Found::Nothing;
         };
         if now < self.quiet_at(stir) || is_writing {
             if now.duration_since(stir.first) >= RESTLESS && !stir.is_logged {
@@ -91,19 +107,19 @@ impl Vigil {
                 );
                 self.stir = Some(Stir { is_logged: true, ..stir });
             }
-            return false;
+            return Found::Nothing;
         }
         let is_other = self.look(now);
         if self.seen.is_same(&self.read) {
             self.stir = None;
-            return false;
+            return Found::Same;
         }
         if is_other && !stir.is_heard {
             self.stir = Some(Stir { last: now, ..stir });
-            return false;
+            return Found::Nothing;
         }
         self.stir = None;
-        true
+        Found::Change
     }
 
     /// Looks at all files. Returns true if they differ from the last look.
@@ -118,8 +134,11 @@ impl Vigil {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
     use std::fs;
+    use std::os::unix::fs::symlink;
 
+    use super::super::folders::Folders;
     use super::*;
     use crate::disk::Disk;
 
@@ -135,19 +154,44 @@ mod tests {
         let start = Instant::now();
         let at = |tenths: u32| start + Duration::from_millis(100) * tenths;
         let mut vigil = Vigil::new(disk.reads(), QUIET, true, start);
-        assert!(!vigil.turn(at(50), false), "all is as it was");
+        assert_eq!(vigil.turn(at(50), false), Found::Same, "all is as it was");
         assert!(vigil.wake_at(at(50)) > at(70), "and it is not looked at all the time");
         // A file that is appended to repeatedly, with pauses shorter than the quiet time.
         for tenth in [60, 65, 74, 83] {
             fs::write(&path, format!("{tenth} and more")).unwrap();
             vigil.stir(at(tenth));
-            assert!(!vigil.turn(at(tenth), false));
+            assert_eq!(vigil.turn(at(tenth), false), Found::Nothing);
             assert_eq!(vigil.wake_at(at(tenth)), at(tenth + 10));
-            assert!(!vigil.turn(at(tenth + 8), false));
+            assert_eq!(vigil.turn(at(tenth + 8), false), Found::Nothing);
         }
-        assert!(!vigil.turn(at(93), true), "it is open");
-        assert!(vigil.turn(at(100), false));
-        assert!(!vigil.turn(at(110), false), "once");
+        assert_eq!(vigil.turn(at(93), true), Found::Nothing, "it is open");
+        assert_eq!(vigil.turn(at(100), false), Found::Change);
+        assert_eq!(vigil.turn(at(110), false), Found::Nothing, "once");
+    }
+
+    #[test]
+    fn another_way_to_the_same_file_is_no_change_but_is_listened_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "1").unwrap();
+        symlink("file", path("a.zone")).unwrap();
+        let disk = Disk::new();
+        disk.read(&path("a.zone")).unwrap();
+        let start = Instant::now();
+        let at = |tenths: u32| start + Duration::from_millis(100) * tenths;
+        let mut vigil = Vigil::new(disk.reads(), QUIET, true, start);
+        assert_eq!(vigil.turn(at(50), false), Found::Same, "the look at the beginning");
+        symlink("file", path("between")).unwrap();
+        symlink("between", path("new")).unwrap();
+        fs::rename(path("new"), path("a.zone")).unwrap();
+        vigil.stir(at(60));
+        assert_eq!(vigil.turn(at(70), false), Found::Same);
+        assert_eq!(vigil.turn(at(71), false), Found::Nothing);
+        let leads = |vigil: &Vigil, name: &str| {
+            let real = folder.path().canonicalize().unwrap();
+            Folders::of(vigil.read()).iter().any(|(path, interest)| path == real && interest.has(OsStr::new(name)))
+        };
+        assert!(leads(&vigil, "between") && leads(&vigil, "file"));
     }
 
     #[test]
@@ -161,12 +205,12 @@ mod tests {
         let mut vigil = Vigil::new(disk.reads(), QUIET, false, start);
         fs::write(&path, "half").unwrap();
         assert_eq!(vigil.wake_at(at(0)), at(50));
-        assert!(!vigil.turn(at(50), false));
+        assert_eq!(vigil.turn(at(50), false), Found::Nothing);
         fs::write(&path, "half and more").unwrap();
         // The pause is longer than one that is allowed after a report of the kernel.
-        assert!(!vigil.turn(at(99), false));
-        assert!(!vigil.turn(at(100), false));
-        assert!(!vigil.turn(at(149), false));
-        assert!(vigil.turn(at(150), false));
+        assert_eq!(vigil.turn(at(99), false), Found::Nothing);
+        assert_eq!(vigil.turn(at(100), false), Found::Nothing);
+        assert_eq!(vigil.turn(at(149), false), Found::Nothing);
+        assert_eq!(vigil.turn(at(150), false), Found::Change);
     }
 }
