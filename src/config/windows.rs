@@ -9,12 +9,13 @@ use toml::value::{Datetime, Offset};
 
 use crate::disk::Disk;
 use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
-use crate::snapshot::World;
+use crate::snapshot::{KnownTargets, World};
 
 use super::code::Code;
 use super::decode::{self, Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::files::{self, ReadFile};
+use super::suggest::is_worth_comparing;
 
 /// The author of overrides from the server file.
 const SERVER_FILE: &str = "server file";
@@ -110,12 +111,15 @@ fn read_window(value: &Value<'_>, who: &str, faults: &mut Faults) -> Option<Plac
 
 /// Reports windows that have no effect.
 pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Faults) {
+    let known = KnownTargets::new(world);
     for window in windows {
-        if let Err(meant) = world.find(&window.value.target) {
+        let target = &window.value.target;
+        if !known.has(target) {
+            let meant = is_worth_comparing(faults, known.count(target.kind())).then(|| world.find(target));
+            let meant = meant.and_then(Result::err).flatten();
             let label = meant.map_or_else(|| "not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
             faults.push(
-                Fault::error(&window.place, format!("nothing is named `{}`", window.value.target), label)
-                    .code(Code::UnknownName),
+                Fault::error(&window.place, format!("nothing is named `{target}`"), label).code(Code::UnknownName),
             );
         }
     }

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::geo::{Coordinates, DatacenterId};
     use crate::health::Recovery;
-    use crate::snapshot::{Addresses, Datacenter, Endpoint, MinHealthy};
+    use crate::snapshot::{Addresses, Datacenter, Endpoint, KnownTargets, MinHealthy};
     use std::sync::Arc;
 
     fn world() -> World {
@@ -179,7 +179,9 @@ mod tests {
             ("name:www.example.com", vec![]),
         ] {
             let pools: Vec<PoolId> = pools.into_iter().map(PoolId::from_index).collect();
-            assert_eq!(world().pools_meant(&target.parse().unwrap()), pools, "{target}");
+            let (world, target) = (world(), target.parse().unwrap());
+            assert_eq!(world.pools_meant(&target), pools, "{target}");
+            assert_eq!(KnownTargets::new(&world).has(&target), !pools.is_empty(), "{target}");
         }
     }
 
@@ -193,7 +195,9 @@ mod tests {
             ("dc:x*", None),
         ] {
             let meant = meant.map(|text| text.parse().unwrap());
-            assert_eq!(world().find(&target.parse().unwrap()), Err(meant), "{target}");
+            let (world, target) = (world(), target.parse().unwrap());
+            assert_eq!(world.find(&target), Err(meant), "{target}");
+            assert!(!KnownTargets::new(&world).has(&target), "{target}");
         }
     }
 

@@ -166,3 +166,43 @@ fn windows_that_are_over_are_told_once() {
     let found = told(&[2001, 2002, 2003]);
     assert!(found.len() == 1 && found[0].ends_with("help: so are 2 more"), "{found:?}");
 }
+
+#[test]
+fn targets_of_every_kind_are_found_however_many_windows_there_are() {
+    let names: String = (0..3000).map(|n| format!("[names.n{n}]\npools = [\"web\"]\nsteer = []\n")).collect();
+    let zone = format!("{}{names}[names.\"*.apps\"]\npools = [\"web\"]\nsteer = []\n", str::from_utf8(ZONE).unwrap());
+    let window = |target: &str| {
+        format!(
+            "[[windows]]\ntarget = '{target}'\nmode = \"drain\"\nfrom = 2099-01-01T00:00:00Z\nuntil = 2099-01-02T00:00:00Z\n"
+        )
+    };
+    let load = |windows: &str| {
+        load_files(&[("truenorth.toml", windows.as_bytes()), ("zones/example.com.toml", zone.as_bytes())])
+    };
+    let kinds = [
+        "dc:fra",
+        "dc:*",
+        "pool:web",
+        "pool:web/fra",
+        "pool:w?b/*",
+        "endpoint:192.0.2.1",
+        "endpoint:192.0.*",
+        r"name:\*.apps.example.com",
+        "name:n1*",
+        "pool:web@n7.example.com",
+        "pool:web/fra@n7.example.com",
+        "pool:*@n*.example.com",
+        r"pool:web@\*.apps.example.com",
+    ];
+    let many: String = (0..4000).map(|n| window(&format!("name:n{}.example.com", n % 3000))).collect();
+    let windows = kinds.map(window).concat() + &many;
+    assert_eq!(load(&windows).unwrap().world.windows.len(), kinds.len() + 4000);
+
+    let wrong: String = (0..1000).map(|n| window(&format!("name:x{n}.example.com"))).collect();
+    assert_eq!(load(&wrong).unwrap_err().count(Severity::Error), 1000);
+    for target in
+        ["pool:web@x.example.com", "pool:x@n7.example.com", "endpoint:192.0.2.9", "dc:x*", "name:n7.example.net"]
+    {
+        assert_eq!(load(&window(target)).unwrap_err().count(Severity::Error), 1, "{target}");
+    }
+}
