@@ -5,8 +5,9 @@ use crate::wire::Rtype;
 
 /// Types whose data contains the name of a host or zone, and the number of octets in front of that name: RFC 1035,
 /// 1183, 2230, 2782, 6672, 6742 and 9460.
-const POINTERS: [(Rtype, usize); 11] = [
+const POINTERS: [(Rtype, usize); 12] = [
     (Rtype::CNAME, 0),
+    (Rtype::NS, 0),
     (Rtype::DNAME, 0),
     (Rtype::PTR, 0),
     (Rtype::MX, 2),
@@ -29,7 +30,7 @@ const NAPTR_STRINGS: usize = 3;
 
 /// True if records of this type point at other names.
 pub(super) fn leads(rtype: Rtype) -> bool {
-    matches!(rtype, Rtype::NS | NAPTR) || POINTERS.iter().any(|(pointer, _)| *pointer == rtype)
+    rtype == NAPTR || POINTERS.iter().any(|(pointer, _)| *pointer == rtype)
 }
 
 /// The name that a record points at. The root means none (RFC 2782, 3403, 7505 and 9460).

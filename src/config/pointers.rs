@@ -9,6 +9,8 @@ use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 use crate::zone::Tree;
 
+mod circles;
+
 use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::leads::target;
@@ -57,6 +59,7 @@ pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Fault
         }
     }
     contents.check_circles(faults);
+    circles::check(zones, faults);
 }
 
 /// All names of the zones.
@@ -149,6 +152,10 @@ impl<'a> Contents<'a> {
 
     fn check(&self, pointer: &Pointer<'_>, faults: &mut Faults) {
         let Pointer { zone, owner, rtype, target, place } = pointer;
+        // The check of the nameservers' addresses reports those in their own zone.
+        if *rtype == Rtype::NS && target.is_at_or_below(zone) {
+            return;
+        }
         let warn = |message: String, label: String| Fault::warning(place, message, label).code(Code::DoubtfulName);
         if let Some(address) = spelling::address(target, zone) {
             let message = format!("{rtype} must point at a name, but `{address}` is an address");
@@ -174,8 +181,8 @@ impl<'a> Contents<'a> {
                 faults.push(warn(message, label));
             }
             // "The domain name used as ... part of the value of a MX resource record must not be an alias" (RFC 2181, section
-            // 10.3); "the name MUST NOT be an alias" (RFC 2782).
-            Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype::SRV) => {
+            // 10.3), nor may that of an NS record; "the name MUST NOT be an alias" (RFC 2782).
+            Known::There(answers) if matches!(*rtype, Rtype::MX | Rtype::NS | Rtype::SRV) => {
                 // Steered names that may become a CNAME were reported elsewhere.
                 if let Some(lead) = self.cnames.get(&answers).filter(|lead| !lead.is_steered) {
                     let message = format!("{rtype} points at {target}, which is a CNAME (RFC 2181, section 10.3)");
@@ -183,14 +190,15 @@ impl<'a> Contents<'a> {
                     faults.push(warn(message, label).related(lead.place, "the CNAME"));
                 }
             }
-            Known::Elsewhere => {
+            // Nameservers were checked for that too.
+            Known::Elsewhere if *rtype != Rtype::NS => {
                 if let Some(meant) = self.without_dot(target, zone) {
                     let message = format!("{rtype} points at {target}, a name outside of the zone {zone}");
                     let label = format!("did you mean `{meant}`, without the final dot?");
                     faults.push(warn(message, label));
                 }
             }
-            Known::There(_) => {}
+            Known::Elsewhere | Known::There(_) => {}
         }
     }
 

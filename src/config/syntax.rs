@@ -99,10 +99,11 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
     let mut errors: Vec<_> = errors.iter().map(|error| (error.span().unwrap_or(end..end), error)).collect();
     errors.sort_by_key(|(span, _)| span.start);
     for (span, error) in errors {
-        let place = Place { source: source.clone(), span };
-        if told_line.replace(place.line()) == Some(place.line()) || doubled.contains(&place.span.start) {
+        let line = source.line_number(span.start);
+        if told_line.replace(line) == Some(line) || doubled.contains(&span.start) {
             continue;
         }
+        let place = Place { source: source.clone(), span };
         if error.message() == "duplicate key" {
             let body = place.first_line().0.end;
             doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);

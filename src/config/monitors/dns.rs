@@ -63,7 +63,10 @@ fn read_rcodes(value: &Value<'_>, faults: &mut Faults) -> Vec<u8> {
             Ok(rcode) => Some(iana::Rcode::to_int(rcode)),
             Err(_) => {
                 let meant = meant::word(text, &RCODES).or_else(|| did_you_mean(text, RCODES.into_iter()));
-                item.misread(expected, meant.map(|rcode| format!("\"{rcode}\"")), faults)
+                match meant {
+                    Some(rcode) => item.misread(expected, Some(format!("\"{rcode}\"")), faults),
+                    None => item.parsed(expected, faults, |_| None).map(|rcode| rcode.value),
+                }
             }
         }
     })

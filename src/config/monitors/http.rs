@@ -56,14 +56,19 @@ pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Fa
     let weight_header = optional(table, "weight_header", None, faults, |value, faults| {
         parsed(value, "the name of a header field", faults, |text| is_token(text).then(|| Some(text.into())))
     });
+    let load_place = table.rest().iter().find(|value| value.key == "load_json").map(Value::anchor);
     let load_json = optional(table, "load_json", None, faults, |value, faults| {
         let expected = "a path such as \"workers.busy\" or \"/workers/busy\"";
         parsed(value, expected, faults, |text| pointer(text).map(Some))
     });
     let reuse = optional(table, "reuse", false, faults, |value, faults| value.boolean(faults).map(|reuse| reuse.value));
+    let statuses = expect_status.as_deref().unwrap_or(&default.expect_status);
     if let (Some(method), Some(Some(_))) = (&method, &expect_body) {
-        let statuses = expect_status.as_deref().unwrap_or(&default.expect_status);
         check_body(method, statuses, body_place.as_ref(), faults)?;
+    }
+    if let (Some(why), Some(place)) = (method.as_ref().and_then(|method| lack_of_body(method, statuses)), &load_place) {
+        let message = format!("`load_json` has no effect: {why}");
+        faults.push(Fault::warning(place, message, "no load is read").code(Code::NoEffect));
     }
     Some(HttpCheck {
         version: version?,
@@ -162,16 +167,21 @@ fn is_target(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%[]".contains(&octet)
 }
 
-/// Reports `expect_body` if no response can have a body: RFC 9110, sections 9.3.2, 15.2, 15.3.5, 15.3.6 and 15.4.5.
-fn check_body(method: &str, statuses: &[StatusRange], place: Option<&Place>, faults: &mut Faults) -> Option<()> {
+/// The reason if no response that is a success can have a body: RFC 9110, sections 9.3.2, 15.2, 15.3.5, 15.3.6 and 15.4.5.
+fn lack_of_body(method: &str, statuses: &[StatusRange]) -> Option<&'static str> {
     let has_none = |status: u16| matches!(status, 100..=199 | 204 | 205 | 304);
-    let why = if method == "HEAD" {
-        "a response to HEAD has no body"
+    if method == "HEAD" {
+        Some("a response to HEAD has no body")
     } else if !statuses.is_empty() && statuses.iter().all(|range| (range.first..=range.last).all(has_none)) {
-        "responses with the expected status have no body"
+        Some("responses with the expected status have no body")
     } else {
-        return Some(());
-    };
+        None
+    }
+}
+
+/// Reports `expect_body` if no response can have a body.
+fn check_body(method: &str, statuses: &[StatusRange], place: Option<&Place>, faults: &mut Faults) -> Option<()> {
+    let Some(why) = lack_of_body(method, statuses) else { return Some(()) };
     let fault = Fault::error(place?, format!("`expect_body` never holds: {why}"), "always fails");
     faults.push(fault.code(Code::Conflict));
     None

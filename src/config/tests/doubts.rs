@@ -95,8 +95,25 @@ fn names_that_lead_nowhere_are_told() {
     );
     assert_one("[records.\"*.w\"]\nCNAME = [\"x.w\"]", &["leads back to itself"]);
     assert_one("[records.d]\nDNAME = [\"x.d\"]", &["at or below itself"]);
+    for records in [
+        "[records.d]\nDNAME = [\"e\"]\n[records.e]\nDNAME = [\"d\"]",
+        "[records.d]\nDNAME = [\"x.e\"]\n[records.e]\nDNAME = [\"f\"]\n[records.f]\nDNAME = [\"d\"]",
+    ] {
+        assert_one(records, &["the DNAME at d.example.com. leads back to itself", "-> d.example.com."]);
+    }
+    assert_one(
+        "[records.h]\nHTTPS = [\"0 h\"]",
+        &["the HTTPS record in AliasMode at h.example.com. leads back to itself"],
+    );
+    assert_one(
+        "[records.h]\nSVCB = [\"0 i\"]\n[records.i]\nSVCB = [\"0 H\"]",
+        &["h.example.com. -> i.example.com. -> h.example.com."],
+    );
+    assert_eq!(told_with("[records.h]\nHTTPS = [\"1 h\", \"2 i\"]\n[records.i]\nHTTPS = [\"0 h\"]"), [""; 0]);
+    assert_eq!(told_with("[records.d]\nDNAME = [\"e\"]\n[records.e]\nDNAME = [\"f.example.\"]"), [""; 0]);
     assert_one("[records.\"@\"]\nMX = [\"10 192.0.2.25\"]", &["`192.0.2.25` is an address"]);
     assert_one("[records.a]\nCNAME = [\"2001:db8::1\"]", &["`2001:db8::1` is an address"]);
+    assert_one("[records.a]\nNS = [\"192.0.2.53.\"]", &["NS must point at a name, but `192.0.2.53` is an address"]);
     assert_one(
         "[records.\"@\"]\nMX = [\"10 mail\"]\n[records.mail]\nCNAME = [\"www\"]",
         &["MX points at mail.example.com., which is a CNAME", "did you mean `www.example.com.`"],
@@ -304,12 +321,15 @@ fn requests_that_cannot_be_sent_and_bodies_that_never_come_are_told() {
         ("host = \"https://a.example/\"", ["`host` takes", "\"a.example\""]),
         ("method = \"HEAD\"\nexpect_body = \"ok\"", ["`expect_body` never holds", "HEAD"]),
         ("expect_status = 204\nexpect_body = \"ok\"", ["`expect_body` never holds", "status"]),
+        ("method = \"HEAD\"\nload_json = \"a\"", ["`load_json` has no effect", "HEAD"]),
+        ("expect_status = 204\nload_json = \"a\"", ["`load_json` has no effect", "status"]),
         ("expect_status = [\"204-205\", 304]\nexpect_body = \"ok\"", ["`expect_body` never holds", "status"]),
     ] {
         assert_one(&monitor(keys), &words);
     }
     for good in [
         "path = \"/a?b[]=%20\"",
+        "expect_status = [200, 204]\nload_json = \"a\"",
         "host = \"a_b.example.\"",
         "expect_status = [200, 204]\nexpect_body = \"ok\"",
         "method = \"HEAD\"",
