@@ -22,7 +22,10 @@ impl Response {
     /// The body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert!(self.head.contains("content-type: application/json"), "{self:?}");
+        // Problems have a type of their own (RFC 9457, section 3).
+        let media = if self.status < 400 { "json" } else { "problem+json" };
+        let is_json = |media: &str| self.head.contains(&format!("content-type: application/{media}\r\n"));
+        assert!(is_json(media) || is_json("json"), "{self:?}");
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
