@@ -56,7 +56,7 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
-use crate::watch::{Call, Lateness, ProbeCounters, TargetId, TargetMap, Watch, Watched};
+use crate::watch::{Call, Lateness, ProbeCounters, ProbeHistory, TargetId, TargetMap, Watch, Watched};
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
@@ -94,6 +94,7 @@ pub struct Control {
     next: Option<Next>,
     latency: Latency,
     probe_counters: Arc<ProbeCounters>,
+    probe_history: Arc<ProbeHistory>,
 }
 
 impl Control {
@@ -114,12 +115,18 @@ impl Control {
             next: None,
             latency: Latency::default(),
             probe_counters: Arc::default(),
+            probe_history: Arc::default(),
         }
     }
 
     /// The counters of probes. They keep counting after this call.
     pub fn probe_counters(&self) -> Arc<ProbeCounters> {
         self.probe_counters.clone()
+    }
+
+    /// The latest outcomes and states of all targets. It continues after this call.
+    pub fn probe_history(&self) -> Arc<ProbeHistory> {
+        self.probe_history.clone()
     }
 
     /// The distribution of how late probes started. It keeps counting after this call.
@@ -210,8 +217,9 @@ impl Control {
     }
 
     fn count_outcome(&self, target: TargetId, outcome: &Outcome) {
-        if let Some(target) = self.target(target) {
-            self.probe_counters.observe(target, outcome);
+        if let Some(watched) = self.watch.target(target) {
+            self.probe_counters.observe(watched.target(), outcome);
+            self.probe_history.observe(watched.fingerprint(), outcome, self.now.wall);
         }
     }
 

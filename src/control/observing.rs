@@ -134,6 +134,9 @@ impl Control {
         }
         let before = self.last_probes.get(target).filter(|before| before.health.state() == health.state());
         let since = before.map_or(now, |before| before.since);
+        if let Some(watched) = self.watch.target(target).filter(|_| before.is_none()) {
+            self.probe_history.turn(watched.fingerprint(), health.state(), seen.as_ref(), self.now.wall);
+        }
         let last_probe = LastProbe { health, since, seen: seen.map(|outcome| (outcome, now)) };
         self.last_probes.insert(target, last_probe);
     }

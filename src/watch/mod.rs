@@ -4,6 +4,7 @@
 //! what an outcome makes of a target, and fail-static whether outcomes count at all.
 
 mod fail_static;
+mod history;
 mod lateness;
 mod outcomes;
 mod schedule;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use history::{ProbeHistory, SLOT, SLOTS, Slot, Track, Turned, slot_at};
 pub use lateness::Lateness;
 pub use outcomes::ProbeCounters;
 pub use schedule::Call;
