@@ -193,7 +193,15 @@ impl LatencyTable {
     /// The round trip times of a client to all datacenters, by id, with their sources. `sites` are the datacenters'
     /// coordinates.
     pub fn readings(&self, client: IpAddr, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
-        let network = self.widths.network(client.into());
+        self.readings_of(self.widths.network(client.into()), location, sites)
+    }
+
+    /// Does the same for clients at a location without a measured network of their own.
+    pub fn readings_around(&self, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
+        self.readings_of(None, location, sites)
+    }
+
+    fn readings_of(&self, network: Option<IpNet>, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
         let clients = network.map(Clients::Network).into_iter();
         let clients: Vec<Clients> = clients.chain(fallback_of(location).map(Clients::Area)).collect();
         let measured = (0..sites.len())

@@ -280,15 +280,15 @@ fn division(plan: &Plan) -> Option<(Set, u16)> {
 const EVERYBODY: &str = "everybody";
 
 /// Clients that an operator thinks of as one group.
-struct Group {
-    name: String,
+pub(super) struct Group {
+    pub(super) name: String,
     /// Some of its clients, each with a distinguishing name, and their ranking.
-    clients: Vec<(String, Ranking)>,
+    pub(super) clients: Vec<(String, Ranking)>,
 }
 
 impl Group {
     /// Returns the groups of all clients of a map: regions if it uses them, else continents.
-    fn all(map: &Map, locations: &Locations) -> Vec<Self> {
+    pub(super) fn all(map: &Map, locations: &Locations) -> Vec<Self> {
         if map.is_uniform() {
             let ranking = map.rankings()[map.v4().value(0) as usize].clone();
             return vec![Self { name: EVERYBODY.to_owned(), clients: vec![(String::new(), ranking)] }];
@@ -365,7 +365,7 @@ fn name_of(regions: &Regions, region: RegionId) -> String {
     regions.get(region).map_or_else(|| "clients of no region".to_owned(), |region| region.name.to_string())
 }
 
-fn words(continent: Continent) -> &'static str {
+pub(super) fn words(continent: Continent) -> &'static str {
     match continent {
         Continent::Africa => "Africa",
         Continent::Antarctica => "Antarctica",

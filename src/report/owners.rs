@@ -38,7 +38,7 @@ impl<'a> Owners<'a> {
 
     /// Returns the index of the owner that answers for a name: the name itself, or the wildcard above it.
     pub(super) fn find(&self, name: &Name) -> Option<usize> {
-        let (_, id) = steered(find_node(self.snapshot, &name.to_key(), Rtype::A)?)?;
+        let (_, id) = find(self.snapshot, name)?;
         self.of_id(id)
     }
 
@@ -60,6 +60,11 @@ impl<'a> Owners<'a> {
         let (plan, name) = self.list[place].steered;
         self.snapshot.plan(plan, name)
     }
+}
+
+/// Returns the plan and number of the steered name that answers for this name; `None` if it is not steered here.
+pub(super) fn find(snapshot: &Snapshot, name: &Name) -> Option<(PlanId, NameId)> {
+    steered(find_node(snapshot, &name.to_key(), Rtype::A)?)
 }
 
 /// Returns the plan and number of a steered node; `None` for others.
