@@ -32,28 +32,29 @@ struct Demo {
     reader: Option<JoinHandle<()>>,
     dns: u16,
     http: u16,
+    admin: u16,
     zone: PathBuf,
 }
 
 impl Demo {
     fn start() -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_truenorth"))
-            .args(["demo", "--listen", "127.0.0.1:0", "--http-port", "0"])
+            .args(["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--http-port", "0"])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let lines = Arc::new(Mutex::new(Vec::new()));
         let (output, heard) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
         let reader = thread::spawn(move || output.lines().for_each(|line| heard.lock().unwrap().push(line.unwrap())));
-        let mut demo = Self { child, lines, reader: Some(reader), dns: 0, http: 0, zone: PathBuf::new() };
+        let mut demo = Self { child, lines, reader: Some(reader), dns: 0, http: 0, admin: 0, zone: PathBuf::new() };
         demo.wait_for_line(START, "answering");
         let word_behind = |marker: &str| {
             let line = demo.line(|line| line.contains(marker)).unwrap();
             let behind = line.split_once(marker).unwrap().1;
             behind.split([' ', '/']).next().unwrap().to_owned()
         };
-        (demo.dns, demo.http) =
-            (word_behind(" -p ").parse().unwrap(), word_behind("curl http://127.10.0.10:").parse().unwrap());
+        let ports = [" -p ", "curl http://127.10.0.10:", "Open http://127.0.0.1:"];
+        [demo.dns, demo.http, demo.admin] = ports.map(|marker| word_behind(marker).parse().unwrap());
         demo.zone = demo.line(|line| line.ends_with("/zones/gslb.example.com.toml")).unwrap().trim().into();
         demo
     }
@@ -154,8 +155,16 @@ fn wait_until(time: Duration, mut is_so: impl FnMut() -> (bool, String)) {
 async fn a_person_plays_with_the_demo() {
     let mut demo = Demo::start();
 
-    // Every dig line of the guide works without changes.
     let guide: Vec<String> = demo.lines.lock().unwrap().clone();
+
+    // The first line leads to the page, which says that all is well.
+    let page = guide[0].strip_prefix("Open ").and_then(|line| line.split(' ').next()).unwrap();
+    let shown = client().get(page).send().await.unwrap().text().await.unwrap();
+    assert!(shown.contains("<title>truenorth</title>") && shown.contains("127.20.0.11"), "{shown}");
+    let overview = client().get(format!("{page}v1/overview")).send().await.unwrap().text().await.unwrap();
+    assert!(overview.contains("\"endpoints\":{\"up\":8,"), "{overview}");
+
+    // Every dig line of the guide works without changes.
     let lines: Vec<&str> = guide.iter().map(|line| line.trim()).filter(|line| line.starts_with("dig ")).collect();
     assert_eq!(lines.len(), 7);
     for line in lines {
@@ -225,9 +234,10 @@ async fn a_person_plays_with_the_demo() {
 #[test]
 fn a_port_that_is_taken_gives_way_to_one_from_the_kernel() {
     let mut first = Demo::start();
-    let taken = (first.dns, first.http);
+    let taken = (first.dns, first.http, first.admin);
     let mut second = Command::new(env!("CARGO_BIN_EXE_truenorth"))
         .args(["demo", "--listen", &format!("127.0.0.1:{}", taken.0), "--http-port", &taken.1.to_string()])
+        .args(["--admin", &format!("127.0.0.1:{}", taken.2)])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -237,6 +247,7 @@ fn a_port_that_is_taken_gives_way_to_one_from_the_kernel() {
     run(&format!("kill -TERM {}", second.id()));
     assert!(second.wait().unwrap().success());
     assert!(guide.iter().any(|line| line.starts_with(&format!("127.0.0.1:{} is taken", taken.0))), "{guide:#?}");
+    assert!(guide.iter().any(|line| line.starts_with(&format!("127.0.0.1:{} is taken", taken.2))), "{guide:#?}");
     assert!(guide.iter().any(|line| line.starts_with(&format!("Port {} is taken", taken.1))), "{guide:#?}");
     assert!(first.stop().success());
 }

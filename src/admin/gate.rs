@@ -15,13 +15,16 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::AppState;
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
+use super::{AppState, page};
 use crate::config::{Admin, Grant, Purpose};
 
-/// The only path that needs no token. Anycast speakers and load balancers ask for it, and its answer is no secret.
-const OPEN: &str = "/healthz";
+/// Returns true for the paths that need no token: `/healthz`, for which anycast speakers and load balancers ask, and the
+/// page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
+fn is_open(path: &str) -> bool {
+    path == "/healthz" || page::is_page(path)
+}
 
 /// The way by which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +38,10 @@ pub(super) enum Way {
 /// The caller: the name of the token that it showed, if that has a name.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(Option<Box<str>>);
+
+/// True if the caller may read the state of the node. It belongs to requests for paths that need no token.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MayRead(pub(super) bool);
 
 /// The author of an order if neither the order nor its token names one.
 const SOMEBODY: &str = "admin API";
@@ -52,8 +59,8 @@ fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     match path {
         "/v1/txt" if is_reading => &[Purpose::Txt, Purpose::Read],
         "/v1/txt" => &[Purpose::Txt],
-        "/v1/reports" | "/v1/latency" => &[Purpose::Report],
         _ if is_reading => &[Purpose::Read],
+        "/v1/reports" | "/v1/latency" => &[Purpose::Report],
         _ => &[Purpose::Order],
     }
 }
@@ -74,10 +81,19 @@ impl Gate {
     fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
-        if uri.path() == OPEN || way == Way::File || self.grants.is_empty() {
+        check_site(method, headers)?;
+        if is_open(uri.path()) {
             return Ok(Caller(None));
         }
-        self.check_token(purposes(method, uri.path()), headers)
+        self.check_caller(way, purposes(method, uri.path()), headers)
+    }
+
+    /// Returns the caller. Fails if it shows no token that is good for one of these purposes, and needs one.
+    fn check_caller(&self, way: Way, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, ApiError> {
+        if way == Way::File || self.grants.is_empty() {
+            return Ok(Caller(None));
+        }
+        self.check_token(purposes, headers)
     }
 
     /// Returns the request's authority (RFC 9112, section 3.2). Fails if it is none of this server's.
@@ -145,6 +161,24 @@ fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Checks the fields by which browsers say which page a request comes from (Fetch Metadata Request Headers, section 2).
+/// Other programs do not send them. A page of another site may lead here, as a link does, and nothing else: it may
+/// neither give orders, nor embed what is here.
+fn check_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+    let field = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    match field("sec-fetch-site") {
+        None | Some(b"same-origin" | b"none") => Ok(()),
+        Some(_) => {
+            let is_reading = method == Method::GET || method == Method::HEAD;
+            let is_link = field("sec-fetch-mode") == Some(b"navigate") && field("sec-fetch-dest") == Some(b"document");
+            if is_reading && is_link {
+                return Ok(());
+            }
+            Err(ApiError::new(StatusCode::FORBIDDEN, "the request comes from another site's page"))
+        }
+    }
+}
+
 /// Returns the token after `Bearer` (RFC 6750, section 2.1). Schemes are compared without case (RFC 9110, section
 /// 11.1).
 fn bearer(field: &HeaderValue) -> Option<&[u8]> {
@@ -159,18 +193,22 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Passes an allowed request to its room and its route, or answers it with an error. No cache may keep the answer.
+/// Passes an allowed request to its room and its route, or answers it with an error.
 pub(super) async fn keep(
     State((app, way)): State<(Arc<AppState>, Way)>,
     Extension(visit): Extension<Arc<Visit>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let checked = app.gate.load().check(way, request.method(), request.uri(), request.headers());
+    let gate = app.gate.load();
+    let checked = gate.check(way, request.method(), request.uri(), request.headers());
+    let may_read = is_open(request.uri().path()) && gate.check_caller(way, &[Purpose::Read], request.headers()).is_ok();
+    drop(gate);
     let room = Room::of(request.method(), request.uri().path());
     let mut response = match checked.and_then(|caller| visit.enter(room).map(|()| caller)) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(MayRead(may_read));
             // The connection waits for its client until the body is complete. Requests for /healthz need no protection:
             // they are short.
             if request.body().is_end_stream() && room != Room::Health {
@@ -181,9 +219,22 @@ pub(super) async fn keep(
         Err(refusal) => refusal.into_response(),
     };
     visit.release();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    protect(response.headers_mut());
     response
+}
+
+/// Keeps browsers from storing a response, from taking it for something else, and from showing or running it within
+/// another site's page. The page has rules of its own.
+fn protect(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
 }
 
 #[cfg(test)]
@@ -242,12 +293,38 @@ mod tests {
     }
 
     #[test]
+    fn another_sites_page_may_lead_here_and_nothing_else() {
+        let site = |line: &str, site: &str, mode: &str, dest: &str| {
+            let mut headers = HeaderMap::new();
+            let fields = [("host", "localhost"), ("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+            for (name, value) in fields.into_iter().chain([("sec-fetch-dest", dest)]) {
+                headers.insert(name, HeaderValue::from_str(value).unwrap());
+            }
+            let (method, path) = line.split_once(' ').unwrap();
+            gate().check(Way::Network, &method.parse().unwrap(), &path.parse().unwrap(), &headers).is_ok()
+        };
+        for own in ["same-origin", "none"] {
+            assert!(site("GET /v1/status", own, "cors", "empty"), "{own}");
+            assert!(site("POST /v1/overrides", own, "cors", "empty"), "{own}");
+        }
+        for other in ["cross-site", "same-site", "anything"] {
+            assert!(site("GET /", other, "navigate", "document"), "{other}");
+            assert!(!site("GET /", other, "navigate", "iframe"), "{other}");
+            assert!(!site("GET /v1/status", other, "no-cors", "image"), "{other}");
+            assert!(!site("POST /v1/overrides", other, "navigate", "document"), "{other}");
+            assert!(!site("POST /v1/overrides", other, "no-cors", "empty"), "{other}");
+        }
+    }
+
+    #[test]
     fn every_request_is_for_one_purpose() {
         use Purpose::{Order, Read, Report, Txt};
         for (line, purpose) in [
             ("GET /v1/status", &[Read][..]),
             ("HEAD /v1/status", &[Read]),
             ("GET /v1/events", &[Read]),
+            ("GET /v1/overview", &[Read]),
+            ("GET /v1/latency", &[Read]),
             ("GET /v1/overrides", &[Read]),
             ("GET /no/such/path", &[Read]),
             ("POST /v1/overrides", &[Order]),

@@ -23,6 +23,8 @@ mod journal;
 mod latency;
 mod metrics;
 mod overrides;
+mod overview;
+mod page;
 mod process;
 mod refusal;
 mod reports;
@@ -52,11 +54,11 @@ use crate::counters::NodeCounters;
 use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
 use crate::name::Name;
-use crate::report::{FilesStatus, Summary, Tallies, Traffic};
+use crate::report::{FilesStatus, LastDecisions, Summary, Tallies, Traffic};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
-use crate::watch::{Lateness, ProbeCounters};
+use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
@@ -137,7 +139,9 @@ struct AppState {
     tallies: Arc<Tallies>,
     counters: Arc<NodeCounters>,
     probes: Arc<ProbeCounters>,
+    history: Arc<ProbeHistory>,
     lateness: Arc<Lateness>,
+    decisions: LastDecisions,
     /// The rooms of clients on the network, and those of clients on the socket in the file system.
     rooms: [Arc<Rooms>; 2],
     gate: ArcSwap<Gate>,
@@ -196,6 +200,8 @@ pub struct Node {
     pub counters: Arc<NodeCounters>,
     /// Outcomes of probes.
     pub probes: Arc<ProbeCounters>,
+    /// The latest outcomes of each probe.
+    pub history: Arc<ProbeHistory>,
     /// How late probes started.
     pub lateness: Arc<Lateness>,
     /// Approximate limit of connections to the admin server.
@@ -251,7 +257,7 @@ impl Bound {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
         let Node { published, control, journal, dns, store, limiter, losses, .. } = node;
-        let Node { tallies, counters, probes, lateness, connections, alarm, .. } = node;
+        let Node { tallies, counters, probes, history, lateness, connections, alarm, .. } = node;
         // A flood from the network cannot fill the rooms of the socket.
         let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
         let [over_network, over_file] = rooms.clone();
@@ -266,7 +272,9 @@ impl Bound {
             tallies,
             counters,
             probes,
+            history,
             lateness,
+            decisions: LastDecisions::default(),
             rooms: rooms.clone(),
             gate: ArcSwap::from_pointee(Gate::new(admin)),
             self_checks: SelfChecks::new(dns),

@@ -3,6 +3,7 @@
 //! ```text
 //!   connection ─► hall ─── head read, gate passed ──► a room by what is asked
 //!                 256                                  ├─ health     64   /healthz
+//!                                                      ├─ page       32   the files of the page, which need no token
 //!                                                      ├─ reading    16   GET
 //!                                                      ├─ orders     16   POST and DELETE
 //!                                                      │    └─ bulk   4   bodies above 64 KiB, and measurements
@@ -12,7 +13,7 @@
 //! In the hall and in each room, the connection that has waited longest for its own client is closed for a newcomer: a
 //! client that sends no head or no body, or that does not read. A connection that the node is working for is never
 //! closed. A client may hold only a share of each room. Somebody without a token can therefore fill only the hall and
-//! the room of /healthz, which a normal request passes within milliseconds.
+//! the rooms of /healthz and of the page, which a normal request passes within milliseconds.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{Method, StatusCode};
 use tokio::sync::Notify;
 
+use super::page;
 use super::refusal::ApiError;
 use crate::limiter::{ConnectionLimiter, Permit};
 
@@ -32,6 +34,9 @@ const LEAST_HALL: usize = 16;
 
 /// Most requests for /healthz at once.
 const HEALTH: usize = 64;
+
+/// Most requests for the page and its files at once. A browser asks for six at a time.
+const PAGE: usize = 32;
 
 /// Most other GET requests at once. An answer may be megabytes long, and is in memory until it is read.
 const READING: usize = 16;
@@ -45,13 +50,14 @@ const BULK: usize = 4;
 /// Most followers of events at once. Further ones are refused.
 pub(super) const FOLLOWERS: usize = 16;
 
-/// Divisor for the part of the hall, and of the room of /healthz, that one client may hold.
+/// Divisor for the part of the hall, and of the rooms of /healthz and the page, that one client may hold.
 const SHARE: usize = 2;
 
 /// The room of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
     Health,
+    Page,
     Reading,
     Orders,
     Bulk,
@@ -63,6 +69,7 @@ impl Room {
     pub(super) fn of(method: &Method, path: &str) -> Self {
         match path {
             "/healthz" => Self::Health,
+            _ if page::is_page(path) => Self::Page,
             "/v1/events" => Self::Followers,
             _ if method == Method::GET || method == Method::HEAD => Self::Reading,
             _ => Self::Orders,
@@ -75,6 +82,7 @@ impl Room {
 pub(super) struct Rooms {
     hall: Arc<ConnectionLimiter>,
     health: Arc<ConnectionLimiter>,
+    page: Arc<ConnectionLimiter>,
     reading: Arc<ConnectionLimiter>,
     orders: Arc<ConnectionLimiter>,
     bulk: Arc<ConnectionLimiter>,
@@ -84,13 +92,14 @@ pub(super) struct Rooms {
 impl Rooms {
     /// Creates the rooms for about this number of connections in all.
     pub(super) fn new(connections: usize) -> Self {
-        let rooms = HEALTH + READING + ORDERS + BULK + FOLLOWERS;
+        let rooms = HEALTH + PAGE + READING + ORDERS + BULK + FOLLOWERS;
         let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
         // All programs of a machine share the loopback address. Clients that may read and order may use the whole room.
         let whole = |count| Arc::new(ConnectionLimiter::new(count, count));
         Self {
             hall: Arc::new(ConnectionLimiter::new(hall, hall / SHARE)),
             health: Arc::new(ConnectionLimiter::new(HEALTH, HEALTH / SHARE)),
+            page: Arc::new(ConnectionLimiter::new(PAGE, PAGE / SHARE)),
             reading: whole(READING),
             orders: whole(ORDERS),
             bulk: whole(BULK),
@@ -113,8 +122,11 @@ impl Rooms {
 
     /// The number of connections that were closed for newcomers.
     pub(super) fn evictions(&self) -> u64 {
-        let Self { hall, health, reading, orders, bulk, followers } = self;
-        [hall, health, reading, orders, bulk, followers].into_iter().map(|limiter| limiter.occupancy().evictions).sum()
+        let Self { hall, health, page, reading, orders, bulk, followers } = self;
+        [hall, health, page, reading, orders, bulk, followers]
+            .into_iter()
+            .map(|limiter| limiter.occupancy().evictions)
+            .sum()
     }
 }
 
@@ -132,9 +144,10 @@ pub(super) struct Visit {
 impl Visit {
     /// Moves the connection into a room. Fails if the node is working for every connection there.
     pub(super) fn enter(&self, room: Room) -> Result<(), ApiError> {
-        let Rooms { health, reading, orders, bulk, followers, .. } = &*self.rooms;
+        let Rooms { health, page, reading, orders, bulk, followers, .. } = &*self.rooms;
         let (limiter, why) = match room {
             Room::Health => (health, format!("{HEALTH} requests for /healthz are being answered already: ask again")),
+            Room::Page => (page, format!("{PAGE} requests for the page are being answered already: ask again")),
             Room::Reading => (reading, format!("{READING} requests are being answered already: ask again")),
             Room::Orders => (orders, format!("{ORDERS} orders are being executed already: ask again")),
             Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: ask again")),
@@ -220,7 +233,7 @@ mod tests {
     #[test]
     fn a_machine_with_few_descriptors_has_a_small_hall() {
         assert_eq!(Rooms::new(128).hall.occupancy().count, LEAST_HALL);
-        assert_eq!(Rooms::new(256).hall.occupancy().count, 256 - 116);
+        assert_eq!(Rooms::new(256).hall.occupancy().count, 256 - 148);
         assert_eq!(Rooms::new(usize::MAX).hall.occupancy().count, HALL);
     }
 }

@@ -15,25 +15,33 @@ use tokio::sync::oneshot;
 
 use super::gate::Way;
 use super::refusal::{ApiError, json, refuse_with};
-use super::{AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, reports, rollouts, txt};
+use super::{
+    AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, overview, page, reports, rollouts, txt,
+};
 use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
-use crate::report::{self, Beside, Explanation, Filter, Network, Question, Reload, Status, StatusFacts, When};
+use crate::report::{self, Beside, Explanation, Filter, Network, Question, Reload, Status, StatusFacts, Totals, When};
+use crate::snapshot::Snapshot;
 
 /// All routes, behind the access control for requests that arrive this way.
 pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
+        .route("/", get(page::index))
+        .route("/page/{file}", get(page::file))
         .route("/healthz", get(healthz::get))
         .route("/metrics", get(metrics::get))
         .route("/openapi.json", get(openapi))
         .route("/v1/status", get(status))
+        .route("/v1/overview", get(overview::get))
+        .route("/v1/decisions", get(overview::decisions))
+        .route("/v1/history", get(overview::history))
         .route("/v1/explain", get(explain))
         .route("/v1/reload", post(reload))
         .route("/v1/overrides", get(overrides::list).post(overrides::place).delete(overrides::lift))
         .route("/v1/rollouts", get(rollouts::list))
         .route("/v1/rollouts/{name}", get(rollouts::show).post(rollouts::order))
         .route("/v1/reports", post(reports::take))
-        .route("/v1/latency", post(latency::push))
+        .route("/v1/latency", get(overview::latency).post(latency::push))
         .route("/v1/events", get(events::follow))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
@@ -54,7 +62,11 @@ impl Parameters {
         query.map(|Query(pairs)| Self(pairs)).map_err(|error| ApiError::bad(error.body_text()))
     }
 
-    fn take_all<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, ApiError> {
+    pub(super) fn take_all<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, ApiError> {
         let taken = self.0.extract_if(.., |(name, _)| name == key);
         let parsed = taken.map(|(_, value)| parse(&value).map_err(|why| ApiError::bad(format!("`{key}`: {why}"))));
         parsed.collect()
@@ -102,19 +114,9 @@ async fn status(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
     let limit = parameters.take("limit", number)?;
     parameters.finish()?;
     let _turn = app.long_work.acquire().await;
-    let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
-    let overrides = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
-    let when = When { unix_time: unix_time(), uptime: app.started.elapsed(), traffic: app.traffic() };
     let snapshot = app.published.load_full();
     let totals = app.tallies.totals(&snapshot);
-    let facts = StatusFacts {
-        snapshot: &snapshot,
-        survey: &survey,
-        totals: &totals,
-        overrides: &overrides,
-        files: &app.files(),
-    };
-    let status = Status::new(facts, &Filter { name, pool, datacenter, limit }, when);
+    let status = app.status(&snapshot, &totals, &Filter { name, pool, datacenter, limit }).await?;
     Ok(json(StatusCode::OK, report::to_json(&status)))
 }
 
@@ -165,6 +167,20 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
 }
 
 impl AppState {
+    /// Returns the status of this part of a snapshot.
+    pub(super) async fn status(
+        &self,
+        snapshot: &Snapshot,
+        totals: &Totals,
+        filter: &Filter,
+    ) -> Result<Status, ApiError> {
+        let survey = self.control.survey().await.ok_or_else(ApiError::stopping)?;
+        let overrides = self.control.overrides().await.ok_or_else(ApiError::stopping)?;
+        let when = When { unix_time: unix_time(), uptime: self.started.elapsed(), traffic: self.traffic() };
+        let facts = StatusFacts { snapshot, survey: &survey, totals, overrides: &overrides, files: &self.files() };
+        Ok(Status::new(facts, filter, when))
+    }
+
     /// Queues an order for the loop that executes it. Fails if too many wait.
     pub(super) fn order(&self, order: Order) -> Result<(), ApiError> {
         self.orders.try_send(order).map_err(|_| ApiError::unavailable("the node has too much to do: ask again"))

@@ -222,6 +222,11 @@ impl Node {
         &self.addresses
     }
 
+    /// The addresses of the admin server.
+    pub(super) fn admin_addresses(&self) -> &[std::net::SocketAddr] {
+        self.admin.as_ref().map_or(&[], |admin| admin.addresses())
+    }
+
     /// Reloads when asked to, until asked to stop. Then drains. Fails with the part of the node that ended by itself.
     pub(super) async fn run(mut self, signals: Signals, mut ends: Ends) -> Result<(), ServeError> {
         let zones = self.published.load().zones().len();

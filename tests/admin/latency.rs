@@ -80,7 +80,7 @@ fn what_is_no_measurement_is_refused() {
         (&0.into(), &30.into(), Some(20))
     );
     assert_eq!(post(scene.admin, "/v1/latency", "").status, 200, "nothing was measured");
-    assert_eq!(get(scene.admin, "/v1/latency").status, 405);
+    assert_eq!(ask(scene.admin, "DELETE /v1/latency", &[], "").status, 405);
     let long = " ".repeat((8 << 20) + 1);
     assert_eq!(ask(scene.admin, "POST /v1/latency", &[], &long).status, 413);
 }

@@ -16,6 +16,7 @@ mod limits;
 mod metrics;
 mod openapi;
 mod overrides;
+mod page;
 mod ramps;
 mod reports;
 mod rollouts;

@@ -57,7 +57,9 @@ impl Api {
         let paths = self.document["paths"].as_object().unwrap();
         let of = |(path, item): (&String, &'_ Value)| -> Vec<(String, Value)> {
             let methods = item.as_object().unwrap().iter().filter(|(key, _)| *key != "parameters");
-            methods.map(|(method, operation)| (format!("{} {path}", method.to_uppercase()), operation.clone())).collect()
+            methods
+                .map(|(method, operation)| (format!("{} {path}", method.to_uppercase()), operation.clone()))
+                .collect()
         };
         let names: Vec<String> = paths.iter().flat_map(of).map(|(name, _)| name).collect();
         names.into_iter().map(|name| (name.clone(), self.operation(&name))).collect()
@@ -157,7 +159,11 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
     let lines = "{\"client\": \"198.51.100.7\", \"datacenter\": \"fra\", \"rtt_ms\": 23.4}\n";
     for (name, body, status) in [
         ("POST /v1/overrides", json!({"mode": "drain", "target": "dc:fra", "dry_run": true}).to_string(), 200),
-        ("POST /v1/overrides", json!({"mode": "drain", "target": "dc:fra", "over": "1m", "who": "me"}).to_string(), 200),
+        (
+            "POST /v1/overrides",
+            json!({"mode": "drain", "target": "dc:fra", "over": "1m", "who": "me"}).to_string(),
+            200,
+        ),
         ("POST /v1/overrides", json!({"mode": "drain", "target": "dc:mars"}).to_string(), 404),
         ("DELETE /v1/overrides", json!({"target": "dc:fra"}).to_string(), 200),
         ("DELETE /v1/overrides", json!({"override": "99"}).to_string(), 404),
@@ -166,7 +172,11 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
         ("POST /v1/rollouts/{name}", json!({"action": "pause"}).to_string(), 409),
         ("POST /v1/rollouts/{name}", json!({"active": "red"}).to_string(), 404),
         ("POST /v1/reports", json!({"endpoint": "127.0.0.4", "ok": true, "weight": 50}).to_string(), 200),
-        ("POST /v1/reports", json!([{"endpoint": "127.0.0.4", "ok": false}, {"endpoint": "127.0.0.9", "ok": true}]).to_string(), 200),
+        (
+            "POST /v1/reports",
+            json!([{"endpoint": "127.0.0.4", "ok": false}, {"endpoint": "127.0.0.9", "ok": true}]).to_string(),
+            200,
+        ),
         ("POST /v1/reports", json!({"endpoint": "127.0.0.9", "ok": true}).to_string(), 404),
         ("POST /v1/reports", json!({"endpoint": "127.0.0.1", "ok": true}).to_string(), 409),
         ("POST /v1/reports", json!({"pool": "next", "requests": 10, "errors": 1}).to_string(), 200),
@@ -218,7 +228,9 @@ fn whatever_does_not_fit_its_schema_is_refused_and_nothing_is_an_error_of_the_se
     }
     assert!(refused > 100 && taken > 20, "{refused} were refused, {taken} fit");
     for (name, operation) in api.operations() {
-        if name.contains(' ') && !name.starts_with("GET ") || ["/healthz", "/metrics", "/openapi.json"].iter().any(|path| name.ends_with(path)) {
+        if name.contains(' ') && !name.starts_with("GET ")
+            || ["/healthz", "/metrics", "/openapi.json"].iter().any(|path| name.ends_with(path))
+        {
             continue;
         }
         for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "query") {

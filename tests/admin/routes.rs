@@ -14,7 +14,7 @@ use crate::{SERVER, Scene, ZONE, eventually, well};
 #[test]
 fn what_is_not_there_is_told_in_json() {
     let scene = Scene::plain();
-    for path in ["/", "/v1", "/v1/", "/v1/status/", "/v2/status", "/%2e%2e/etc/passwd"] {
+    for path in ["/page", "/v1", "/v1/", "/v1/status/", "/v2/status", "/%2e%2e/etc/passwd"] {
         let response = get(scene.admin, path);
         assert_eq!((response.status, response.error().as_str()), (404, "there is no such path"), "{path}");
     }

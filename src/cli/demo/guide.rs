@@ -11,10 +11,12 @@ use super::endpoints::PLACES;
 pub(super) struct Guide<'a> {
     /// Where DNS is answered.
     pub(super) dns: SocketAddr,
+    /// Where the page is.
+    pub(super) admin: SocketAddr,
     /// The port of the endpoints.
     pub(super) http: u16,
-    /// The address and port that the arguments asked for.
-    pub(super) asked: (SocketAddr, u16),
+    /// The addresses and the port that the arguments asked for.
+    pub(super) asked: (SocketAddr, SocketAddr, u16),
     /// The folder of the sample configuration.
     pub(super) folder: &'a Path,
 }
@@ -26,6 +28,7 @@ const ASIA: &str = "133.11.0.0/24";
 
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Open http://{}/ in a browser to see what happens.\n", self.admin)?;
         writeln!(f, "truenorth answers for {ORIGIN} on {} and plays its datacenters on port {}.", self.dns, self.http)?;
         self.fmt_ports(f)?;
         writeln!(f)?;
@@ -56,9 +59,12 @@ fn fmt_lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
 
 impl Guide<'_> {
     fn fmt_ports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (dns, http) = self.asked;
+        let (dns, admin, http) = self.asked;
         if dns.port() != 0 && dns.port() != self.dns.port() {
             writeln!(f, "{dns} is taken by another process, so the kernel chose port {}.", self.dns.port())?;
+        }
+        if admin.port() != 0 && admin.port() != self.admin.port() {
+            writeln!(f, "{admin} is taken by another process, so the kernel chose port {}.", self.admin.port())?;
         }
         if http != 0 && http != self.http {
             writeln!(f, "Port {http} is taken on one of their addresses, so the kernel chose {}.", self.http)?;

@@ -6,7 +6,7 @@
 //!        ▼
 //!   the same node that `serve` runs ──── probes ────► endpoints on loopback addresses, played by this process
 //!        ▲                                                 ▲
-//!       dig                                              curl: break, mend
+//!  a browser, dig                                        curl: break, mend
 //! ```
 //!
 //! The user may edit the files in the folder. The folder is deleted when the demo ends. Events are printed to standard
@@ -18,7 +18,7 @@ mod story;
 
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ use crate::vital::{self, Ends};
 use endpoints::Stage;
 use guide::Guide;
 
-/// The sample configuration. `{dns}` and `{http}` are replaced with the actual ports.
+/// The sample configuration. `{dns}`, `{admin}` and `{http}` are replaced with the actual ports.
 const SERVER_FILE: &str = include_str!("truenorth.toml");
 const ZONE_FILE: &str = include_str!("zone.toml");
 
@@ -48,6 +48,9 @@ pub(super) struct Arguments {
     /// The address that answers DNS. Another port is used if this one is taken
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5300")]
     listen: SocketAddr,
+    /// The address of the page and the API. Another port is used if this one is taken
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8053")]
+    admin: SocketAddr,
     /// The port of the endpoints, on 127.10.0.10 and so on. Another one is used if it is taken
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
@@ -93,14 +96,14 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     stage.begin();
 
     let dns = free_address(arguments.listen)?;
-    let folder = write_sample(dns, http, &geoip)
+    let folder = write_sample(dns, free_admin(arguments.admin)?, http, &geoip)
         .map_err(|error| ServeError::Other(format!("cannot write the sample configuration: {error}")))?;
     let config = folder.path().join("truenorth.toml");
     let (alarm, ends) = vital::alarm();
     let node = Node::start(&config, out, &alarm).await?;
-    for &dns in node.addresses() {
-        let asked = (arguments.listen, arguments.http_port);
-        out.write(format!("{}\n", Guide { dns, http, asked, folder: folder.path() }).as_bytes());
+    for (&dns, &admin) in node.addresses().iter().zip(node.admin_addresses()) {
+        let asked = (arguments.listen, arguments.admin, arguments.http_port);
+        out.write(format!("{}\n", Guide { dns, admin, http, asked, folder: folder.path() }).as_bytes());
     }
     story::tell(out).map_err(ServeError::Other)?;
     log::log_panics();
@@ -128,13 +131,23 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     }
 }
 
+/// The same for the admin server.
+fn free_admin(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
+    match TcpListener::bind(wanted) {
+        Ok(_) => Ok(wanted),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(SocketAddr::new(wanted.ip(), 0)),
+        Err(error) => Err(ServeError::Other(format!("the admin server cannot listen on {wanted}: {error}"))),
+    }
+}
+
 /// Writes the sample configuration to a folder that is deleted when it is dropped.
-fn write_sample(dns: SocketAddr, http: u16, geoip: &Path) -> io::Result<TempDir> {
+fn write_sample(dns: SocketAddr, admin: SocketAddr, http: u16, geoip: &Path) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("truenorth-demo-").tempdir()?;
     let zones = folder.path().join("zones");
     fs::create_dir(&zones)?;
     symlink(geoip, folder.path().join("geoip.mmdb"))?;
-    fs::write(folder.path().join("truenorth.toml"), SERVER_FILE.replace("{dns}", &dns.to_string()))?;
+    let server = SERVER_FILE.replace("{dns}", &dns.to_string()).replace("{admin}", &admin.to_string());
+    fs::write(folder.path().join("truenorth.toml"), server)?;
     fs::write(zones.join(format!("{ORIGIN}.toml")), ZONE_FILE.replace("{http}", &http.to_string()))?;
     Ok(folder)
 }
@@ -149,7 +162,8 @@ mod tests {
 
     #[test]
     fn the_sample_has_no_fault_and_every_endpoint_in_it_is_played() {
-        let folder = write_sample("127.0.0.1:5300".parse().unwrap(), 8080, Path::new("/nowhere")).unwrap();
+        let [dns, admin] = ["127.0.0.1:5300", "127.0.0.1:8053"].map(|address| address.parse().unwrap());
+        let folder = write_sample(dns, admin, 8080, Path::new("/nowhere")).unwrap();
         let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
         assert!(config.warnings.0.is_empty(), "{}", config.warnings.render(false));
         let pools = &config.world.pools;

@@ -47,7 +47,7 @@ use crate::server::{Bound, EncryptedAddresses, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
 use crate::vital::{self, Alarm};
-use crate::watch::{Lateness, ProbeCounters};
+use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use crate::wire::CookieSecret;
 
 /// Longest time that a replacement waits for the maps of the round trips that it took over.
@@ -215,7 +215,8 @@ impl Node {
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
         let started = start_control(&files, descriptors.probes, &notifier, alarm);
-        let StartedControl { control, task: control_task, first_published, latency, lateness, probes } = started;
+        let StartedControl { control, task: control_task, first_published, latency, lateness, probes, history } =
+            started;
         let taken_over = restore(&control, &files.store).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
@@ -260,6 +261,7 @@ impl Node {
                 tallies,
                 counters,
                 probes,
+                history,
                 lateness: lateness.clone(),
                 connections: descriptors.admin,
                 alarm: alarm.clone(),
@@ -300,6 +302,7 @@ struct StartedControl {
     latency: KeptLatency,
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
+    history: Arc<ProbeHistory>,
 }
 
 /// Starts control with at most this number of probes in flight.
@@ -307,14 +310,14 @@ fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &A
     let (control, received) = Handle::new();
     let (first, first_published) = oneshot::channel();
     let machine = Control::new(fastrand::u64(..), in_flight);
-    let (lateness, probes) = (machine.lateness(), machine.probe_counters());
+    let (lateness, probes, history) = (machine.lateness(), machine.probe_counters(), machine.probe_history());
     let latency = KeptLatency::new(files.store.clone());
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
     let publish = publisher(first, files.tallies.clone(), files.counters.clone());
     let running = control::run(machine, received, prober(), publish, keep, keep_latency, notifier.teller());
     let task = tokio::spawn(alarm.part("control").run(running));
-    StartedControl { control, task, first_published, latency, lateness, probes }
+    StartedControl { control, task, first_published, latency, lateness, probes, history }
 }
 
 /// Takes over the last rows of the running process, which pauses.

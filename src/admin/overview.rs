@@ -1,0 +1,67 @@
+//! `/v1/overview`, `/v1/decisions`, `/v1/history` and the reading of `/v1/latency`: what the page shows.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::AppState;
+use super::refusal::{ApiError, json};
+use super::routes::{Parameters, QueryPairs};
+use crate::clock::unix_time;
+use crate::report::{self, Filter, History, LatencyMatrix, Overview, Question};
+
+/// `GET /v1/overview`.
+pub(super) async fn get(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
+    Parameters::new(query)?.finish()?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
+    let totals = app.tallies.totals(&snapshot);
+    // The overview lists names by their decisions.
+    let status = app.status(&snapshot, &totals, &Filter { limit: Some(0), ..Filter::default() }).await?;
+    let decisions = app.decisions.of(&snapshot);
+    let overview = Overview::new(status, &snapshot, &totals, &decisions);
+    Ok(json(StatusCode::OK, report::to_json_line(&overview)))
+}
+
+/// `GET /v1/decisions?name=`.
+pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
+    let mut parameters = Parameters::new(query)?;
+    let name = parameters.take("name", Question::parse_name)?;
+    parameters.finish()?;
+    let name = name.ok_or_else(|| ApiError::bad("`name` is needed: /v1/decisions?name=www.example.com"))?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
+    let decisions = app.decisions.of(&snapshot);
+    match decisions.of_name(&snapshot, &name) {
+        Some(group) => Ok(json(StatusCode::OK, report::to_json_line(&group))),
+        None if decisions.more > 0 => Err(ApiError::new(
+            StatusCode::NOT_FOUND,
+            format!("{name} is not steered here, or there are too many names to look at all of them"),
+        )),
+        None => Err(ApiError::new(StatusCode::NOT_FOUND, format!("{name} is not steered here"))),
+    }
+}
+
+/// `GET /v1/history?pool=`.
+pub(super) async fn history(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
+    let mut parameters = Parameters::new(query)?;
+    let pool = parameters.take("pool", |text| Ok(text.to_owned()))?;
+    parameters.finish()?;
+    let pool = pool.ok_or_else(|| ApiError::bad("`pool` is needed: /v1/history?pool=web/fra"))?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
+    match History::new(&snapshot, &app.history, &pool, unix_time()) {
+        Some(history) => Ok(json(StatusCode::OK, report::to_json_line(&history))),
+        None => Err(ApiError::new(StatusCode::NOT_FOUND, format!("there is no pool `{pool}`"))),
+    }
+}
+
+/// `GET /v1/latency`.
+pub(super) async fn latency(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
+    Parameters::new(query)?.finish()?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
+    Ok(json(StatusCode::OK, report::to_json_line(&LatencyMatrix::new(&snapshot))))
+}

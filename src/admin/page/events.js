@@ -1,0 +1,89 @@
+// Events as they happen, the latest first.
+
+import { Problem, follow, get } from "./api.js";
+import { byId, el, say, show } from "./dom.js";
+import { bare, clock, some } from "./text.js";
+
+// Most events that are kept and shown.
+const KEPT = 200;
+
+// How long ago past events may have happened.
+const PAST = "7d";
+
+// Pause before the stream is asked for again, in milliseconds.
+const AGAIN = 2000;
+
+const events = [];
+let last = 0;
+
+// Returns what an event says, and its rank.
+export function sentence(event) {
+    switch (event.event) {
+        case "start": return ["note", `${event.node} began to answer for ${event.zones} zones`];
+        case "stop": return ["warn", "the node stops"];
+        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}: ${event.seen}`];
+        case "pool": return [event.to === "down" ? "bad" : "good", `pool ${event.pool} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
+        case "datacenter": return [event.to === "down" ? "bad" : "good", `datacenter ${event.datacenter} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
+        case "hold": return event.held ? ["warn", `pool ${event.pool} is usable again, but failback holds it back`] : ["good", `failback no longer holds pool ${event.pool} back`];
+        case "reload": return event.taken
+            ? ["note", `configuration reloaded (${event.reason})${event.warnings > 0 ? `, with ${event.warnings} warnings` : ""}`]
+            : ["bad", `configuration not reloaded (${event.reason}): ${event.errors} errors, the old one stays in use`];
+        case "doubt": return event.began ? ["bad", "everything stopped answering at once: the last states are held"] : ["good", "states are held no longer"];
+        case "override": return [["ended", "lifted"].includes(event.happening) ? "good" : "note", `${event.mode} ${event.target} ${event.happening}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
+        case "rollout": return [event.happening === "rolled back" ? "warn" : "note", `roll-out of ${bare(event.name)} ${event.happening}: ${event.from} → ${event.to}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
+        case "certificate": return ["warn", `the certificate of ${event.endpoint} for ${event.host} ends in ${event.days} days`];
+        case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "gone"}`];
+        // A newer node may tell more than this page knows.
+        default: return ["note", event.event];
+    }
+}
+
+function keep(event) {
+    last = event.id;
+    events.unshift(event);
+    events.length = Math.min(events.length, KEPT);
+}
+
+// Gets past events, also those of earlier runs.
+async function recall() {
+    const list = await get(`v1/events?since=${PAST}`);
+    list.events.slice(-KEPT).forEach(keep);
+    showEvents();
+}
+
+// Returns the moves of an impact as list items.
+export function moves(impact, more = 0) {
+    const items = impact.map((shift) => el("li", {}, el("b", {}, some(shift.clients)), ": ",
+        some(shift.from), " → ", el("b", {}, some(shift.to)), el("span", { class: "note" }, ` for ${some(shift.names.map(bare), shift.more)}`)));
+    return more > 0 ? [...items, el("li", {}, `${more} more names were not looked at`)] : items;
+}
+
+export function showEvents() {
+    const kind = byId("events-kind").value;
+    const meant = events.filter((event) => !kind || event.event === kind);
+    show(byId("events-list"), meant.length === 0 ? el("li", { class: "note" }, "None yet.") : meant.map((event) => {
+        const [rank, text] = sentence(event);
+        return el("li", { "data-key": event.id, class: rank }, el("time", { datetime: new Date(event.time * 1000).toISOString() }, clock(event.time)),
+            el("div", {}, text, event.impact?.length > 0 ? el("ul", {}, moves(event.impact, event.impact_more)) : null));
+    }));
+}
+
+// Follows the events for ever. `happened` is called after each new one, `live` with whether the stream stands.
+export async function followEvents(happened, live, needToken) {
+    for (;;) {
+        try {
+            if (last === 0) await recall();
+            await follow(last, () => live(true), (event) => {
+                keep(event);
+                const [rank, text] = sentence(event);
+                if (rank !== "note") say(byId("announcement"), text);
+                showEvents();
+                happened();
+            });
+        } catch (problem) {
+            if (problem instanceof Problem && problem.status === 401) await needToken(problem);
+        }
+        live(false);
+        await new Promise((done) => setTimeout(done, AGAIN));
+    }
+}
