@@ -1,6 +1,8 @@
 //! Finds records of all zones that point at the wrong name: a loop, a missing name, an address, or a name without its
 //! final dot.
 
+mod circles;
+
 use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
@@ -8,8 +10,6 @@ use foldhash::fast::RandomState;
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 use crate::zone::Tree;
-
-mod circles;
 
 use super::code::Code;
 use super::fault::{Fault, Faults};

@@ -249,7 +249,7 @@ fn what_a_command_repeats_controls_no_terminal() {
         assert!(ran.stderr.contains(told), "{words:?}: {:?}", ran.stderr);
         assert!(!ran.stderr.chars().any(|c| c.is_control() && c != '\n' || c == '\u{202e}'), "{:?}", ran.stderr);
     }
-    let ran = scene.run("drain pool:web --reason \u{1b}[2J\u{202e}");
+    let ran = scene.run("drain pool:web --yes --reason \u{1b}[2J\u{202e}");
     assert!(ran.code == Some(0) && ran.stdout.contains(r"\u{1b}[2J\u{202e}"), "{ran:?}");
     assert!(!ran.stdout.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.stdout);
 }
