@@ -311,10 +311,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                         untold.push(NodeEvent::Turn(turn));
                     }
                 }
-                Effect::FailStatic(fail_static) => {
-                    report_fail_static(&fail_static);
-                    untold.push(NodeEvent::FailStatic(fail_static));
-                }
+                Effect::FailStatic(fail_static) => untold.push(report_fail_static(fail_static)),
                 Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
@@ -413,8 +410,8 @@ fn report_hold(turn: HoldTurn) -> NodeEvent {
     NodeEvent::Hold(turn)
 }
 
-fn report_fail_static(fail_static: &FailStaticEvent) {
-    match fail_static {
+fn report_fail_static(fail_static: FailStaticEvent) -> NodeEvent {
+    match &fail_static {
         FailStaticEvent::Began { targets, datacenters, .. } => error!(
             targets,
             datacenters,
@@ -430,6 +427,7 @@ fn report_fail_static(fail_static: &FailStaticEvent) {
             error!("still nothing answers, and the hold is over: endpoint states follow the probes again");
         }
     }
+    NodeEvent::FailStatic(fail_static)
 }
 
 fn report_override(change: &Change) {
