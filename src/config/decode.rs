@@ -45,7 +45,7 @@ pub(super) fn read_document<T>(
     read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
 ) -> Option<T> {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
-    syntax::faults(source, &errors).into_iter().for_each(|fault| faults.push(fault));
+    faults.0.extend(syntax::faults(source, &errors));
     errors.is_empty().then(|| read(TomlTable::new(source, 0..0, what, table.get_ref()), faults))
 }
 

@@ -112,7 +112,7 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
         }
         let (fault, ends_there) = match Line::around(&place).explain(error.message()) {
             Some(fault) => (fault, true),
-            None => (fault(&place, error.message()), false),
+            None => (fault(&place, in_our_words(error.message())), false),
         };
         faults.push(fault);
         if !ends_there {
@@ -120,6 +120,22 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Returns what a message of the parser means to somebody who does not know its grammar.
+fn in_our_words(message: &str) -> &str {
+    const WORDS: [(&str, &str); 9] = [
+        ("invalid basic string, expected `\"`", "a text in `\"` is not closed in its line"),
+        ("invalid literal string, expected `'`", "a text in `'` is not closed in its line"),
+        ("unclosed array", "a list is not closed: its `]` is missing"),
+        ("missing comma between array elements", "a list is not closed, or a comma is missing in it"),
+        ("missing key for inline table", "a table in braces is not closed in its line, or a comma is missing in it"),
+        ("missing comma between key-value", "a table in braces is not closed in its line, or a comma is missing in it"),
+        ("missing escaped value", "this is no escape: write a backslash as `\\\\`, or put the text in `'`"),
+        ("unexpected key or value", "something follows the value in its line"),
+        ("key with no value", "a key has no `=` and no value"),
+    ];
+    WORDS.iter().find(|(theirs, _)| message.starts_with(theirs)).map_or(message, |(_, ours)| ours)
 }
 
 fn fault(place: &Place, message: &str) -> Fault {
@@ -353,7 +369,7 @@ fn without_comment(line: &str) -> &str {
 fn meant_value(key: &str, raw: &str, is_item: bool) -> Option<String> {
     let text = raw.trim_end_matches([';', ',']).trim_matches(TYPOGRAPHIC).trim();
     if NUMBERS.contains(&key)
-        && let Some(number) = meant::number(text)
+        && let Some(number) = meant::number(&text.trim_end_matches('.').replace('_', ""))
     {
         let digits = number.trim_start_matches('0');
         return Some(if digits.is_empty() { "0" } else { digits }.to_owned());

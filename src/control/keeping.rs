@@ -121,7 +121,7 @@ impl Keeping {
             return None;
         }
         let host = kept.host.clone();
-        self.copy(kept, watched, health);
+        self.copy(&kept, watched, health);
         Some((health, host))
     }
 
@@ -138,15 +138,15 @@ impl Keeping {
     /// reason to forget the row: a hold has to outlive the process.
     pub(super) fn carry(&mut self, from: &Watched, to: &Watched, health: Health, now: Duration) {
         match self.kept.get(&from.fingerprint()).filter(|row| row.state == health.state()).cloned() {
-            Some(row) => self.copy(row, to, health),
+            Some(row) => self.copy(&row, to, health),
             None => self.observe(to, health, now),
         }
     }
 
     /// Gives a target the row of another one.
-    fn copy(&mut self, row: Kept, to: &Watched, health: Health) {
+    fn copy(&mut self, row: &Kept, to: &Watched, health: Health) {
         let (question, hostless, host) = (to.question(), to.hostless(), to.target().host.clone());
-        let kept = Kept { hold: health.hold(), question, hostless, host, ..row };
+        let kept = Kept { hold: health.hold(), question, hostless, host, ..*row };
         if self.kept.get(&to.fingerprint()) != Some(&kept) {
             self.kept.insert(to.fingerprint(), kept.clone());
             self.changed.health.insert(to.fingerprint(), Some(kept));

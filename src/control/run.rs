@@ -335,9 +335,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             keep(kept);
         }
         // The sender of an order gets the reply after the change is kept.
-        for reply in replies {
-            reply.send();
-        }
+        replies.into_iter().for_each(Answer::send);
         if is_published || !control.will_publish() {
             asked.tell_published();
         }

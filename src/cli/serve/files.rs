@@ -158,7 +158,9 @@ pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
     let rehosted = loaded.blueprint.world().rehosted(previous.world());
     let warnings = rehosted.chunk_by(|one, other| std::ptr::eq(one.pool, other.pool)).map(|probes| {
         let mut change = HostChange::new(&probes[0].pool.name);
-        probes.iter().for_each(|probe| change.add(&probe.before.host, &probe.after.host));
+        for probe in probes {
+            change.add(&probe.before.host, &probe.after.host);
+        }
         let message = change.to_string();
         let help = "without a `host` in its monitor, the names that use the pool decide";
         Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::ProbeHost) }.help(help)

@@ -59,15 +59,12 @@ fn read_rcodes(value: &Value<'_>, faults: &mut Faults) -> Vec<u8> {
     one_or_more(value, "`expect_rcode` needs a response code", faults, |item, faults| {
         let expected = "a response code such as \"NOERROR\"";
         let text = item.text().unwrap_or_default();
-        match text.parse() {
-            Ok(rcode) => Some(iana::Rcode::to_int(rcode)),
-            Err(_) => {
-                let meant = meant::word(text, &RCODES).or_else(|| did_you_mean(text, RCODES.into_iter()));
-                match meant {
-                    Some(rcode) => item.misread(expected, Some(format!("\"{rcode}\"")), faults),
-                    None => item.parsed(expected, faults, |_| None).map(|rcode| rcode.value),
-                }
-            }
+        if let Ok(rcode) = text.parse() {
+            return Some(iana::Rcode::to_int(rcode));
+        }
+        match meant::word(text, &RCODES).or_else(|| did_you_mean(text, RCODES.into_iter())) {
+            Some(rcode) => item.misread(expected, Some(format!("\"{rcode}\"")), faults),
+            None => item.parsed(expected, faults, |_| None).map(|rcode| rcode.value),
         }
     })
 }

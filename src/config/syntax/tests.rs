@@ -48,6 +48,8 @@ fn a_number_a_boolean_and_a_list_are_shown_as_they_were_meant() {
     for (text, meant) in [
         ("ttl = 30s", "1:7 this is not a number | write `ttl = 30`"),
         ("ttl = 1h", "1:7 this is not a number | write `ttl = 3600`"),
+        ("port = 80.", "1:8 this is not a number | write `port = 80`"),
+        ("port = 8_0_", "1:8 this is not a number | write `port = 80`"),
         ("port = 0080", "1:8 this is not a number | write `port = 80`"),
         ("verify = yes", "1:10 this is neither `true` nor `false` | write `verify = true`"),
         ("verify = True", "1:10 this is neither `true` nor `false` | write `verify = true`"),
@@ -115,6 +117,21 @@ fn faults_apart_are_all_told_and_those_that_follow_are_not() {
     assert_eq!(told("path = \"/a\nb\"\nc = d\n").len(), 1, "an open text");
     assert_eq!(told("a = [200, 301\nb = 5\n[c]\nd = \"e\"\n").len(), 1, "an open list");
     assert_eq!(told("headers = { \"X\" = 1\nb = 5\nc = 7\n").len(), 1, "an open table");
+}
+
+#[test]
+fn what_no_line_explains_is_told_in_our_words() {
+    for (text, message) in [
+        ("a = \"b\n", "1:7 a text in `\"` is not closed in its line | "),
+        ("a = 'b\n", "1:7 a text in `'` is not closed in its line | "),
+        ("a = [\"b\"\n", "a list is not closed: its `]` is missing | "),
+        ("a = [\"b\" \"c\"]\n", "1:10 a list is not closed, or a comma is missing in it | "),
+        ("a = \"b\\q\"\n", "1:8 this is no escape: write a backslash as `\\\\`, or put the text in `'` | "),
+        ("a = \"b\" \"c\"\n", "1:9 something follows the value in its line | "),
+    ] {
+        let told = told(text);
+        assert!(told.len() == 1 && told[0].ends_with(message), "{text}: {told:?}");
+    }
 }
 
 #[test]
