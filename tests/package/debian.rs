@@ -270,7 +270,10 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
     let mut node = Node::start_unheard(debian.command(serve));
     node.wait_for_answers();
     assert_eq!(debian.dig("www.gslb.example.com"), "192.0.2.80\n");
-    assert!(debian.run("truenorth status").contains("www.gslb.example.com"), "root reaches the node by its socket");
+    assert!(
+        debian.run("truenorth status --json").contains("www.gslb.example.com"),
+        "root reaches the node by its socket"
+    );
 
     // An edited server file stays as it is, and the running node hands over to the new version.
     debian.run("sed -i 's/max_source_v4 = 24 /max_source_v4 = 20 /' /etc/truenorth/truenorth.toml");

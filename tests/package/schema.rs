@@ -132,7 +132,8 @@ fn every_example_fits_its_schema() {
         for path in files(&root().join(folder), "toml") {
             let is_server = path.file_name().is_some_and(|name| name == "truenorth.toml");
             // The demo fills in what stands in braces.
-            let text = fs::read_to_string(&path).unwrap().replace("{dns}", "127.0.0.1:5300").replace("{http}", "8080");
+            let text = fs::read_to_string(&path).unwrap().replace("{http}", "8080");
+            let text = text.replace("{dns}", "127.0.0.1:5300").replace("{admin}", "127.0.0.1:8053");
             schemas[if is_server { SERVER } else { ZONE }].accepts(&path.display().to_string(), &text);
             count += 1;
         }
