@@ -2,9 +2,8 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
 
-use crate::report::{self, Problem, ProblemWith};
+use crate::report::{self, Problem, ProblemWith, Written};
 
 /// A status, and the reason in a sentence without a full stop.
 #[derive(Clone, Debug)]
@@ -50,7 +49,7 @@ impl IntoResponse for ApiError {
 }
 
 /// A refusal with further members.
-pub(super) fn refuse_with<T: Serialize>(status: StatusCode, detail: String, members: &T) -> Response {
+pub(super) fn refuse_with<T: Written>(status: StatusCode, detail: String, members: &T) -> Response {
     problem(status, &ProblemWith { problem: describe(status, detail), members })
 }
 
@@ -58,7 +57,7 @@ fn describe(status: StatusCode, detail: String) -> Problem {
     Problem { title: status.canonical_reason().unwrap_or_default().to_owned(), status: status.as_u16(), detail }
 }
 
-fn problem(status: StatusCode, shape: &impl Serialize) -> Response {
+fn problem(status: StatusCode, shape: &impl Written) -> Response {
     let text = report::to_json(shape) + "\n";
     (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response()
 }

@@ -95,6 +95,11 @@ pub fn render(shape: &(impl Serialize + Display), json: bool) -> String {
     if json { to_json(shape) } else { shape.to_string() }
 }
 
+/// A type that is written to JSON.
+pub trait Written: Serialize {}
+
+impl<T: Serialize> Written for T {}
+
 /// A type that is written to JSON and read from it.
 pub trait Shape: Serialize + DeserializeOwned {}
 

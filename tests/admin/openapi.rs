@@ -120,7 +120,7 @@ fn each_path_is_described_and_each_description_has_its_path() {
     assert_eq!(described, routes);
     assert_eq!(api.document["openapi"], "3.1.0");
     let ids: Vec<&Value> = api.operations().iter().map(|(_, operation)| &operation["operationId"]).collect();
-    assert_eq!(ids.iter().map(|id| id.to_string()).collect::<BTreeSet<_>>().len(), ids.len(), "each has its own id");
+    assert_eq!(ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>().len(), ids.len(), "each has its own id");
     let schemas = api.document["components"]["schemas"].as_object().unwrap();
     let text = api.document.to_string();
     for (name, schema) in schemas {
