@@ -1,5 +1,7 @@
 //! `[[windows]]` of the server file.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::overrides::{Mode, rfc3339};
 
@@ -169,7 +171,10 @@ fn windows_that_are_over_are_told_once() {
 
 #[test]
 fn targets_of_every_kind_are_found_however_many_windows_there_are() {
-    let names: String = (0..3000).map(|n| format!("[names.n{n}]\npools = [\"web\"]\nsteer = []\n")).collect();
+    let names = (0..3000).fold(String::new(), |mut text, number| {
+        let _ = write!(text, "[names.n{number}]\npools = [\"web\"]\nsteer = []\n");
+        text
+    });
     let zone = format!("{}{names}[names.\"*.apps\"]\npools = [\"web\"]\nsteer = []\n", str::from_utf8(ZONE).unwrap());
     let window = |target: &str| {
         format!(
