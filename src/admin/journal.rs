@@ -75,8 +75,7 @@ impl Journal {
     /// Keeps a notice in the state folder.
     fn keep(&self, notice: &Notice) {
         let mut batch = Batch::default();
-        let value = serde_json::to_value(notice).expect("a notice has a form in JSON");
-        batch.put(&EVENTS, &notice.id.into(), &value);
+        batch.put(&EVENTS, &notice.id.into(), &notice.to_row());
         if notice.id.is_multiple_of(TIDY_EVERY) {
             let kept = self.store.all(&EVENTS);
             let surplus = (kept.len() + 1).saturating_sub(KEPT_ON_DISK);
@@ -88,8 +87,7 @@ impl Journal {
     /// Returns the notices from this Unix time on that are still kept, also those of earlier runs; the oldest first.
     pub(super) fn history(&self, since: u64) -> Vec<Notice> {
         let kept = self.store.all(&EVENTS).into_values();
-        let notices = kept.filter_map(|value| serde_json::from_value::<Notice>(value).ok());
-        notices.filter(|notice| notice.time >= since).collect()
+        kept.filter_map(Notice::from_row).filter(|notice| notice.time >= since).collect()
     }
 
     /// Follows from the notice after `last` on, or from now on.

@@ -18,6 +18,18 @@ pub struct EventList {
     pub time: u64,
 }
 
+impl Notice {
+    /// Returns the row by which the state folder keeps the notice.
+    pub fn to_row(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("a notice has a form in JSON")
+    }
+
+    /// Reads a row; `None` for an event that this version does not know.
+    pub fn from_row(row: serde_json::Value) -> Option<Self> {
+        serde_json::from_value(row).ok()
+    }
+}
+
 /// Writes one line for each event.
 impl fmt::Display for EventList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

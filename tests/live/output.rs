@@ -62,8 +62,17 @@ fn commands_to_a_node_keep_their_verdict() {
     node.log.wait_for("admin server listening");
     let config = files.path("truenorth.toml");
     let rest = format!("--node {} --config {}", node.admin(), config.display());
-    let commands =
-        ["status", "status --json", "overrides", "reload", "drain dc:fra", "lift dc:fra", "rollout", "txt list"];
+    let commands = [
+        "status",
+        "status --json",
+        "overrides",
+        "reload",
+        "events",
+        "drain dc:fra --yes",
+        "lift dc:fra",
+        "rollout",
+        "txt list",
+    ];
     for words in commands {
         let ran = run_to(format!("{words} {rest}").split_whitespace(), closed());
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{words}: {ran:?}");

@@ -284,7 +284,7 @@ fn an_order_that_is_not_on_disk_says_so() {
     node.comes_to_answer("www.example.com", &["192.0.2.2"]);
     fs::remove_file(files.path("state")).unwrap();
     node.log.wait_for("state is kept again");
-    let ran = files.run(&format!("drain pool:two --reason test --node {admin}"));
+    let ran = files.run(&format!("drain pool:two --reason test --yes --node {admin}"));
     assert!(ran.code == Some(0) && !ran.stdout.contains("not on disk"), "{ran:?}");
 }
 

@@ -17,7 +17,8 @@ fn a_url_is_enough() {
     let webhooks = load_webhooks("[[webhooks]]\nurl = \"http://127.0.0.1:9000/hook\"\n").unwrap();
     let [webhook] = &webhooks[..] else { panic!("{webhooks:?}") };
     assert_eq!((webhook.url(), webhook.label().as_str()), ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000"));
-    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (9, Duration::from_secs(5), 5));
+    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (12, Duration::from_secs(5), 5));
+    assert_eq!(webhook.gather, Duration::from_secs(5));
     assert_eq!(webhook.headers, [("content-type".to_owned(), "application/json".to_owned())]);
     assert_eq!(webhook.body, None);
 }
@@ -52,8 +53,8 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         ),
         (
             with("events = [\"endpiont\"]"),
-            "3:11 error: `events` takes one of `endpoint`, `override`, `rollout`, `doubt`, `certificate`, `reload`, `txt`, `start`, \
-             `stop` | did you mean `endpoint`?",
+            "3:11 error: `events` takes one of `endpoint`, `pool`, `datacenter`, `hold`, `override`, `rollout`, `doubt`, \
+             `certificate`, `reload`, `txt`, `start`, `stop` | did you mean `endpoint`?",
         ),
         (with("events = []"), "3:10 error: `events` needs an event; without the key all events are posted | none"),
         (with("headers = { \"a b\" = \"c\" }"), "3:13 error: `a b` cannot be set as a header"),
@@ -66,6 +67,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
             "3:19 error: `body` has no placeholder `sumary` | did you mean `{{summary}}`?",
         ),
         (with("timeout = \"1h\""), "3:11 error: `timeout` takes a duration such as \"5s\", from 100ms to 1m"),
+        (with("gather = \"1h\""), "3:10 error: `gather` takes a duration such as \"5s\", from 0s to 5m"),
         (with("retries = 99"), "3:11 error: `retries` takes a whole number from 0 to 20 | 99"),
         (with("secret = 1"), "3:1 error: a webhook has no key `secret` | unknown key"),
     ] {
