@@ -415,7 +415,7 @@ fn texts_from_outside_reach_receivers_without_control_characters() {
     let server = format!(
         "{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n\
          [[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"override\"]\n\
-         [[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"override\"]\nbody = \"{{{{summary}}}}\"\n\
+         gather = \"0s\"\n[[webhooks]]\nurl = \"http://{}/\"\nevents = [\"endpoint\", \"override\"]\ngather = \"0s\"\nbody = \"{{{{summary}}}}\"\n\
          headers = {{ Content-Type = \"text/plain\" }}\n",
         json.address, plain.address
     );
