@@ -17,11 +17,12 @@ mod thread;
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reqwest::Client;
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::config::Webhook;
@@ -119,7 +120,7 @@ impl Hooks {
         for hook in &self.list {
             hook.mailbox.close();
         }
-        let deadline = tokio::time::Instant::now() + GRACE;
+        let deadline = Instant::now() + GRACE;
         for hook in &mut self.list {
             // The task ends when its queue is empty. If it does not, it is dropped with its request.
             let _ = tokio::time::timeout_at(deadline, &mut hook.task).await;
