@@ -116,11 +116,21 @@ fn inheritable(socket: impl AsFd) -> OwnedFd {
     rustix::io::dup(socket).unwrap()
 }
 
+/// A socket of each protocol with one port. A connection of another test may have the port that is free for the other
+/// protocol, so the kernel is asked for another one then.
+fn sockets() -> (UdpSocket, TcpListener) {
+    let pair = || {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp = TcpListener::bind(udp.local_addr().unwrap()).ok()?;
+        Some((udp, tcp))
+    };
+    (0..100).find_map(|_| pair()).expect("some port is free for both")
+}
+
 #[test]
 fn sockets_of_systemd_are_used_and_one_that_fits_nowhere_is_a_fault() {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = sockets();
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).unwrap();
     let server = format!("[listen]\ndns = [\"{address}\"]\n");
     let files = Files::new(&server, &[("example.com.toml", &zone(1))]);
     let mut node = activate(&files, &[inheritable(&udp), inheritable(&tcp)]);
