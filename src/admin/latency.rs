@@ -10,7 +10,7 @@ use axum::response::Response;
 
 use super::AppState;
 use super::body::Parts;
-use super::refusal::{ApiError, json, refuse_with};
+use super::refusal::{ApiError, json, problem, refuse};
 use crate::control::Event;
 use crate::report::{self, Measurements};
 
@@ -42,7 +42,9 @@ pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body
     app.take_in(&mut measurements).await;
     let is_bad = measurements.is_given_up() || measurements.is_bad();
     if is_bad {
-        return Ok(refuse_with(StatusCode::BAD_REQUEST, measurements.why_refused(), &measurements));
+        let status = StatusCode::BAD_REQUEST;
+        let problem = problem(status, measurements.why_refused());
+        return Ok(refuse(status, problem.to_json_with(&measurements)));
     }
     Ok(json(StatusCode::OK, report::to_json(&measurements)))
 }

@@ -3,7 +3,7 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::report::{self, Problem, ProblemWith, Written};
+use crate::report::{self, Problem};
 
 /// A status, and the reason in a sentence without a full stop.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = problem(self.status, &describe(self.status, self.error));
+        let mut response = refuse(self.status, report::to_json(&problem(self.status, self.error)));
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110, section 11.6.1: a 401 says how to authenticate.
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
@@ -48,18 +48,14 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// A refusal with further members.
-pub(super) fn refuse_with<T: Written>(status: StatusCode, detail: String, members: &T) -> Response {
-    problem(status, &ProblemWith { problem: describe(status, detail), members })
-}
-
-fn describe(status: StatusCode, detail: String) -> Problem {
+/// The problem that a refusal with this status tells.
+pub(super) fn problem(status: StatusCode, detail: String) -> Problem {
     Problem { title: status.canonical_reason().unwrap_or_default().to_owned(), status: status.as_u16(), detail }
 }
 
-fn problem(status: StatusCode, shape: &impl Written) -> Response {
-    let text = report::to_json(shape) + "\n";
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], text).into_response()
+/// A refusal with this problem as JSON.
+pub(super) fn refuse(status: StatusCode, problem: String) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], problem + "\n").into_response()
 }
 
 /// A response with a JSON body.

@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::refusal::{ApiError, json, refuse_with};
+use super::refusal::{ApiError, json, problem, refuse};
 use super::{AppState, body, rollouts};
 use crate::control::{Push, PushRefusal, Said};
 use crate::health::{Load, Share};
@@ -58,7 +58,7 @@ async fn push(app: &AppState, text: &str) -> Result<Response, ApiError> {
         PushRefusal::UnknownEndpoint(_) | PushRefusal::NotInPool(..) => StatusCode::NOT_FOUND,
         PushRefusal::Unwatched(_) | PushRefusal::Probed(_) | PushRefusal::Unweighed(_) => StatusCode::CONFLICT,
     };
-    Ok(refuse_with(status, refusal.to_string(), &result))
+    Ok(refuse(status, problem(status, refusal.to_string()).to_json_with(&result)))
 }
 
 fn read(shape: PushShape) -> Result<Push, String> {

@@ -14,7 +14,7 @@ use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
 use super::gate::Way;
-use super::refusal::{ApiError, json, refuse_with};
+use super::refusal::{ApiError, json, problem, refuse};
 use super::{
     AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, overview, page, reports, rollouts, txt,
 };
@@ -161,7 +161,8 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
         Err(faults) => {
             let why = "the configuration has errors: the old one stays in use".to_owned();
             let shape = Reload { detail: None, faults, summary: None, generation: None };
-            Ok(refuse_with(StatusCode::UNPROCESSABLE_ENTITY, why, &shape))
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            Ok(refuse(status, problem(status, why).to_json_with(&shape)))
         }
     }
 }

@@ -37,22 +37,24 @@ pub(super) struct Arguments {
 
 /// Returns exit code 1 if there is no answer to explain.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let live = if arguments.offline { None } else { ask_node(arguments) };
-    match live.unwrap_or_else(|| explain_offline(arguments)) {
-        Ok(explanation) => arguments.ask.print(&explanation, ToString::to_string, ExitCode::SUCCESS),
-        Err(failure) => failure.exit(),
-    }
+    arguments.ask.each(|ask| {
+        let live = if arguments.offline { None } else { ask_node(arguments, ask) };
+        match live.unwrap_or_else(|| explain_offline(arguments)) {
+            Ok(explanation) => ask.print(&explanation, ToString::to_string, ExitCode::SUCCESS),
+            Err(failure) => failure.exit(),
+        }
+    })
 }
 
-/// Asks the running node. Returns `None` if `--offline` was given, or if no node answers.
-fn ask_node(arguments: &Arguments) -> Option<Result<Explanation, AskError>> {
+/// Asks a running node. Returns `None` if no node answers.
+fn ask_node(arguments: &Arguments, ask: &Ask) -> Option<Result<Explanation, AskError>> {
     let mut query = vec![
         ("name", arguments.name.to_string()),
         ("type", arguments.rtype.to_string()),
         ("client", arguments.client.to_string()),
     ];
     query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
-    match arguments.ask.get("/v1/explain", &query).and_then(Answer::shape) {
+    match ask.get("/v1/explain", &query).and_then(Answer::shape) {
         // Faults of the files are reported by the code that reads all of them.
         Err(AskError::NoNode(_) | AskError::Silent { .. } | AskError::Faults(_)) => None,
         told => Some(told),

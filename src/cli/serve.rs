@@ -377,7 +377,7 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
         }
-        self.notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
+        self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::loads::Loads;
 use super::ramps::{Ramps, StateInputs};
-use super::{Control, Effect, Now, Serving};
+use super::{Control, Effect, Next, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{
     Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetPattern,
@@ -110,8 +110,7 @@ impl Control {
     fn place(&mut self, order: Order) -> Result<Vec<Change>, OverrideRefusal> {
         let Now { elapsed, wall: now } = self.now;
         let opens = (order.mode == Mode::Open && order.is_in_force(now)).then(|| order.target.clone());
-        let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
-        let world = serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()));
+        let world = known_world(self.serving.as_ref(), self.next.as_ref());
         let changes = place_in(&mut self.overrides, world, order, now)?;
         if let Some(target) = opens {
             self.release(&target, elapsed);
@@ -162,6 +161,11 @@ impl Serving {
             self.publish_at.get_or_insert(now.elapsed + super::PUBLISH_WINDOW);
         }
     }
+}
+
+/// The world that orders are checked against: the served one, else the one that will be served.
+pub(super) fn known_world<'a>(serving: Option<&'a Serving>, next: Option<&'a Next>) -> Option<&'a World> {
+    serving.map(|serving| serving.snapshot.world()).or_else(|| next.map(|next| next.blueprint.world()))
 }
 
 /// Places an override, if its target means anything in this world.

@@ -5,12 +5,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::overrides::{self, place_in};
+use super::overrides::{self, known_world, place_in};
 use super::serving::inputs;
 use super::{Control, Now, Publication, rollouts};
 use crate::overrides::{Change, Happening, Mode, Order, OverrideRefusal, OverrideStore, Selector};
 use crate::rollout::{self, RolloutRefusal};
-use crate::snapshot::{Dirty, Snapshot, World};
+use crate::snapshot::{Dirty, Snapshot};
 
 /// An order that is not given yet.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ impl Control {
         let now = now.into();
         match proposal {
             Proposal::Place(order) => {
-                let world = self.known_world();
+                let world = known_world(self.serving.as_ref(), self.next.as_ref());
                 let changes = place_in(&mut self.overrides.clone(), world, order.clone(), now.wall);
                 let changes = changes.map_err(OrderRefusal::Override)?;
                 let in_the_end = Order { from: None, over: None, ..order.clone() };
@@ -85,12 +85,6 @@ impl Control {
                 Ok(Preview { changes: Vec::new(), publication })
             }
         }
-    }
-
-    /// The world that orders are checked against: the served one, else the one that will be served.
-    fn known_world(&self) -> Option<&World> {
-        let serving = self.serving.as_ref().map(|serving| serving.snapshot.world());
-        serving.or_else(|| self.next.as_ref().map(|next| next.blueprint.world()))
     }
 
     /// The served snapshot, and the one that follows if `store` takes the place of the overrides. `order` is the one

@@ -1,5 +1,7 @@
 //! Falls and returns of endpoints, pools and datacenters, and which of them belong together.
 
+use std::collections::HashSet;
+
 use super::EventKind;
 use super::notice::word;
 use crate::health::State;
@@ -14,11 +16,14 @@ pub struct Fall<'a> {
     pub is_over: bool,
 }
 
-/// The smallest first.
+/// The size of a fall, the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Size {
+pub enum Size {
+    /// An endpoint.
     Endpoint,
+    /// A pool.
     Pool,
+    /// A datacenter.
     Datacenter,
 }
 
@@ -39,6 +44,16 @@ impl<'a> Pools<'a> {
 }
 
 impl Fall<'_> {
+    /// Returns its size: a fall can cover only smaller ones.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// True if it concerns one of these pools.
+    pub fn is_of_any(&self, pools: &HashSet<Box<str>>) -> bool {
+        self.pools.list().any(|pool| pools.contains(pool))
+    }
+
     /// True if this one is greater and concerns all pools of the other one: whoever knows of this one does not need to
     /// hear of the other.
     pub fn covers(&self, other: &Fall<'_>) -> bool {

@@ -16,8 +16,8 @@ use crate::snapshot::{AdminState, EndpointState, Pool, PoolId, Snapshot};
 /// A pool or a datacenter that went down or came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupTurn {
-    /// The group.
-    pub group: Group,
+    /// The datacenter; `None` if it is a pool that turned.
+    pub datacenter: Option<String>,
     /// True if it is down now.
     pub is_down: bool,
     /// Its pools that probes or reports decide about.
@@ -28,15 +28,6 @@ pub struct GroupTurn {
     pub down: usize,
     /// Number of its endpoints in service.
     pub endpoints: usize,
-}
-
-/// A pool or a datacenter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Group {
-    /// A pool.
-    Pool,
-    /// The datacenter with this name.
-    Datacenter(String),
 }
 
 /// Returns the pools and datacenters that went down or came back between two snapshots of one world; a datacenter
@@ -60,28 +51,28 @@ pub fn group_turns(before: &Snapshot, after: &Snapshot) -> Vec<GroupTurn> {
         let count = |snapshot: &Snapshot| {
             pools.iter().fold(Count::default(), |count, &id| count.and(Count::of(&pool(snapshot, id))))
         };
-        let group = Group::Datacenter(after.world().datacenters[id.index()].name.to_string());
-        turn(group, pools.clone(), after, [count(before), count(after)].map(|count| (count.is_dead(), count)))
+        let datacenter = Some(after.world().datacenters[id.index()].name.to_string());
+        turn(datacenter, pools.clone(), after, [count(before), count(after)].map(|count| (count.is_dead(), count)))
     });
     let of_pools = changed.iter().filter_map(|&id| {
         let states = [before, after].map(|snapshot| {
             let pool = pool(snapshot, id);
             (is_down(&pool), Count::of(&pool))
         });
-        turn(Group::Pool, vec![id], after, states)
+        turn(None, vec![id], after, states)
     });
     of_datacenters.chain(of_pools).collect()
 }
 
 fn turn(
-    group: Group,
+    datacenter: Option<String>,
     pools: Vec<PoolId>,
     after: &Snapshot,
     [(was_down, _), (is_down, count)]: [(bool, Count); 2],
 ) -> Option<GroupTurn> {
     let names = pools.iter().map(|id| after.world().pools[id.index()].name.to_string()).collect();
     let Count { in_service: endpoints, up } = count;
-    (was_down != is_down).then(|| GroupTurn { group, is_down, pools, names, down: endpoints - up, endpoints })
+    (was_down != is_down).then(|| GroupTurn { datacenter, is_down, pools, names, down: endpoints - up, endpoints })
 }
 
 /// Endpoints in service, and those of them that are up.
@@ -125,12 +116,12 @@ fn is_down(pool: &Pool) -> bool {
 impl EventKind {
     /// Makes the event of a pool or a datacenter that went down or came back.
     pub fn of_group(turn: &GroupTurn, impact: Option<Impact>) -> Self {
-        let GroupTurn { group, is_down, pools: _, names, down, endpoints } = turn;
+        let GroupTurn { datacenter, is_down, pools: _, names, down, endpoints } = turn;
         let to = word(if *is_down { State::Down } else { State::Up }).to_owned();
         let (down, endpoints) = (*down, *endpoints);
-        match group {
-            Group::Pool => Self::Pool { pool: names.join(", "), to, down, endpoints, impact },
-            Group::Datacenter(datacenter) => {
+        match datacenter {
+            None => Self::Pool { pool: names.join(", "), to, down, endpoints, impact },
+            Some(datacenter) => {
                 Self::Datacenter { datacenter: datacenter.clone(), pools: names.clone(), to, down, endpoints, impact }
             }
         }
@@ -190,8 +181,8 @@ pools = ["web", "api"]
             let after = snapshot(step, &before);
             let turns = group_turns(&before, &after).into_iter();
             let text = |turn: GroupTurn| {
-                let GroupTurn { group, is_down, names, down, endpoints, .. } = turn;
-                let group = if let Group::Datacenter(name) = group { format!("dc {name} of ") } else { String::new() };
+                let GroupTurn { datacenter, is_down, names, down, endpoints, .. } = turn;
+                let group = datacenter.map_or_else(String::new, |name| format!("dc {name} of "));
                 format!("{group}{} {} {down}/{endpoints}", names.join("+"), if is_down { "down" } else { "up" })
             };
             told.push(turns.map(text).collect());

@@ -60,7 +60,7 @@ pub use endpoint_counts::EndpointCounts;
 pub use events::EventList;
 pub use explain::{Beside, Explanation, Question};
 pub use fall::Fall;
-pub use groups::{Group, GroupTurn, group_turns};
+pub use groups::{GroupTurn, group_turns};
 pub use history::History;
 pub use impact::{Changes, Impact, Shift};
 pub use latency_matrix::LatencyMatrix;
@@ -73,7 +73,7 @@ pub use order_effect::OrderEffect;
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use overview::Overview;
 pub use pool_load::PoolLoad;
-pub use problem::{Problem, ProblemWith, SelfCheck};
+pub use problem::{Problem, SelfCheck};
 pub use push::{LoadShape, PushRefused, PushResult, PushShape};
 pub use query_mix::QueryMix;
 pub use reload::{Reload, ToldFault};
@@ -96,11 +96,6 @@ pub fn to_json(shape: &impl Serialize) -> String {
 pub fn render(shape: &(impl Serialize + Display), json: bool) -> String {
     if json { to_json(shape) } else { shape.to_string() }
 }
-
-/// A type that is written to JSON.
-pub trait Written: Serialize {}
-
-impl<T: Serialize> Written for T {}
 
 /// A type that is written to JSON and read from it.
 pub trait Shape: Serialize + DeserializeOwned {}

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::impact::is_zero;
 use super::{Changes, Impact};
 
 /// Maximum number of names that are listed as left without a usable pool; further ones are counted.
@@ -24,11 +25,6 @@ pub struct OrderEffect {
     /// True if nothing was changed: somebody only asked what would change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_zero(number: &usize) -> bool {
-    *number == 0
 }
 
 impl OrderEffect {

@@ -13,15 +13,18 @@ pub struct Problem {
     pub detail: String,
 }
 
-/// A problem with further members (RFC 9457, section 3.2).
-#[derive(Debug, Serialize)]
-pub struct ProblemWith<'a, T> {
-    /// The problem.
-    #[serde(flatten)]
-    pub problem: Problem,
-    /// The further members.
-    #[serde(flatten)]
-    pub members: &'a T,
+impl Problem {
+    /// Returns the problem as JSON, with the members of `members` (RFC 9457, section 3.2).
+    pub fn to_json_with(&self, members: &impl Serialize) -> String {
+        #[derive(Serialize)]
+        struct Whole<'a, T> {
+            #[serde(flatten)]
+            problem: &'a Problem,
+            #[serde(flatten)]
+            members: &'a T,
+        }
+        super::to_json(&Whole { problem: self, members })
+    }
 }
 
 /// The result of a test in which the node queries itself.

@@ -7,9 +7,11 @@
 //! ```
 //!
 //! Falls and returns are those of endpoints, pools and datacenters. Every other notice is posted at once. When a pool or
-//! a datacenter returns, what it covered and is still down waits again. State is bounded by the number of endpoints.
+//! a datacenter returns, what it covered and is still down waits again. State is bounded by the number of endpoints: a
+//! reload removes the falls of pools that are gone.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,19 +48,33 @@ impl Gather {
         let was_waiting = self.waiting.remove(&subject).is_some();
         let was_covered = self.covered.remove(&subject).is_some();
         self.posted.remove(&subject);
-        // What it covered and is still down has a reason of its own.
-        let left = self.covered.extract_if(|_, other| other.kind.fall().is_some_and(|other| fall.covers(&other)));
-        let left: Vec<_> = left.collect();
-        for (subject, notice) in left {
-            let is_covered = notice.kind.fall().is_some_and(|fall| self.is_covered(&fall));
-            if is_covered {
-                self.covered.insert(subject, notice);
-            } else {
-                self.waiting.insert(subject, (now + time, notice));
-            }
-        }
+        self.uncover(now + time);
         // A fall that nobody knows was posted by an earlier run, or before it could be covered.
         (!was_waiting && !was_covered).then(|| notice.clone())
+    }
+
+    /// Forgets the falls of pools that a new configuration does not have: nobody will tell their return.
+    pub(super) fn retain(&mut self, pools: &HashSet<Box<str>>, now: Duration, time: Duration) {
+        let is_there = |notice: &Notice| notice.kind.fall().is_some_and(|fall| fall.is_of_any(pools));
+        self.waiting.retain(|_, (_, notice)| is_there(notice));
+        self.posted.retain(|_, notice| is_there(notice));
+        self.covered.retain(|_, notice| is_there(notice));
+        self.uncover(now + time);
+    }
+
+    /// Lets covered falls wait that nothing covers any more: they are a matter of their own now. `at` is the time to post
+    /// them.
+    fn uncover(&mut self, at: Duration) {
+        let mut covered: Vec<(String, Arc<Notice>)> = self.covered.drain().collect();
+        // A pool may cover its endpoints again.
+        covered.sort_by_key(|(_, notice)| Reverse(notice.kind.fall().map(|fall| fall.size())));
+        for (subject, notice) in covered {
+            if notice.kind.fall().is_some_and(|fall| self.is_covered(&fall)) {
+                self.covered.insert(subject, notice);
+            } else {
+                self.waiting.insert(subject, (at, notice));
+            }
+        }
     }
 
     /// Returns the falls whose time has come, the oldest first.
@@ -176,6 +192,28 @@ mod tests {
         // A return whose fall an earlier run posted; and nothing waits if nothing is gathered.
         assert_eq!(gather.take_in(&back, at(30), TIME), Some(back.clone()));
         assert_eq!(gather.take_in(&fall, at(30), Duration::ZERO), Some(fall));
+    }
+
+    #[test]
+    fn a_reload_forgets_what_is_gone_and_uncovers_what_is_left() {
+        let mut gather = Gather::default();
+        let falls = [datacenter(&["web/fra", "api/fra"], "down"), pool("web/fra", "down"), pool("api/fra", "down")];
+        falls.iter().for_each(|fall| assert_eq!(gather.take_in(fall, at(1), TIME), None));
+        assert_eq!(gather.take_in(&endpoint("127.0.0.1:80", &["api/fra"], "down"), at(1), TIME), None);
+        assert_eq!(subjects(&gather.take_due(at(6))), ["datacenter fra"]);
+        let pools = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();
+        gather.retain(&pools(&["api/fra"]), at(10), TIME);
+        assert_eq!(
+            (gather.posted.len(), gather.covered.len(), gather.due()),
+            (1, 2, None),
+            "the datacenter is still down"
+        );
+        // Now the pool is in another datacenter, so it is on its own.
+        gather.posted.clear();
+        gather.retain(&pools(&["api/fra"]), at(10), TIME);
+        assert_eq!(subjects(&gather.take_due(at(15))), ["pool api/fra"]);
+        gather.retain(&pools(&["other"]), at(20), TIME);
+        assert!(gather.waiting.is_empty() && gather.posted.is_empty() && gather.covered.is_empty());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod post;
 mod queue;
 mod thread;
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -86,14 +87,15 @@ impl Hooks {
         Self { list: Vec::new(), client: None, thread: None, counters }
     }
 
-    /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices.
-    pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str) {
+    /// Replaces the hooks. A hook with the same destination as before keeps its undelivered notices. `pools` are the names
+    /// of all pools of the new configuration.
+    pub fn set(&mut self, webhooks: Vec<Webhook>, node: &str, pools: &HashSet<Box<str>>) {
         let mut before = std::mem::take(&mut self.list);
         for webhook in webhooks {
             let same = before.iter().position(|hook| hook.mailbox.leads_to(webhook.url()));
             if let Some(place) = same {
                 let hook = before.remove(place);
-                hook.mailbox.exchange(webhook, node);
+                hook.mailbox.exchange(webhook, node, pools);
                 self.list.push(hook);
             } else {
                 let client = self.client.get_or_insert_with(client).clone();
@@ -157,9 +159,12 @@ impl Mailbox {
         self.state().webhook.url() == url
     }
 
-    fn exchange(&self, webhook: Webhook, node: &str) {
+    fn exchange(&self, webhook: Webhook, node: &str, pools: &HashSet<Box<str>>) {
         let mut state = self.state();
+        state.gather.retain(pools, self.started.elapsed(), webhook.gather);
         (state.webhook, state.node) = (webhook.into(), node.into());
+        drop(state);
+        self.wake.notify_one();
     }
 
     fn put(&self, notice: &Arc<Notice>) {

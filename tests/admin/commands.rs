@@ -135,6 +135,8 @@ fn several_nodes_are_asked_by_address_or_name() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("== ns1\n") && ran.stdout.contains("\n== ns2\n"), "{ran:?}");
     assert_eq!(files.run("status --node all").stdout.matches(": up ").count(), 2);
+    let explained = files.run("explain www.example.com --client 192.0.2.1 --node all");
+    assert_eq!((explained.code, explained.stdout.matches("live: as ").count()), (Some(0), 2), "{explained:?}");
     assert_eq!(files.run("drain endpoint:127.0.0.1 --node all --yes").code, Some(0));
     for scene in [&one, &other] {
         assert!(scene.run("overrides").stdout.contains("endpoint:127.0.0.1"));

@@ -116,8 +116,8 @@ impl Debian {
 
     /// Installs a package.
     fn install(&self, package: &Path) {
-        fs::copy(package, self.path("tmp/truenorth.deb")).unwrap();
-        self.run("dpkg --install /tmp/truenorth.deb; rm /tmp/truenorth.deb");
+        fs::copy(package, self.path("truenorth.deb")).unwrap();
+        self.run("cd / && dpkg --install truenorth.deb; rm truenorth.deb");
     }
 
     /// The paths of everything in it, and the users and groups.

@@ -9,6 +9,7 @@
 //!
 //! One task delivers all events, so all receivers get them in the same order. Senders never wait for it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
 
@@ -20,6 +21,7 @@ use crate::config::Webhook;
 use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Turn};
 use crate::counters::NodeCounters;
 use crate::report::{Changes, EventKind, GroupTurn, Impact, OverrideShape, group_turns};
+use crate::snapshot::World;
 use crate::vital;
 use crate::watch::FailStaticEvent;
 use crate::webhook::Hooks;
@@ -34,7 +36,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 enum Message {
     Event(Box<EventKind>),
     NodeEvents(Events, Option<(Publication, OwnedSemaphorePermit)>),
-    Webhooks(Vec<Webhook>, Box<str>),
+    Webhooks { webhooks: Vec<Webhook>, node: Box<str>, pools: HashSet<Box<str>> },
     CaughtUp(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
 }
@@ -64,9 +66,10 @@ impl Notifier {
         self.send(Message::Event(Box::new(kind)));
     }
 
-    /// Replaces the webhooks. The old ones keep their undelivered events.
-    pub(super) fn set_webhooks(&self, webhooks: Vec<Webhook>, node: &str) {
-        self.send(Message::Webhooks(webhooks, node.into()));
+    /// Replaces the webhooks by those for this world. The old ones keep their undelivered events.
+    pub(super) fn set_webhooks(&self, webhooks: Vec<Webhook>, world: &World) {
+        let pools = world.pools.iter().map(|pool| pool.name.clone()).collect();
+        self.send(Message::Webhooks { webhooks, node: world.node.clone(), pools });
     }
 
     /// The function that control calls with its events.
@@ -110,8 +113,8 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
             Message::NodeEvents(events, Some((publication, permit))) => {
                 kinds_with_impact(events, publication, permit).await
             }
-            Message::Webhooks(webhooks, node) => {
-                hooks.set(webhooks, &node);
+            Message::Webhooks { webhooks, node, pools } => {
+                hooks.set(webhooks, &node, &pools);
                 continue;
             }
             Message::CaughtUp(done) => {

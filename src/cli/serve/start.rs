@@ -213,7 +213,7 @@ impl Node {
         };
         let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
-        notifier.set_webhooks(loaded.server.webhooks, &loaded.blueprint.world().node);
+        notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let started = start_control(&files, descriptors.probes, &notifier, alarm);
         let StartedControl { control, task: control_task, first_published, latency, lateness, probes, history } =
             started;

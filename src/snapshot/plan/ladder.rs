@@ -149,7 +149,9 @@ impl Plan {
             seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 WalkEnd::None => {}
-                WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), rung, false),
+                WalkEnd::Chosen(pools) => {
+                    return seen.choice(Verdict::Pools(pools, self.selection(selection)), rung, false);
+                }
                 WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
                 WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
             }
@@ -197,10 +199,11 @@ impl Plan {
             (Rung::Draining, self.drained_here, Selection::Open),
             (Rung::Draining, self.draining, Selection::Draining),
         ]
-        .map(|(rung, pools, selection)| {
-            let is_forced_up = self.orders.mode == Some(Mode::ForceUp);
-            (rung, pools, if is_forced_up { Selection::All } else { selection })
-        })
+    }
+
+    /// Returns which members answer on a rung with this selection: for a name that is forced up, all.
+    fn selection(&self, of_rung: Selection) -> Selection {
+        if self.orders.mode == Some(Mode::ForceUp) { Selection::All } else { of_rung }
     }
 
     /// Returns the usable pools of a part, without those that leave this query to others because they ramp. A pool
@@ -254,7 +257,7 @@ impl Plan {
             seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
-                return seen.choice(Verdict::Pools(chosen, selection), rung, true);
+                return seen.choice(Verdict::Pools(chosen, self.selection(selection)), rung, true);
             }
         }
         if matches!(place, Rung::Usable | Rung::Ready) {
