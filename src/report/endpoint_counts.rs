@@ -1,9 +1,13 @@
-//! How many endpoints are in which state.
+//! The number of endpoints in each state.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::notice::word;
+use crate::health::State;
+use crate::snapshot::{AdminState, EndpointState, Pool};
 
 /// Number of endpoints by the state that answers use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EndpointCounts {
     /// Up.
     pub up: usize,
@@ -11,7 +15,7 @@ pub struct EndpointCounts {
     pub degraded: usize,
     /// Up, and held back by `failback`.
     pub held_back: usize,
-    /// Draining by an operator's order.
+    /// Up, and draining.
     pub draining: usize,
     /// Down.
     pub down: usize,
@@ -22,35 +26,58 @@ pub struct EndpointCounts {
 }
 
 impl EndpointCounts {
-    /// Returns the number of all endpoints.
-    pub fn all(&self) -> usize {
-        let Self { up, degraded, held_back, draining, down, forced_down, unconfirmed: _ } = self;
-        up + degraded + held_back + draining + down + forced_down
+    /// Counts the endpoints of these pools.
+    pub fn of<'a>(pools: impl IntoIterator<Item = &'a Pool>) -> Self {
+        let mut counts = Self::default();
+        for pool in pools {
+            (0..pool.spec().members.len()).for_each(|place| counts.add(pool.endpoint_state(place)));
+        }
+        counts
     }
 
-    /// Counts an endpoint in this state of a status. `is_restless` is true if its last outcome contradicts the state.
-    pub fn add(&mut self, state: &str, is_restless: bool) {
-        let count = match state {
-            "up" => &mut self.up,
-            "held back" => &mut self.held_back,
-            "draining" => &mut self.draining,
-            "down" => &mut self.down,
-            "forced down" => &mut self.forced_down,
+    /// Returns the number of all endpoints.
+    pub fn all(&self) -> usize {
+        self.in_use() + self.down + self.out()
+    }
+
+    /// Returns the number of those that get clients.
+    pub fn in_use(&self) -> usize {
+        self.up + self.degraded
+    }
+
+    /// Returns the number of those that are up and out of service, or forced down.
+    pub fn out(&self) -> usize {
+        self.held_back + self.draining + self.forced_down
+    }
+
+    pub(super) fn add(&mut self, state: EndpointState) {
+        let count = match state_word(state) {
+            UP => &mut self.up,
+            HELD_BACK => &mut self.held_back,
+            DRAINING => &mut self.draining,
+            DOWN => &mut self.down,
+            FORCED_DOWN => &mut self.forced_down,
             _ => &mut self.degraded,
         };
         *count += 1;
-        self.unconfirmed += usize::from(is_restless);
+        self.unconfirmed += usize::from(state.restless);
     }
+}
 
-    /// Adds the counts of other endpoints.
-    pub(super) fn merge(&mut self, other: &Self) {
-        let Self { up, degraded, held_back, draining, down, forced_down, unconfirmed } = other;
-        self.up += up;
-        self.degraded += degraded;
-        self.held_back += held_back;
-        self.draining += draining;
-        self.down += down;
-        self.forced_down += forced_down;
-        self.unconfirmed += unconfirmed;
+const UP: &str = "up";
+const HELD_BACK: &str = "held back";
+const DRAINING: &str = "draining";
+const DOWN: &str = "down";
+const FORCED_DOWN: &str = "forced down";
+
+/// Returns the word for the state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
+pub(super) fn state_word(state: EndpointState) -> &'static str {
+    match (state.admin_state, state.share) {
+        (AdminState::Off, _) => FORCED_DOWN,
+        (_, share) if !share.is_some() => DOWN,
+        (AdminState::Held, _) => HELD_BACK,
+        (AdminState::Draining, _) => DRAINING,
+        (AdminState::On, share) if share.is_full() => UP,
+        (AdminState::On, share) => word(State::Degraded(share)),
     }
 }

@@ -82,7 +82,7 @@ pub use rollouts::{RolloutChange, RolloutKind, RolloutList, RolloutOrder, Rollou
 pub use seen::Seen;
 pub use severity::Severity;
 pub use simulate::Simulation;
-pub use status::{FilesStatus, Filter, Status, StatusFacts, Traffic, When};
+pub use status::{DatacenterStatus, FilesStatus, Filter, Status, StatusFacts, Traffic, When};
 pub use totals::{NameTotals, Tallies, Totals};
 pub use txt::{TxtChange, TxtList, TxtShape};
 pub use what_if::endpoint_state_without;

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use super::decisions::{Decisions, NameGroup};
 use super::endpoint_counts::EndpointCounts;
-use super::status::PoolStatus;
+use super::status::{DatacenterStatus, PoolStatus};
 use super::{PoolLoad, Status, Totals, Traffic};
 use crate::geo::countries::country;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Pool, Snapshot};
 
 /// Most pools in an overview; those with a problem come first.
 const MAX_POOLS: usize = 2000;
@@ -132,7 +132,7 @@ pub struct Trouble {
     pub really: String,
     /// When that state began, Unix time in seconds.
     pub since: Option<u64>,
-    /// The last outcome of its first failing probe.
+    /// The last outcome; with several probes, that of one in the worst state. Absent without a monitor.
     pub seen: Option<String>,
     /// Why it gets no clients, or fewer than its share, in a sentence.
     pub why: Option<String>,
@@ -170,40 +170,42 @@ impl Overview {
         let clients = clients(totals);
         let order = clients.iter().enumerate().filter_map(|(place, one)| Some((one.country.as_deref()?, place)));
         let names = decisions.short(&order.collect());
-        let mut datacenters: Vec<DatacenterShape> = snapshot
-            .world()
-            .datacenters
-            .iter()
-            .map(|datacenter| DatacenterShape {
-                name: datacenter.name.to_string(),
-                latitude: datacenter.coordinates.latitude(),
-                longitude: datacenter.coordinates.longitude(),
-                endpoints: EndpointCounts::default(),
-                pools: 0,
-                usable_pools: 0,
-                answers: 0,
-                clients: 0,
-                load: None,
-            })
-            .collect();
-        let places: BTreeMap<String, usize> =
-            datacenters.iter().enumerate().map(|(place, datacenter)| (datacenter.name.clone(), place)).collect();
-        for sent in totals.clients().iter().filter_map(|((_, place), count)| Some((place.as_deref()?, count))) {
-            if let Some(&place) = places.get(sent.0) {
-                datacenters[place].clients += sent.1;
+        let mut sent: BTreeMap<String, u64> = BTreeMap::new();
+        for ((_, place), count) in totals.clients() {
+            if let Some(place) = place {
+                *sent.entry(place.to_string()).or_default() += count;
             }
         }
+        let sites = snapshot.world().datacenters.iter().map(|datacenter| datacenter.coordinates);
+        let mut datacenters: Vec<DatacenterShape> = sites
+            .zip(status.datacenters)
+            .map(|(site, datacenter)| {
+                let DatacenterStatus { datacenter: name, endpoints, pools, usable_pools, answers, share: _ } =
+                    datacenter;
+                let name = name.unwrap_or_default();
+                let (latitude, longitude) = (site.latitude(), site.longitude());
+                let clients = sent.get(&name).copied().unwrap_or_default();
+                DatacenterShape {
+                    name,
+                    latitude,
+                    longitude,
+                    endpoints,
+                    pools,
+                    usable_pools,
+                    answers,
+                    clients,
+                    load: None,
+                }
+            })
+            .collect();
         let mut troubles = Vec::new();
-        let mut endpoints = EndpointCounts::default();
         let mut pools: Vec<PoolShape> = Vec::with_capacity(status.pools.len());
-        for pool in status.pools {
+        for (pool, served) in status.pools.into_iter().zip(snapshot.pools()) {
             troubles.extend(Trouble::all(&pool));
-            let shape = PoolShape::new(pool);
-            endpoints.merge(&shape.endpoints);
-            if let Some(&place) = shape.datacenter.as_ref().and_then(|name| places.get(name)) {
-                datacenters[place].add(&shape);
+            if let (Some(id), Some(load)) = (served.spec().datacenter, &pool.load) {
+                datacenters[id.index()].add(load);
             }
-            pools.push(shape);
+            pools.push(PoolShape::new(pool, served));
         }
         pools.sort_by_key(PoolShape::order);
         troubles.sort_by_key(Trouble::order);
@@ -222,7 +224,7 @@ impl Overview {
             responses: totals.traffic.all_responses(),
             traffic: status.traffic,
             zones: status.zones.len(),
-            endpoints,
+            endpoints: status.sums.endpoints,
             datacenters,
             pools,
             more_pools,
@@ -236,12 +238,8 @@ impl Overview {
 }
 
 impl DatacenterShape {
-    fn add(&mut self, pool: &PoolShape) {
-        self.endpoints.merge(&pool.endpoints);
-        self.pools += 1;
-        self.usable_pools += usize::from(pool.usable);
-        self.answers += pool.answers;
-        let Some(PoolLoad { used: Some(used), capacity, .. }) = &pool.load else { return };
+    fn add(&mut self, load: &PoolLoad) {
+        let PoolLoad { used: Some(used), capacity, .. } = load else { return };
         let sum = self.load.get_or_insert(LoadSum { used: 0.0, capacity: Some(0.0) });
         sum.used += used;
         sum.capacity = sum.capacity.zip(*capacity).map(|(sum, capacity)| sum + capacity);
@@ -249,15 +247,13 @@ impl DatacenterShape {
 }
 
 impl PoolShape {
-    fn new(pool: PoolStatus) -> Self {
-        let mut endpoints = EndpointCounts::default();
-        pool.endpoints.iter().for_each(|endpoint| endpoints.add(&endpoint.state, endpoint.restless));
+    fn new(pool: PoolStatus, served: &Pool) -> Self {
         Self {
             pool: pool.pool,
             zone: pool.zone,
             datacenter: pool.datacenter,
             usable: pool.usable_v4 || pool.usable_v6,
-            endpoints,
+            endpoints: EndpointCounts::of([served]),
             answers: pool.endpoints.iter().map(|endpoint| endpoint.first_answers).sum(),
             load: pool.load,
         }
@@ -278,18 +274,15 @@ impl PoolShape {
 
 impl Trouble {
     fn all(pool: &PoolStatus) -> impl Iterator<Item = Self> + '_ {
-        pool.endpoints.iter().filter(|endpoint| endpoint.state != "up").map(|endpoint| {
-            let failing = endpoint.probes.iter().find(|probe| probe.state == "down").or(endpoint.probes.first());
-            Self {
-                pool: pool.pool.clone(),
-                datacenter: pool.datacenter.clone(),
-                endpoint: endpoint.endpoint.clone(),
-                state: endpoint.state.clone(),
-                really: endpoint.really.clone(),
-                since: endpoint.since,
-                seen: failing.and_then(|probe| probe.seen.clone()),
-                why: endpoint.why.clone(),
-            }
+        pool.endpoints.iter().filter(|endpoint| endpoint.state != "up").map(|endpoint| Self {
+            pool: pool.pool.clone(),
+            datacenter: pool.datacenter.clone(),
+            endpoint: endpoint.endpoint.clone(),
+            state: endpoint.state.clone(),
+            really: endpoint.really.clone(),
+            since: endpoint.since,
+            seen: (!endpoint.probes.is_empty()).then(|| endpoint.last_seen()),
+            why: endpoint.why.clone(),
         })
     }
 

@@ -82,7 +82,7 @@ fn the_first_screen_has_sums_and_only_what_is_wrong() {
         "{json}"
     );
     assert_eq!(
-        (&json["sums"]["up"], &json["sums"]["down"], &json["sums"]["usable_names"]),
+        (&json["sums"]["endpoints"]["up"], &json["sums"]["endpoints"]["down"], &json["sums"]["usable_names"]),
         (&json!(1), &json!(1), &json!(0))
     );
 

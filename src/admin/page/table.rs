@@ -1,10 +1,9 @@
 //! The page without JavaScript: tables of datacenters, pools and endpoints.
 
-use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use crate::printable::Printable;
-use crate::report::{EndpointCounts, Status};
+use crate::report::{DatacenterStatus, Status};
 
 /// Most rows of a table. `truenorth status` has all.
 const MAX_ROWS: usize = 500;
@@ -42,21 +41,14 @@ pub(super) fn render(status: &Status) -> String {
 }
 
 fn write(html: &mut String, status: &Status) -> fmt::Result {
-    let Status { node, version, generation, pools, zones, .. } = status;
+    let Status { node, version, generation, datacenters, pools, zones, .. } = status;
     write!(html, "<p>Node <b>{}</b>, truenorth {}, ", Escaped(node), Escaped(version))?;
     write!(html, "generation {generation}, {} zones. It answers.</p>", zones.len())?;
-    let mut datacenters: BTreeMap<&str, (EndpointCounts, usize, usize)> = BTreeMap::new();
-    for pool in pools {
-        let Some(datacenter) = &pool.datacenter else { continue };
-        let (counts, all, usable) = datacenters.entry(datacenter).or_default();
-        pool.endpoints.iter().for_each(|endpoint| counts.add(&endpoint.state, endpoint.restless));
-        *all += 1;
-        *usable += usize::from(pool.usable_v4 || pool.usable_v6);
-    }
     begin(html, "Datacenters", &["Datacenter", "Endpoints up", "All endpoints", "Pools usable", "All pools"])?;
-    for (datacenter, (counts, pools, usable)) in datacenters.iter().take(MAX_ROWS) {
-        let cells = [counts.up.to_string(), counts.all().to_string(), usable.to_string(), pools.to_string()];
-        row(html, datacenter, &cells)?;
+    for datacenter in datacenters.iter().take(MAX_ROWS) {
+        let DatacenterStatus { datacenter, endpoints, pools, usable_pools, .. } = datacenter;
+        let name = datacenter.as_deref().unwrap_or("(none)");
+        row(html, name, &[endpoints.in_use(), endpoints.all(), *usable_pools, *pools].map(|count| count.to_string()))?;
     }
     end(html, datacenters.len())?;
     begin(html, "Pools", &["Pool", "Datacenter", "Usable", "IPv4 open", "IPv6 open"])?;
@@ -77,9 +69,8 @@ fn write(html: &mut String, status: &Status) -> fmt::Result {
         pools.iter().flat_map(|pool| pool.endpoints.iter().map(move |endpoint| (pool, endpoint))).collect();
     endpoints.sort_by_key(|(_, endpoint)| endpoint.state == "up");
     for (pool, endpoint) in endpoints.iter().take(MAX_ROWS) {
-        let failing = endpoint.probes.iter().find(|probe| probe.state == "down").or(endpoint.probes.first());
-        let seen = failing.map_or("no monitor", |probe| probe.seen.as_deref().unwrap_or("not probed yet"));
-        let cells = [&*pool.pool, &*endpoint.state, &*endpoint.really, seen, &*endpoint.answers.to_string()];
+        let (seen, answers) = (endpoint.last_seen(), endpoint.answers.to_string());
+        let cells = [&*pool.pool, &*endpoint.state, &*endpoint.really, &*seen, &*answers];
         row(html, &endpoint.endpoint, &cells.map(str::to_owned))?;
     }
     end(html, endpoints.len())

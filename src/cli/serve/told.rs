@@ -14,7 +14,8 @@ use crate::cli::version;
 use crate::duration::Written;
 use crate::name::Name;
 use crate::overrides::rfc3339;
-use crate::snapshot::{AdminState, Snapshot};
+use crate::report::EndpointCounts;
+use crate::snapshot::Snapshot;
 
 /// Most zones that a line names. It counts the others.
 const MOST_NAMED: usize = 20;
@@ -58,17 +59,8 @@ impl Node {
         let uptime = Written(Duration::from_secs(self.started.elapsed().as_secs()));
         let (generation, zones) = (snapshot.generation(), snapshot.zones().len());
         info!(version = version::VERSION, %uptime, generation, zones, "summary");
-        let [mut up, mut down, mut out] = [0_usize; 3];
-        for pool in snapshot.pools() {
-            for state in (0..pool.spec().members.len()).map(|endpoint| pool.endpoint_state(endpoint)) {
-                match state.admin_state {
-                    AdminState::On if state.share.is_some() => up += 1,
-                    AdminState::On => down += 1,
-                    AdminState::Held | AdminState::Draining | AdminState::Off => out += 1,
-                }
-            }
-        }
-        info!(up, down, out, "summary of endpoints");
+        let counts = EndpointCounts::of(snapshot.pools().iter().map(|pool| &**pool));
+        info!(up = counts.in_use(), down = counts.down, out = counts.out(), "summary of endpoints");
         let overrides = self.control.overrides().await.unwrap_or_default();
         let in_force = overrides.iter().filter(|(_, is_in_force)| *is_in_force).count();
         info!(overrides = in_force, txt = self.txt.values().len(), "summary of orders in force");

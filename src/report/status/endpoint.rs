@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::Known;
 use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
+use crate::report::endpoint_counts::state_word;
 use crate::report::notice::word;
-use crate::snapshot::{AdminState, Members, Pool};
+use crate::snapshot::{Members, Pool};
 
 /// An endpoint.
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,20 +133,12 @@ impl EndpointStatus {
             Members::Cname(endpoint) => (endpoint.value.to_string(), endpoint.weight),
         };
         let endpoint_state = pool.endpoint_state(place);
-        let state = match (endpoint_state.admin_state, endpoint_state.share) {
-            (AdminState::Off, _) => "forced down",
-            (_, share) if !share.is_some() => word(State::Down),
-            (AdminState::Held, _) => "held back",
-            (AdminState::Draining, _) => "draining",
-            (AdminState::On, share) if share.is_full() => word(State::Up),
-            (AdminState::On, share) => word(State::Degraded(share)),
-        };
         let health = EndpointHealth::new(pool, place, survey);
         let why = known.absence(pool, place, &health);
         Self {
             endpoint,
             weight,
-            state: state.to_owned(),
+            state: state_word(endpoint_state).to_owned(),
             really: word(health.state).to_owned(),
             since: health.since.map(|since| since.as_secs()),
             share: f64::from(endpoint_state.share.thousandths()) / 1000.0,
@@ -159,7 +152,7 @@ impl EndpointStatus {
     }
 
     /// Returns the last outcome as text; with several probes, that of one in the worst state.
-    pub(super) fn last_seen(&self) -> String {
+    pub fn last_seen(&self) -> String {
         seen(&self.probes)
     }
 }

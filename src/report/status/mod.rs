@@ -23,7 +23,8 @@ use crate::zone::NameId;
 pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
-use sums::{DatacenterStatus, Sums, sums};
+pub use sums::DatacenterStatus;
+use sums::{Sums, sums};
 
 /// Default maximum number of steered names: a page of them, not all of a million.
 const NAMES: usize = 1000;

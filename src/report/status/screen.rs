@@ -34,7 +34,8 @@ impl Status {
             out,
             "{} of {} endpoints up, {usable_pools} of {pools} pools usable, {usable_names} of {names} names answered by a \
              usable pool\n",
-            endpoints.up, endpoints.endpoints
+            endpoints.in_use(),
+            endpoints.all()
         );
         let wrong = [self.wrong_names_table(), self.wrong_endpoints_table()].map(|table| table.text(for_terminal));
         out.extend(wrong.iter().map(String::as_str));
@@ -82,14 +83,14 @@ impl Status {
 
     fn datacenters_table(&self) -> TextTable {
         let mut table = TextTable::new(&["DATACENTER", "ENDPOINTS", "UP", "DOWN", "OUT", "ANSWERS"]);
-        for DatacenterStatus { datacenter, endpoints, answers: _, share } in &self.datacenters {
-            let color = match (endpoints.up, endpoints.down) {
-                (0, _) if endpoints.endpoints > 0 => RED,
+        for DatacenterStatus { datacenter, endpoints, share, .. } in &self.datacenters {
+            let color = match (endpoints.in_use(), endpoints.down) {
+                (0, _) if endpoints.all() > 0 => RED,
                 (_, 1..) => YELLOW,
                 _ => "",
             };
             let counts =
-                [endpoints.endpoints, endpoints.up, endpoints.down, endpoints.out].map(|count| count.to_string());
+                [endpoints.all(), endpoints.in_use(), endpoints.down, endpoints.out()].map(|count| count.to_string());
             let share = share.map_or_else(|| "none yet".to_owned(), |share| Percent(share).to_string());
             let name = datacenter.clone().unwrap_or_else(|| "(none)".to_owned());
             table.push([vec![name], counts.into(), vec![share]].concat(), color);
