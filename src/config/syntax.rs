@@ -3,6 +3,8 @@
 //! The parser tells where it stopped. The line around that place shows more: a value without quotes, a header whose
 //! name needs them, a colon in place of the equals sign. The message is about that, in the words of the file.
 
+mod kinds;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,77 +14,7 @@ use super::code::Code;
 use super::fault::Fault;
 use super::meant;
 use super::source::{Place, Source};
-
-/// Keys whose values are whole numbers.
-const NUMBERS: &[&str] = &[
-    "answers",
-    "check_port",
-    "count",
-    "expire",
-    "fall",
-    "max_source_v4",
-    "max_source_v6",
-    "minimum",
-    "port",
-    "refresh",
-    "retries",
-    "retry",
-    "rise",
-    "serial",
-    "sticky_v4",
-    "sticky_v6",
-    "take",
-    "ttl",
-    "ttl_min",
-    "weight",
-];
-
-/// Keys whose values are durations.
-const DURATIONS: &[&str] = &[
-    "deadline",
-    "expiry_warning",
-    "failback",
-    "hold",
-    "hold_down",
-    "interval",
-    "over",
-    "quiet",
-    "slow_start",
-    "timeout",
-];
-
-/// Keys whose values are true or false.
-const BOOLEANS: &[&str] = &[
-    "enabled",
-    "no_default_alpn",
-    "only",
-    "recursion",
-    "reflect",
-    "reuse",
-    "sandbox",
-    "spare",
-    "tls",
-    "verify",
-    "watch",
-];
-
-/// Keys whose values are lists of texts.
-const LISTS: &[&str] = &[
-    "allow",
-    "alpn",
-    "clients",
-    "command",
-    "databases",
-    "dns",
-    "endpoints",
-    "events",
-    "hosts",
-    "may",
-    "of",
-    "pools",
-    "prefer",
-    "steer",
-];
+use kinds::Kind;
 
 /// Tables whose entries have names of any kind: the rest of the header is one name.
 const NAMED: &[&str] = &["names", "records", "nameservers"];
@@ -368,24 +300,18 @@ fn without_comment(line: &str) -> &str {
 /// Writes a value that is not valid TOML as its key needs it; `None` if that cannot be told.
 fn meant_value(key: &str, raw: &str, is_item: bool) -> Option<String> {
     let text = raw.trim_end_matches([';', ',']).trim_matches(TYPOGRAPHIC).trim();
-    if NUMBERS.contains(&key)
-        && let Some(number) = meant::number(&text.trim_end_matches('.').replace('_', ""))
-    {
-        let digits = number.trim_start_matches('0');
-        return Some(if digits.is_empty() { "0" } else { digits }.to_owned());
-    }
-    if DURATIONS.contains(&key)
-        && let Some(duration) = meant::duration(text)
-    {
-        return Some(format!("\"{duration}\""));
-    }
-    if BOOLEANS.contains(&key)
-        && let Some(boolean) = meant::boolean(text)
-    {
-        return Some(boolean.to_string());
-    }
-    if LISTS.contains(&key) && !is_item {
-        return Some(meant::list(key, text));
+    let meant = match kinds::of(key) {
+        Some(Kind::Number) => meant::number(&text.trim_end_matches('.').replace('_', "")).map(|number| {
+            let digits = number.trim_start_matches('0');
+            if digits.is_empty() { "0" } else { digits }.to_owned()
+        }),
+        Some(Kind::Duration) => meant::duration(text).map(|duration| format!("\"{duration}\"")),
+        Some(Kind::Boolean) => meant::boolean(text).map(|boolean| boolean.to_string()),
+        Some(Kind::List) if !is_item => Some(meant::list(key, text)),
+        Some(Kind::List) | None => None,
+    };
+    if meant.is_some() {
+        return meant;
     }
     match (text.contains(['"', '\\']), text.contains('\'')) {
         _ if text.is_empty() => None,
