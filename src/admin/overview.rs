@@ -10,7 +10,8 @@ use super::AppState;
 use super::refusal::{ApiError, json};
 use super::routes::{Parameters, QueryPairs};
 use crate::clock::unix_time;
-use crate::report::{self, Filter, History, LatencyMatrix, Overview, Question};
+use crate::report::{self, Decisions, Filter, History, LatencyMatrix, Overview, Question};
+use crate::snapshot::Snapshot;
 
 /// `GET /v1/overview`.
 pub(super) async fn get(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
@@ -20,7 +21,7 @@ pub(super) async fn get(State(app): State<Arc<AppState>>, query: QueryPairs) -> 
     let totals = app.tallies.totals(&snapshot);
     // The overview lists names by their decisions.
     let status = app.status(&snapshot, &totals, &Filter { limit: Some(0), ..Filter::default() }).await?;
-    let decisions = app.decisions.of(&snapshot);
+    let decisions = decided(&app, &snapshot).await?;
     let overview = Overview::new(status, &snapshot, &totals, &decisions);
     Ok(json(StatusCode::OK, report::to_json_line(&overview)))
 }
@@ -33,7 +34,7 @@ pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPair
     let name = name.ok_or_else(|| ApiError::bad("`name` is needed: /v1/decisions?name=www.example.com"))?;
     let _turn = app.long_work.acquire().await;
     let snapshot = app.published.load_full();
-    let decisions = app.decisions.of(&snapshot);
+    let decisions = decided(&app, &snapshot).await?;
     match decisions.of_name(&snapshot, &name) {
         Some(group) => Ok(json(StatusCode::OK, report::to_json_line(&group))),
         None if decisions.more > 0 => Err(ApiError::new(
@@ -42,6 +43,13 @@ pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPair
         )),
         None => Err(ApiError::new(StatusCode::NOT_FOUND, format!("{name} is not steered here"))),
     }
+}
+
+/// Returns the decisions of a snapshot. The calculation takes up to a second of one processor, on a thread for such work.
+async fn decided(app: &Arc<AppState>, snapshot: &Arc<Snapshot>) -> Result<Arc<Decisions>, ApiError> {
+    let (app, snapshot) = (app.clone(), snapshot.clone());
+    let decided = tokio::task::spawn_blocking(move || app.decisions.of(&snapshot)).await;
+    decided.map_err(|_| ApiError::unavailable("the calculation of decisions panicked, which is a bug of truenorth"))
 }
 
 /// `GET /v1/history?pool=`.

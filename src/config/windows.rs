@@ -115,8 +115,7 @@ pub(super) fn check(windows: &[Placed<Order>], world: &World, faults: &mut Fault
     for window in windows {
         let target = &window.value.target;
         if !known.has(target) {
-            let meant = is_worth_comparing(faults, known.count(target.kind())).then(|| world.find(target));
-            let meant = meant.and_then(Result::err).flatten();
+            let meant = is_worth_comparing(faults, known.count(target.kind())).then(|| known.closest(target)).flatten();
             let label = meant.map_or_else(|| "not there".to_owned(), |meant| format!("did you mean `{meant}`?"));
             faults.push(
                 Fault::error(&window.place, format!("nothing is named `{target}`"), label).code(Code::UnknownName),

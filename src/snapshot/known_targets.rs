@@ -1,17 +1,14 @@
-//! Everything that targets can name in one world, for many targets at once.
-//!
-//! [`World::find`] goes through all names for one target, which is right for an order. A server file may have thousands of
-//! windows, and its zones a hundred thousand names: here each kind is listed once.
+//! Everything that targets can name in one world: each kind is listed once, for one target or for thousands of windows.
 
 use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet};
-
-use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::world::{SteeredName, World};
 use crate::overrides::{TargetKind, TargetPattern, canonical};
+use crate::suggest::did_you_mean;
 
-type Texts = HashSet<String, RandomState>;
+/// In order, so that of two equally similar texts the same one is suggested each time.
+type Texts = BTreeSet<String>;
 
 /// The texts that targets can have in one world. Each kind is listed when it is first asked for.
 #[derive(Debug)]
@@ -20,7 +17,7 @@ pub struct KnownTargets<'a> {
     datacenters: OnceCell<Texts>,
     pools: OnceCell<Texts>,
     endpoints: OnceCell<Texts>,
-    names: OnceCell<HashMap<String, &'a SteeredName, RandomState>>,
+    names: OnceCell<BTreeMap<String, &'a SteeredName>>,
 }
 
 impl<'a> KnownTargets<'a> {
@@ -35,7 +32,7 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// True if a target means anything: [`World::find`] succeeds.
+    /// True if a target means anything.
     pub fn has(&self, target: &TargetPattern) -> bool {
         let is_any = |texts: &Texts| texts.contains(target.text()) || texts.iter().any(|text| target.means(text));
         match target.kind() {
@@ -46,11 +43,33 @@ impl<'a> KnownTargets<'a> {
                 let names = self.names();
                 names.contains_key(target.text()) || names.keys().any(|text| target.means(text))
             }
-            TargetKind::PoolInName => {
-                let named = target.name().and_then(|name| self.names().get(name.text()));
-                named.is_some_and(|name| self.uses(name, target)) || self.world.find(target).is_ok()
-            }
+            TargetKind::PoolInName => self.names_meant(target).any(|name| self.uses(name, target)),
         }
+    }
+
+    /// Returns the most similar target that means anything, for one that means nothing; `None` if there is none.
+    pub fn closest(&self, target: &TargetPattern) -> Option<TargetPattern> {
+        fn similar<'t>(text: &str, known: impl Iterator<Item = &'t String>) -> Option<&'t str> {
+            did_you_mean(text, known.map(String::as_str))
+        }
+        let text = target.text();
+        let meant = match target.kind() {
+            TargetKind::Datacenter => similar(text, self.datacenters().iter())?.to_owned(),
+            TargetKind::Pool => similar(text, self.pools().iter())?.to_owned(),
+            TargetKind::Endpoint => similar(text, self.endpoints().iter())?.to_owned(),
+            TargetKind::Name => similar(text, self.names().keys())?.to_owned(),
+            TargetKind::PoolInName => {
+                let used: Texts =
+                    self.names_meant(target).flat_map(|name| self.pools_of(name)).map(str::to_owned).collect();
+                let name = target.name()?.text();
+                if used.is_empty() {
+                    format!("{text}@{}", similar(name, self.names().keys())?)
+                } else {
+                    format!("{}@{name}", similar(text, used.iter())?)
+                }
+            }
+        };
+        format!("{}:{meant}", target.kind().as_str()).parse().ok()
     }
 
     /// The number of texts of a kind.
@@ -63,10 +82,26 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
+    /// Returns the steered names that the name of a target means.
+    fn names_meant(&self, target: &TargetPattern) -> impl Iterator<Item = &'a SteeredName> {
+        let pattern = target.name();
+        // Most are written out.
+        let exact = pattern.and_then(|name| self.names().get(name.text())).copied();
+        let others = self.names().iter().filter(move |_| exact.is_none());
+        let others = others.filter(move |(text, _)| pattern.is_some_and(|pattern| pattern.means(text)));
+        exact.into_iter().chain(others.map(|(_, name)| *name))
+    }
+
     /// True if a name uses a pool that the target means.
-    fn uses(&self, name: &SteeredName, target: &TargetPattern) -> bool {
+    fn uses(&self, name: &'a SteeredName, target: &TargetPattern) -> bool {
+        self.pools_of(name).any(|pool| target.means(pool))
+    }
+
+    /// Returns the names of the pools that a steered name uses.
+    fn pools_of(&self, name: &'a SteeredName) -> impl Iterator<Item = &'a str> + use<'a> {
+        let world = self.world;
         let pools = name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback);
-        pools.into_iter().any(|id| target.means(&self.world.pools[id.index()].name))
+        pools.map(|id| &*world.pools[id.index()].name)
     }
 
     fn datacenters(&self) -> &Texts {
@@ -87,7 +122,7 @@ impl<'a> KnownTargets<'a> {
         self.endpoints.get_or_init(|| texts().collect())
     }
 
-    fn names(&self) -> &HashMap<String, &'a SteeredName, RandomState> {
+    fn names(&self) -> &BTreeMap<String, &'a SteeredName> {
         let names = || self.world.zones.iter().flat_map(|zone| &zone.names);
         self.names.get_or_init(|| names().map(|name| (canonical(&name.owner), name)).collect())
     }

@@ -1,10 +1,10 @@
 //! Resolves the targets of overrides against a world.
 
 use super::ids::PoolId;
+use super::known_targets::KnownTargets;
 use super::world::{Members, PoolSpec, World};
 use crate::name::Name;
 use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, canonical};
-use crate::suggest::did_you_mean;
 
 impl Members {
     /// Returns the address or name of the endpoint at this position, in the form that targets use.
@@ -60,21 +60,8 @@ impl World {
     /// Succeeds if a target means anything in this world. Fails with the most similar target that does, if there is
     /// one.
     pub fn find(&self, target: &TargetPattern) -> Result<(), Option<TargetPattern>> {
-        let known: Vec<String> = match target.kind() {
-            TargetKind::Datacenter => self.datacenters.iter().map(|place| place.name.to_string()).collect(),
-            TargetKind::Pool => self.pools.iter().map(|pool| pool.name.to_string()).collect(),
-            TargetKind::Endpoint => {
-                let texts = self.pools.iter().flat_map(|pool| (0..pool.members.len()).map(|it| pool.members.text(it)));
-                texts.collect()
-            }
-            TargetKind::Name => self.steered_names().map(canonical).collect(),
-            TargetKind::PoolInName => return self.find_pool_in_name(target),
-        };
-        if known.iter().any(|text| target.means(text)) {
-            return Ok(());
-        }
-        let meant = did_you_mean(target.text(), known.iter().map(String::as_str));
-        Err(meant.and_then(|text| format!("{}:{text}", target.kind().as_str()).parse().ok()))
+        let known = KnownTargets::new(self);
+        if known.has(target) { Ok(()) } else { Err(known.closest(target)) }
     }
 
     /// Returns the pools in names that a target means, each with the text of its name.
@@ -86,24 +73,6 @@ impl World {
             let pools = pools.map(|id| &*self.pools[id.index()]).filter(|pool| target.means(&pool.name));
             pools.map(move |pool| (text.clone(), pool))
         })
-    }
-
-    /// Does the same as [`World::find`] for a pool in a name. The name itself is looked for first.
-    fn find_pool_in_name(&self, target: &TargetPattern) -> Result<(), Option<TargetPattern>> {
-        if self.pools_in_names(target).next().is_some() {
-            return Ok(());
-        }
-        let Some(name) = target.name() else { return Err(None) };
-        let pool = target.text();
-        let meant = if let Err(meant) = self.find(name) {
-            meant.map(|name| format!("pool:{pool}@{}", name.text()))
-        } else {
-            let any: Option<TargetPattern> = format!("pool:*@{}", name.text()).parse().ok();
-            let used = any.iter().flat_map(|any| self.pools_in_names(any)).map(|(_, pool)| pool.name.to_string());
-            let used: Vec<String> = used.collect();
-            did_you_mean(pool, used.iter().map(String::as_str)).map(|pool| format!("pool:{pool}@{}", name.text()))
-        };
-        Err(meant.and_then(|text| text.parse().ok()))
     }
 
     /// True if two targets have anything in common.

@@ -198,7 +198,9 @@ mod tests {
     fn a_reload_forgets_what_is_gone_and_uncovers_what_is_left() {
         let mut gather = Gather::default();
         let falls = [datacenter(&["web/fra", "api/fra"], "down"), pool("web/fra", "down"), pool("api/fra", "down")];
-        falls.iter().for_each(|fall| assert_eq!(gather.take_in(fall, at(1), TIME), None));
+        for fall in &falls {
+            assert_eq!(gather.take_in(fall, at(1), TIME), None);
+        }
         assert_eq!(gather.take_in(&endpoint("127.0.0.1:80", &["api/fra"], "down"), at(1), TIME), None);
         assert_eq!(subjects(&gather.take_due(at(6))), ["datacenter fra"]);
         let pools = |names: &[&str]| names.iter().map(|name| Box::from(*name)).collect();

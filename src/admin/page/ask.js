@@ -8,6 +8,9 @@ import { bare, milliseconds, percent } from "./text.js";
 // Most outcomes of draws that are shown; the JSON has all.
 const OUTCOMES = 12;
 
+// Most endpoints of a pool that are listed because they get no clients.
+const ABSENT = 8;
+
 let datacenterOf = () => null;
 
 // `find` returns the datacenter of a pool.
@@ -78,7 +81,7 @@ function steered(steering) {
     const { steps, pools, rung, chosen, outcomes, exact, hashed, sticky, rollout } = steering;
     return [
         steps.map((step) => fact(`Step ${step.step}`, tiers(step.tiers), step.latency ? el("ul", { class: "note" }, step.latency.map(roundTrip)) : null)),
-        fact("Pools", el("ul", {}, pools.map((pool) => el("li", {}, named(pool.pool), ` ${counts(pool)}`)))),
+        fact("Pools", el("ul", {}, pools.map((pool) => el("li", {}, named(pool.pool), ` ${counts(pool)}`, absent(pool))))),
         rollout ? fact("Roll-out", `${percent(rollout.share)} of the clients to ${rollout.part.join(", ")}`) : null,
         sticky ? fact("Hash", `of ${sticky} and the name`) : null,
         fact("Chosen", chosen.length > 0 ? chosen.map(named) : "none", ` as ${rung}`,
@@ -99,11 +102,20 @@ function named(pool) {
     return el("span", { class: `chip ${placeClass(datacenterOf(pool) ?? pool)}` }, el("i", { "aria-hidden": "true" }), pool);
 }
 
-function counts({ open_v4: openV4, given_v4: givenV4, open_v6: openV6, given_v6: givenV6, held_back: held, weight, ramp }) {
+// The endpoints of a pool that get no clients, or fewer than their share, and why.
+function absent({ absent: endpoints }) {
+    if (!endpoints) return null;
+    const rest = endpoints.length - ABSENT;
+    return el("ul", { class: "note" }, endpoints.slice(0, ABSENT).map(({ endpoint, why }) => el("li", {}, `${endpoint}: ${why}`)),
+        rest > 0 ? el("li", {}, `and ${rest} more`) : null);
+}
+
+function counts({ open_v4: openV4, given_v4: givenV4, open_v6: openV6, given_v6: givenV6, held_back: held, order, weight, ramp }) {
     const families = [["A", openV4, givenV4], ["AAAA", openV6, givenV6]].filter(([, , given]) => given > 0);
     const told = families.map(([family, open, given]) => `${open} of ${given} ${family} open`);
     if (weight !== null) told.push(`weight ${weight}`);
     if (held) told.push("held back by failback");
+    if (order) told.push(order);
     if (ramp !== null) told.push(`ramps: ${percent(ramp)}`);
     return told.join(", ");
 }

@@ -78,7 +78,7 @@ async function preview() {
         show(place, effect(await order("POST", "v1/overrides", { ...written(), dry_run: true })));
     } catch (problem) {
         show(place, refusal(problem));
-        if (problem.status !== 400 || !problem.message.includes("dry_run")) return;
+        return;
     }
     byId("order-give").disabled = false;
 }
@@ -99,7 +99,8 @@ async function give() {
 
 // Returns what a reply says about the clients that move.
 export function effect({ impact, impact_more: more, emptied, emptied_more: moreEmptied }) {
-    if (!impact) return el("p", {}, "No preview: the node does not tell the effect before the order is given.");
+    // The node has not begun to answer.
+    if (!impact) return el("p", {}, "The effect is not known yet.");
     return [
         emptied?.length > 0 ? el("p", { class: "problem" }, `No usable pool is left for ${some(emptied.map(bare), moreEmptied)}.`) : null,
         impact.length === 0 && !more ? el("p", {}, "No client is sent elsewhere.")
@@ -109,7 +110,6 @@ export function effect({ impact, impact_more: more, emptied, emptied_more: moreE
 
 // Returns what a refusal says.
 export function refusal({ status, message }) {
-    if (status === 400 && message.includes("dry_run")) return effect({});
     return el("p", { class: "problem" }, status === 401 || status === 403 ? `${message}. Set a token that may give orders with the button above.` : message);
 }
 

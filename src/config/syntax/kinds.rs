@@ -47,7 +47,9 @@ fn gather(part: &Value, whole: &Value, kinds: &mut HashMap<String, Kind>) {
         Value::Array(items) => items.iter().collect(),
         _ => Vec::new(),
     };
-    parts.into_iter().for_each(|part| gather(part, whole, kinds));
+    for part in parts {
+        gather(part, whole, kinds);
+    }
 }
 
 fn kind(schema: &Value, whole: &Value) -> Option<Kind> {
