@@ -266,7 +266,7 @@ fn damage_over_tcp(node: SocketAddr, count: usize, mut random: Rng) -> usize {
         let mut octets = Vec::new();
         for id in ids.clone() {
             let query = damaged(&seeds, id, &mut random);
-            // What is shorter than a header ends the connection, and the rest of the batch with it.
+            // A message that is shorter than a header ends the connection, and the rest of the batch with it.
             if query.len() < HEADER_LENGTH {
                 continue;
             }

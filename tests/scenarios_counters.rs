@@ -1,4 +1,4 @@
-//! What is counted is what was answered: the counters beside what a client sees.
+//! The counters equal the answers that a client sees.
 
 mod scene;
 

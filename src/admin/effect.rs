@@ -8,7 +8,7 @@ use crate::control::{OrderRefusal, Preview, Proposal, Publication};
 use crate::overrides::Change;
 use crate::report::{Changes, OrderEffect};
 
-/// What would follow from an order.
+/// The changes that would follow from an order, and their effect.
 pub(super) struct Foreseen {
     /// The overrides that would be placed, end or be lifted.
     pub(super) changes: Vec<Change>,
@@ -17,7 +17,7 @@ pub(super) struct Foreseen {
 }
 
 impl AppState {
-    /// Returns what would follow from an order, or why it would be refused. The calculation takes up to a second of one
+    /// Returns the changes that would follow from an order, or why it would be refused. The calculation takes up to a second of one
     /// processor, on a thread for such work.
     pub(super) async fn foresee(&self, proposal: Proposal, dry_run: bool) -> Result<Foreseen, ApiError> {
         let preview = self.control.preview(proposal).await.ok_or_else(ApiError::stopping)?;

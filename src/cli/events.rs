@@ -18,7 +18,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The arguments of `events`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// How far to look back
+    /// The time to look back
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
     since: String,
     /// Only events of this kind. May be given several times

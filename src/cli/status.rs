@@ -119,7 +119,7 @@ fn show(arguments: &StatusArguments, ask: &Ask) -> ExitCode {
     let told: Result<Status, AskError> = ask.get("/v1/status", &query).and_then(Answer::shape);
     match told {
         Ok(status) => {
-            // Whoever asks for a part wants to see it, good or not.
+            // A part that was asked for is shown whole, good or not.
             let is_whole = !all && query.is_empty();
             let text = |status: &Status| {
                 let for_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();

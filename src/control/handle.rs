@@ -168,7 +168,7 @@ impl Handle {
         answer.await.ok()
     }
 
-    /// What would follow from an order, or why it would be refused.
+    /// Returns the changes that would follow from an order, or why it would be refused. `None` if control has ended.
     pub async fn preview(&self, proposal: Proposal) -> Option<Result<Preview, OrderRefusal>> {
         let (reply, answer) = oneshot::channel();
         self.messages.send(Message::Preview(proposal, reply)).await.ok()?;

@@ -1,4 +1,4 @@
-//! What an order would change: the snapshot that would follow from it. Nothing is changed to find that out.
+//! Previews of orders: the snapshot that would follow from one is derived, and nothing is changed.
 //!
 //! An order that begins later, and a drain that takes its time, are previewed as they are in the end.
 
@@ -23,7 +23,7 @@ pub enum Proposal {
     Rollout(rollout::Order),
 }
 
-/// What would follow from an order.
+/// The changes that would follow from an order.
 #[derive(Clone, Debug)]
 pub struct Preview {
     /// The overrides that would be placed, end or be lifted.

@@ -10,7 +10,7 @@ use crate::overrides::Mode;
 use crate::steering::Set;
 use crate::zone::{NameId, PlanId};
 
-/// What operators order for one name.
+/// The orders of operators for one name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct NameOrders {
     /// The override of the name.

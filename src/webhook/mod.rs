@@ -209,7 +209,7 @@ impl Mailbox {
         loop {
             let due = {
                 let mut state = self.state();
-                // What still waits when the node stops is posted as it is.
+                // When the node stops, the rest is posted as it is.
                 let now = if state.is_closing { Duration::MAX } else { self.started.elapsed() };
                 let ready = state.gather.take_due(now);
                 self.queue(&mut state, ready);

@@ -1,4 +1,4 @@
-//! What packages hold besides the binary: completions, manual pages, the version.
+//! The contents of packages besides the binary: completions, manual pages, the version.
 
 use std::collections::BTreeSet;
 use std::fs;

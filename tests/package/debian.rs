@@ -264,7 +264,7 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
     demo.kill().unwrap();
     demo.wait().unwrap();
 
-    // What the unit does.
+    // As the unit does.
     debian.run("install -d -o truenorth -g truenorth -m 700 /var/lib/truenorth /run/truenorth");
     let serve = "exec setpriv --reuid=truenorth --regid=truenorth --clear-groups truenorth serve";
     let mut node = Node::start_unheard(debian.command(serve));

@@ -1,4 +1,4 @@
-//! What browsers keep other sites from doing.
+//! Actions of other sites that browsers prevent.
 
 use std::io::Read as _;
 use std::io::Write as _;

@@ -98,7 +98,7 @@ fn dialogs_and_pools_are_worked_by_keys() {
     browser.run("document.querySelector('#pools-table [data-action=open-pool]').focus()");
     browser.press(ENTER);
     browser.wait_for("document.querySelectorAll('#pools-table .endpoint').length === 2");
-    // What is shown is brought up to date, and the focus stays.
+    // The page is brought up to date, and the focus stays.
     browser.wait_for("document.activeElement.getAttribute('aria-expanded') === 'false'");
     browser.press(ENTER);
     browser.wait_for("document.activeElement.getAttribute('aria-expanded') === 'true'");

@@ -1,4 +1,4 @@
-//! What the page shows, and that it follows what happens without being loaded again.
+//! The contents of the page, and that it follows changes without being loaded again.
 
 use crate::endpoint::Script;
 use crate::{SERVER, Scene, assert_sound, well};

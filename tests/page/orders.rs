@@ -55,7 +55,7 @@ fn a_datacenter_is_drained_with_the_token_and_opened_again() {
     browser.wait_for_words("#datacenters-table", "1 draining");
     assert!(get_orders(&scene).contains("new kernel"));
     assert_eq!(browser.run("return sessionStorage.length"), 1);
-    // What would leave a name without a pool is told before.
+    // The page warns before an order leaves a name without a pool.
     browser.click("#order-new");
     browser.write("#order-form [name=target]", "pool:web/iad");
     browser.click("#order-preview");

@@ -1,4 +1,4 @@
-//! What a process of root gives up.
+//! The privileges that a process of root gives up.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,4 @@
-//! What systemd sees and gives, through a notification socket of the test's own.
+//! The protocol with systemd, through a notification socket of the test's own.
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};

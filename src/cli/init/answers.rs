@@ -33,7 +33,7 @@ pub(super) struct Endpoints {
     pub(super) addresses: Vec<IpAddr>,
 }
 
-/// How the endpoints are probed.
+/// The probe of the endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Probe {
     Http { tls: bool, port: u16, path: String },

@@ -55,7 +55,7 @@ pub(super) struct Arguments {
     /// The addresses of the service in a datacenter: fra=198.51.100.10,198.51.100.11. Once for each datacenter
     #[arg(long, value_name = "DATACENTER=ADDR,...")]
     endpoints: Vec<Endpoints>,
-    /// How endpoints are probed: http:80/healthz, https:443/healthz, tcp:443 or none
+    /// The probe of endpoints: http:80/healthz, https:443/healthz, tcp:443 or none
     #[arg(long, value_name = "CHECK")]
     check: Option<Probe>,
     /// The name of the service below the zone
@@ -241,7 +241,7 @@ impl Written {
     }
 }
 
-/// What an operator does next.
+/// The next steps of the operator.
 struct Next<'a> {
     arguments: &'a Arguments,
     answers: &'a Answers,

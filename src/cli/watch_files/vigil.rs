@@ -35,7 +35,7 @@ pub(super) struct Vigil {
     look_at: Instant,
 }
 
-/// What a turn found.
+/// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// Nothing that is to be reported now.

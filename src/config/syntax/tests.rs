@@ -1,4 +1,4 @@
-//! What the messages show of broken TOML.
+//! The messages for broken TOML.
 
 use super::*;
 use toml::de::DeTable;

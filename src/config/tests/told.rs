@@ -1,4 +1,4 @@
-//! How many faults of broken files are shown, and what is hidden.
+//! The limits of faults that are shown of broken files, and values that are hidden.
 
 use super::*;
 use crate::config::{Code, MAX_TOLD};

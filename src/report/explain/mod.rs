@@ -64,7 +64,7 @@ impl Question {
     }
 }
 
-/// What a running node knows beside its snapshot.
+/// The facts that a running node knows beside its snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct Beside<'a> {
     /// The state of its targets; times count from the Unix epoch.

@@ -8,7 +8,7 @@ use crate::printable::Printable;
 use crate::report::table::span;
 use crate::snapshot::{AdminState, Pool, World};
 
-/// What is known beside the snapshot.
+/// The facts beside the snapshot that a reason is made of.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Known<'a> {
     pub(in super::super) world: &'a World,

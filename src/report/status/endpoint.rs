@@ -66,7 +66,7 @@ pub struct ProbeStatus {
     pub successes: u8,
 }
 
-/// What probes and reports found about an endpoint.
+/// The findings of probes and reports about an endpoint.
 pub(in super::super) struct EndpointHealth {
     /// The state, without overrides.
     state: State,

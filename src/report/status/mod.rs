@@ -102,7 +102,7 @@ pub struct Status {
     /// The clients' traffic.
     #[serde(default)]
     pub traffic: Traffic,
-    /// What the files on disk are.
+    /// The files on disk.
     #[serde(default)]
     pub files: FilesStatus,
     /// Numbers of endpoints, pools and names by their state: of all, whatever was asked for.
@@ -152,7 +152,7 @@ pub struct NameStatus {
     pub pools: Vec<String>,
     /// Number of pools that are usable for any family.
     pub usable: usize,
-    /// What answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`, `all_down` or
+    /// The rung that answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`, `all_down` or
     /// `forced_down`. A client's region may leave it less.
     #[serde(default)]
     pub rung: String,
@@ -212,11 +212,11 @@ pub struct FilesStatus {
 /// The facts that a status is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusFacts<'a> {
-    /// What answers are given from.
+    /// The snapshot that answers are given from.
     pub snapshot: &'a Snapshot,
     /// The state of its targets; times count from the Unix epoch.
     pub survey: &'a Survey,
-    /// What was answered so far.
+    /// The answers so far.
     pub totals: &'a Totals,
     /// All overrides and windows, each with true if it is in force.
     pub overrides: &'a [(Override, bool)],

@@ -26,7 +26,7 @@ use crate::wire::Rtype;
 #[derive(Clone, Debug)]
 pub struct Plan {
     rule: Arc<Rule>,
-    /// What operators order for the name.
+    /// The orders of operators for the name.
     orders: NameOrders,
     /// The split of its pools, if there is one.
     split: Option<Split>,
