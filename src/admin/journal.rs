@@ -85,7 +85,7 @@ impl Journal {
     }
 
     /// Returns the notices from this Unix time on that are still kept, also those of earlier runs; the oldest first.
-    pub(super) fn history(&self, since: u64) -> Vec<Notice> {
+    pub fn history(&self, since: u64) -> Vec<Notice> {
         let kept = self.store.all(&EVENTS).into_values();
         kept.filter_map(Notice::from_row).filter(|notice| notice.time >= since).collect()
     }

@@ -55,7 +55,9 @@ impl Assent {
 /// Asks on the terminal.
 fn ask(effect: &OrderEffect, warning: &str) -> Result<(), AskError> {
     if !io::stdin().is_terminal() {
-        return Err(AskError::Refused(format!("{warning}: nothing was changed (--yes does it without asking)")));
+        return Err(AskError::Refused(format!(
+            "{warning}; nothing was changed (--yes gives the order without asking)"
+        )));
     }
     let told = OrderEffect { dry_run: false, ..effect.clone() };
     let mut line = String::new();

@@ -1,6 +1,6 @@
 //! Control's input (events) and output (effects).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::health::{Kept, Outcome, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::overrides::Change;
 use crate::rollout;
-use crate::snapshot::{Blueprint, HostChange, Remapped, Snapshot};
+use crate::snapshot::{Blueprint, GroupName, GroupTurn, HostChange, Remapped, Snapshot};
 use crate::watch::{FailStaticEvent, TargetId};
 
 /// Something that happened.
@@ -21,6 +21,8 @@ pub enum Event {
     Restore(HashMap<u128, Kept>),
     /// The recovery states that the last run kept. They come before the first configuration too.
     Resume(HashMap<String, RecoveryState>),
+    /// The pools and datacenters that the last run reported as down. They come before the first configuration too.
+    Reported(BTreeSet<GroupName>),
     /// A new configuration was read and compiled.
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: the result of [`Blueprint::amended`].
@@ -69,6 +71,8 @@ pub enum Effect {
     Rehosted(HostChange),
     /// Send the reporter the result of its report.
     Pushed(PushReply, Result<usize, PushRefusal>),
+    /// Tell the operator that a pool or a datacenter went down or came back as a whole.
+    Group(GroupTurn),
     /// Tell the operator that failback holds a pool back after it was down, or no longer does.
     Hold(HoldTurn),
     /// Keep this for the next run.
@@ -100,6 +104,8 @@ pub enum NodeEvent {
     FailStatic(FailStaticEvent),
     /// Failback holds a pool back, or no longer does.
     Hold(HoldTurn),
+    /// A pool or a datacenter went down or came back as a whole.
+    Group(GroupTurn),
     /// A certificate that an endpoint presents expires soon.
     Certificate(Expiring),
 }

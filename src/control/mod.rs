@@ -56,6 +56,7 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
 use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
+use crate::snapshot::DownGroups;
 use crate::watch::{Call, Lateness, ProbeCounters, ProbeHistory, TargetId, TargetMap, Watch, Watched};
 use keeping::Keeping;
 use latency::Latency;
@@ -90,6 +91,7 @@ pub struct Control {
     overrides: OverrideStore,
     ramps: Ramps,
     rollouts: Rollouts,
+    groups: DownGroups,
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
@@ -111,6 +113,7 @@ impl Control {
             overrides: OverrideStore::default(),
             ramps: Ramps::default(),
             rollouts: Rollouts::default(),
+            groups: DownGroups::default(),
             serving: None,
             next: None,
             latency: Latency::default(),
@@ -165,6 +168,7 @@ impl Control {
                 }
                 self.ramps.restore(kept);
             }
+            Event::Reported(groups) => self.groups.restore(groups),
             Event::Adopt(blueprint) => effects.extend(self.prepare(blueprint, now).into_iter().map(Effect::Rehosted)),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
@@ -200,7 +204,7 @@ impl Control {
         self.adopt(now, &mut effects);
         self.advance_ramps(now);
         self.have_rounds(now);
-        effects.extend(self.publish(now));
+        self.publish(now, &mut effects);
         effects.extend(self.ramps.take_turns().into_iter().map(Effect::Hold));
         self.advance_rollouts(now, &mut effects);
         effects.extend(self.keeping.take_due(now).map(|keep| Effect::Keep(keep.timed(self.now))));

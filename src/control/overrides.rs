@@ -300,6 +300,7 @@ mod tests {
                     }
                     Effect::Reply(reply) => reply.send(),
                     Effect::Report(_)
+                    | Effect::Group(_)
                     | Effect::Hold(_)
                     | Effect::Keep(_)
                     | Effect::Stop(_)

@@ -304,6 +304,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     retired.0.extend(before);
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
+                Effect::Group(turn) => untold.push(NodeEvent::Group(turn)),
                 Effect::Hold(turn) => untold.push(report_hold(turn)),
                 Effect::Report(turn) => {
                     report(&turn);

@@ -146,6 +146,7 @@ impl Control {
         state.set_name_orders(&blueprint, self.overrides.effective_overrides());
         let dirty = Dirty::everything(&blueprint);
         let snapshot = Arc::new(Snapshot::derive(blueprint.clone(), state, before.map(|before| (before, &dirty))));
+        effects.extend(self.groups.adopt(&snapshot).into_iter().map(Effect::Group));
         effects.push(Effect::Publish(snapshot.clone()));
         self.serving = Some(Serving {
             snapshot,
@@ -197,9 +198,12 @@ impl Control {
         }
     }
 
-    pub(super) fn publish(&mut self, now: Duration) -> Option<Effect> {
-        let serving = self.serving.as_mut()?;
-        serving.publish_at.take_if(|at| *at <= now)?;
+    /// Publishes the changes that are due, after the effects on pools and datacenters as a whole.
+    pub(super) fn publish(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(serving) = &mut self.serving else { return };
+        if serving.publish_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
         let dirty = std::mem::take(&mut serving.dirty);
         let before = serving.snapshot.clone();
         let mut state = before.state().clone();
@@ -217,7 +221,9 @@ impl Control {
             state.set_name_orders(before.blueprint(), self.overrides.effective_overrides());
         }
         serving.snapshot = Arc::new(before.next(state, &dirty));
-        Some(Effect::Publish(serving.snapshot.clone()))
+        let turns = self.groups.observe(&serving.snapshot, &dirty.pools);
+        effects.extend(turns.into_iter().map(Effect::Group));
+        effects.push(Effect::Publish(serving.snapshot.clone()));
     }
 }
 

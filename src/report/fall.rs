@@ -1,10 +1,11 @@
 //! Falls and returns of endpoints, pools and datacenters, and which of them belong together.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use super::EventKind;
 use super::notice::word;
+use super::{EventKind, Impact};
 use crate::health::State;
+use crate::snapshot::{GroupName, GroupTurn};
 
 /// A fall of an endpoint, a pool or a datacenter, or its return.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +63,42 @@ impl Fall<'_> {
 }
 
 impl EventKind {
+    /// Makes the event of a pool or a datacenter that went down or came back.
+    pub fn of_group(turn: &GroupTurn, impact: Option<Impact>) -> Self {
+        let GroupTurn { group, is_down, pools: _, names, down, endpoints } = turn;
+        let to = word(if *is_down { State::Down } else { State::Up }).to_owned();
+        let (down, endpoints) = (*down, *endpoints);
+        match group {
+            GroupName::Pool(pool) => Self::Pool { pool: pool.to_string(), to, down, endpoints, impact },
+            GroupName::Datacenter(datacenter) => Self::Datacenter {
+                datacenter: datacenter.to_string(),
+                pools: names.clone(),
+                to,
+                down,
+                endpoints,
+                impact,
+            },
+        }
+    }
+
+    /// Returns the pools and datacenters that are down after these events.
+    pub fn groups_down<'a>(events: impl IntoIterator<Item = &'a Self>) -> BTreeSet<GroupName> {
+        let mut groups = BTreeSet::new();
+        for event in events {
+            let group = match event {
+                Self::Pool { pool, .. } => GroupName::Pool(pool.as_str().into()),
+                Self::Datacenter { datacenter, .. } => GroupName::Datacenter(datacenter.as_str().into()),
+                _ => continue,
+            };
+            if event.fall().is_some_and(|fall| fall.is_over) {
+                groups.remove(&group);
+            } else {
+                groups.insert(group);
+            }
+        }
+        groups
+    }
+
     /// Returns the fall or the return that this event is; `None` for other events.
     pub fn fall(&self) -> Option<Fall<'_>> {
         let (size, pools, to) = match self {

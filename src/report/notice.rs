@@ -255,7 +255,9 @@ impl EventKind {
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start { node, zones } => write!(f, "{node} began to answer for {zones} zones")?,
+            Self::Start { node, zones } => {
+                write!(f, "{node} began to answer for {zones} zone{}", if *zones == 1 { "" } else { "s" })?;
+            }
             Self::Endpoint { endpoint, pools, to, seen, .. } => {
                 write!(f, "{endpoint} of {} is {to}: {seen}", pools.join(", "))?;
             }

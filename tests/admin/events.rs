@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::endpoint::Script;
+use crate::endpoint::{ANY_PORT, Endpoint, Script};
 use crate::http::{connect, get, post};
 use crate::{Scene, ZONE, well};
 
@@ -200,4 +200,46 @@ fn events_are_followed_by_the_command() {
     }
     drop(lines);
     assert_eq!(following.wait().unwrap().code(), Some(0), "a reader that is gone ends it");
+}
+
+/// The events of pools and datacenters so far, each as `datacenter down`.
+fn groups(scene: &Scene) -> Vec<String> {
+    let list = get(scene.admin, "/v1/events?since=1h").json();
+    let events = list["events"].as_array().unwrap().iter();
+    let groups = events.filter(|event| ["pool", "datacenter"].map(Value::from).contains(&event["event"]));
+    groups.map(|event| format!("{} {}", event["event"].as_str().unwrap(), event["to"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_datacenter_that_is_down_at_the_start_is_reported_once() {
+    let (fra, iad) = (Endpoint::start(ANY_PORT, Script::status(503)), well());
+    let scene = Scene::probed(&fra, &iad);
+    crate::eventually(|| !groups(&scene).is_empty());
+    let down = ["datacenter down", "pool down"];
+    assert_eq!(groups(&scene), down);
+    // An order for it does not mend it, and the end of the order is no other failure.
+    for (method, body) in
+        [("POST", json!({"mode": "drain", "target": "dc:fra"})), ("DELETE", json!({"target": "dc:fra"}))]
+    {
+        let told = crate::http::ask(scene.admin, &format!("{method} /v1/overrides"), &[], &body.to_string());
+        assert_eq!(told.status, 200, "{told:?}");
+    }
+    crate::eventually(|| get(scene.admin, "/v1/events?since=1h").body.contains("\"lifted\""));
+    assert_eq!(groups(&scene), down);
+
+    // A restart does not repeat it.
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    let scene = Scene::of(files);
+    let begun = || get(scene.admin, "/v1/events?since=1h").body.matches("\"event\": \"start\"").count();
+    crate::eventually(|| begun() == 2);
+    assert_eq!(groups(&scene), down);
+
+    // It came back while no node watched.
+    let Scene { files, node, .. } = scene;
+    assert_eq!(node.terminate().code(), Some(0));
+    fra.play(Script::status(200));
+    let scene = Scene::of(files);
+    crate::eventually(|| groups(&scene).len() == 4);
+    assert_eq!(groups(&scene)[2..], ["datacenter up", "pool up"]);
 }

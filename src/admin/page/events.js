@@ -2,7 +2,7 @@
 
 import { Problem, follow, get } from "./api.js";
 import { byId, el, say, show } from "./dom.js";
-import { bare, clock, some } from "./text.js";
+import { bare, clock, plural, some } from "./text.js";
 
 // Most events that are kept and shown.
 const KEPT = 200;
@@ -19,7 +19,7 @@ let last = 0;
 // Returns what an event says, and its rank.
 export function sentence(event) {
     switch (event.event) {
-        case "start": return ["note", `${event.node} began to answer for ${event.zones} zones`];
+        case "start": return ["note", `${event.node} began to answer for ${plural(event.zones, "zone")}`];
         case "stop": return ["warn", "the node stops"];
         case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}: ${event.seen}`];
         case "pool": return [event.to === "down" ? "bad" : "good", `pool ${event.pool} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];

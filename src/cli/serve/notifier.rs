@@ -20,7 +20,7 @@ use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Turn};
 use crate::counters::NodeCounters;
-use crate::report::{Changes, EventKind, GroupTurn, Impact, OverrideShape, group_turns};
+use crate::report::{Changes, EventKind, Impact, OverrideShape};
 use crate::snapshot::World;
 use crate::vital;
 use crate::watch::FailStaticEvent;
@@ -35,16 +35,10 @@ const SECONDS_A_DAY: u64 = 86_400;
 /// A message to the task.
 enum Message {
     Event(Box<EventKind>),
-    NodeEvents(Events, Option<(Publication, OwnedSemaphorePermit)>),
+    NodeEvents(Vec<NodeEvent>, Option<(Publication, OwnedSemaphorePermit)>),
     Webhooks { webhooks: Vec<Webhook>, node: Box<str>, pools: HashSet<Box<str>> },
     CaughtUp(oneshot::Sender<()>),
     Stop(oneshot::Sender<()>),
-}
-
-/// Events of control, and what they amount to.
-struct Events {
-    list: Vec<NodeEvent>,
-    groups: Vec<GroupTurn>,
 }
 
 /// A handle to the task. The task ends with [`stop`](Notifier::stop), or when all handles are dropped.
@@ -75,9 +69,7 @@ impl Notifier {
     /// The function that control calls with its events.
     pub(super) fn teller(&self) -> impl Fn(Vec<NodeEvent>, Option<Publication>) + use<> {
         let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
-        move |list, publication| {
-            let groups = publication.as_ref().map(|of| group_turns(&of.before, &of.after)).unwrap_or_default();
-            let events = Events { list, groups };
+        move |events, publication| {
             let publication = publication.zip(impacts.clone().try_acquire_owned().ok());
             // The task ends only when the node stops.
             let _ = messages.send(Message::NodeEvents(events, publication));
@@ -136,7 +128,11 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
 
 /// Adds the impact to events. A separate thread calculates it. If no thread can be started, or it panics, the events
 /// are delivered without it.
-async fn kinds_with_impact(events: Events, publication: Publication, permit: OwnedSemaphorePermit) -> Vec<EventKind> {
+async fn kinds_with_impact(
+    events: Vec<NodeEvent>,
+    publication: Publication,
+    permit: OwnedSemaphorePermit,
+) -> Vec<EventKind> {
     let events = Arc::new(events);
     let (done, found) = oneshot::channel();
     let of = events.clone();
@@ -162,11 +158,7 @@ async fn kinds_with_impact(events: Events, publication: Publication, permit: Own
 }
 
 /// Adds the impact to events, as far as it is known.
-fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
-    let of_groups: Vec<EventKind> = groups
-        .iter()
-        .map(|turn| EventKind::of_group(turn, changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools))))
-        .collect();
+fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
@@ -183,6 +175,10 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
             let impact = changes.as_mut().map(|changes| changes.impact());
             EventKind::Rollout { change: change.into(), impact }
         }
+        NodeEvent::Group(turn) => {
+            let impact = changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools));
+            EventKind::of_group(turn, impact)
+        }
         NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
@@ -191,7 +187,7 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
             expires: expires.as_secs(),
         },
     };
-    list.iter().map(kind).chain(of_groups).collect()
+    events.iter().map(kind).collect()
 }
 
 /// Logs which clients an event moves. The event itself was logged when it happened.

@@ -43,6 +43,7 @@ use crate::counters::NodeCounters;
 use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
+use crate::report::EventKind;
 use crate::server::{Bound, EncryptedAddresses, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
@@ -217,7 +218,7 @@ impl Node {
         let started = start_control(&files, descriptors.probes, &notifier, alarm);
         let StartedControl { control, task: control_task, first_published, latency, lateness, probes, history } =
             started;
-        let taken_over = restore(&control, &files.store).await;
+        let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         let published = first_published.await.map_err(|error| other(&error))?;
@@ -357,13 +358,15 @@ pub(super) struct TakenOver {
 }
 
 /// Gives control the rows that an earlier process kept.
-async fn restore(control: &Handle, store: &Store) -> TakenOver {
+async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOver {
     let kept: std::collections::HashMap<_, _> =
         store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record))).collect();
     let endpoints = kept.len();
     control.tell(Event::Restore(kept)).await;
     let recovery_states = store.all(&RECOVERIES).into_iter().map(|(key, record)| (key, RecoveryState::from(record)));
     control.tell(Event::Resume(recovery_states.collect())).await;
+    let history = journal.history(0);
+    control.tell(Event::Reported(EventKind::groups_down(history.iter().map(|notice| &notice.kind)))).await;
     let placed: Vec<_> =
         store.all(&OVERRIDES).into_iter().filter_map(|(key, record)| record.into_override(key)).collect();
     let overrides = placed.len();

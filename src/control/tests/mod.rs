@@ -206,7 +206,7 @@ impl Scene {
                 Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Hold(turn) => self.holds.push(turn.is_held),
-                Effect::Overridden(_) => {}
+                Effect::Overridden(_) | Effect::Group(_) => {}
                 Effect::Reply(reply) => reply.send(),
                 Effect::RolledOut(change) => {
                     let rollout::Change { happening, from, to, reason, .. } = change;

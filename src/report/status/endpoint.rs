@@ -108,7 +108,7 @@ impl EndpointHealth {
 fn seen(probes: &[ProbeStatus]) -> String {
     let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
     match probes {
-        [] => "not probed".to_owned(),
+        [] => "no monitor".to_owned(),
         [probe] => seen(probe),
         probes => {
             let is_up = |probe: &&ProbeStatus| matches!(probe.state.as_str(), "up" | "degraded" | "drained");
