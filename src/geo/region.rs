@@ -53,7 +53,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// The most specific match of a client with this address at this location.
+    /// The most specific match of a client with this address at this location; `None` if the region does not contain
+    /// the client.
     pub fn best_match(&self, address: IpAddr, location: &Location) -> Option<&ClientMatch> {
         let specificity = |client: &&ClientMatch| match client {
             ClientMatch::Prefix(net) => (4, net.prefix_len()),
@@ -165,7 +166,8 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// For every IPv4 address, the position of the region whose prefix contains it, or [`Self::NO_PREFIX`].
+    /// Runs over all IPv4 addresses. The value is the position of the region whose prefix contains them, or
+    /// [`Self::NO_PREFIX`].
     pub fn prefixes_v4(&self) -> &Runs<u32> {
         &self.v4
     }
