@@ -22,7 +22,7 @@ impl Rtt {
     /// Unknown. It is greater than every known one.
     pub const UNKNOWN: Self = Self(u16::MAX);
 
-    /// From milliseconds, rounded and limited to 0.1 to 6,553.4 ms.
+    /// From milliseconds. Rounds to tenths, and limits the value to 0.1 to 6,553.4 ms.
     pub fn from_ms(ms: f64) -> Self {
         Self((ms * UNITS_PER_MS).round().clamp(1.0, f64::from(u16::MAX - 1)) as u16)
     }
@@ -67,8 +67,8 @@ impl fmt::Display for Rtt {
     }
 }
 
-/// By how much a round trip time may exceed another one and still count as equally good: a share of it or a time,
-/// whichever is more.
+/// The amount by which a round trip time may exceed another one and still count as equally good: a share of it or a
+/// time, whichever is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tolerance {
     per_mille: u16,
