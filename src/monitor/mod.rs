@@ -77,7 +77,7 @@ impl Prober {
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Icmp => icmp::probe(target.address.ip(), budget).await,
             Check::Exec(check) => self.programs.probe(target, check).await,
-            // There is no probe to make: its outcomes are reported.
+            // There is nothing to probe: others report the outcomes.
             Check::Push => Err(Failure::Silent),
         };
         found.map_or_else(Outcome::Failure, Outcome::Success)

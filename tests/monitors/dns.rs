@@ -281,7 +281,7 @@ async fn what_is_malformed_or_answers_another_question_is_a_protocol_error() {
                 other.queries[0].set_query_type(RecordType::AAAA);
                 wire(&other)
             },
-            "answered another question",
+            "the answer repeats another question",
         ),
         (
             |question| {
@@ -289,7 +289,7 @@ async fn what_is_malformed_or_answers_another_question_is_a_protocol_error() {
                 bare.queries.clear();
                 wire(&bare)
             },
-            "answered another question",
+            "the answer repeats another question",
         ),
     ];
     for (lie, why) in lies {
