@@ -108,7 +108,8 @@ impl Order {
         self.over.is_none_or(|over| self.mode == Mode::Drain && self.target.kind().is_of_endpoints() && !over.is_zero())
     }
 
-    /// True if its mode is allowed for its target: what is up is a matter of endpoints, not of one name that uses them.
+    /// True if its mode is allowed for its target. For a pool in one name, `force-up` is not allowed: an endpoint is up
+    /// for all names or for none.
     pub fn fits_target(&self) -> bool {
         self.target.kind() != TargetKind::PoolInName || self.mode != Mode::ForceUp
     }
