@@ -52,7 +52,7 @@ impl Role {
     }
 }
 
-/// The purpose of a socket, and its address as the configuration names it: with port 0 if the kernel chose the port.
+/// The purpose of a socket, and its address as the configuration names it. The port is 0 if the kernel chose it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// The purpose.
@@ -62,7 +62,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// The address of a socket in the file system, as processes in other folders write it too.
+    /// The address of a socket in the file system: the same for processes in all working directories.
     pub fn of_file(path: &Path) -> String {
         absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
     }
@@ -89,7 +89,7 @@ impl Labelled {
     }
 }
 
-/// The sockets that nobody took yet.
+/// Sockets that come from another process, and that were not taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<Offered>);
 
@@ -164,7 +164,7 @@ impl Inherited {
         self.0.extract_if(.., fits).map(|offered| offered.socket).collect()
     }
 
-    /// The addresses of the sockets that nobody took.
+    /// The addresses of the sockets that were not taken.
     pub fn left(&self) -> Vec<String> {
         let protocol = |kind| match kind {
             Kind::Datagram => "UDP",
