@@ -15,7 +15,7 @@ struct Unfit {
     is_error: bool,
 }
 
-/// Reports an address that nobody can connect to. Returns true if it can be used at all.
+/// Reports an address that clients cannot connect to. Returns false if no client can use it; true also after a warning.
 pub(super) fn check(address: IpAddr, place: &Place, faults: &mut Faults) -> bool {
     let unfit = match address {
         IpAddr::V4(address) => unfit_v4(address),

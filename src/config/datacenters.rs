@@ -135,7 +135,7 @@ impl Places {
     }
 }
 
-/// True if two files can define one datacenter like this. One of them may leave out the country.
+/// True if two files may define one datacenter in these two ways. One of them may leave out the country.
 fn agree(one: &Datacenter, other: &Datacenter) -> bool {
     let same_country = one.country.is_none() || other.country.is_none() || one.country == other.country;
     one.coordinates == other.coordinates && same_country

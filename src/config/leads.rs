@@ -1,4 +1,4 @@
-//! Where records lead: the name in the data of each type that points at another name.
+//! Finds the name in the data of each record type that points at another name.
 
 use crate::name::Name;
 use crate::wire::Rtype;

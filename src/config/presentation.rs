@@ -27,7 +27,7 @@ pub(super) struct Token<'a> {
 pub(super) struct Entry<'a> {
     /// Its tokens; at least one.
     pub tokens: Vec<Token<'a>>,
-    /// True if it begins with a blank: its owner is the last one then.
+    /// True if it begins with a blank: its owner is then the last owner.
     pub indented: bool,
     /// True if it has a comment.
     pub commented: bool,

@@ -1,4 +1,4 @@
-//! Numbers that do not fit a zone's names: TTLs, and weights and capacities that nothing uses.
+//! Warns of numbers that do not fit a zone's names: TTLs, and weights and capacities that no name uses.
 
 use std::collections::{HashMap, HashSet};
 
