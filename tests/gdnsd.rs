@@ -1,7 +1,7 @@
 //! Debian's gdnsd and truenorth with the same configuration: the same client gets the same datacenter from both.
 //!
-//! The world is drawn at random: a database in the GeoIP2 layout, orders of datacenters for continents and countries, and
-//! networks that override both. gdnsd has it as a map with nets, truenorth as regions.
+//! The world is random: a database in the GeoIP2 layout, orders of datacenters for continents and countries, and
+//! networks that override both. gdnsd has these as a map with nets, truenorth as regions.
 
 mod harness;
 

@@ -533,8 +533,8 @@ mod hostile {
     const EMPTY_MAP: &[u8] = &[0xe0];
     const POINTER_TO_ITSELF: &[u8] = &[0x20, 0x00];
 
-    /// Octets of a database whose search tree has these nodes, and one record, which stands in the tree as the number of
-    /// nodes plus 16.
+    /// Octets of a database whose search tree has these nodes, and one record. The tree refers to the record by the
+    /// number of nodes plus 16.
     fn database(nodes: &[[u32; 2]], record: &[u8]) -> Vec<u8> {
         let mut octets: Vec<u8> = nodes.iter().flatten().flat_map(|child| child.to_be_bytes()).collect();
         octets.extend([0; 16]);

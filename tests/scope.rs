@@ -1,6 +1,6 @@
-//! The rules for the scope, with random regions, prefixes, databases and round trips: every address within the scope
-//! has the same ranking, and the same hash if the name is sticky; and one bit less would be too wide, unless the scope
-//! is at its maximum or 0.
+//! Checks the rules for the scope with random regions, prefixes, databases and round trips. Every address within the
+//! scope has the same ranking, and the same hash if the name is sticky. One bit less would be too wide, unless the
+//! scope is at its maximum or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroU16};

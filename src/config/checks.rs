@@ -148,7 +148,7 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Checks that every nameserver inside the zone has an address here. Nobody could reach it otherwise.
+    /// Checks that every nameserver inside the zone has an address here. Otherwise resolvers could not reach it.
     fn check_addresses(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
         let steered: HashSet<&Name, RandomState> =
             self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();

@@ -114,9 +114,9 @@ impl Places {
             // One of two files may leave out the country.
             known.country = known.country.or(datacenter.country);
             if !agree(known, datacenter) {
-                let message = format!("datacenter `{}` has two places in the world", datacenter.name);
+                let message = format!("datacenter `{}` has two different locations", datacenter.name);
                 faults.push(
-                    Fault::error(place, message, "another place")
+                    Fault::error(place, message, "another location")
                         .code(Code::Conflict)
                         .related(first, "first defined here"),
                 );

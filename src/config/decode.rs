@@ -36,8 +36,8 @@ impl<T> Placed<T> {
     }
 }
 
-/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: a recovering parser would blame
-/// the operator for values that nobody wrote.
+/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: the values of a recovering parser
+/// may differ from those that the operator wrote.
 pub(super) fn read_document<T>(
     source: &Arc<Source>,
     what: &'static str,

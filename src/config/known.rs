@@ -12,8 +12,8 @@
 //!
 //! The zones' files themselves are always read: reading takes a fraction of the time of parsing, and nothing else
 //! detects every change. The cache holds no text. It holds the tree and the rules for steered names, which are served
-//! anyway, their definitions, and some numbers for each record that points at another name, because checks between
-//! zones need those.
+//! anyway, and their definitions. Checks between zones also need some numbers for each record that points at another
+//! name.
 
 mod steered;
 

@@ -54,7 +54,11 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
         }
     }
     for (_, fault, more) in odd {
-        faults.push(if more == 0 { fault } else { fault.help(format!("{more} more of this file are like it")) });
+        faults.push(if more == 0 {
+            fault
+        } else {
+            fault.help(format!("{more} more names in this file have the same problem"))
+        });
     }
 }
 

@@ -24,8 +24,7 @@ const NAMED: &[&str] = &["names", "records", "nameservers"];
 const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‘', '’', '«', '»', '`', '´'];
 
 /// Returns the faults for the errors of the TOML parser. Leaves out errors that follow from an earlier one: a second
-/// error in the same line, all errors in a table that is given twice, and all errors after something that was never
-/// closed.
+/// error in the same line, errors in a table that is given twice, and errors after a part that is never closed.
 pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let (mut told_line, mut doubled) = (None, 0..0);

@@ -4,9 +4,9 @@
 //! minute, without a write for every probe. Changed rows are handed over together, at most once a second.
 //!
 //! A row is looked up by the target's fingerprint, or else by the fingerprint of its question. A monitor whose `fall`
-//! was edited while the node was down therefore continues with the known health. So does a target that asks for another
-//! host than before, if nothing asks for the old one any more: a name that came or went while the node was down says
-//! nothing about the endpoints.
+//! was edited while the node was down therefore continues with the known health. A target that asks for another host
+//! than before also continues, if no target asks for the old host any more. A name that came or went while the node was
+//! down says nothing about the endpoints.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -195,8 +195,8 @@ impl Keeping {
         self.changed.recovery_states.extend(recovery_states);
     }
 
-    /// Takes in the recovery states of the last run and returns the fail-static part: the means that the node
-    /// distrusted and by which nothing was heard since, each with its beginning.
+    /// Takes in the recovery states of the last run and returns the fail-static part. These are the means that the node
+    /// distrusted, without an answer since then, each with its beginning.
     pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
         let kept_of = |means| match kept.get(fail_static_key(means)) {
             Some(&RecoveryState::FailStatic(since)) => Some((means, since)),

@@ -227,12 +227,12 @@ impl AnswerTally<'_> {
         }
     }
 
-    /// Counts a client of a zone's region. It stands for `weight` clients.
+    /// Counts a client of a zone's region as `weight` clients.
     pub fn region(&self, zone: usize, region: Option<usize>, weight: u64) {
         self.count(self.counters.region_place(zone, region), weight);
     }
 
-    /// Counts a client in this country that was sent to this datacenter. It stands for `weight` clients.
+    /// Counts a client in this country that was sent to this datacenter, as `weight` clients.
     pub fn client(&self, country: Option<CountryCode>, datacenter: Option<DatacenterId>, weight: u64) {
         self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }

@@ -31,8 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest file in octets. The largest GeoIP databases are a tenth of it.
 const MOST_OCTETS: u64 = 8 << 30;
 
-/// The part of the free memory that one file may fill: the texts of zones take several times as much when they are
-/// parsed, and an endless or sparse file must not end the process.
+/// One file may fill the free memory divided by this. The texts of zones take several times as much memory when they
+/// are parsed, and an endless or sparse file must not end the process.
 const SHARE_OF_MEMORY: u64 = 2;
 
 /// Octets by which a file may grow while it is read. The kernel reports size 0 for its own files, and some of them have

@@ -1,8 +1,8 @@
 //! Draw weights of a pool's endpoints, for `pick = "least-load"`.
 //!
 //! Endpoints are drawn in proportion to their headroom. An endpoint's load depends on how often it is drawn. Weights
-//! therefore move towards that proportion gradually: the fuller the pool is, the smaller the gain, because with little
-//! headroom a small part of the clients changes the proportion a lot. With the pool's `headroom / capacity` as the
+//! therefore move towards that proportion gradually. The fuller the pool is, the smaller the gain: with little
+//! headroom, a small part of the clients changes the proportion a lot. With the pool's `headroom / capacity` as the
 //! factor, all pools reach equally full endpoints equally fast, and an endpoint whose reports do not react is
 //! approached more slowly. Weights that have begun to move continue until they reach that proportion.
 //!

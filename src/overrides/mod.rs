@@ -7,9 +7,9 @@
 //!   EffectiveOverrides: for an endpoint or a name, the one that counts ◄──────────────── the most specific
 //! ```
 //!
-//! **Precedence.** Of all overrides that are in force and mean an endpoint, one counts: `endpoint:` before `pool:`
-//! before `dc:`; among those, an exact target before a glob, and `pool:web/fra` before `pool:web`; among those, the
-//! latest. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
+//! **Precedence.** Of all overrides that are in force and match an endpoint, one counts: `endpoint:` before `pool:`
+//! before `dc:`. Among equals, an exact target counts before a glob, and `pool:web/fra` before `pool:web`. Then the
+//! latest counts. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
 //! `dc:fra` drains. The overrides of names follow the same rules among themselves, and so do those of pools in names.
 
 mod effective_overrides;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! If a node's cable is pulled, or its descriptors have run out, all endpoints seem to be dead. In this case the
-//! earlier outcomes count: each *suspect* gets back the state it had before it failed, and failures that could be this
+//! earlier outcomes count: each *suspect* gets back the state that it had before it failed. Failures that could be this
 //! node's own do not count until fail-static ends.
 //!
 //! An *answer* is any outcome that came from outside this node: a success, a status, an alert, a body that does not

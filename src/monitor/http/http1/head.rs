@@ -1,8 +1,8 @@
 //! The head of a response: its status and its fields.
 //!
-//! The clients that people use accept what servers get wrong, as long as the meaning is clear: lines that end with a
-//! bare line feed, fields that continue in the next line (RFC 9112 section 5.2), blanks before the colon (section 5.1),
-//! lines that are not fields, and any number of fields.
+//! Common clients accept mistakes of servers if the meaning is clear. So does this module: it accepts lines that end
+//! with a bare line feed, and fields that continue in the next line (RFC 9112 section 5.2). It also accepts blanks
+//! before the colon (section 5.1), lines that are not fields, and any number of fields.
 
 use hyper::HeaderMap;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue};
