@@ -74,7 +74,7 @@ impl ConnectionLimiter {
         self.take_with(address, Arc::default())
     }
 
-    /// The same for a connection that exchanges one permit for another: `evicted` is notified when it loses any of
+    /// Does the same for a connection that exchanges one permit for another: `evicted` is notified when it loses any of
     /// them.
     pub fn take_with(self: &Arc<Self>, address: IpAddr, evicted: Arc<Notify>) -> Option<Permit> {
         let client = client_of(address);

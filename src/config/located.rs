@@ -36,7 +36,7 @@ const KINDS: [(&str, &str, IsKind); 4] = [
 ];
 
 impl Asked {
-    /// The place that names the database with this number.
+    /// The place that names the database with this number; `None` if there is no such database.
     pub fn database(&self, number: usize) -> Option<&Place> {
         self.databases.get(number)
     }

@@ -60,7 +60,7 @@ pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) 
     }
 }
 
-/// Returns the serial from an SOA's RDATA.
+/// Returns the serial from an SOA's RDATA; `None` if the RDATA is too short.
 pub(super) fn of_soa(rdata: &[u8]) -> Option<u32> {
     let numbers: &[u8; SOA_NUMBERS] = rdata.last_chunk()?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))

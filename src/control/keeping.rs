@@ -232,7 +232,7 @@ impl Keeping {
         Some(std::mem::take(&mut self.changed))
     }
 
-    /// The changes, whether they are due or not.
+    /// The changes, whether they are due or not; `None` if there are none.
     pub(super) fn take(&mut self) -> Option<Keep> {
         Some(std::mem::take(&mut self.changed)).filter(|changed| !changed.is_empty())
     }

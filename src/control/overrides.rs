@@ -164,7 +164,7 @@ impl Serving {
     }
 }
 
-/// The world that orders are checked against: the served one, else the one that will be served.
+/// The world that orders are checked against: the served one, otherwise the one that will be served, if any.
 pub(super) fn known_world<'a>(serving: Option<&'a Serving>, next: Option<&'a Next>) -> Option<&'a World> {
     serving.map(|serving| serving.snapshot.world()).or_else(|| next.map(|next| next.blueprint.world()))
 }

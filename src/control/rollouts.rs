@@ -121,7 +121,7 @@ impl Rollouts {
         self.store.adopt(drafts, now)
     }
 
-    /// The store as it would be after an order.
+    /// The store as it would be after an order. Fails if the order would be refused.
     pub(super) fn after(&self, order: &Order, now: Duration) -> Result<RolloutStore, RolloutRefusal> {
         let mut store = self.store.clone();
         store.order(order, now)?;

@@ -84,7 +84,8 @@ impl DynamicTxt {
         &self.values
     }
 
-    /// Sets a value, or changes the expiry of one that is set already. Returns true if it is new.
+    /// Sets a value, or changes the expiry of one that is set already. Returns true if it is new. Fails if its length
+    /// is not allowed, or if too many values are set.
     pub fn set(&mut self, new: TxtValue) -> Result<bool, TxtError> {
         if !(1..=MAX_VALUE).contains(&new.value.len()) {
             return Err(TxtError::BadLength(new.value.len()));
@@ -137,7 +138,7 @@ impl DynamicTxt {
     }
 
     /// Returns a configuration after the values of these names changed. Zones that hold the names, and whose serial the
-    /// node counts, get the next serial.
+    /// node counts, get the next serial. Fails if a zone cannot hold the values.
     pub fn amend(&self, blueprint: &Blueprint, names: &[Name]) -> Result<Blueprint, TxtError> {
         let mut origins: Vec<&Name> = Vec::new();
         for zone in names.iter().filter_map(|name| blueprint.find_zone(&name.to_key())) {

@@ -7,8 +7,10 @@
 //! ```
 //!
 //! A pipe that nobody writes to, a device or a file system that hangs never blocks a caller. The thread that waits for
-//! it is abandoned, and the error names the file. The identities of all files that were read are recorded, so that a
-//! later look can tell if reading them again would find changes.
+//! it is abandoned. Every operation fails if the system refuses it, or if the file system does not respond within the
+//! deadline: the error names the file.
+//!
+//! The identities of all files that were read are recorded, so that a later look can find changes without reading.
 
 mod memory;
 mod reads;

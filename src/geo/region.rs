@@ -150,7 +150,8 @@ impl Regions {
         })
     }
 
-    /// The region that a run of [`Self::prefixes_v4`] or [`Self::prefixes_v6`] with this value is in.
+    /// The region whose prefix contains a run of [`Self::prefixes_v4`] or [`Self::prefixes_v6`] with this value; `None`
+    /// for [`Self::NO_PREFIX`].
     pub fn of_run(value: u32) -> Option<RegionId> {
         (value != Self::NO_PREFIX).then(|| RegionId::from_index(value as usize))
     }

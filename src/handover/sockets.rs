@@ -83,7 +83,7 @@ impl Labelled {
         Self { label: Label { role, address: address.to_string() }, socket: socket.into() }
     }
 
-    /// Returns the same socket under another descriptor.
+    /// Returns the same socket under another descriptor. Fails if the process has no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { label: self.label.clone(), socket: self.socket.try_clone()? })
     }
@@ -115,8 +115,8 @@ impl fmt::Display for ActivationError {
 impl std::error::Error for ActivationError {}
 
 impl Inherited {
-    /// The sockets that systemd passes to this process (`LISTEN_FDS`). There are none if systemd passes none. Removes
-    /// the variables, so it must be called before there are other threads.
+    /// The sockets that systemd passes to this process (`LISTEN_FDS`), perhaps none. Fails if one of them is of another
+    /// kind, or has no address. Removes the variables, so it must be called before there are other threads.
     pub fn from_systemd() -> Result<Self, ActivationError> {
         let mut passed = ListenFd::from_env();
         let offered = (0..passed.len()).map(|number| {

@@ -59,8 +59,9 @@ impl Drop for Turn {
 }
 
 impl Successors {
-    /// Listens in the state folder, in the place of the process that this one replaced. `program` is this program's
-    /// name and version; `manager` is the address on which its service manager listens.
+    /// Listens in the state folder, in the place of the process that this one replaced. Fails if the system refuses the
+    /// socket or the thread. `program` is this program's name and version; `manager` is the address on which its
+    /// service manager listens.
     pub fn listen(folder: &Path, program: &str, manager: Option<String>) -> io::Result<Self> {
         let (file, listener) = PrivateSocket::bind_over(&folder.join(SOCKET))?;
         let (sender, ready) = mpsc::channel(1);

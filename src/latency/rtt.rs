@@ -81,8 +81,8 @@ impl Tolerance {
     /// The greatest time, in tenths of a millisecond.
     pub const MAX_TENTHS: u16 = 10_000;
 
-    /// A share in thousandths, up to 1000, and a time in tenths of a millisecond, up to a second; whichever is more
-    /// counts.
+    /// From a share in thousandths and a time in tenths of a millisecond; whichever is more counts. Returns `None`
+    /// above [`Self::MAX_PER_MILLE`] or [`Self::MAX_TENTHS`].
     pub fn try_new(per_mille: u16, tenths: u16) -> Option<Self> {
         let valid = per_mille <= Self::MAX_PER_MILLE && tenths <= Self::MAX_TENTHS;
         valid.then_some(Self { per_mille, tenths })

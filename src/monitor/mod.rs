@@ -11,6 +11,8 @@
 //!
 //! A connection serves one probe, because an endpoint that keeps old connections but accepts no new ones is down. Only
 //! a monitor with `reuse` keeps its connections from one probe to the next.
+//!
+//! A function that fails returns the [`Failure`] that becomes the outcome of the probe.
 
 mod body;
 mod dns;

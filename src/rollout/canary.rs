@@ -59,7 +59,7 @@ impl fmt::Display for StepsError {
 impl std::error::Error for StepsError {}
 
 impl Steps {
-    /// Steps in per cent.
+    /// Takes steps in per cent. Fails if they are no valid [`Steps`].
     pub fn try_new(percents: &[u8]) -> Result<Self, StepsError> {
         if percents.is_empty() {
             return Err(StepsError::Empty);

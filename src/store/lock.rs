@@ -62,7 +62,8 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result
 }
 
 /// Locks a folder until the returned file is closed. Creates the folder if it does not exist. Writes the process id
-/// into the file. Blocks its thread as long as the file system takes.
+/// into the file. Fails if another process holds the folder, or if it cannot be created or locked. Blocks its thread as
+/// long as the file system takes.
 pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
     let path = folder.join(LOCK);

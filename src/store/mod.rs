@@ -157,9 +157,9 @@ impl Store {
         self.mailbox.state().lock.as_ref()?.try_clone().ok().map(OwnedFd::from)
     }
 
-    /// Writes the last changes and closes the file. Blocks its thread for two seconds at most. Changes are still
-    /// accepted, and written after [`Store::resume`]. If [`Store::close`] comes first, they are not written: the folder
-    /// belongs to another process.
+    /// Writes the last changes and closes the file. Blocks its thread for two seconds at most, and fails if the disk
+    /// takes longer. Changes are still accepted, and written after [`Store::resume`]. If [`Store::close`] comes first,
+    /// they are not written: the folder belongs to another process.
     pub fn pause(&self) -> Result<(), DiskHangs> {
         self.mailbox.change(|state| state.is_pausing = true);
         let is_working = |progress| matches!(progress, Progress::Reading | Progress::Writing | Progress::InTrouble);

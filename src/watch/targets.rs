@@ -128,7 +128,7 @@ impl<T> Default for TargetMap<T> {
 }
 
 impl<T> TargetMap<T> {
-    /// The value of a target.
+    /// The value of a target, if it has one.
     pub fn get(&self, id: TargetId) -> Option<&T> {
         self.values.get(id.index())?.as_ref()
     }
@@ -143,7 +143,7 @@ impl<T> TargetMap<T> {
         self.get(id).is_some()
     }
 
-    /// Sets the value of a target. Returns the earlier value.
+    /// Sets the value of a target. Returns the earlier value, if there was one.
     pub fn insert(&mut self, id: TargetId, value: T) -> Option<T> {
         if self.values.len() <= id.index() {
             self.values.resize_with(id.index() + 1, || None);
@@ -164,7 +164,7 @@ impl<T> TargetMap<T> {
         self.values[id.index()].get_or_insert_default()
     }
 
-    /// Removes the value of a target, and returns it.
+    /// Removes the value of a target, and returns it if there was one.
     pub fn remove(&mut self, id: TargetId) -> Option<T> {
         let before = self.values.get_mut(id.index())?.take();
         self.count -= usize::from(before.is_some());

@@ -28,7 +28,7 @@ impl Queue {
         is_full
     }
 
-    /// The oldest notice.
+    /// The oldest notice; `None` if the queue is empty.
     pub(super) fn first(&self) -> Option<&Arc<Notice>> {
         self.waiting.front()
     }
