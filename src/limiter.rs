@@ -1,8 +1,8 @@
 //! Limits connections: in all, and for each client.
 //!
-//! A newcomer is refused only if the server is working for all other connections. If the limit is reached, the
-//! connection that has been idle longest is closed: a client that asks keeps its connection, one that only holds it
-//! does not. DNS and the admin server use this rule, each with its own limits.
+//! If the limit is reached, a new connection replaces the connection that has been idle longest. A client that asks
+//! keeps its connection; a client that only holds it loses it. A new connection is refused only if the server is
+//! working for all other connections. DNS and the admin server use this rule, each with its own limits.
 
 mod losses;
 
@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 pub use losses::Losses;
 
-/// Bits of an IPv6 address that identify a client: whoever has one address has its /64.
+/// Bits of an IPv6 address that identify a client: a client usually has a whole /64.
 const CLIENT_PREFIX_V6: u32 = 64;
 
 /// The time of a connection that must not be evicted.
@@ -68,13 +68,13 @@ impl ConnectionLimiter {
         Self { count, per_client, opened: Instant::now(), taken: Mutex::default(), evictions: AtomicU64::new(0) }
     }
 
-    /// Returns a permit for a connection from this address. `None` if the server is working for all connections that it
-    /// could replace.
+    /// Returns a permit for a connection from this address. Returns `None` if the server is working for all connections
+    /// that the new one could replace.
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Permit> {
         self.take_with(address, Arc::default())
     }
 
-    /// The same for a connection that exchanges one permit for another: `evicted` is notified when it loses any of
+    /// Does the same for a connection that exchanges one permit for another: `evicted` is notified when it loses any of
     /// them.
     pub fn take_with(self: &Arc<Self>, address: IpAddr, evicted: Arc<Notify>) -> Option<Permit> {
         let client = client_of(address);

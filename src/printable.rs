@@ -1,7 +1,7 @@
 //! Displays text from outside safely in a line of a log, on a terminal and in a page.
 //!
 //! Endpoints, programs, certificates, reporters and operators' clients choose their own texts. Such a text may hold an
-//! escape sequence that controls a terminal, a line feed that forges a line of the log, or a mark that reverses the
+//! escape sequence that controls a terminal, or a line feed that forges a line of the log. A mark may reverse the
 //! direction of the following text. All code that shows such a text uses [`Printable`].
 
 use std::fmt::{self, Write};

@@ -1,7 +1,7 @@
 //! Suggestions: "did you mean".
 
-/// Most characters of a text that is compared. Domain names have at most 255 octets; comparing takes time and memory
-/// in proportion to the product of two lengths.
+/// Maximum number of characters of a text that is compared. Domain names have at most 255 octets; comparing takes time
+/// and memory in proportion to the product of two lengths.
 const LONGEST: usize = 255;
 
 /// Returns the candidate that is most similar to `written`, if at most a third of it differs, as in rustc. Case does
@@ -14,7 +14,7 @@ pub fn did_you_mean<'a>(written: &str, candidates: impl Iterator<Item = &'a str>
     let limit = length.max(3) / 3;
     let written = written.to_lowercase();
     candidates
-        // Two texts differ at least by the difference of their lengths.
+        // Two texts differ by the difference of their lengths, or by more.
         .filter(|candidate| candidate.chars().take(LONGEST + 1).count().abs_diff(length) <= limit)
         .map(|candidate| (strsim::damerau_levenshtein(&written, &candidate.to_lowercase()), candidate))
         .filter(|&(distance, _)| distance <= limit)

@@ -65,15 +65,15 @@ impl Part {
     }
 }
 
-/// A point in the work of this part where it panics if a variable asks for that: once, and not before its first second
-/// has passed. For threads, and for parts that are restarted after a panic.
+/// Panics here if `TRUENORTH_BREAK` names this part: once, and not before the first second has passed. For threads, and
+/// for parts that are restarted after a panic.
 pub fn breaking_point(name: &str) {
     #[cfg(debug_assertions)]
     broken::maybe_panic(name);
     let _ = name;
 }
 
-/// A point of the start where this thread waits for ever if a variable asks for that.
+/// Waits here for ever if `TRUENORTH_HOLD` names this point of the start.
 pub fn holding_point(name: &str) {
     #[cfg(debug_assertions)]
     broken::maybe_hold(name);
@@ -98,7 +98,7 @@ mod broken {
     /// How long a part runs before it panics.
     const WHOLE: Duration = Duration::from_secs(1);
 
-    /// How long a stalled part does nothing: longer than any part may be silent.
+    /// How long a stalled part does nothing: longer than the node tolerates.
     const SILENCE: Duration = Duration::from_secs(12);
 
     static BROKEN: LazyLock<Option<String>> = LazyLock::new(|| env::var(BREAK).ok());
@@ -113,7 +113,7 @@ mod broken {
             return task.await;
         }
         let mut task = pin!(task);
-        // A stalling part waits longer, so that the node has begun to answer before, however busy its machine is.
+        // A stalling part begins later, so that the node answers before it stalls, however busy the machine is.
         let whole = if breaks { WHOLE } else { WHOLE * 3 };
         if let Ok(result) = timeout(whole, &mut task).await {
             return result;

@@ -107,7 +107,7 @@ CNAME = ["loop"]
 DNAME = ["label-that-makes-it-long.label-that-makes-it-long.example.net."]
 "#;
 
-/// A name for which the DNAME yields more than 255 octets.
+/// A name that the DNAME would turn into one of more than 255 octets.
 const LONG: &str = "a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
                     a-label-of-some-length-as-there-are-many.a-label-of-some-length-as-there-are-many.\
                     a-label-of-some-length-as-there-are-many.far";

@@ -18,7 +18,7 @@ const WWW: &str = "[names.www]\npools = [\"web\"]\n";
 /// Number of questions whose answers are counted.
 const COUNT: u32 = 20_000;
 
-/// The chi-square value with one degree of freedom that chance exceeds once in a million times.
+/// A chi-square value with one degree of freedom exceeds this by chance once in a million times.
 const CRITICAL: f64 = 23.93;
 
 /// Counts how often each set of addresses answered.
@@ -73,7 +73,7 @@ fn where_no_other_pool_is_usable_a_ramping_one_takes_all() {
     scene.down(&SIN);
     assert_eq!(counted(&mut scene, "both").len(), 1);
     assert_eq!(scene.ask("both", A, "10.9.9.0/24").sorted(), FRA_V4, "`only` keeps a region's clients there");
-    // All of them ramp: the one with the higher ramp helps by its own ramp.
+    // All pools ramp: the pool with the higher ramp takes clients up to its own share.
     scene.up(&IAD);
     scene.up(&SIN);
     scene.down(&SIN);
@@ -122,7 +122,7 @@ fn one_endpoint_among_others_stands_in_its_share_of_the_answers() {
     let counts = counted(&mut scene, "www");
     assert_share(&counts, &FRA_V4, 0.3);
     assert_share(&counts, &FRA_V4[..1], 0.7);
-    // It is degraded too: a share of the share.
+    // The endpoint is degraded too: its share is the product of both.
     scene.degraded(&FRA_V4[1..], 500);
     let counts = counted(&mut scene, "www");
     assert_share(&counts, &FRA_V4, 0.15);

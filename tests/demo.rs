@@ -138,7 +138,7 @@ fn run(command: &str) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// Asks again and again, until it is so.
+/// Repeats a check until it succeeds, for at most this time.
 fn wait_until(time: Duration, mut is_so: impl FnMut() -> (bool, String)) {
     let deadline = Instant::now() + time;
     loop {
@@ -157,7 +157,7 @@ async fn a_person_plays_with_the_demo() {
 
     let guide: Vec<String> = demo.lines.lock().unwrap().clone();
 
-    // The first line leads to the page, which says that all is well.
+    // The first line has the address of the page, which shows that all is well.
     let page = guide[0].strip_prefix("Open ").and_then(|line| line.split(' ').next()).unwrap();
     let shown = client().get(page).send().await.unwrap().text().await.unwrap();
     assert!(shown.contains("<title>truenorth</title>") && shown.contains("127.20.0.11"), "{shown}");
@@ -185,7 +185,7 @@ async fn a_person_plays_with_the_demo() {
     let canary = (0..100).filter(|_| demo.dig("api", EUROPE) == ["127.10.0.20"]).count();
     assert!((1..=35).contains(&canary), "{canary} of 100 answers are the canary");
 
-    // An endpoint that dies leaves the answers, and returns when it is mended.
+    // An endpoint that fails leaves the answers, and returns when it is repaired.
     assert_eq!(demo.post("127.10.0.10", "/break").await, "you broke 127.10.0.10 in fra\n");
     assert_eq!(demo.get("127.10.0.10", "/").await.0, 503);
     demo.wait_for_answer("www", EUROPE, &["127.10.0.11"]);
@@ -196,13 +196,13 @@ async fn a_person_plays_with_the_demo() {
     demo.wait_for_answer("www", EUROPE, &["127.10.0.10", "127.10.0.11"]);
     demo.wait_for_line(SLACK, "endpoint is up");
 
-    // So does a datacenter: its clients go to the next one, the others stay where they are.
+    // A datacenter can fail too: its clients go to the next one, and all others stay.
     demo.post("127.20.0.11", "/datacenter/break").await;
     demo.wait_for_answer("www", AMERICA, &["127.10.0.10", "127.10.0.11"]);
     demo.wait_for_answer("files", ASIA, &["127.10.0.10", "127.10.0.11"]);
     demo.wait_for_answer("www", ASIA, &["127.30.0.10", "127.30.0.11"]);
 
-    // And when all is gone, the fallback answers.
+    // If all endpoints are down, the fallback answers.
     demo.post("127.10.0.10", "/datacenter/break").await;
     demo.wait_for_answer("www", EUROPE, &["127.30.0.10", "127.30.0.11"]);
     demo.post("127.30.0.10", "/datacenter/break").await;

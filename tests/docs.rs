@@ -1,8 +1,8 @@
 //! The examples of the documentation are configurations that load.
 //!
-//! The word after ```` ```toml ```` says what a block is: `zone` begins a zone file, `more` continues it, `server` is a
-//! whole server file, `overrides` is a file that the server file names with this key. A block ```` ```dns ```` is a
-//! master file beside the page's zone file.
+//! The word after ```` ```toml ```` says what a block is: `zone` begins a zone file, and `more` continues it. `server`
+//! is a whole server file. `overrides` is a file that the server file names with this key. A block ```` ```dns ```` is
+//! a master file beside the page's zone file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -85,7 +85,7 @@ const DOORS: &[(&str, &[&str])] = &[
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
     ("std::fs", &["disk", "config", "handover", "store", "admin", "cli"]),
-    // Of files, it is the time of their last change: `config` compares it with now, and `disk` reads it.
+    // `disk` reads the time of a file's last change, and `config` compares it with the present time.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
     ("std::time::Instant", &["monitor", "control", "handover", "limiter", "server", "admin", "cli", "store"]),
     ("std::net::UdpSocket", &["server"]),
@@ -165,14 +165,14 @@ fn module_depth(path: &Path) -> usize {
     path.iter().count() - usize::from(path.file_name().is_some_and(|name| name == "mod.rs"))
 }
 
-/// Leaves out each item, field or variant after `#[cfg(test)]`.
+/// Returns the tokens without each item, field or variant after `#[cfg(test)]`.
 fn without_tests(tokens: TokenStream) -> Vec<TokenTree> {
     let mut kept = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         let is_hash = matches!(&token, TokenTree::Punct(punct) if punct.as_char() == '#');
         if is_hash && tokens.peek().is_some_and(is_cfg_test) {
-            // Up to the item's end: its body, or what ends it without one.
+            // Skips to the item's end: its body, or its semicolon or comma.
             for token in tokens.by_ref() {
                 let ends = match &token {
                     TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -219,7 +219,7 @@ fn gather_paths(tokens: &[TokenTree], paths: &mut Vec<Segments>) {
     }
 }
 
-/// The path that begins here, or the paths if it ends in a group; gives where it ends.
+/// Adds the path that begins at `at`, or the paths if it ends in a group. Returns where it ends.
 fn gather_path(tokens: &[TokenTree], mut at: usize, before: &[String], paths: &mut Vec<Segments>) -> usize {
     let mut path = before.to_vec();
     loop {
@@ -310,7 +310,7 @@ fn unsafe_stands_in_one_file() {
     }
 }
 
-/// Files are read as they are written, not as a search for words would see them.
+/// Sources are read as Rust tokens, so that words in comments and strings do not count.
 #[test]
 fn sources_are_read_as_rust() {
     let text = "

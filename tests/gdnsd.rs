@@ -1,7 +1,7 @@
 //! Debian's gdnsd and truenorth with the same configuration: the same client gets the same datacenter from both.
 //!
-//! The world is drawn at random: a database in the GeoIP2 layout, orders of datacenters for continents and countries, and
-//! networks that override both. gdnsd has it as a map with nets, truenorth as regions.
+//! The world is random: a database in the GeoIP2 layout, orders of datacenters for continents and countries, and
+//! networks that override both. gdnsd has these as a map with nets, truenorth as regions.
 
 mod harness;
 
@@ -22,10 +22,10 @@ use tempfile::TempDir;
 
 use harness::{Asker, Files, Log, SERVER, addresses, random, scope};
 
-/// The datacenters; the address of each ends with its place here, counted from 1.
+/// The datacenters. The last octet of a datacenter's address is its position here, counted from 1.
 const DATACENTERS: [&str; 6] = ["fra", "iad", "gru", "jnb", "sin", "syd"];
 
-/// Those that the name `rest` lacks: its clients get their second or third choice.
+/// Datacenters that the name `rest` lacks: its clients get their second or third choice.
 const LEFT_OUT: [&str; 2] = ["fra", "sin"];
 
 const COUNTRIES: [(&str, &[&str]); 7] = [
@@ -47,7 +47,7 @@ const OVERRIDES: usize = 150;
 /// Clients that ask, for each family.
 const CLIENTS: usize = 2500;
 
-/// Others inside of a scope that gdnsd is asked about.
+/// For each scope, the number of other clients inside it for which gdnsd is asked.
 const STRANGERS: usize = 3;
 
 /// An order of all datacenters.
@@ -67,7 +67,7 @@ impl World {
         let mut networks = Vec::new();
         for number in 0..2 * NETWORKS {
             let (continent, countries) = COUNTRIES[random.usize(..COUNTRIES.len())];
-            // A few are known by their continent alone.
+            // For a few networks only the continent is known.
             let country = (random.u8(..) > 8).then(|| countries[random.usize(..countries.len())]);
             networks.push((network(random, number < NETWORKS), continent, country));
         }
@@ -79,7 +79,7 @@ impl World {
             default: order(random),
         };
         for (continent, countries) in COUNTRIES {
-            // Some have no order of their own.
+            // Some have no order.
             if random.u8(..) > 60 {
                 world.continents.insert(continent, order(random));
             }
@@ -111,7 +111,7 @@ impl World {
         database.metadata.ip_version = IpVersion::V6;
         "GeoLite2-Country".clone_into(&mut database.metadata.database_type);
         database.metadata.binary_format_major_version = 2;
-        // libmaxminddb, which gdnsd reads with, takes a file of no time for a broken one.
+        // gdnsd uses libmaxminddb, which regards a file without a build time as broken.
         database.metadata.build_epoch = 1;
         let mut networks: Vec<_> = self.networks.iter().map(|(net, ..)| in_ipv6(*net)).zip(&self.networks).collect();
         networks.sort_by_key(|(net, _)| net.prefix_len());
@@ -198,7 +198,7 @@ fn order(random: &mut Rng) -> Order {
     order
 }
 
-/// A network of unicast space, IPv6 ones outside of what embeds IPv4.
+/// A unicast network. IPv6 networks are outside of prefixes that embed IPv4.
 fn network(random: &mut Rng, is_v4: bool) -> IpNet {
     let address = if is_v4 {
         // Few first octets, so that networks lie in one another.
@@ -234,7 +234,7 @@ fn address_in(random: &mut Rng, net: IpNet) -> IpAddr {
     }
 }
 
-/// A client: in or beside of a network that matters, or anywhere.
+/// A client: in or beside a network of the configuration or the database, or anywhere.
 fn client(random: &mut Rng, world: &World, is_v4: bool) -> IpNet {
     let of_family = |net: &&IpNet| net.addr().is_ipv4() == is_v4;
     let net = match random.u8(..4) {
@@ -248,7 +248,7 @@ fn client(random: &mut Rng, world: &World, is_v4: bool) -> IpNet {
             world.networks[random.usize(from..from + NETWORKS)].0
         }
     };
-    // The network twice as large has the neighbour in it.
+    // The network of twice the size also contains the neighbour.
     let around = if random.bool() { net.supernet().unwrap_or(net) } else { net };
     let length = if is_v4 { random.u8(16..=32) } else { random.u8(32..=128) };
     IpNet::new(address_in(random, around), length).expect("a length that fits").trunc()
@@ -281,7 +281,8 @@ impl Gdnsd {
         Self::start_with(config, &world.database(), ("example.com", ZONE))
     }
 
-    /// Starts it with a configuration for a folder and an address, a database, and a zone file by its name.
+    /// Starts gdnsd. `config` makes its configuration from a folder and an address; `zone` is the name and the text of
+    /// a zone file.
     fn start_with(config: impl Fn(&str, SocketAddr) -> String, database: &[u8], zone: (&str, &str)) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let path = folder.path().to_str().expect("temporary folders have plain names");
@@ -294,7 +295,7 @@ impl Gdnsd {
         for (name, content) in files {
             fs::write(folder.path().join(name), content).expect("the folder is writable");
         }
-        // It is in sbin, which is not on every user's path.
+        // gdnsd is in /usr/sbin, which is not in every user's PATH.
         let search = format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default());
         let mut command = Command::new("gdnsd");
         command.env("PATH", search).args(["-c", path, "start"]).stdin(Stdio::null()).stdout(Stdio::null());
@@ -339,7 +340,7 @@ fn the_same_client_gets_the_same_datacenter_and_no_scope_is_too_wide() {
     let mut random = random();
     let world = World::draw(&mut random);
     let gdnsd = Gdnsd::start(&world);
-    // No prefix is cut, as gdnsd cuts none.
+    // The server cuts no prefix, because gdnsd cuts none.
     let server =
         format!("{SERVER}[geoip]\ndatabases = [\"country.mmdb\"]\n[ecs]\nmax_source_v4 = 32\nmax_source_v6 = 128\n");
     let files = Files::new(&server, &[("example.com.toml", &world.truenorth_zone())]);
@@ -378,7 +379,7 @@ fn block(kind: &str) -> &'static str {
     &block[..block.find("```").expect("it ends")]
 }
 
-/// Both servers with the files of docs/from-gdnsd.md; nobody has their addresses, so nothing is probed.
+/// Runs both servers with the files of docs/from-gdnsd.md. Nothing is probed, because no host has the addresses.
 #[test]
 fn the_files_of_the_page_answer_the_same() {
     let mut random = random();

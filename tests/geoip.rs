@@ -20,7 +20,7 @@ const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/geoip/country.mmdb")
 
 static SHIPPED_LOCATIONS: LazyLock<Locations> = LazyLock::new(|| load(&[SHIPPED]).unwrap());
 
-/// Returns what these databases know together.
+/// Returns the locations that these databases give together.
 fn load<P: AsRef<Path>>(paths: &[P]) -> Result<Locations, Vec<GeoipFault>> {
     geoip::load(&truenorth::disk::Disk::new(), paths).map(|loaded| loaded.locations)
 }
@@ -33,7 +33,7 @@ fn look_up(locations: &Locations, address: &str) -> String {
     locations.look_up(address.parse().unwrap()).to_string()
 }
 
-/// Checks what is known of addresses, in the words of `Location`'s display.
+/// Checks the locations of addresses, in the form of `Location`'s display.
 #[track_caller]
 fn expect(locations: &Locations, expected: &[(&str, &str)]) {
     let found: Vec<_> = expected.iter().map(|&(address, _)| (address, look_up(locations, address))).collect();
@@ -74,7 +74,7 @@ fn geoip2_city() {
             ("2001:218::1", "AS JP 35.6854,139.7531"),
             ("2a02:d300::1", "EU UA 49,32"),
             ("192.0.2.1", "unknown"),
-            // The file makes these aliases of IPv4; they are not walked.
+            // These are aliases of IPv4 in the file, which the walk leaves out.
             ("2002:5102:45a0::1", "unknown"),
             ("::ffff:81.2.69.160", "unknown"),
         ],
@@ -87,7 +87,7 @@ fn geoip2_country_has_the_point_of_the_country_for_coordinates() {
         &load(&[maxmind("GeoIP2-Country-Test.mmdb")]).unwrap(),
         &[
             ("81.2.69.160", "EU GB 52.5,-1.4"),
-            // The country that a military base is in, not the one it represents.
+            // The country in which a military base is, not the country that it represents.
             ("202.196.224.1", "AS PH 13.9,121.4"),
             ("2a02:cf40::1", "EU NO 59.9,10.4"),
         ],
@@ -347,7 +347,8 @@ fn later_files_fill_in_what_earlier_ones_lack() {
         &locations,
         &[
             ("81.2.69.160", "EU GB GB-ENG 51.5142,-0.0931"),
-            // The second file says Bhutan: its coordinates are not a place in France. The third's ASN is no place.
+            // The second file says Bhutan, so its coordinates do not apply to France. The ASN of the third one is not a
+            // location.
             ("67.43.156.1", "EU FR AS35908 48,2.5"),
             ("2001:218::1", "AS JP 35.6854,139.7531"),
             ("1.128.0.1", "AS1221"),
@@ -379,7 +380,7 @@ fn a_record_for_the_whole_address_space_holds_for_both_families() {
     );
 }
 
-/// The record at ::/8 is where the IPv4 subtree would begin, and others share it; none of them may get lost.
+/// The record at ::/8 is above the start of the IPv4 subtree, and other networks share it. All of them must keep it.
 #[test]
 fn a_record_above_the_ipv4_subtree_is_no_alias() {
     let shared = json!({ "country_code": "DE" });
@@ -532,8 +533,8 @@ mod hostile {
     const EMPTY_MAP: &[u8] = &[0xe0];
     const POINTER_TO_ITSELF: &[u8] = &[0x20, 0x00];
 
-    /// Octets of a database whose search tree has these nodes, and one record, which stands in the tree as the number of
-    /// nodes plus 16.
+    /// Octets of a database whose search tree has these nodes, and one record. The tree refers to the record by the
+    /// number of nodes plus 16.
     fn database(nodes: &[[u32; 2]], record: &[u8]) -> Vec<u8> {
         let mut octets: Vec<u8> = nodes.iter().flatten().flat_map(|child| child.to_be_bytes()).collect();
         octets.extend([0; 16]);

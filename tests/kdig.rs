@@ -1,6 +1,6 @@
-//! The command itself with a certificate, asked by kdig over every way, and what it does when the certificate changes.
+//! Runs the real command with a certificate, asks with kdig over every transport, and changes the certificate.
 //!
-//! kdig is in Debian's knot-dnsutils; its QUIC comes with it.
+//! kdig is in Debian's package knot-dnsutils, with support for QUIC.
 
 mod encrypted;
 mod served;
@@ -55,7 +55,7 @@ steer = ["region"]
 TXT = ["one"]
 "#;
 
-/// A running `truenorth serve`. Dropped, it is killed.
+/// A running `truenorth serve`. Dropping it kills the process.
 struct Node {
     process: Child,
     folder: tempfile::TempDir,
@@ -200,7 +200,7 @@ async fn a_certificate_that_changes_is_seen_while_connections_live_on_and_a_brok
     wait_for(|| node.shows(&new));
     assert!(!node.shows(&old));
 
-    // A certificate without its key is not taken, and a word is lost about it.
+    // The node does not accept a certificate without its key, and logs that.
     fs::write(node.folder.path().join("cert.pem"), &newest.certificate_pem).unwrap();
     wait_for(|| node.has_logged("key.pem is not the key of "));
     wait_for(|| node.has_logged("configuration not reloaded: the old one stays in use"));

@@ -3,25 +3,25 @@
 //! A line of an example that is a comment as a whole is a step:
 //!
 //! ```text
-//! # client 193.0.0.0/16 is continent:EU country:NL at 52.4,4.9      where a GeoIP database would say that these clients are
-//! # ask www A 193.0.6.0/24 -> 192.0.2.1 192.0.2.2, scope 16, ttl 30     the whole answer, in whatever order
+//! # client 193.0.0.0/16 is continent:EU country:NL at 52.4,4.9      the location of these clients, as from a GeoIP database
+//! # ask www A 193.0.6.0/24 -> 192.0.2.1 192.0.2.2, scope 16, ttl 30     the whole answer, in any order
 //! # rotate www A 193.0.6.0/24 -> ...               the same, and n successive answers put each of n addresses first once
 //! # draw www A 193.0.6.0/24 -> 75% 192.0.2.1 | 25% 192.0.2.2, scope 0, ttl 30      how often each answer is drawn
 //! # hash www A 10.0.0.0/12 -> ...                  the same for each /24 in it, and none of them gets another one next time
 //! # down 192.0.2.1         # up 192.0.2.1          these addresses, confirmed
-//! # doubt 192.0.2.1                                one outcome that is not confirmed yet speaks against exactly these
-//! # degrade 192.0.2.1 25%                          it asks for no more than this share of its clients
-//! # ramp 192.0.2.1 25%                           so far has it come on its way back
+//! # doubt 192.0.2.1                                one unconfirmed outcome contradicts the state of exactly these
+//! # degrade 192.0.2.1 25%                          it asks for at most this share of its clients
+//! # ramp 192.0.2.1 25%                           its slow start has reached this share
 //! # hold 192.0.2.1                               `failback` holds exactly these addresses' pools back
-//! # load web/fra keeps 60% room 0                a pool keeps so many of its clients, and has so much room for others'
-//! # room 192.0.2.1 50%                           how much room this endpoint has, beside those of its pool
+//! # load web/fra keeps 60% room 0                the share of its clients that a pool keeps, and its room for others'
+//! # room 192.0.2.1 50%                           the headroom of this endpoint, relative to others of its pool
 //! # switch shop blue                             the active pool of a blue-green name
 //! # canary api 25%                               the share of a canary's clients
 //! # measure 193.0.6.0/24 fra 80 iad 20             round trips in milliseconds
-//! # drain dc:fra           # lift dc:fra           what an operator orders, and takes back
+//! # drain dc:fra           # lift dc:fra           an operator's order, and its end
 //! ```
 //!
-//! A block goes on with the zone of those before it, and begins with everything up and nothing measured or ordered.
+//! A block continues the zone of earlier blocks. It begins with all endpoints up, no measurements and no orders.
 
 mod scene;
 
@@ -43,7 +43,7 @@ const DRAWS: usize = 4000;
 /// Maximum deviation of a share in standard deviations: chance alone exceeds it once in two million times.
 const DEVIATIONS: f64 = 5.0;
 
-/// An answer, whole: its data in a fixed order, and what is told with it.
+/// A whole answer: its data in a fixed order, its scope and its TTL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Whole {
     data: Vec<String>,
@@ -55,11 +55,11 @@ struct Claim<'a> {
     name: &'a str,
     rtype: RecordType,
     client: &'a str,
-    /// Answers, and of how many per cent of the queries.
+    /// The expected answers, each with its share of the queries in per cent.
     answers: Vec<(f64, Whole)>,
 }
 
-/// An example: what it adds to the zone, and its steps.
+/// An example: its addition to the zone, and its steps.
 struct Example<'a> {
     zone: String,
     steps: Vec<&'a str>,
@@ -109,19 +109,19 @@ impl<'a> Claim<'a> {
         scene.ask(self.name, self.rtype, self.client)
     }
 
-    /// The only answer that there may be.
+    /// The only expected answer.
     fn only(&self) -> &Whole {
         let [(_, whole)] = &self.answers[..] else { panic!("one answer, without shares") };
         whole
     }
 
-    /// Asks once.
+    /// Asks once. Fails if the answer differs.
     fn hold(&self, scene: &mut Scene) -> Result<(), String> {
         let found = Whole::of(&self.ask(scene));
         if found == *self.only() { Ok(()) } else { Err(found.to_string()) }
     }
 
-    /// Asks as often as there are addresses: each is first once.
+    /// Asks once for each address. Fails unless each address is first once.
     fn hold_in_turn(&self, scene: &mut Scene) -> Result<(), String> {
         let replies: Vec<Reply> = self.only().data.iter().map(|_| self.ask(scene)).collect();
         if let Some(other) = replies.iter().map(Whole::of).find(|whole| whole != self.only()) {
@@ -132,12 +132,13 @@ impl<'a> Claim<'a> {
         if firsts == self.only().data { Ok(()) } else { Err(format!("first come {firsts:?}")) }
     }
 
-    /// Asks very often for one client.
+    /// Asks [`DRAWS`] times for one client. Fails if the frequencies differ too much.
     fn hold_on_average(&self, scene: &mut Scene) -> Result<(), String> {
         self.hold_for(&(0..DRAWS).map(|_| Whole::of(&self.ask(scene))).collect::<Vec<_>>())
     }
 
-    /// Asks for each network in the client's prefix, twice.
+    /// Asks twice for each network in the client's prefix. Fails if both answers differ, or if the frequencies differ
+    /// too much.
     fn hold_for_each(&self, scene: &mut Scene) -> Result<(), String> {
         let (first, length) = prefix(self.client);
         let networks = (0..1 << (24 - length)).map(|number: u32| Ipv4Addr::from_bits(first + (number << 8)));
@@ -181,7 +182,7 @@ fn prefix(text: &str) -> (u32, u8) {
     (address.parse::<Ipv4Addr>().unwrap().to_bits(), length.parse().unwrap())
 }
 
-/// A name of the page as the roll-outs know it.
+/// The owner of a roll-out for a name of the page.
 fn owner(name: &str) -> String {
     format!("{name}.{}", ORIGIN.trim_end_matches('.'))
 }
@@ -242,7 +243,7 @@ fn location(text: &str) -> Location {
     location
 }
 
-/// Does what a step says. An error is what was found instead of what it claims.
+/// Executes a step. Fails with the answer that was found if it is not the expected one.
 fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
     let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
     match verb {
@@ -250,7 +251,7 @@ fn play(scene: &mut Scene, step: &str) -> Result<(), String> {
         "rotate" => return Claim::parse(rest).hold_in_turn(scene),
         "draw" => return Claim::parse(rest).hold_on_average(scene),
         "hash" => return Claim::parse(rest).hold_for_each(scene),
-        // They are where they are before anything is asked.
+        // `locations` has read these steps before the example begins.
         "client" => {}
         "down" => scene.down(&words(rest)),
         "up" => scene.up(&words(rest)),

@@ -1,4 +1,5 @@
-//! Probes that fail leave no descriptor open. Alone in its process, because it counts all of the process's descriptors.
+//! Probes that fail leave no descriptor open. The test has its own process, because it counts all descriptors of the
+//! process.
 
 mod endpoint;
 
@@ -68,7 +69,7 @@ async fn failing_probes_leave_no_descriptor_open() {
         }
     }
 
-    // The endpoints' sides of the connections are in this process too; they close as they see ours close.
+    // The endpoints' sides of the connections are in this process too. They close when ours close.
     let deadline = Instant::now() + PATIENCE;
     while silent.connections() < 2 * ROUNDS || open_descriptors() > before {
         assert!(Instant::now() < deadline, "{before} descriptors before, {} after", open_descriptors());

@@ -327,7 +327,7 @@ async fn http_2_may_be_demanded() {
     assert_eq!(why, "no agreement on h2 by ALPN");
 }
 
-/// Certificates by keys that ring cannot make, shown by OpenSSL.
+/// Certificates with keys that ring cannot make, presented by OpenSSL.
 mod keys {
     use std::io::{BufRead, BufReader, Read};
     use std::path::Path;
@@ -335,7 +335,7 @@ mod keys {
 
     use super::*;
 
-    /// Those of a certificate that vouches for itself and calls itself an authority, as `openssl req -x509` has it.
+    /// Settings for a self-signed certificate that is marked as an authority, as `openssl req -x509` makes it.
     const SELF_SIGNED: &str = "[req]\ndistinguished_name = dn\nx509_extensions = ext\nprompt = no\n\
                                [dn]\nCN = www.example.com\n\
                                [ext]\nsubjectAltName = DNS:www.example.com\nbasicConstraints = critical,CA:TRUE\n";
@@ -357,7 +357,7 @@ mod keys {
     }
 
     impl Server {
-        /// Shows a certificate that vouches for itself, by a key that is made so.
+        /// Starts an endpoint with a self-signed certificate. `key` are the arguments that make its key.
         fn start(key: &[&str]) -> Self {
             let folder = tempfile::tempdir().unwrap();
             let here = folder.path();

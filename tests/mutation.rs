@@ -1,9 +1,10 @@
 //! Hundreds of thousands of damaged queries: the server answers those that can be answered, and is in the same state
 //! afterwards.
 //!
-//! Sound queries of every kind are damaged at random: bits flipped, ends cut, octets put in, two messages spliced, lengths
-//! and counts set to what they should not be. Each batch is followed by a sound query; a socket's messages are answered in
-//! turn, so its answer tells that the batch was dealt with, and nothing is lost for want of room.
+//! The test damages valid queries of every kind at random: it flips bits, cuts ends, inserts octets, joins two
+//! messages, and sets wrong lengths and counts. A valid query follows each batch. The server answers the messages of a
+//! socket in turn, so the answer to the valid query shows that the batch was handled. No answer is lost because a
+//! buffer is full.
 
 mod harness;
 
@@ -31,18 +32,18 @@ const SOCKETS: usize = 4;
 /// Queries of a batch over UDP, and of a connection: their answers fit the buffer of a socket.
 const BATCH: usize = 50;
 
-/// The part of the damaged queries that is answered at the least; what is less than a header or says that it is a response is
-/// not. If fewer are, the damage is so great that nothing behind the header is tested.
+/// Minimum share of damaged queries that get an answer. Messages shorter than a header, and responses, get none. With a
+/// lower share, the damage would be so great that the test reaches nothing after the header.
 const ANSWERED: f64 = 0.5;
 
-/// Octets that the process may have grown by from the first tenth on: what allocators keep back. A leak of one small answer for
-/// each query would come to more than twice as much.
+/// Octets by which the process may grow after the first tenth of the queries, because allocators keep memory. A leak of
+/// one small answer for each query would be more than twice as much.
 const SLACK: u64 = 8 << 20;
 
 /// Maximum time until closed connections are forgotten.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The ID of the sound query behind each batch. Damaged ones have those below.
+/// The ID of the valid query after each batch. Damaged queries have lower IDs.
 const SENTINEL: u16 = 0xffff;
 
 const SERVER: &str = r#"
@@ -170,7 +171,7 @@ fn seeds() -> Vec<Vec<u8>> {
     plain.chain(rest).collect()
 }
 
-/// Octets that mean something to a parser: bounds of labels, pointers, counts.
+/// Octets with a meaning for a parser: limits of labels, pointers, counts.
 const TELLING: [u8; 10] = [0, 1, 2, 12, 41, 0x3f, 0x40, 0x7f, 0xc0, 0xff];
 
 /// A damaged copy of a seed with this ID.
@@ -266,7 +267,7 @@ fn damage_over_tcp(node: SocketAddr, count: usize, mut random: Rng) -> usize {
         let mut octets = Vec::new();
         for id in ids.clone() {
             let query = damaged(&seeds, id, &mut random);
-            // A message that is shorter than a header ends the connection, and the rest of the batch with it.
+            // A message that is shorter than a header ends the connection, so the rest of the batch is lost.
             if query.len() < HEADER_LENGTH {
                 continue;
             }
@@ -278,11 +279,11 @@ fn damage_over_tcp(node: SocketAddr, count: usize, mut random: Rng) -> usize {
         octets.extend((0..random.usize(..30)).map(|_| random.u8(..)));
         let mut stream = TcpStream::connect(node).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // The server may have had enough before it has all.
+        // The server may close before it has received all.
         let _ = stream.write_all(&octets).and_then(|()| stream.shutdown(Shutdown::Write));
         for reply in replies(&mut stream) {
             let id = u16::from_be_bytes([reply[0], reply[1]]);
-            // What was put behind the last one may be a message with any ID.
+            // Inserted octets after the last query may be a message with any ID.
             assert_response(&reply, &(0..u16::MAX));
             if ids.contains(&id) {
                 answered.insert((batch, id));
@@ -318,7 +319,7 @@ fn descriptors(node: &Node) -> usize {
     fs::read_dir(format!("/proc/{}/fd", node.pid())).unwrap().count()
 }
 
-/// All sockets at once.
+/// Damages queries on all sockets at the same time. Returns how many were answered.
 fn damage_at_once(node: &Node, count: usize, random: &mut Rng) -> usize {
     let address = node.address();
     let threads: Vec<_> = (0..SOCKETS)

@@ -42,7 +42,7 @@ struct Nginx {
     folder: tempfile::TempDir,
     addresses: [SocketAddr; 4],
     authority: Authority,
-    /// Accepts what `/slow` is passed to, and says nothing.
+    /// Accepts the connections that `/slow` is passed to, and sends nothing.
     _silent: TcpListener,
 }
 
@@ -68,7 +68,7 @@ impl Nginx {
         self.process.wait().unwrap();
     }
 
-    /// Starts it again where it was.
+    /// Starts nginx again on the same addresses.
     fn start_again(&mut self) {
         self.process = run(self.folder.path(), self.addresses).expect("its ports are still free");
     }
@@ -111,7 +111,8 @@ fn write_files(folder: &Path, authority: &Authority) {
     fs::write(folder.join("large"), "needle".repeat(100_000)).unwrap();
 }
 
-/// Ports that the kernel just had to give, on an address of its own: nobody else takes them while it is stopped.
+/// Ports that the kernel has just assigned, on an address that only this test uses, so that they stay free while nginx
+/// is stopped.
 fn free_addresses() -> [SocketAddr; 4] {
     static COUNT: AtomicU8 = AtomicU8::new(1);
     let [.., high, low] = std::process::id().to_be_bytes();
@@ -260,7 +261,7 @@ async fn keeps_connections_between_probes_if_they_are_reused() {
             assert_eq!(used(&finding(prober.probe(&anew).await)), Some(1));
         }
     }
-    // What was kept is dead now; what is there in its place is not.
+    // The kept connection is dead now, but the new nginx answers.
     nginx.stop();
     nginx.start_again();
     for version in VERSIONS {
@@ -308,7 +309,7 @@ async fn demands_a_certificate_of_its_authority() {
     let prober = Prober::with_roots([]);
     let showing = |issuer| TlsCheck { identity: Some(identity(issuer)), ..nginx.trusting() };
     assert!(prober.probe(&nginx.mutual(showing(&nginx.authority))).await.is_success());
-    // nginx answers with a status of its own where others end the handshake.
+    // nginx answers with its own status; other servers end the handshake.
     assert_eq!(failure(prober.probe(&nginx.mutual(nginx.trusting())).await), Failure::Status(400));
     let foreign = authority("Foreign");
     assert_eq!(failure(prober.probe(&nginx.mutual(showing(&foreign))).await), Failure::Status(400));

@@ -1,4 +1,4 @@
-//! The example that turns an nginx log into measurements, run by awk on such a log.
+//! Runs the example that turns an nginx log into measurements with awk, on such a log.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
@@ -20,7 +20,7 @@ fn awk(arguments: &[&str]) -> Output {
     let command =
         Command::new("awk").args(arguments).args(["-f", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut awk = command.expect("awk is installed");
-    // An awk that refuses its arguments reads nothing.
+    // An error means that awk refused its arguments and reads nothing.
     let _ = awk.stdin.take().unwrap().write_all(LOG.as_bytes());
     awk.wait_with_output().unwrap()
 }

@@ -230,7 +230,7 @@ fn a_canonical_name_is_an_endpoint_too() {
     assert!(scene.ask("www", MX, EUROPE).data().is_empty());
 }
 
-/// The chance to see a value of chi square with one degree of freedom above this is 1 in 100,000.
+/// A chi-square value with one degree of freedom exceeds this by chance once in 100,000 times.
 const CHI_SQUARE_LIMIT: f64 = 19.51;
 
 /// Returns the chi-square value of the counts of two outcomes.
@@ -335,7 +335,7 @@ proptest! {
                 scene.down(down);
             }
         }
-        // Written out, and the last: these count.
+        // These orders have exact targets and come last, so they count before all others.
         for address in &forced {
             scene.order(&format!("force-down endpoint:{address}"));
         }

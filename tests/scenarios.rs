@@ -16,7 +16,7 @@ fn each_region_goes_to_its_place_with_the_scope_of_its_prefix() {
         ("10.2.7.0/24", &["192.0.2.1"], 16),
         ("10.3.7.0/24", &["203.0.113.1"], 16),
         ("10.9.9.0/24", &FRA, 24),
-        // Between the regions: 10.4.0.0/14 shares no longer prefix with any of them.
+        // Outside of all regions: 10.4.0.0/14 is the shortest prefix around this network that contains none of them.
         ("10.4.0.0/24", &["192.0.2.1"], 14),
     ] {
         let reply = scene.ask("www", A, client);
@@ -140,7 +140,7 @@ fn all_types_agree_on_the_place() {
     let reply = scene.ask("www", AAAA, "10.3.7.0/24");
     assert!(reply.is_nodata());
     assert_eq!((reply.ttl(), reply.scope()), (30, Some(16)), "an empty answer is this client's too");
-    // fra has IPv6, but it is dead: the next place that has it answers for IPv6 alone.
+    // fra has IPv6, but it is down: the next datacenter with IPv6 answers for IPv6 alone.
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", AAAA, "10.1.7.0/24").data(), ["2001:db8:a::1"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").sorted(), FRA);
@@ -151,7 +151,7 @@ fn all_types_agree_on_the_place() {
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").data(), ["192.0.2.1"]);
 }
 
-/// Two families in one place, a fallback with both, and what is answered when nothing is up.
+/// Two families in one datacenter, a fallback with both, and a setting of `all_down`.
 fn dual(more: &str) -> Scene {
     let pools = "[pools.dual]\nmonitor = \"web\"\nendpoints.fra = [\"198.51.100.7\", \"2001:db8:f::7\"]\n\
                  endpoints.iad = [\"192.0.2.7\", \"2001:db8:a::7\"]\n\

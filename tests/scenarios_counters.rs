@@ -189,7 +189,7 @@ fn clients_are_counted_by_country_and_destination() {
         (sent("DE", Some("iad")), 5),
     ];
     assert_eq!(clients, expected);
-    // After 512 clients in a second, a worker looks at one of 16, and lets it stand for the others.
+    // After 512 clients in a second, a worker locates one of 16 clients, which counts for all 16.
     let many = 512 - 17 + 100 * 16;
     (0..many).for_each(|_| _ = scene.ask("www", A, "10.1.0.0/24"));
     let count = scene.totals().clients().into_iter().find(|(key, _)| *key == sent("DE", Some("fra"))).unwrap().1;
@@ -217,7 +217,7 @@ fn counts_outlive_a_reload_and_follow_names() {
     assert!((11..=15).contains(&given), "{given}");
     assert_eq!(scene.totals().zone(1, ZoneAnswer::Answer), 15);
     assert_eq!(scene.totals().regions(1).iter().map(|(_, count)| count).sum::<u64>(), 15);
-    // Names that went away are forgotten, and begin anew when they come back.
+    // Counters of names that went away are dropped. They start at 0 when the names come back.
     scene.reload(&[("a.test.toml", before)]);
     scene.totals();
     scene.reload(&[("a.test.toml", before), ("example.com.toml", &changed)]);

@@ -52,7 +52,7 @@ fn each_network_goes_where_its_round_trip_is_the_shortest() {
         // Between the two, and around them.
         ("10.4.8.0/24", &[IAD, FRA[0], FRA[1], SIN], 24),
         ("10.4.0.0/24", &[IAD, FRA[0], FRA[1], SIN], 22),
-        // No scope reaches into 192.168.0.0/16, which tells no place.
+        // No scope reaches into 192.168.0.0/16, which has no location.
         ("192.0.2.0/24", &[IAD, FRA[0], FRA[1], SIN], 9),
     ] {
         let reply = scene.ask("www", A, client);
@@ -111,7 +111,8 @@ fn who_measured_nothing_shares_with_neighbours_and_else_the_distance_is_estimate
     let reply = scene.ask("www", A, "10.4.7.0/24");
     assert_eq!((reply.sorted(), reply.scope()), (FRA.map(String::from).to_vec(), Some(14)), "Germany is near");
     assert_eq!(scene.ask("www", A, "10.8.7.0/24").data(), [SIN]);
-    // Germans have a bad way to Frankfurt: that is true of all in the country, until a network knows better.
+    // Clients in Germany have long round trips to Frankfurt. This counts for the whole country, except for networks
+    // with their own measurements.
     scene.measure(&[("10.5.1.0/24", "fra", 400.0), ("10.5.2.0/24", "fra", 12.0)]);
     assert_eq!(scene.ask("www", A, "10.5.2.0/24").sorted(), FRA);
     assert_eq!(scene.ask("www", A, "10.5.2.0/24").scope(), Some(24));

@@ -1,4 +1,4 @@
-//! Scenarios for client networks that tell no place, such as 10.1.2.0/24, and for networks smaller than Client Subnet
+//! Scenarios for client networks without a location, such as 10.1.2.0/24, and for networks smaller than Client Subnet
 //! allows.
 
 mod scene;
@@ -53,7 +53,7 @@ fn ask_from(scene: &mut Scene, source: &str, name: &str, client: &str) -> Reply 
     scene.send_from(source.parse().unwrap(), &query, Transport::Udp).unwrap()
 }
 
-/// Networks that tell no place, and the scope of an answer to each: the block it is in.
+/// Networks without a location, and the scope of an answer to each: the block that contains it.
 const TELL_NO_PLACE: [(&str, u8); 18] = [
     ("0.1.2.0/24", 8),
     ("10.1.2.0/24", 8),
@@ -141,7 +141,7 @@ fn a_regions_prefix_gives_a_local_network_its_meaning() {
         let reply = ask_from(&mut scene, OFFICE_RESOLVER, "www", client);
         assert_eq!((reply.data(), reply.scope()), (vec![expected.to_owned()], Some(scope)), "{client}");
     }
-    // Where a hash decides, a network that is named is hashed by itself, though the chain does not ask for regions.
+    // If a hash decides, a network of a region is hashed itself, although the chain does not use regions.
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "cache", "10.7.1.0/24").scope(), Some(24));
     assert_eq!(ask_from(&mut scene, OFFICE_RESOLVER, "cache", "10.6.1.0/24").scope(), Some(16));
 }
@@ -214,7 +214,7 @@ fn a_host_is_looked_up_with_all_of_its_bits_and_narrows_no_scope() {
     assert_eq!(ask_from(&mut scene, "60.0.0.201", "www", "").data(), [IAD]);
     let reply = ask_from(&mut scene, ANY_RESOLVER, "www", "60.0.0.0/24");
     assert_eq!((reply.data(), reply.scope()), (vec![IAD.to_owned()], Some(3)), "no query tells of the /32");
-    // Every bit of a resolver's address counts, too, if its client network tells no place.
+    // Every bit of a resolver's address counts if the client network has no location.
     assert_eq!(ask_from(&mut scene, "60.0.0.200", "www", "10.1.2.0/24").data(), [FRA]);
     let query = scene::query("www", AAAA, "fd00::/48").to_vec().unwrap();
     let reply = scene.send_from("60.0.0.200".parse().unwrap(), &query, Transport::Udp).unwrap();
@@ -234,7 +234,7 @@ fn what_a_database_says_of_parts_of_a_network_narrows_no_scope_but_locates_hosts
         "[regions.britain]\nclients = [\"country:GB\"]\nprefer = [\"fra\"]\n[regions.office]",
     );
     let mut scene = Scene::of_zone_with(cities(), &zone);
-    // 64.0.0.0/3; one bit less would reach 100.64.0.0/10, which tells no place.
+    // 64.0.0.0/3; one bit less would reach 100.64.0.0/10, which has no location.
     let reply = ask_from(&mut scene, ANY_RESOLVER, "www", "80.0.0.0/24");
     assert_eq!((reply.data(), reply.scope()), (vec![IAD.to_owned()], Some(3)));
     assert_eq!(

@@ -78,7 +78,7 @@ fn distance_sends_to_the_nearest_and_a_pool_of_no_place_comes_last() {
     let mut scene = Scene::with_locations(locations, names);
     expect(&mut scene, "www", "10.4.7.0/24", &FRA, 14, 30);
     expect(&mut scene, "www", "10.8.7.0/24", &[SIN], 14, 30);
-    // No scope reaches into 192.168.0.0/16, which tells no place.
+    // No scope reaches into 192.168.0.0/16, which has no location.
     expect(&mut scene, "www", "192.0.2.0/24", &[IAD, "192.0.2.99", FRA[0], FRA[1], SIN], 9, 30);
     scene.down(&[SIN]);
     expect(&mut scene, "www", "10.8.7.0/24", &FRA, 14, 30);

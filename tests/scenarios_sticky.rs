@@ -101,7 +101,7 @@ fn when_an_endpoint_leaves_only_its_clients_move() {
     for (place, expected) in [(101, 0.2), (102, 0.2), (103, 0.2), (104, 0.4)] {
         assert_about(share(before.iter(), place), expected);
     }
-    // The second is the one that would be first without the first.
+    // The second address is the one that would be first if the first were down.
     let client = "60.0.7.0/24";
     let two = scene.ask("two", A, client).data();
     assert_eq!(scene.ask("two", A, client).data(), two, "in the same order each time");
@@ -207,7 +207,7 @@ fn what_is_known_of_a_client_is_hashed_its_lowest_address() {
         let lowest = scene.ask("www", A, &format!("60.{second}.0.0/24"));
         assert_eq!((known.data(), known.scope()), (lowest.data(), Some(24)));
     }
-    // Without the option it is the source, cut as any.
+    // Without the option the packet's source counts, cut to the same length.
     let query = scene::query("www", A, "").to_vec().unwrap();
     for last in [1, 77, 255] {
         let source = Ipv4Addr::new(60, 3, 0, last).into();
@@ -252,7 +252,7 @@ fn a_spare_is_drawn_from_all_other_places_for_each_query() {
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").scope(), Some(16), "the ranking's own");
     // A client that is restricted by `only` has no spare either.
     assert_eq!(scene.ask("www", A, "10.9.9.0/24").sorted(), fra);
-    // The nearest is down: the next is nearest, and the spare is another one.
+    // The nearest datacenter is down: the next one takes its role, and the spare is a third one.
     scene.down(&fra);
     scene.down(&["2001:db8:f::1"]);
     assert_eq!(scene.ask("www", A, "10.1.7.0/24").sorted(), [iad, sin]);

@@ -1,6 +1,6 @@
-//! The rules for the scope, with random regions, prefixes, databases and round trips: every address within the scope
-//! has the same ranking, and the same hash if the name is sticky; and one bit less would be too wide, unless the scope
-//! is at its maximum or 0.
+//! Checks the rules for the scope with random regions, prefixes, databases and round trips. Every address within the
+//! scope has the same ranking, and the same hash if the name is sticky. One bit less would be too wide, unless the
+//! scope is at its maximum or 0.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::{NonZeroU8, NonZeroU16};
@@ -61,7 +61,7 @@ enum DraftMatch {
 
 const COUNTRIES: [&str; 4] = ["DE", "US", "JP", "BR"];
 
-/// Few addresses in many prefixes, so that they nest, touch and overlap.
+/// Few different bits, so that many prefixes nest, touch and overlap.
 fn any_v4() -> impl Strategy<Value = u32> {
     prop_oneof![
         any::<u32>(),
@@ -309,7 +309,7 @@ fn hold<B: Bits>(
     for other in inside.chain([here.without(mask), here.with(mask)]) {
         prop_assert_eq!(rule.place(address(other)), placement);
         prop_assert_eq!(placement.ranking, &world.by_definition(address(other)));
-        // A network that tells no place is not hashed.
+        // A network without a location is not hashed.
         if !placement.is_unnamed {
             prop_assert_eq!(key(other), key(here));
         }
@@ -384,7 +384,7 @@ proptest! {
         prop_assert_eq!(placement.ranking, &world.by_definition(client(here).address));
         // A packet's source is looked up with all of its bits.
         prop_assert_eq!(rule.map.ranking_of_host(Ipv4Addr::from_bits(here).into()), &world.by_definition(Ipv4Addr::from_bits(here).into()));
-        // All clients with the same told prefix, cut to this server's maximum, get the same answer.
+        // All clients that share the prefix of this scope, cut to the server's maximum, get the same answer.
         let mask = u32::host_mask(told);
         for other in others {
             let other = here.without(mask).with(other.without(!mask));

@@ -71,7 +71,8 @@ mod udp {
         let server = Server::start(1);
         let socket = udp_socket(server.address());
         let mut octets = query("ns1", RecordType::A).to_vec().unwrap();
-        // What fits the server's buffer of 4096 octets is sound: an OPT record with one unknown option up to its end.
+        // A message that fits the server's buffer of 4096 octets is valid: an OPT record with one unknown option up to
+        // its end.
         octets[11] = 1;
         let length = 4096 - octets.len() as u16 - 11;
         octets.extend([0, 0, 41, 4, 208, 0, 0, 0, 0]);
@@ -94,7 +95,7 @@ mod udp {
         let mut replies = 0;
         for round in 0..4000 {
             let mut garbage: Vec<u8> = (0..random.usize(..600)).map(|_| random.u8(..)).collect();
-            // Half of them look like a query up to their header.
+            // Half of them have the header of a query.
             if round % 2 == 0 && garbage.len() > 12 {
                 garbage[2..12].copy_from_slice(&[0, 0, 0, 1, 0, 0, 0, 0, 0, 1]);
             }
@@ -164,7 +165,7 @@ mod tcp {
         stream.write_all(&[framed(&first), framed(&second)].concat()).unwrap();
         assert_eq!(next_answer(&mut stream).metadata.id, first.metadata.id);
         assert_eq!(next_answer(&mut stream).metadata.id, second.metadata.id);
-        // The connection is good for another one after that.
+        // The connection can be used for another query after that.
         ask_tcp(&mut stream, &query("ns1", RecordType::A));
         server.stop().await;
     }
@@ -262,7 +263,7 @@ mod tcp {
         stream.set_read_timeout(Some(SHORT / 10)).unwrap();
         stream.write_all(&[1, 0]).unwrap();
         let began = Instant::now();
-        // The end comes as a failed write or as the end of what can be read.
+        // The end shows as a failed write or as the end of the stream.
         while stream.write_all(&[0]).is_ok() && !matches!(stream.read(&mut [0]), Ok(0)) {
             assert!(began.elapsed() < PATIENCE, "the connection is still open");
         }
@@ -292,7 +293,7 @@ mod tcp {
         let started = Instant::now();
         ask_tcp(&mut connect(server.address()), &ask);
         assert!(started.elapsed() < PATIENCE / 2, "{:?}", started.elapsed());
-        // The first ones had to go; the last ones stay, and so does the other client.
+        // The server closes the first connections; the last ones and the other client's stay.
         assert_closed(&mut idle[0]);
         ask_tcp(idle.last_mut().unwrap(), &ask);
         ask_tcp(&mut other_client, &ask);
@@ -308,7 +309,7 @@ mod snapshots {
         let server = Server::start(4);
         let mut stream = connect(server.address());
         let ask = query("version", RecordType::TXT);
-        // So many sockets of clients meet every worker.
+        // With so many client sockets, every worker gets some.
         for _ in 0..64 {
             assert_eq!(version(server.address()), "one");
         }
@@ -321,7 +322,7 @@ mod snapshots {
         assert_eq!(strings(&ask_tcp(&mut stream, &ask)), [b"two"]);
         assert_let_go(|| old.upgrade().is_none());
 
-        // Idle workers let go of it as well.
+        // Idle workers release the old snapshot as well.
         let old = Arc::downgrade(&server.published.swap(snapshot("three")));
         assert_let_go(|| old.upgrade().is_none());
         server.stop().await;

@@ -50,7 +50,7 @@ fn records(hosts: usize) -> Vec<String> {
         1 => format!("host{n}.static.example. 300 IN AAAA 2001:db8::{n:x}"),
         _ => format!("a.b.host{n}.static.example. 300 IN SRV 1 2 443 host{}.static.example.", n - 1),
     });
-    // One RRset that fits no message of the usual size.
+    // One RRset that does not fit into a message of the usual size.
     let long = (0..60).map(|n| format!("long.static.example. 300 IN TXT \"{}\"", format!("{n:02}").repeat(125)));
     apart.map(str::to_owned).into_iter().chain(hosts).chain(long).collect()
 }
@@ -127,7 +127,7 @@ fn transfer(stream: &mut TcpStream, query: &Message) -> Vec<Message> {
     messages
 }
 
-/// The lines of what a tool printed, each record as `owner ttl class type data`, blanks made one.
+/// The records in a tool's output, each as `owner ttl class type data` with single blanks.
 fn lines(output: &str) -> Vec<String> {
     let records = output.lines().filter(|line| !line.is_empty() && !line.starts_with(';'));
     records.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
@@ -193,7 +193,7 @@ async fn rfc5936_2_2_messages_are_bounded_and_hold_together() {
     assert!(is_soa(first) && first == last);
     let count: usize = messages.iter().map(|message| message.answers.len()).sum();
     assert_eq!(count, records(HOSTS).len() + 2);
-    // The connection goes on behind it, and two transfers may be asked for at once.
+    // The connection stays open after it, and a client may ask for two transfers at once.
     let queries = [framed(&query), framed(&ask("ns1.static.example.", RecordType::A))].concat();
     stream.write_all(&queries).unwrap();
     let mut ends = 0;
@@ -300,7 +300,7 @@ async fn rfc5936_4_2_there_is_no_transfer_over_udp() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_is_of_one_version_whatever_is_published_meanwhile() {
     let server = serve(ALLOWED, HOSTS, TcpLimits::default());
-    // Next to nothing is buffered on the way, so most of it is written after the swap.
+    // The buffers are very small, so the server writes most of it after the swap.
     let mut stream = connect_with_little_room(server.address());
     stream.write_all(&framed(&ask("static.example.", RecordType::AXFR))).unwrap();
     let first = next_answer(&mut stream);
@@ -321,7 +321,7 @@ async fn a_copy_is_of_one_version_whatever_is_published_meanwhile() {
 async fn a_slow_reader_is_left_and_holds_up_nobody() {
     const LIMIT: Duration = Duration::from_millis(300);
     let server = serve(ALLOWED, HOSTS, TcpLimits { answer: LIMIT, ..TcpLimits::default() });
-    // More than the kernel buffers, which are kept small: the same transfer many times over.
+    // More than the kernel's small buffers can hold: the same transfer many times.
     let query = framed(&ask("static.example.", RecordType::AXFR)).repeat(100);
     let mut slow: Vec<TcpStream> = (0..4).map(|_| connect_with_little_room(server.address())).collect();
     for stream in &mut slow {
@@ -332,7 +332,8 @@ async fn a_slow_reader_is_left_and_holds_up_nobody() {
     assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
     std::thread::sleep(5 * LIMIT);
     for stream in &mut slow {
-        // What was on its way comes, and then the end: a copy that is cut short has no SOA at its end.
+        // The data that was under way arrives, and then the connection ends. A copy that is cut short has no SOA at its
+        // end.
         let mut octets = Vec::new();
         let _ = stream.read_to_end(&mut octets);
         assert!(octets.len() < 100 * HOSTS * 20, "{} octets", octets.len());
@@ -346,11 +347,11 @@ async fn a_steady_but_slow_reader_holds_its_snapshot_for_so_long_at_most() {
     let server = serve(ALLOWED, HOSTS, TcpLimits { transfer: LIMIT, ..TcpLimits::default() });
     let losses = server.running.losses().clone();
     let mut stream = connect_with_little_room(server.address());
-    // The first ones fit into what the kernel buffers, and are there at once.
+    // The first transfers fit into the kernel's buffers, so they arrive at once.
     stream.write_all(&framed(&ask("static.example.", RecordType::AXFR)).repeat(20)).unwrap();
     let (start, mut octets, mut part) = (Instant::now(), 0, [0; 4096]);
     let old = Arc::downgrade(&server.published.load_full());
-    // It never pauses for as long as an answer may wait.
+    // The reader never pauses for as long as an answer may wait.
     while let Ok(read @ 1..) = stream.read(&mut part) {
         octets += read;
         assert!(start.elapsed() < PATIENCE * 10, "{octets} octets, and no end");

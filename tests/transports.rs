@@ -112,16 +112,16 @@ mod dot {
         for address in [server.tls, server.https] {
             let mut half_open: Vec<_> = (0..FLOOD).map(|_| connect(address)).collect();
             for stream in &mut half_open {
-                // Those that had to go already refuse it.
+                // An error means that the server has closed the connection already.
                 let _ = stream.write_all(&[22, 3, 1, 2, 0, 1]);
             }
-            // Another client, in the middle of it.
+            // Another client asks meanwhile.
             let began = Instant::now();
             let stream = connect_from("127.0.0.10", server.tls);
             ask(&mut tls(stream, trusting(&[&server.identity], &["dot"])).unwrap(), &ns1());
             assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
 
-            // The client itself, when it has as many as it may: all others were closed.
+            // The server keeps as many connections of this client as its limit allows, and has closed the others.
             let kept = TcpLimits::default().connections_per_client;
             assert_closed(&mut half_open[0]);
             assert_closed(&mut half_open[FLOOD - kept - 1]);
@@ -280,7 +280,7 @@ mod doh {
         assert_eq!(http(&mut server.https(), POST, &longest).status, 200);
         longest.push(0);
         assert_eq!(http(&mut server.https(), POST, &longest).status, 413);
-        // Nor may it grow beyond without having said so.
+        // A body must not grow beyond the limit either, if it did not announce its length.
         let mut stream = server.https();
         let head = format!("{POST}\r\nhost: {NAME}\r\ntransfer-encoding: chunked\r\n\r\n");
         stream.write_all(head.as_bytes()).unwrap();
@@ -368,7 +368,7 @@ mod doh {
         server.running.stop().await;
     }
 
-    /// A body of which nothing ever comes.
+    /// A body that never sends anything.
     struct Never;
 
     impl hyper::body::Body for Never {
@@ -419,7 +419,7 @@ mod doq {
         assert_eq!(strings(&ask_quic(&connection, &query("big", RecordType::TXT)).await).len(), BIG_RECORDS);
         let answer = ask_quic(&connection, &query("nothing", RecordType::A)).await;
         assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
-        // Far more than may be under way at once.
+        // Far more than the limit of concurrent queries.
         let asked: Vec<_> = (0..500)
             .map(|_| {
                 let connection = connection.clone();

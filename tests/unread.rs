@@ -172,7 +172,7 @@ async fn over_tls() {
     scene.is_bounded("TLS");
 }
 
-/// Asks on all streams of a connection, with this window for each, and reads nothing.
+/// Sends queries on all streams of a connection, with this window for each, and reads no answer.
 async fn leave_unread(
     scene: &Scene,
     connector: &TlsConnector,
@@ -185,7 +185,7 @@ async fn leave_unread(
     builder.initial_window_size(window);
     let (mut requests, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
     let connection = tokio::spawn(async move {
-        // The server may be the one to end it.
+        // An error means that the server has closed the connection.
         let _ = connection.await;
     });
     let dns = data_encoding::BASE64URL_NOPAD.encode(query);
@@ -259,7 +259,7 @@ fn of_the_admin_server() {
     for path in ["/v1/events", "/v1/status"] {
         let mut streams: Vec<TcpStream> = (0..CONNECTIONS).map(|number| connect(scene.admin, number)).collect();
         for stream in &mut streams {
-            // Some are refused, or gave way.
+            // An error means that the server refused or closed the connection.
             let _ = stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
         }
         std::thread::sleep(LEFT_FOR);

@@ -11,11 +11,11 @@ struct Unfit {
     why: &'static str,
     /// The IPv4 address that was probably meant.
     meant: Option<Ipv4Addr>,
-    /// True if nobody can use the address; false if hosts on its link may reach it.
+    /// True if no client can use the address; false if hosts on its link may reach it.
     is_error: bool,
 }
 
-/// Reports an address that nobody can connect to. Returns true if it can be used at all.
+/// Reports an address that clients cannot connect to. Returns false if no client can use it; true also after a warning.
 pub(super) fn check(address: IpAddr, place: &Place, faults: &mut Faults) -> bool {
     let unfit = match address {
         IpAddr::V4(address) => unfit_v4(address),
@@ -23,7 +23,8 @@ pub(super) fn check(address: IpAddr, place: &Place, faults: &mut Faults) -> bool
     };
     let Some(Unfit { why, meant, is_error }) = unfit else { return true };
     let message = format!("{address} {why}");
-    let label = meant.map_or_else(|| "no host's address".to_owned(), |meant| format!("did you mean \"{meant}\"?"));
+    let label =
+        meant.map_or_else(|| "not the address of a host".to_owned(), |meant| format!("did you mean \"{meant}\"?"));
     let fault = if is_error { Fault::error(place, message, label) } else { Fault::warning(place, message, label) };
     faults.push(fault.code(Code::DoubtfulAddress));
     !is_error

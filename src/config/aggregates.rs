@@ -12,7 +12,8 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
 
-/// Most probes of one endpoint. Each costs a connection per interval, and nobody can explain the result of more.
+/// Maximum number of probes of one endpoint. Each costs a connection per interval, and the result of more probes is
+/// hard to explain.
 const MAX_PARTS: usize = 32;
 
 /// A monitor as it is in the file.
@@ -111,7 +112,7 @@ enum State {
     Unseen,
     /// Its parts are being resolved. A reference to it now means that it is part of itself.
     Open,
-    /// `None` if it is faulty, which was reported.
+    /// `None` if the monitor is faulty. The fault was reported.
     Done(Option<MonitorTree>),
 }
 

@@ -1,4 +1,4 @@
-//! Reads certificates from PEM files: those that the node shows, with their private keys, and those of authorities.
+//! Reads certificates from PEM files: those that the node presents, with their private keys, and those of authorities.
 //! Checks that a key belongs to its certificate.
 
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ use super::kept;
 /// Encrypt's recommendation for its 90 days), so a week before the end it has failed.
 const ENDS_SOON: i64 = 7 * 24 * 3600;
 
-/// Most octets of certificates in a handshake: rustls accepts no message above 65,535 octets, OpenSSL no chain above
-/// 100 KiB.
+/// Maximum number of octets of certificates in a handshake: rustls accepts no message above 65,535 octets, OpenSSL no
+/// chain above 100 KiB.
 const MAX_CHAIN: usize = 65_000;
 
 /// Octets around each certificate: its length and the length of its extensions (RFC 8446, section 4.4.2).
@@ -39,8 +39,8 @@ pub(super) struct Credentials {
     pub(super) key: PrivateKeyDer<'static>,
 }
 
-/// Reads a chain, with the certificate that is shown first at its beginning, and its key. Reports faults at the place
-/// that names the file.
+/// Reads a chain, whose first certificate is the node's own, and its key. Reports faults at the place that names the
+/// file.
 pub(super) fn read(
     certificate: &Placed<PathBuf>,
     key: &Placed<PathBuf>,

@@ -148,7 +148,7 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Checks that every nameserver inside the zone has an address here. Nobody could reach it otherwise.
+    /// Checks that every nameserver inside the zone has an address here. Otherwise resolvers could not reach it.
     fn check_addresses(&self, cuts: &Cuts<'_>, faults: &mut Faults) {
         let steered: HashSet<&Name, RandomState> =
             self.owners.iter().filter(|owner| owner.is_addresses()).map(|o| &o.name).collect();
@@ -156,7 +156,7 @@ impl<'a> ZoneCheck<'a> {
         for located in self.records.iter().filter(|located| located.record.rtype == Rtype::NS) {
             let nameserver = Name::from_wire(&located.record.rdata);
             let has = |name: &Name| self.at(name).any(is_address) || steered.contains(name);
-            // The nameservers of the zone below another cut are responsible for that name.
+            // Another cut contains the name, so the nameservers of that child zone are responsible for it.
             let cut = self.cut_above(&nameserver, cuts);
             let elsewhere = cut.is_some_and(|cut| cut.record.owner != located.record.owner);
             // Below a cut, this zone's wildcards do not apply.
@@ -202,7 +202,7 @@ impl<'a> ZoneCheck<'a> {
             return Some(format!("`{address}` is an address: a nameserver has a name, as in ns1 = [\"{address}\"]"));
         }
         let relative = spelling::relative(nameserver, self.origin).filter(|relative| relative.label_count() > 1)?;
-        // A name below another name of the zone is meant to be in this zone.
+        // A name below another name of the zone is probably meant to be in this zone.
         let mut above =
             suffixes(nameserver.as_wire()).skip(1).map(Name::from_wire).take_while(|above| above != self.origin);
         let is_below = above.any(|above| self.at(&above).next().is_some());
@@ -315,7 +315,8 @@ impl<'a> ZoneCheck<'a> {
             rrsets.entry(located.record.rtype).or_default().push(located);
         }
         for (rtype, rrset) in rrsets {
-            // Names in the data can only get shorter in a message.
+            // Compression only makes names in the data shorter, so the message is built only if the upper bound is too
+            // long.
             let is_too_long = rrset.iter().map(|located| octets(located)).sum::<usize>() > MAX_RRSET && {
                 let contents: Vec<_> = rrset.iter().map(|l| (l.record.ttl, &*l.record.rdata)).collect();
                 Rrset::render(rtype, &contents, &rrset[0].record.owner, self.origin).is_err()

@@ -28,7 +28,7 @@ pub enum Code {
     BadName,
     /// A text is not valid data of its record type.
     BadData,
-    /// A domain name is probably not the one that was meant: its final dot is missing, or the name does not exist.
+    /// A domain name is probably wrong: its final dot is missing, or the name does not exist.
     DoubtfulName,
     /// Clients cannot reach an address, or it is of a kind that cannot be an endpoint.
     DoubtfulAddress,
@@ -72,7 +72,7 @@ pub enum Code {
     ClientSubnet,
     /// A monitor contradicts itself, or cannot be run.
     Monitor,
-    /// It is not configured which host a pool's probes ask for.
+    /// The configuration does not say which host a pool's probes ask for.
     ProbeHost,
     /// Nothing uses the round trips that a datacenter measures.
     Measuring,

@@ -114,9 +114,9 @@ impl Places {
             // One of two files may leave out the country.
             known.country = known.country.or(datacenter.country);
             if !agree(known, datacenter) {
-                let message = format!("datacenter `{}` has two places in the world", datacenter.name);
+                let message = format!("datacenter `{}` has two different locations", datacenter.name);
                 faults.push(
-                    Fault::error(place, message, "another place")
+                    Fault::error(place, message, "another location")
                         .code(Code::Conflict)
                         .related(first, "first defined here"),
                 );
@@ -135,7 +135,7 @@ impl Places {
     }
 }
 
-/// True if two files can define one datacenter like this. One of them may leave out the country.
+/// True if two files may define one datacenter in these two ways. One of them may leave out the country.
 fn agree(one: &Datacenter, other: &Datacenter) -> bool {
     let same_country = one.country.is_none() || other.country.is_none() || one.country == other.country;
     one.coordinates == other.coordinates && same_country

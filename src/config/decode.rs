@@ -2,7 +2,7 @@
 //!
 //! serde's data model loses the places of values and stops at the first fault. A [`TomlTable`] returns its values by
 //! key. A [`Value`] turns into a type, or reports a fault and becomes `None`. [`TomlTable::finish`] reports every key
-//! that nobody asked for. One run therefore finds all faults, and no key is silently ignored.
+//! that no caller asked for. One run therefore finds all faults, and no key is silently ignored.
 
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -36,8 +36,8 @@ impl<T> Placed<T> {
     }
 }
 
-/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: a recovering parser would blame
-/// the operator for values that nobody wrote.
+/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: the values of a recovering parser
+/// may differ from those that the operator wrote.
 pub(super) fn read_document<T>(
     source: &Arc<Source>,
     what: &'static str,
@@ -56,7 +56,7 @@ pub(super) struct TomlTable<'d> {
     anchor: Range<usize>,
     /// The kind of table with its article, such as "a monitor".
     what: &'static str,
-    /// The values that nobody took yet, in the order of the file.
+    /// The values that no caller took yet, in the order of the file.
     rest: Vec<Value<'d>>,
     /// The keys that callers asked for.
     known: Vec<&'static str>,
@@ -95,8 +95,8 @@ impl<'d> TomlTable<'d> {
         value
     }
 
-    /// Reports the key by which the missing `key` was probably meant: one with a similar name, or another product's name
-    /// for it. Returns true if there is one. One fault for both is enough.
+    /// Reports a key that is probably a wrong name for the missing `key`: a similar name, or another product's name for
+    /// it. Returns true if there is one, so that the caller need not report the missing key too.
     pub(super) fn is_misnamed(&mut self, key: &'static str, faults: &mut Faults) -> bool {
         let unknown = || self.rest.iter().map(|value| value.key).filter(|other| !self.known.contains(other));
         let of_others = || unknown().find(|other| meant::key(other, &[key]).is_some());
@@ -130,7 +130,7 @@ impl<'d> TomlTable<'d> {
         }
     }
 
-    /// Reports every key that nobody asked for.
+    /// Reports every key that no caller asked for.
     pub(super) fn finish(self, faults: &mut Faults) {
         for value in &self.rest {
             let message = format!("{} has no key `{}`", self.what, value.key);
@@ -197,7 +197,7 @@ impl<'d> Value<'d> {
         }
     }
 
-    /// The text of a list that holds nothing else. Secrets are not repeated.
+    /// The only value of a list, if it is a text. `None` for a secret, because messages must not show it.
     fn only_text(&self) -> Option<&str> {
         match self.content.get_ref() {
             DeValue::Array(items) if items.len() == 1 && !is_secret(self.key) => {
@@ -315,7 +315,7 @@ impl<'d> Value<'d> {
         let written = self.word_or_number().or(self.float());
         let meant = written.filter(|text| duration::parse(text).is_none()).and_then(meant::duration);
         let fits = |meant: &String| duration::parse(meant).is_some_and(|value| range.contains(&value));
-        // A number without a unit that is too much in seconds was written in milliseconds.
+        // A number without a unit that is too large in seconds is probably in milliseconds.
         let in_milliseconds = || meant.as_ref().filter(|_| text.is_none_or(|text| !text.ends_with('s')));
         let in_milliseconds = in_milliseconds().map(|meant| meant.replace('s', "ms")).filter(fits);
         let meant = meant.filter(fits).or(in_milliseconds);

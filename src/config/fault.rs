@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::code::Code;
 use super::source::{Place, Source};
 
-/// Most faults of one file that are shown one by one. Nobody reads more before they fix the first ones, and a file of a
-/// wrong format has a fault in each line.
+/// Maximum number of faults of one file that are shown one by one. An operator fixes the first faults before reading
+/// more, and a file of a wrong format has a fault in each line.
 pub const MAX_TOLD: usize = 50;
 
 /// The severity of a fault.

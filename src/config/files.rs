@@ -26,7 +26,7 @@ pub(super) struct ReadFile {
 
 /// Returns a fingerprint of a text. It is valid in this process only.
 pub(super) fn print(text: &str) -> u128 {
-    // The keys are random: nobody who writes zone files can make two different texts with one fingerprint.
+    // The keys are random, so that an author of zone files cannot make two different texts with one fingerprint.
     static KEYS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|key| RandomState::new().hash_one(key)));
     let mut hasher = SipHasher13::new_with_keys(KEYS[0], KEYS[1]);
     hasher.write(text.as_bytes());

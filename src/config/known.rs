@@ -1,4 +1,4 @@
-//! Zones that were read before. A zone that did not change is not parsed and checked again.
+//! Keeps zones that were read before, so that an unchanged zone is not parsed and checked again.
 //!
 //! ```text
 //!   files ─► the same texts as before? ─ yes ─► the tree of before, its warnings, its leads, its names and
@@ -12,8 +12,8 @@
 //!
 //! The zones' files themselves are always read: reading takes a fraction of the time of parsing, and nothing else
 //! detects every change. The cache holds no text. It holds the tree and the rules for steered names, which are served
-//! anyway, their definitions, and some numbers for each record that points at another name, because checks between
-//! zones need those.
+//! anyway, and their definitions. Checks between zones also need some numbers for each record that points at another
+//! name.
 
 mod steered;
 
@@ -50,10 +50,10 @@ pub struct Known {
 /// The parts of the server file that zones depend on.
 #[derive(Debug, Default)]
 struct Server {
-    /// Goes up whenever they change.
+    /// Increases whenever these parts change.
     version: u64,
     print: u128,
-    /// Its monitors, because they hold what is in other files.
+    /// Its monitors, because they contain the contents of other files.
     monitors: Vec<Option<MonitorTree>>,
     /// True if it has errors. References to faulty definitions are ignored, so zones are incomplete.
     is_faulty: bool,
@@ -106,8 +106,8 @@ struct Warning {
 }
 
 impl Known {
-    /// Returns the zone of one stem: the kept one if its files still say the same, else as `reader` reads it now. `None` if
-    /// there is none or its syntax is broken, which was reported.
+    /// Returns the zone of one stem: the kept zone if its files did not change, otherwise the zone that `reader` reads
+    /// now. Returns `None` if there is no zone, or if its syntax is broken, which was reported.
     pub(super) fn zone(
         &mut self,
         stem: &str,
@@ -265,7 +265,7 @@ impl Zone {
         };
         let (place, soa) = (at(&self.place)?, at(&self.soa)?);
         let leads = self.leads.iter().map(lead).collect::<Option<_>>()?;
-        // From here on nothing fails: a zone that is read anew instead would report its warnings twice.
+        // Nothing may fail from here on: the zone would be read anew, and would report its warnings twice.
         for Warning { fault, place, related } in &self.warnings {
             let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
             faults.push(Fault { place: at(place), related, ..fault.clone() });
@@ -273,7 +273,7 @@ impl Zone {
         let mut draft = ZoneDraft {
             origin: self.origin.clone(),
             place,
-            // A zone file can refer to the regions of the server file, whether its names use them or not.
+            // A zone file always has the regions of the server file, even if its names do not use them.
             regions: if self.has_toml { reader.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
             tree: Some(self.tree.clone()),
             leads,
@@ -317,7 +317,7 @@ impl Texts {
     }
 
     fn leads(&self, tree: &Tree, leads: &[Located]) -> Option<Box<[Lead]>> {
-        // Duplicates were removed from the leads as from the tree, and both have the order of the files.
+        // The leads and the tree have no duplicates, and both have the order of the files. So positions correspond.
         let mut counts: HashMap<(NodeId, Rtype), u16, foldhash::fast::RandomState> = HashMap::default();
         let lead = |Located { record, place }: &Located| {
             let node = tree.find(&record.owner.to_key())?;

@@ -1,4 +1,4 @@
-//! Where records lead: the name in the data of each type that points at another name.
+//! Finds the name in the data of each record type that points at another name.
 
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -33,7 +33,8 @@ pub(super) fn leads(rtype: Rtype) -> bool {
     rtype == NAPTR || POINTERS.iter().any(|(pointer, _)| *pointer == rtype)
 }
 
-/// The name that a record points at. The root means none (RFC 2782, 3403, 7505 and 9460).
+/// The name that a record points at; `None` for types without such a name, and for the root, which means none (RFC
+/// 2782, 3403, 7505 and 9460).
 pub(super) fn target(rtype: Rtype, rdata: &[u8]) -> Option<Name> {
     let offset = match POINTERS.iter().find(|(pointer, _)| *pointer == rtype) {
         Some(&(_, offset)) => offset,

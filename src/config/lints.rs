@@ -1,5 +1,5 @@
-//! Configuration that works but makes no sense: [`matches`] without effect, pools of a [`name`] that no client is ever
-//! sent to, and [`numbers`] without effect.
+//! Warns of configuration that works but makes no sense: [`matches`] without effect, pools of a [`name`] to which no
+//! client is ever sent, and [`numbers`] without effect.
 
 mod matches;
 mod name;

@@ -15,7 +15,7 @@ use super::fault::{Fault, Faults};
 use super::meant;
 use super::source::Place;
 
-/// Default port of DNS: it needs no privilege. The default address is loopback.
+/// Default port of DNS, which needs no privilege. The default addresses are those of loopback.
 const DEFAULT_PORT: u16 = 5300;
 
 /// The keys of transports that need a certificate.

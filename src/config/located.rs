@@ -1,4 +1,4 @@
-//! Checks regions against the databases: finds clients that no database ever locates.
+//! Checks regions against the databases: finds client matches that fit no network of any database.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use super::fault::{Fault, Faults};
 use super::source::Place;
 use super::suggest::list_of;
 
-/// Most matches that a message lists.
+/// Maximum number of matches that a message lists.
 const MAX_LISTED: usize = 4;
 
 /// The facts about clients that a configuration needs from the databases, with the places that need them.
@@ -36,7 +36,7 @@ const KINDS: [(&str, &str, IsKind); 4] = [
 ];
 
 impl Asked {
-    /// The place that names the database with this number.
+    /// The place that names the database with this number; `None` if there is no such database.
     pub fn database(&self, number: usize) -> Option<&Place> {
         self.databases.get(number)
     }

@@ -1,7 +1,7 @@
 //! Master files (RFC 1035, section 5; `$TTL` of RFC 2308, section 4; unknown types of RFC 3597, section 5).
 //!
 //! ```text
-//!   text ─► entries ─► directive: $ORIGIN, $TTL, $INCLUDE      changes what the entries below it stand for
+//!   text ─► entries ─► directive: $ORIGIN, $TTL, $INCLUDE      changes the meaning of the entries below it
 //!                  └─► record:    [owner] [TTL] [class] type data
 //!                                                         └─► RRsets: one TTL, no record twice
 //! ```
@@ -35,8 +35,8 @@ use crate::zone::Record;
 /// The largest TTL, in seconds (RFC 2181, section 8).
 const MAX_TTL: u32 = (1 << 31) - 1;
 
-/// Most files that a zone includes; each inclusion counts. Without a limit, ten directives in each of eight nested
-/// files would be a hundred million inclusions.
+/// Maximum number of files that a zone includes; each inclusion counts. Without a limit, ten directives in each of
+/// eight nested files would be a hundred million inclusions.
 const MAX_INCLUDES: usize = 1000;
 
 /// Deepest nesting of includes. Real zones need two or three.
@@ -329,7 +329,7 @@ impl Context<'_> {
         with_help(fault, &records::unknown::help(token.text))
     }
 
-    /// Reads a TTL. Returns `None` if the token is not a time.
+    /// Reads a TTL. Returns `None` if the token is not a time, and a fault if the time is too long.
     fn ttl(&self, token: &Token<'_>) -> Outcome<Option<u32>> {
         let Some(seconds) = presentation::seconds(token.text) else { return Ok(None) };
         match u32::try_from(seconds) {

@@ -145,7 +145,7 @@ pub fn load(path: &Path, disk: &Disk, last_served: &dyn Fn(&Name) -> Option<Last
 }
 
 /// Reads a configuration again, as [`load`] does. Static zones whose files did not change are not parsed again. Updates
-/// `known` for the next call.
+/// `known` for the next call. Fails with all faults at once.
 pub fn load_again(
     path: &Path,
     disk: &Disk,
@@ -164,8 +164,9 @@ pub fn load_again(
     }
 }
 
-/// Reads only `[admin]` of the server file at `path`, which says where a running node listens. Ignores faults in the
-/// rest of the file.
+/// Reads only `[admin]` of the server file at `path`, which says where a running node listens. Returns `None` if the
+/// file has no such section. Fails with the faults of the section, or if the file cannot be read as TOML. Other faults
+/// of the file do not matter.
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -191,7 +192,7 @@ pub struct Early {
     pub writable: Vec<PathBuf>,
 }
 
-/// Reads the early part of the server file at `path`.
+/// Reads the early part of the server file at `path`. Fails with its faults.
 pub fn load_early(path: &Path) -> Result<Early, Faults> {
     let mut faults = Faults::default();
     let folder = path.parent().unwrap_or(Path::new(""));

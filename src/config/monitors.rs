@@ -29,7 +29,7 @@ use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
 use super::spelling;
 
-/// Range of `interval`. Shorter ones would attack endpoints, longer ones would make health meaningless.
+/// Range of `interval`. Shorter intervals would overload endpoints; longer ones would make health meaningless.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
 /// Range of `timeout`. It must also be below `interval`.

@@ -170,7 +170,7 @@ impl NameReader<'_, '_> {
         self.warn_dead_failover(&steer, &pools, &steer_place);
         let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
-            // A longer list was reported; its pools are different.
+            // `None` only for a list that is too long, which was reported: all pools are different.
             pools: PoolList::try_new(pools.into_iter().map(|(used, _)| used).collect())?,
             steer,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
@@ -194,7 +194,7 @@ impl NameReader<'_, '_> {
         let mut uses = PoolUses::default();
         let items = list.items("a name needs a pool", self.faults);
         for (order, item) in items.iter().enumerate() {
-            // A number above the limit is reported below; here it must not overflow.
+            // Too many entries are reported below. Here the number must only not overflow.
             let order = order.min(usize::from(u8::MAX)) as u8;
             if item.is_list() {
                 for tied in item.items("a tie needs a pool", self.faults) {
@@ -228,7 +228,7 @@ impl NameReader<'_, '_> {
         for pool in pools::find(self.scope.pools, &reference, self.faults).unwrap_or_default() {
             self.note_user(pool, owner);
             if let Some(first) = uses.first.get(&pool) {
-                // A pool of several datacenters that is named twice is one mistake.
+                // Reports one fault for an entry that is used twice, not one for each of its datacenters.
                 if !std::mem::replace(&mut is_reported, true) {
                     let message = format!("pool `{}` is used twice", self.drafts[pool.index()].name);
                     let fault = Fault::error(&reference.place, message, "again").code(Code::Duplicate);
@@ -294,8 +294,8 @@ impl NameReader<'_, '_> {
         spare
     }
 
-    /// Reads `sticky_v4` and `sticky_v6`, which matter only if `is_used`: the least lengths in bits to which clients'
-    /// networks are cut.
+    /// Reads `sticky_v4` and `sticky_v6`: the lengths in bits to which clients' networks are cut. They have an effect
+    /// only if `is_used`.
     fn read_sticky(&mut self, table: &mut TomlTable<'_>, is_used: bool) -> Option<PerFamily<u8>> {
         let Ecs { max_source_v4, max_source_v6, .. } = self.scope.ecs;
         let families = [
@@ -375,7 +375,8 @@ struct PoolUses {
     first: HashMap<PoolId, Place>,
 }
 
-/// The name that `[names.a.b]` was meant to give: a table that holds a table and none of a name's keys.
+/// Returns the name that `[names.a.b]` was probably meant to define: `None` unless the table holds a table and none of
+/// a name's keys.
 fn unquoted_name(key: &str, table: &TomlTable<'_>) -> Option<String> {
     if table.rest().iter().any(|value| KEYS.contains(&value.key)) {
         return None;

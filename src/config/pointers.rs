@@ -21,7 +21,7 @@ use super::spelling::{self, Odd};
 use super::suggest::{did_you_mean, is_worth_comparing};
 use super::zone::ZoneDraft;
 
-/// Most owners that a missing name is compared with. More would take longer than the suggestion is worth.
+/// Maximum number of owners that a missing name is compared with. More would take longer than the suggestion is worth.
 const MAX_COMPARED: usize = 2000;
 
 /// A reference to a name.
@@ -208,13 +208,13 @@ impl<'a> Contents<'a> {
         self.zones.get(&zone.to_key())?.tree.contains(&name.to_key()).then_some(name)
     }
 
-    /// The name that was probably meant in place of a missing one: the name without the zone's, if its final dot may be
-    /// missing, or a similar owner.
+    /// Returns the name that was probably meant in place of a missing one: the name without the origin, if a final dot
+    /// may be missing, or a similar owner.
     fn meant(&self, target: &Name, origin: &Name, place: &Place, faults: &Faults) -> Option<String> {
         let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
-        // A name below another name of the zone is meant to be in this zone.
+        // A name below another name of the zone is probably meant to be in this zone.
         let tree = self.zones.get(&origin.to_key())?.tree;
         let key = target.to_key();
         let mut above = suffixes(&key).skip(1).take_while(|above| above.len() > origin.as_wire().len());
@@ -229,7 +229,7 @@ impl<'a> Contents<'a> {
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts.sort_unstable();
         let text = target.to_string();
-        // If they were compared whole, any two short names of one zone would be similar.
+        // Compares the parts in front of the origin: whole names with a long origin would always be similar.
         let short = |text: &'_ str| text.len().saturating_sub(origin.to_string().len() + 1);
         let near = did_you_mean(&text[..short(&text)], texts.iter().map(|owner| &owner[..short(owner)]))?;
         (!near.is_empty()).then(|| near.to_owned())
@@ -241,7 +241,7 @@ impl<'a> Contents<'a> {
         for &start in &self.order {
             let mut path: Vec<Name> = Vec::new();
             let mut at = start.clone();
-            // A chain may be as long as there are names, so a hash set finds its names.
+            // A chain may be as long as the number of names, so a hash set holds its names.
             let mut on_path: HashSet<Name, RandomState> = HashSet::default();
             while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
                 if !on_path.insert(at.clone()) {

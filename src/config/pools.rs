@@ -163,7 +163,7 @@ fn read_entry(
     let datacenters: Vec<Option<&str>> =
         parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
     recoveries.check(&datacenters, faults);
-    // A missing monitor was reported. Until it is fixed the pool must not count as always up.
+    // A missing monitor was reported. The pool is left out, so that it does not count as always up.
     let monitor = match monitor_value {
         Some(found) => Some(found?),
         None => None,

@@ -6,8 +6,8 @@ use super::code::Code;
 use super::fault::Fault;
 use super::source::Place;
 
-/// Returns the network if no bit after its prefix is set. Such a bit is a fault: the operator may have meant an
-/// address, or another length.
+/// Returns the network. Fails if a bit after its prefix is set: the operator may have meant an address, or another
+/// length.
 pub(super) fn without_host_bits(net: IpNet, place: &Place) -> Result<IpNet, Box<Fault>> {
     if net == net.trunc() {
         return Ok(net);

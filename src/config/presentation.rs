@@ -27,7 +27,7 @@ pub(super) struct Token<'a> {
 pub(super) struct Entry<'a> {
     /// Its tokens; at least one.
     pub tokens: Vec<Token<'a>>,
-    /// True if it begins with a blank: its owner is the last one then.
+    /// True if it begins with a blank: its owner is then the last owner.
     pub indented: bool,
     /// True if it has a comment.
     pub commented: bool,
@@ -55,7 +55,8 @@ impl<'a> Entries<'a> {
         Self { text, at }
     }
 
-    /// Reads the next entry into `entry`, which reuses its memory. Returns `None` at the end.
+    /// Reads the next entry into `entry`, which reuses its memory. Returns `None` at the end. Fails if the entry cannot
+    /// be split into tokens; the next call reads the entry after it.
     pub(super) fn read(&mut self, entry: &mut Entry<'a>) -> Option<Result<(), SyntaxError>> {
         while self.at < self.text.len() {
             match self.entry(entry) {
@@ -174,7 +175,7 @@ impl<'a> Iterator for Entries<'a> {
 }
 
 /// Returns the octets that a token represents. Characters that are not ASCII become their UTF-8 octets, as in every
-/// other server.
+/// other server. Fails if an escape is malformed.
 pub(super) fn unescape(text: &str) -> Result<Vec<u8>, NameError> {
     let mut octets = text.bytes();
     let mut unescaped = Vec::with_capacity(text.len());

@@ -6,7 +6,7 @@ use super::fault::Faults;
 /// The user of the process, and what it gives up.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
-    /// The user that a process of root becomes; `None` if it stays what it is.
+    /// The user that a process of root becomes; `None` if it does not change its user.
     pub user: Option<Box<str>>,
     /// True if the process and its programs change no files but their own, and gain no privileges.
     pub sandbox: bool,

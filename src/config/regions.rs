@@ -167,7 +167,7 @@ fn unknown_kind(text: &Placed<String>, kind: &str) -> Box<Fault> {
     let code = text.value.split_once(':').map_or("", |(_, code)| code);
     let label = match did_you_mean(kind, KINDS.iter().map(|&(known, _)| known)) {
         Some(meant) => format!("did you mean `{meant}:`?"),
-        // The code may tell its kind.
+        // The code itself may show its kind.
         None => meant::client(None, code)
             .map_or_else(|| "not a kind of client".to_owned(), |meant| format!("did you mean `{meant}`?")),
     };
@@ -239,7 +239,7 @@ pub(super) fn resolve(view: View<'_, PlacedRegion>, shared: &Arc<Regions>, fault
 }
 
 fn list(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
-    // The shared ones come first, so that a fault points at the zone's own region.
+    // Shared regions come first, so that the fault of a match that occurs twice points at the zone's own region.
     let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
     let own = view.own.iter().map(|definition| (definition, true));
     let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();

@@ -1,5 +1,5 @@
-//! Draws faults as rustc does: the message, the line with the fault, a label under it, and a help. Names of files and
-//! what messages repeat of them control no terminal.
+//! Draws faults as rustc does: the message, the line with the fault, a label under it, and a help. It escapes control
+//! characters from files and file names, so that they cannot control a terminal.
 
 use std::ops::Range;
 
@@ -13,7 +13,7 @@ use crate::printable::Printable;
 /// proportion to the text, so places that are farther apart get a picture each.
 const ONE_PICTURE: usize = 8192;
 
-/// Most octets of a longer line that are drawn from a place on, and before and behind that part.
+/// Maximum number of octets of a longer line that are drawn from a place on, and before and behind that part.
 const PART: usize = 512;
 const AROUND: usize = 64;
 
@@ -72,7 +72,8 @@ struct Mark<'a> {
 }
 
 impl<'a> Mark<'a> {
-    /// The lines of both places and all lines between, if the two are close to each other.
+    /// Returns the octets of both lines and of all lines between them; `None` if they are in different files or too far
+    /// apart.
     fn together_with(&self, other: &Self) -> Option<Range<usize>> {
         let ((a, _), (b, _)) = (self.place.first_line(), other.place.first_line());
         let part = a.start.min(b.start)..a.end.max(b.end);
@@ -85,7 +86,7 @@ impl<'a> Mark<'a> {
         if self.label.is_empty() { annotation } else { annotation.label(Printable(self.label).to_string()) }
     }
 
-    /// The place and what is around it, as far as it is drawn of a long line.
+    /// Returns the part of the line that is drawn: the place and some octets around it.
     fn part(&self) -> Range<usize> {
         let (line, marked) = self.place.first_line();
         let text = &self.place.source.text;

@@ -85,8 +85,8 @@ impl Reader<'_> {
         Some(Spec::Canary(Canary { pool: pool.value.into(), steps: steps?, hold, bounds }))
     }
 
-    /// Returns true if a reference means all of the name's pools, false if it means some. Reports a fault and returns
-    /// `None` if it means none.
+    /// Returns true if a reference stands for all of the name's pools, false if it stands for some of them. Reports a
+    /// fault and returns `None` if it stands for none of them.
     fn is_all(&self, reference: &Placed<String>, faults: &mut Faults) -> Option<bool> {
         let meant = pools::find(self.view, reference, faults)?;
         let held = self.pools.iter().filter(|pool| meant.contains(pool)).count();

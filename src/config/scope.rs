@@ -8,7 +8,7 @@ use super::decode::Placed;
 use super::fault::{Fault, Faults};
 use super::suggest::{did_you_mean, is_worth_comparing, list_of};
 
-/// Most names that a fault lists if a name is not found. A longer list would hide the fault itself.
+/// Maximum number of names that a fault lists if a name is not found. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 8;
 
 /// The definitions of one kind in one file, in the order of the file.
@@ -161,7 +161,8 @@ impl<'a, T> View<'a, T> {
     }
 }
 
-/// The fault for a `name` that is not among `names`, after these other faults.
+/// Returns the fault for a `name` that is not among `names`. `faults` holds the faults so far: after many of them, no
+/// similar name is searched.
 pub(super) fn missing(kind: &str, name: &Placed<String>, names: &[&str], faults: &Faults) -> Fault {
     let meant = is_worth_comparing(faults, names.len()).then(|| did_you_mean(&name.value, names.iter().copied()));
     let label = match meant.flatten() {

@@ -41,7 +41,7 @@ pub(super) fn fingerprint(records: &[Located]) -> u64 {
     })
 }
 
-/// As [`fingerprint`], for a zone whose serial truenorth counts: it covers all of the zone file.
+/// Like [`fingerprint`], but also covers the whole text of the zone file. For a zone whose serial truenorth counts.
 pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
     let mut hasher = SipHasher24::new();
     hasher.write(files.toml.as_ref().map_or("", |file| &file.source.text).as_bytes());
@@ -60,7 +60,7 @@ pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) 
     }
 }
 
-/// Returns the serial from an SOA's RDATA.
+/// Returns the serial from an SOA's RDATA; `None` if the RDATA is too short.
 pub(super) fn of_soa(rdata: &[u8]) -> Option<u32> {
     let numbers: &[u8; SOA_NUMBERS] = rdata.last_chunk()?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))

@@ -30,7 +30,7 @@ pub(super) const ZONES: &str = "zones";
 /// Default folder of run-time state.
 const STATE: &str = "state";
 
-/// Range of `hold`. A node that holds its answers for longer than an hour is no use.
+/// Range of `hold`. Answers that follow no probe for more than an hour would be useless.
 const HOLD: RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(3600);
 
 /// Range of the time that files must stay unchanged before they are read. Editors write in several steps, and a copy
@@ -63,9 +63,9 @@ pub struct Server {
 /// When files that change are read again without an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watching {
-    /// True if they are.
+    /// True if the node watches its files.
     pub is_on: bool,
-    /// How long nothing must have changed before that.
+    /// How long the files must stay unchanged before they are read again.
     pub quiet: Duration,
 }
 

@@ -33,7 +33,7 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<Site> {
 }
 
 impl Site {
-    /// The name of its datacenter.
+    /// The name of its datacenter; `None` if it is elsewhere.
     pub(super) fn datacenter(&self) -> Option<&str> {
         match self {
             Self::Datacenter(name) => Some(&name.value),

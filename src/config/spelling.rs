@@ -14,8 +14,8 @@ use super::master::Located;
 use super::names::Owner;
 use super::source::Place;
 
-/// Least number of labels of a domain that an owner probably repeats by mistake. Without it, any name below `com` would
-/// count.
+/// Minimum number of labels of a domain that an owner probably repeats by mistake. Without this minimum, every owner
+/// that ends in `com` would count.
 const MIN_DOMAIN: usize = 2;
 
 /// Last labels of origins that come from copies of files. No top-level domain has such a name.
@@ -54,7 +54,11 @@ pub(super) fn check_owners(origin: &Name, records: &[Located], owners: &[Owner],
         }
     }
     for (_, fault, more) in odd {
-        faults.push(if more == 0 { fault } else { fault.help(format!("{more} more of this file are like it")) });
+        faults.push(if more == 0 {
+            fault
+        } else {
+            fault.help(format!("{more} more names in this file have the same problem"))
+        });
     }
 }
 

@@ -36,7 +36,7 @@ const MINIMUM: u32 = 60;
 /// Default mailbox of the person responsible for the zone.
 const RNAME: &str = "hostmaster";
 
-/// Most items of a list that are tried as the parts of one record. A longer list holds records.
+/// Maximum number of items of a list that are tried as the parts of one record. A longer list holds records.
 const MAX_PARTS: usize = 16;
 
 /// Keys that only steered names have.
@@ -88,7 +88,7 @@ fn read_address(item: &Value<'_>, faults: &mut Faults) -> Option<Placed<IpAddr>>
     }
 }
 
-/// The name that was meant by `ns1.example.net = []`.
+/// The name that `ns1.example.net = []` was meant to define; `None` if the value is not a table.
 fn unquoted_name(value: &Value<'_>) -> Option<String> {
     let mut name = value.key.to_owned();
     let mut inner = value.clone();

@@ -26,7 +26,7 @@ const SIGNS: [&str; 5] = ["[nameservers]", "[names.", "[records.", " SOA ", "\tS
 /// Octets at the beginning of a file that are searched for such a text.
 const LOOKED_AT: u64 = 16 * 1024;
 
-/// Most files that a warning lists.
+/// Maximum number of files that a warning lists.
 const MAX_LISTED: usize = 4;
 
 /// Warns of files in the zones folder that look like zones but are not read. `used` holds the files that the
@@ -54,7 +54,7 @@ fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
         .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
         .filter_map(|entry| match entry.file_name().into_string() {
             Ok(name) => is_stray(&name, &entry.path()).then_some(name),
-            // Names of zones are text, so the file of such a name is never read.
+            // This name is not UTF-8. Zones have names in UTF-8, so the file is never read.
             Err(name) => {
                 let name = name.to_string_lossy().into_owned();
                 (!name.starts_with('.') && has_ending(&name, &READ)).then_some(name)

@@ -4,8 +4,8 @@ use super::fault::{Faults, MAX_TOLD};
 
 pub(super) use crate::suggest::did_you_mean;
 
-/// Most comparisons with candidates in one run, about. Ten thousand references to missing pools, each compared with ten
-/// thousand pools, would take minutes, and nobody reads the suggestions for more than the first of them.
+/// Approximate maximum number of comparisons with candidates in one run. Ten thousand references to missing pools, each
+/// compared with ten thousand pools, would take minutes, and only the first few suggestions are useful.
 const MAX_COMPARISONS: usize = 500_000;
 
 /// True if another fault is worth a comparison with this number of candidates.

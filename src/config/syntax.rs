@@ -1,7 +1,8 @@
-//! Faults of TOML's syntax: what the parser could not read, and what was probably meant.
+//! Reports faults of TOML's syntax: the text that the parser could not read, and what was probably meant.
 //!
-//! The parser tells where it stopped. The line around that place shows more: a value without quotes, a header whose
-//! name needs them, a colon in place of the equals sign. The message is about that, in the words of the file.
+//! The parser gives the place where it stopped. The line around that place shows more: a value without quotes, a header
+//! whose name needs quotes, a colon in place of the equals sign. The message describes that mistake in the words of the
+//! file.
 
 mod kinds;
 
@@ -22,8 +23,8 @@ const NAMED: &[&str] = &["names", "records", "nameservers"];
 /// Quotes that word processors write in place of TOML's.
 const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‘', '’', '«', '»', '`', '´'];
 
-/// Returns the faults for the errors of the TOML parser. An error that follows from an earlier one is left out: a second
-/// one in the same line, all in a table that is given twice, and all behind something that was never closed.
+/// Returns the faults for the errors of the TOML parser. Leaves out errors that follow from an earlier one: a second
+/// error in the same line, errors in a table that is given twice, and errors after a part that is never closed.
 pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let (mut told_line, mut doubled) = (None, 0..0);
@@ -54,7 +55,7 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
     faults
 }
 
-/// Returns what a message of the parser means to somebody who does not know its grammar.
+/// Returns a message of the parser in words that do not need the grammar of TOML.
 fn in_our_words(message: &str) -> &str {
     const WORDS: [(&str, &str); 9] = [
         ("invalid basic string, expected `\"`", "a text in `\"` is not closed in its line"),
@@ -113,7 +114,7 @@ struct Line<'a> {
     at: usize,
 }
 
-/// A value in a line, or what stands in its place.
+/// A value in a line, or the text in the place of a value.
 struct Written<'a> {
     /// Its key; `None` in a list that began in an earlier line.
     key: Option<&'a str>,
@@ -134,8 +135,8 @@ impl<'a> Line<'a> {
         Place { source: self.source.clone(), span: self.range.start + range.start..self.range.start + range.end }
     }
 
-    /// Returns the fault with what was probably meant; `None` if the line does not show it, or if the rest of the file
-    /// cannot be read because of it.
+    /// Returns the fault with the probable meaning. Returns `None` if the line does not show it, or if the mistake
+    /// makes the rest of the file unreadable.
     fn explain(&self, message: &str) -> Option<Fault> {
         let is_header = self.text.trim_start().starts_with('[')
             && self.text.trim_start_matches(['[', ' ', '\t']).starts_with(|c: char| c.is_ascii_alphabetic());
@@ -297,7 +298,7 @@ fn without_comment(line: &str) -> &str {
     line
 }
 
-/// Writes a value that is not valid TOML as its key needs it; `None` if that cannot be told.
+/// Writes a value that is not valid TOML in the form that its key needs; `None` if that form is unknown.
 fn meant_value(key: &str, raw: &str, is_item: bool) -> Option<String> {
     let text = raw.trim_end_matches([';', ',']).trim_matches(TYPOGRAPHIC).trim();
     let meant = match kinds::of(key) {

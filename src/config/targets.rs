@@ -16,7 +16,7 @@ use super::source::Place;
 /// The placeholder for the host in a program's arguments.
 const HOST_ARGUMENT: &str = "{host}";
 
-/// Most names that a message lists. A longer list would hide the fault itself.
+/// Maximum number of names that a message lists. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
 /// Turns drafts into pools, in the same order.
@@ -73,7 +73,7 @@ impl Finish<'_> {
         match tree {
             MonitorTree::One(placed) => {
                 let monitor = placed.monitor.clone();
-                // A monitor without a port makes the same target, whatever port the endpoint has for other monitors.
+                // `check_port` does not change the target of a monitor without a port.
                 let has_port = !matches!(monitor.check, Check::Push | Check::Icmp);
                 let port = check_port.filter(|_| has_port).unwrap_or(monitor.port);
                 let host = host(placed, self.users).unwrap_or_else(|| address.to_string().into());
@@ -138,7 +138,8 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
     let label = format!("used by {}", users.join(", "));
     if let Some(first) = names(&draft.users).next() {
         let several = names(&draft.users).any(|name| name != first);
-        // Which of the names it is would depend on the order of the files, and change when a name is added.
+        // Probes cannot use one of several names: the choice would depend on the order of the files, and could change
+        // when a name is added.
         return several.then(|| {
             let message = format!("probes of pool `{}` need a host name, but several names use the pool", draft.name);
             let host = first.to_string();

@@ -33,7 +33,7 @@ fn load_files(files: &[(&str, &[u8])]) -> Result<Config, Faults> {
     load_files_by(&Disk::new(), files)
 }
 
-/// The same with a cache, which holds what was read afterwards.
+/// Does the same through `disk`, which records the files that were read.
 fn load_files_by(disk: &Disk, files: &[(&str, &[u8])]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();

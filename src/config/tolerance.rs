@@ -42,8 +42,8 @@ pub(super) fn read(value: &Value<'_>, steer: &[Step], faults: &mut Faults) -> Op
     Tolerance::try_new(per_mille.unwrap_or(0), tenths.unwrap_or(0))
 }
 
-/// The tolerance that was probably meant: without blanks, or with the percent sign that is missing. `None` if it can be
-/// read as it is, or not at all.
+/// The tolerance that was probably meant: without blanks, or with the missing percent sign. `None` if the value is
+/// valid, or has no probable meaning.
 fn meant(item: &Value<'_>) -> Option<String> {
     let written: String = match item.float() {
         Some(part) => format!("{:.1}%", part.parse::<f64>().ok()? * 100.0).replace(".0%", "%"),

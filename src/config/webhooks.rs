@@ -35,7 +35,7 @@ pub const EVENTS: [(&str, &str); 12] = [
     ("stop", "stop"),
 ];
 
-/// Most webhooks. That is enough for any on-call rota.
+/// Maximum number of webhooks. That is enough for any on-call rota.
 const MAX_WEBHOOKS: usize = 16;
 
 const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);

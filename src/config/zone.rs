@@ -204,8 +204,8 @@ impl ZoneReader<'_> {
         Some((draft, records))
     }
 
-    /// All static records: those of the master file, and those of the zone file's sections. If truenorth counts the
-    /// SOA's serial, the second value is the fingerprint of the contents that it was counted for.
+    /// Returns all static records: those of the master file, and those of the zone file's sections. If truenorth counts
+    /// the SOA's serial, the second value is the fingerprint of the contents with that serial.
     fn read_records(
         &self,
         origin: &Name,

@@ -11,7 +11,7 @@ use crate::watch::{TargetId, TargetMap, Watch};
 type Conditions = Box<[Option<Condition<TargetId>>]>;
 
 /// The endpoints of one world, by the targets that they depend on. It is built once, when the configuration is
-/// prepared, and goes with the configuration from then on.
+/// prepared.
 #[derive(Debug)]
 pub(super) struct Dependents {
     /// By [`PoolId`].
@@ -21,12 +21,12 @@ pub(super) struct Dependents {
 }
 
 impl Dependents {
-    /// The dependents of all targets of a world, which are watched from now on. Also returns each new target that took
-    /// over the health of another one, with that other one.
+    /// Watches all targets of a world from now on, and returns their dependents. Also returns each new target that took
+    /// over the health of another one, after that other one.
     pub(super) fn watched(world: &World, watch: &mut Watch, now: Duration) -> (Self, Vec<(TargetId, TargetId)>) {
         let (ids, carried) = watch.add(world.pools.iter().flat_map(|spec| spec.members.targets()), now);
         let mut ids = ids.into_iter();
-        // The conditions are visited in the same order again.
+        // This visits the conditions in the order in which `watch` was given their targets.
         let mut next = |_: &Target| ids.next().expect("each target has an id");
         let members = world.pools.iter().map(|spec| &spec.members);
         let conditions = members
@@ -65,7 +65,7 @@ impl Dependents {
         self.pools.ids()
     }
 
-    /// All pools with endpoints that depend on targets, in no order; a pool may be there several times.
+    /// All pools with endpoints that depend on targets, in no order. A pool may occur several times.
     pub(super) fn all_pools(&self) -> impl Iterator<Item = PoolId> {
         self.pools.iter().flat_map(|(_, pools)| pools).copied()
     }
@@ -81,7 +81,7 @@ impl Dependents {
     }
 }
 
-/// Appends a value that is not the last one already.
+/// Appends a value, unless it equals the last one.
 fn push_new<T: PartialEq>(list: &mut Vec<T>, value: T) {
     if list.last() != Some(&value) {
         list.push(value);

@@ -33,7 +33,7 @@ pub enum Event {
     Lost(TargetId),
     /// A report of an endpoint. The reporter waits for the reply.
     Push(Push, PushReply),
-    /// Clients, or their datacenters, measured round trips.
+    /// Round trips that clients, or datacenters, measured.
     Latency(Vec<Sample>),
     /// Measurements that an earlier run kept. They come after the first snapshot.
     KeptLatency(Vec<Record>),
@@ -77,7 +77,7 @@ pub enum Effect {
     Hold(HoldTurn),
     /// Keep this for the next run.
     Keep(Keep),
-    /// Keep these round trips too, on another thread: there may be many.
+    /// Keep these round trips for the next run, on another thread: there may be many.
     KeepLatency(LatencyTable),
     /// Tell the operator about a change of an override, and keep it for the next run or forget it.
     Overridden(Change),
@@ -91,7 +91,7 @@ pub enum Effect {
     RolloutReply(RolloutReply),
 }
 
-/// An event that subscribers of the node, such as webhooks, may want to hear.
+/// An event for subscribers of the node, such as webhooks.
 #[derive(Clone, Debug)]
 pub enum NodeEvent {
     /// An endpoint's state changed.
@@ -121,8 +121,7 @@ pub struct Expiring {
     pub expires: Duration,
 }
 
-/// The snapshot that queries were answered from, and the one that they are answered from now: the same world in two
-/// states.
+/// Two snapshots of the same world: the one that answered queries until now, and the one that answers from now on.
 #[derive(Clone, Debug)]
 pub struct Publication {
     /// The snapshot until now.

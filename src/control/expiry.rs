@@ -1,4 +1,4 @@
-//! Certificates that expire soon: which of them were reported to the operator.
+//! Remembers which certificates that expire soon were reported to the operator.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,9 +15,9 @@ const REMEMBERED: usize = 16;
 pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
 
 impl Expiries {
-    /// The time that the certificate that a probe met is still valid; 0 if it has expired. Returns it once for each
-    /// certificate, and only if less time is left than the monitor's warning time. `now` is the time since the Unix
-    /// epoch.
+    /// Returns how long the certificate that a probe met is still valid; 0 if it has expired. Returns this once for
+    /// each certificate, and only if less time is left than the monitor's warning time. `now` is the time since the
+    /// Unix epoch.
     pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
         let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
             &target.monitor.check

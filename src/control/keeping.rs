@@ -1,12 +1,12 @@
-//! Which part of the targets' health is kept for the next run, and which part of the last run's health still counts.
+//! Keeps targets' health for the next run, and decides which health of the last run still counts.
 //!
 //! A row is written when the state changes, and once a minute while probes confirm it. Its age is therefore right to a
 //! minute, without a write for every probe. Changed rows are handed over together, at most once a second.
 //!
 //! A row is looked up by the target's fingerprint, or else by the fingerprint of its question. A monitor whose `fall`
-//! was edited while the node was down therefore continues with the known health. So does a target that asks for another
-//! host than before, if nothing asks for the old one any more: a name that came or went while the node was down says
-//! nothing about the endpoints.
+//! was edited while the node was down therefore continues with the known health. A target that asks for another host
+//! than before also continues, if no target asks for the old host any more. A name that came or went while the node was
+//! down says nothing about the endpoints.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -31,8 +31,8 @@ pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Rows to store: the new value of each; `None` removes it.
 ///
-/// All rows that one event changes belong together: an override that replaces another one is a removal and a placement,
-/// and a crash between the two would leave neither.
+/// All rows that one event changes belong together. For example, an override that replaces another one is a removal and
+/// a placement: a crash between them would lose both overrides.
 #[derive(Debug, Default)]
 pub struct Keep {
     /// Targets' health, by fingerprint.
@@ -102,8 +102,8 @@ impl Keeping {
         self.kept = kept;
     }
 
-    /// The kept health of a target, if it still counts, and the host that was asked for when it was found. `present`
-    /// holds the fingerprints of all targets of the new configuration.
+    /// The kept health of a target, if it still counts, and the host of the probes that found it. `present` holds the
+    /// fingerprints of all targets of the new configuration.
     pub(super) fn health(
         &mut self,
         watched: &Watched,
@@ -114,7 +114,7 @@ impl Keeping {
         let kept = kept.or_else(|| self.by_question.get(&watched.question()));
         let kept = kept.or_else(|| self.under_another_host(watched, present))?.clone();
         let health = Health::kept(kept.state, kept.fell, kept.hold, &watched.target().monitor, now);
-        // A row from the future means that the clock was wrong then or is wrong now.
+        // A row from the future means that the clock was wrong earlier or is wrong now.
         let is_believed = kept.confirmed.abs_diff(now) <= BELIEVED_FOR;
         let is_held = kept.state == State::Down && health.held_until() > now;
         if !is_believed && !is_held {
@@ -130,12 +130,12 @@ impl Keeping {
     fn under_another_host(&self, watched: &Watched, present: &HashSet<u128>) -> Option<&Kept> {
         let keys = self.by_hostless.get(&watched.hostless())?.iter().filter(|key| !present.contains(key));
         let rows = keys.filter_map(|key| self.kept.get(key)).filter(|row| row.hostless != 0);
-        // Of several that are equally bad, the same one on every run.
+        // The host decides between rows that are equally bad, so that every run selects the same row.
         rows.min_by_key(|row| (row.state != State::Down, &row.host))
     }
 
-    /// Takes in that a target continues with the health of another one. An outcome that contradicts the state is no
-    /// reason to forget the row: a hold has to outlive the process.
+    /// Takes in that a target continues with the health of another one. The row stays even if an outcome contradicts
+    /// the state, because a hold has to outlive the process.
     pub(super) fn carry(&mut self, from: &Watched, to: &Watched, health: Health, now: Duration) {
         match self.kept.get(&from.fingerprint()).filter(|row| row.state == health.state()).cloned() {
             Some(row) => self.copy(&row, to, health),
@@ -195,8 +195,8 @@ impl Keeping {
         self.changed.recovery_states.extend(recovery_states);
     }
 
-    /// Takes in the recovery states of the last run and returns the fail-static part: the means that the node
-    /// distrusted and by which nothing was heard since, each with its beginning.
+    /// Takes in the recovery states of the last run and returns the fail-static part. These are the means that the node
+    /// distrusted, without an answer since then, each with its beginning.
     pub(super) fn fail_statics(&mut self, kept: &HashMap<String, RecoveryState>) -> Vec<(Means, Duration)> {
         let kept_of = |means| match kept.get(fail_static_key(means)) {
             Some(&RecoveryState::FailStatic(since)) => Some((means, since)),
@@ -232,14 +232,14 @@ impl Keeping {
         Some(std::mem::take(&mut self.changed))
     }
 
-    /// The changes, whether they are due or not.
+    /// The changes, whether they are due or not; `None` if there are none.
     pub(super) fn take(&mut self) -> Option<Keep> {
         Some(std::mem::take(&mut self.changed)).filter(|changed| !changed.is_empty())
     }
 }
 
-/// The key of a fail-static row. Keys of pools and endpoints begin with the name of a zone or with a blank, so they
-/// differ.
+/// The key of a fail-static row. Keys of pools and endpoints begin with the name of a zone or with a blank, so no key
+/// is equal to these.
 fn fail_static_key(means: Means) -> &'static str {
     match means {
         Means::Network => "network",

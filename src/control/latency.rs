@@ -1,12 +1,12 @@
-//! The latency table, and when maps are made from it.
+//! Keeps the latency table, and decides when maps are made from it.
 //!
 //! ```text
 //!   samples, probes ─► table ── something settled anew ─► Remap ─► (beside) ─► Remapped ─► Publish
 //!                                  not sooner than 5 s after the last
 //! ```
 //!
-//! No flag says that maps are stale. They are if the generation of the table they were made from differs from the
-//! table's.
+//! Maps are stale if the generation of the table that they were made from differs from that of the present table. No
+//! flag is needed.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::latency::{LatencyTable, Record, Sample};
 use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 use crate::watch::TargetId;
 
-/// The least time between two makings of maps: one takes a while if a million networks were measured.
+/// Minimum time from making maps to making them again: this takes a while if a million networks were measured.
 pub const REMAP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The time from a failure to make maps to the next attempt. The cause may still be there, and an attempt costs a processor.
@@ -31,7 +31,7 @@ pub(super) const FADE_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The time between two savings of the table.
 pub const KEEP_LATENCY_EVERY: Duration = Duration::from_secs(10 * 60);
 
-/// The table, and the work that is under way with it.
+/// The latency table, and the state of the work with it.
 #[derive(Debug, Default)]
 pub(super) struct Latency {
     table: LatencyTable,
@@ -122,13 +122,13 @@ impl Latency {
         self.table.restore(records, now);
     }
 
-    /// The making of maps ended, whatever they are of.
+    /// Takes in that the making of maps ended, for this configuration or for another one.
     fn end_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_INTERVAL;
     }
 
-    /// No maps could be made. The next attempt uses the table as it is by then.
+    /// Takes in that no maps could be made. The next attempt uses the table as it is at that time.
     pub(super) fn fail_remap(&mut self, now: Duration) {
         self.is_remapping = false;
         self.remap_at = now + REMAP_RETRY;

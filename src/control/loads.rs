@@ -1,4 +1,4 @@
-//! Loads in control: which load estimate a report belongs to, when rounds take place, and what they change.
+//! Loads in control: assigns reports to load estimates, holds rounds, and returns the pools that they change.
 //!
 //! Pools that share a name with the step `load` take one another's clients. They have their rounds together, and so
 //! have all pools that such names connect. A pool whose endpoints are drawn by `least-load` has rounds of its own if it
@@ -178,7 +178,7 @@ impl GroupRounds {
         let intervals = targets.map(|target| target.monitor.pace.interval());
         let interval = intervals.max().unwrap_or_default();
         let round = (Duration::from_secs(u64::from(group.ttl)) + interval).max(SHORTEST_ROUND);
-        // There is no decision yet that clients would have to learn of, so the first round only waits for reports.
+        // No decision was published yet, so the first round need not wait for TTLs to end: it only waits for reports.
         let first = now + interval.max(SHORTEST_ROUND);
         let known_rounds = || known.iter().flatten().map(|(rounds, _)| rounds);
         let due = known_rounds().map(|rounds| rounds.due.min(now + round)).min().unwrap_or(first);

@@ -100,8 +100,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// A node that serves nothing yet. `seed` makes the probes' jitter repeatable. At most `in_flight` probes run at a
-    /// time, and never more than [`MAX_IN_FLIGHT`].
+    /// The state of a node that serves nothing yet. `seed` makes the probes' jitter repeatable. At most `in_flight`
+    /// probes run at a time, and never more than [`MAX_IN_FLIGHT`].
     pub fn new(seed: u64, in_flight: usize) -> Self {
         Self {
             now: Now::default(),
@@ -238,13 +238,13 @@ impl Control {
         }
     }
 
-    /// The process was stopped for this long. No endpoint could report during the pause, so the pause does not count as
-    /// silence.
+    /// Takes in that the process was stopped for this long. No endpoint could report during the pause, so the pause
+    /// does not count as silence.
     pub fn sleep(&mut self, pause: Duration) {
         self.watch.sleep(pause);
     }
 
-    /// True if something happened that answers do not show yet, but soon will.
+    /// True if a change waits to be published, so that answers will soon change.
     pub fn will_publish(&self) -> bool {
         self.serving.as_ref().is_some_and(|serving| serving.publish_at.is_some())
     }

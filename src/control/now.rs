@@ -5,9 +5,9 @@
 //! | intervals, time-outs, holds, ramps, drains that take their time, rounds, steps of a roll-out | elapsed time: it neither jumps nor stops while the process runs |
 //! | `from` and `until` of overrides and windows, the ends of certificates | wall clock: an operator's dates mean this one |
 //!
-//! Both count from the Unix epoch, and agree until somebody sets the wall clock. After that, everything under way
-//! continues as if nothing had happened, and dates stay what they are. Times that leave the node, to be shown or kept
-//! for the next run, are converted to the wall clock of that moment.
+//! Both count from the Unix epoch, and agree until somebody sets the wall clock. After that, everything that is under
+//! way continues by elapsed time, and dates keep their meaning. Times that leave the node, to be shown or kept for the
+//! next run, are converted to the wall clock of that moment.
 
 use std::time::Duration;
 

@@ -54,7 +54,7 @@ impl Control {
         Ok(targets.len().max(weighed.unwrap_or(0)))
     }
 
-    /// The configuration that waits to be served no longer waits for this target.
+    /// Removes this target from those that the next configuration waits for.
     pub(super) fn await_no_longer(&mut self, target: TargetId) {
         if let Some(next) = &mut self.next {
             next.unprobed.remove(&target);
@@ -98,14 +98,15 @@ impl Control {
         }
     }
 
-    /// Keeps when fail-static began, until something answers: a node that is restarted in between begins no new one.
+    /// Keeps when fail-static began, until something answers. So a node that is restarted in between does not begin it
+    /// again.
     pub(super) fn note_fail_statics(&mut self) {
         for (means, since) in self.watch.unanswered_since() {
             self.keeping.note_fail_static(means, since);
         }
     }
 
-    /// Publishes and reports that endpoints keep their last states, or no longer do.
+    /// Publishes and reports that fail-static began or ended.
     pub(super) fn tell_fail_static(&mut self, fail_static: FailStaticEvent, now: Duration, effects: &mut Vec<Effect>) {
         if let Some(serving) = &mut self.serving {
             serving.dirty.pools.extend(serving.dependents.all_pools());
@@ -141,8 +142,8 @@ impl Control {
         self.last_probes.insert(target, last_probe);
     }
 
-    /// The part that a target is of its endpoints, and the pools to report: those of the next configuration if any of
-    /// them holds the target, otherwise those that are served.
+    /// Returns whether a target is the only probe of its endpoints, and the pools to report. These are pools of the
+    /// next configuration if any of them holds the target, otherwise pools of the served one.
     fn part(&self, target: TargetId) -> (Part, Vec<Box<str>>) {
         let next = self.next.as_ref().map(|next| (&next.dependents, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.dependents, serving.snapshot.world()));

@@ -1,7 +1,8 @@
 //! Overrides in control.
 //!
-//! A changed override changes the pools that its target means. It is published with all other changes of the same 5 ms.
-//! Probes continue meanwhile: [`Control::endpoints`] returns both the probed state and the state with overrides.
+//! A changed override changes the pools that its target matches. The change is published with all other changes of the
+//! same 5 ms. Probes continue meanwhile: [`Control::endpoints`] returns both the probed state and the state with
+//! overrides.
 
 use std::time::Duration;
 
@@ -22,9 +23,9 @@ pub enum OverrideEvent {
     /// Places an override. The sender gets the changes, or why there are none. An `open` of a target that is already
     /// open changes nothing.
     Place(Order, Reply),
-    /// Lifts the selected overrides; the text says who does.
+    /// Lifts the selected overrides. The text names the operator.
     Lift(Selector, Box<str>, Reply),
-    /// The overrides of the last run. They are taken in unchecked: their targets may come with a later configuration.
+    /// The overrides of the last run. They are not checked, because a later configuration may contain their targets.
     Restore(Vec<Override>),
 }
 
@@ -118,7 +119,7 @@ impl Control {
         Ok(changes)
     }
 
-    /// Releases the held pools that the target means: they answer again.
+    /// Releases the held pools that the target matches: they answer again.
     fn release(&mut self, target: &TargetPattern, now: Duration) {
         let Some(serving) = &mut self.serving else { return };
         let world = serving.snapshot.world();
@@ -163,12 +164,13 @@ impl Serving {
     }
 }
 
-/// The world that orders are checked against: the served one, else the one that will be served.
+/// The world that orders are checked against: the served one, otherwise the one that will be served, if any.
 pub(super) fn known_world<'a>(serving: Option<&'a Serving>, next: Option<&'a Next>) -> Option<&'a World> {
     serving.map(|serving| serving.snapshot.world()).or_else(|| next.map(|next| next.blueprint.world()))
 }
 
-/// Places an override, if its target means anything in this world.
+/// Places an override and returns the changes. Fails if this world has nothing that the target matches, or if the store
+/// refuses the order.
 pub(super) fn place_in(
     store: &mut OverrideStore,
     world: Option<&World>,
@@ -183,8 +185,8 @@ pub(super) fn place_in(
     store.place(order, now, overlaps)
 }
 
-/// Marks the parts of the state that a change of an override concerns. Returns false if it concerns nothing yet. `now`
-/// is the wall-clock time.
+/// Marks the parts of the state that a change of an override affects. Returns false if the override is not in force
+/// yet, so that it affects nothing. `now` is the wall-clock time.
 pub(super) fn touch(dirty: &mut Dirty, change: &Change, world: &World, now: Duration) -> bool {
     let order = &change.item.order;
     if change.happening == Happening::Placed && !order.is_in_force(now) {
@@ -198,7 +200,8 @@ pub(super) fn touch(dirty: &mut Dirty, change: &Change, world: &World, now: Dura
     true
 }
 
-/// The state of each pool's endpoints, by position, that follows from probes, overrides, time and loads.
+/// Returns a function that gives the state of an endpoint, by pool and position, from probes, overrides, time and
+/// loads.
 pub(super) fn endpoint_state<'a>(
     inputs: &'a StateInputs<'a, impl Fn(PoolId, usize) -> EndpointState>,
     ramps: &'a Ramps,

@@ -1,4 +1,4 @@
-//! Control's sign of life. Whoever withdraws or announces the node's routes can see from it whether endpoint states
+//! Control's sign of life. A program that announces and withdraws the node's routes can see whether endpoint states
 //! still change.
 
 use std::sync::Arc;

@@ -17,7 +17,7 @@ use crate::health::{Failure, Finding, Load, Outcome, Share};
 use crate::snapshot::{PoolId, PoolSpec, World};
 use crate::watch::TargetId;
 
-/// The most characters of a report's reason that are kept.
+/// Maximum number of characters of a report's reason that are kept.
 pub const MAX_REASON: usize = 200;
 
 /// One report.
@@ -25,7 +25,7 @@ pub const MAX_REASON: usize = 200;
 pub struct Push {
     /// The address in answers, or the check address of a CNAME.
     pub endpoint: IpAddr,
-    /// The pool that is meant, as `web/fra` or `web`; without it, every pool that holds the endpoint.
+    /// The pool, as `web/fra` or `web`; without it, every pool that holds the endpoint.
     pub pool: Option<Box<str>>,
     /// The endpoint's health, if it is reported.
     pub said: Option<Said>,
@@ -47,8 +47,8 @@ pub enum Said {
     },
 }
 
-/// The channel for the reply to a report: the number of monitors it counted for (of endpoints, if it reports load
-/// alone), or why it counted for none.
+/// The channel for the reply to a report. The reply is the number of monitors that the report counted for, or the
+/// reason why it counted for none. For a report of load alone, it is the number of endpoints.
 pub type PushReply = oneshot::Sender<Result<usize, PushRefusal>>;
 
 /// An endpoint: its pool, and its position there.
@@ -100,7 +100,7 @@ impl fmt::Display for PushRefusal {
 impl std::error::Error for PushRefusal {}
 
 impl Push {
-    /// The outcome that counts, and how often.
+    /// The outcome that the report states, and how often it counts; `None` if the report states no health.
     pub(super) fn outcome(&self) -> Option<(Outcome, u8)> {
         Some(match self.said.as_ref()? {
             Said::Good(share) => (Outcome::Success(Finding { share: *share, ..Finding::full(Duration::ZERO) }), 1),
@@ -111,7 +111,7 @@ impl Push {
         })
     }
 
-    /// The endpoints that the report means, among those with its address.
+    /// Returns the endpoints that the report concerns, among those with its address. Fails if there are none.
     pub(super) fn named(&self, world: &World, places: &[EndpointRef]) -> Result<Vec<EndpointRef>, PushRefusal> {
         if places.is_empty() {
             return Err(PushRefusal::UnknownEndpoint(self.endpoint));
@@ -124,7 +124,8 @@ impl Push {
         }
     }
 
-    /// The targets of these endpoints for which the report counts; empty if it does not state health.
+    /// Returns the targets of these endpoints for which the report counts; empty if it does not state health. Fails if
+    /// it counts for none of them.
     pub(super) fn addressees(
         &self,
         dependents: &Dependents,

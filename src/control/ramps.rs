@@ -40,13 +40,13 @@ pub struct HoldTurn {
     pub is_held: bool,
 }
 
-/// Everything that comes back or leaves with time.
+/// All slow starts, pools that are held back, and gradual drains.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ramps {
     endpoints: HashMap<EndpointKey, Endpoint>,
     pools: HashMap<PoolKey, PoolStage>,
     moving: BTreeMap<PoolId, Moving>,
-    /// Pools whose failure counts as one of this node's probes, not of the pool.
+    /// Pools that did not fail: this node's own probes failed.
     forgiven: BTreeSet<PoolId>,
     /// Gradual drains, each with its beginning.
     drains: HashMap<OverrideId, Duration>,
@@ -101,7 +101,7 @@ impl Ramps {
                 }
                 RecoveryState::Failed => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Failed),
                 RecoveryState::Held(since) => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Held(since)),
-                // This one concerns the node's probes, not its answers.
+                // `Keeping` takes in this one: it concerns the node's probes, not its endpoints.
                 RecoveryState::FailStatic(_) => {}
             }
         }
@@ -140,7 +140,8 @@ impl Ramps {
         }
     }
 
-    /// These pools did not fail: the node distrusted its own probes. Their endpoints come back without a slow start.
+    /// Takes in that these pools did not fail: the node distrusted its own probes. Their endpoints come back without a
+    /// slow start.
     pub(super) fn forgive(&mut self, pools: impl IntoIterator<Item = PoolId>) {
         self.forgiven.extend(pools);
     }
@@ -245,7 +246,7 @@ impl Ramps {
         }
     }
 
-    /// An operator opens these pools: those that are held back answer from now on. Returns these.
+    /// Takes in that an operator opens these pools. Those that are held back answer from now on; returns them.
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
         let is_held = |id: &PoolId| self.is_held(&world.pools[id.index()]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
@@ -255,7 +256,7 @@ impl Ramps {
         held
     }
 
-    /// A pool that was held back had no clients. Its slow start, if it has one, therefore begins only now.
+    /// Ends the hold of a pool. The pool had no clients until now, so its slow start, if it has one, begins now.
     fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
         self.set_pool(pool.key(), PoolStage::Usable);
         self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
@@ -278,7 +279,7 @@ impl Ramps {
         effective_override: Option<&Override>,
     ) -> EndpointState {
         let is_held = self.is_held(pool);
-        // An endpoint that asks for no clients gets none, also after the pool answers again.
+        // An endpoint that asks for no clients gets none, even after its pool answers again.
         let admin_state =
             if is_held && probed.admin_state == AdminState::On { AdminState::Held } else { probed.admin_state };
         let rising = self.rising(pool, place).filter(|_| !is_held);

@@ -22,7 +22,7 @@ pub enum RolloutEvent {
     Restore(Vec<(RolloutId, Kept)>),
     /// An operator's order. The sender gets the change, or why there is none.
     Order(Order, oneshot::Sender<Result<Change, RolloutRefusal>>),
-    /// A report of requests by whoever serves clients. The sender gets the number of roll-outs it counts for, or why it
+    /// A report of requests from a service. The sender gets the number of roll-outs that it counts for, or why it
     /// counts for none.
     Requests(Requests, oneshot::Sender<Result<usize, RequestsRefusal>>),
 }
@@ -82,7 +82,7 @@ impl RolloutReply {
     }
 }
 
-/// All roll-outs, and how they relate to the world that is served.
+/// All roll-outs, and the pools of the served world that they use.
 #[derive(Debug, Default)]
 pub(super) struct Rollouts {
     store: RolloutStore,
@@ -121,7 +121,7 @@ impl Rollouts {
         self.store.adopt(drafts, now)
     }
 
-    /// The store as it would be after an order.
+    /// The store as it would be after an order. Fails if the order would be refused.
     pub(super) fn after(&self, order: &Order, now: Duration) -> Result<RolloutStore, RolloutRefusal> {
         let mut store = self.store.clone();
         store.order(order, now)?;

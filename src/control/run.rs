@@ -215,7 +215,7 @@ impl Asked {
     }
 }
 
-/// The wall clock, and elapsed time counted on from what the wall clock said when the process began.
+/// The wall clock, and elapsed time. Elapsed time begins with the wall-clock time at the start of the process.
 #[derive(Clone, Copy, Debug)]
 struct Clock {
     start: Instant,
@@ -294,8 +294,8 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     let before = publish(snapshot.clone());
                     asked.configurations.tell(&snapshot);
                     is_published = true;
-                    // A comparison with other records, other maps or another world would not show the effect of these
-                    // events.
+                    // Events are only compared between snapshots of the same world: other records, other maps or
+                    // another world would hide their effect.
                     if !untold.is_empty()
                         && let Some(before) = before.clone().filter(|before| before.shares_world(&snapshot))
                     {
@@ -355,7 +355,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of a certificate that expires soon. `now` is the wall-clock time.
+/// Warns of a certificate that expires soon, and returns it. `now` is the wall-clock time.
 fn expiring(expiries: &mut Expiries, event: &Event, control: &Control, now: Duration) -> Option<Expiring> {
     match event {
         Event::Outcome(id, outcome) => {

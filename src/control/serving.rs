@@ -39,8 +39,8 @@ pub(super) struct Next {
 }
 
 impl Control {
-    /// Takes in a configuration that is to be served next. Returns the pools whose probes ask for another host than in the
-    /// last run, and keep the states that it found.
+    /// Takes in a configuration that is to be served next. Returns the pools whose probes ask for another host than in
+    /// the last run. Their endpoints keep the states of the last run.
     pub(super) fn prepare(&mut self, blueprint: Arc<Blueprint>, now: Duration) -> Vec<HostChange> {
         let (dependents, mut carried) = Dependents::watched(blueprint.world(), &mut self.watch, now);
         for (from, to) in self.rehosted(blueprint.world()) {
@@ -64,7 +64,7 @@ impl Control {
                 && let Some(watched) = self.watch.target(id)
                 && let Some((health, host)) = self.keeping.health(watched, &present, now)
             {
-                // A row of an earlier version does not tell the host.
+                // Rows of earlier versions have no host.
                 if host != watched.target().host && !host.is_empty() {
                     for &pool in dependents.pools(id) {
                         let name = || HostChange::new(&blueprint.world().pools[pool.index()].name);
@@ -97,8 +97,9 @@ impl Control {
         rehosted
     }
 
-    /// If a configuration waits, it keeps waiting with the other records, for its probes are the same. Otherwise the
-    /// served configuration is published with the other records at once.
+    /// Replaces the records of a configuration. If one waits, it continues to wait with the new records, because its
+    /// probes are the same. Otherwise this returns a snapshot of the served configuration with the new records, to be
+    /// published at once.
     pub(super) fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
         if let Some(next) = &mut self.next {
             next.blueprint = blueprint;
@@ -160,7 +161,8 @@ impl Control {
         self.look_at_new_pools(now);
     }
 
-    /// The loads of the world that is served from now on, with those that were reported before any name used them.
+    /// The loads of the world that is served from now on. They include loads that were reported before any name used
+    /// them.
     fn loads_of(&self, world: &World, dependents: &Dependents, now: Duration) -> Loads {
         let mut loads = Loads::new(world, &self.loads, now);
         let before = self.serving.as_ref().map(|serving| &serving.dependents);

@@ -1,8 +1,8 @@
-//! Which endpoints changed state when a probe did.
+//! Finds the endpoints that changed state because a probe did.
 //!
 //! An endpoint with one probe changes state with it. The state of an endpoint with several probes is derived from all
-//! of them: a change of one probe is reported as a change of that probe, and as a change of the endpoint too if the
-//! endpoint's state changed. A person who is paged for endpoints that are down does not want to hear of single probes.
+//! of them. A change of one probe is reported as a change of that probe. If the endpoint's state changed too, this is
+//! reported as well. The two are kept apart so that alerts for endpoints do not come for single probes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub enum Part {
 }
 
 impl Part {
-    /// The part that a target is of the endpoints that depend on it, and the pools to report. If it is one of several
-    /// probes in some pools and the only one in others, only the latter are reported.
+    /// Returns whether a target is the only probe of the endpoints that depend on it, and the pools to report. If it is
+    /// one of several probes in some pools and the only one in others, only the latter are reported.
     pub(super) fn of(target: TargetId, dependents: &Dependents) -> (Self, Vec<PoolId>) {
         let is_alone =
             |&&(pool, place): &&EndpointRef| matches!(dependents.condition(pool, place), Some(Condition::Probe(_)));

@@ -12,10 +12,10 @@ use crate::snapshot::{Blueprint, Unfit};
 use crate::wire::Rtype;
 use crate::zone::{Record, ZoneError};
 
-/// The most values at a time, of all names. A certificate for a hundred names needs two hundred.
+/// Maximum number of values at a time, of all names. A certificate for a hundred names needs two hundred.
 pub const MAX_VALUES: usize = 1024;
 
-/// The most octets of a value. A value for dns-01 has 43.
+/// Maximum number of octets of a value. A value for dns-01 has 43.
 const MAX_VALUE: usize = 1024;
 
 /// The longest lifetime of a value.
@@ -24,7 +24,7 @@ pub const MAX_TXT_LIFETIME: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Seconds. A resolver that finds nothing can ask again soon and find a value that was set meanwhile.
 const TTL: u32 = 5;
 
-/// The most octets of a character string (RFC 1035, section 3.3).
+/// Maximum number of octets of a character string (RFC 1035, section 3.3).
 const MAX_STRING: usize = 255;
 
 /// A value at a name.
@@ -74,7 +74,7 @@ impl fmt::Display for TxtError {
 impl std::error::Error for TxtError {}
 
 impl DynamicTxt {
-    /// The values that an earlier run kept.
+    /// Takes the values that an earlier run kept.
     pub fn new(values: Vec<TxtValue>) -> Self {
         Self { values }
     }
@@ -84,7 +84,8 @@ impl DynamicTxt {
         &self.values
     }
 
-    /// Sets a value, or changes the expiry of one that is set already. Returns true if it is new.
+    /// Sets a value, or changes the expiry of one that is set already. Returns true if it is new. Fails if its length
+    /// is not allowed, or if too many values are set.
     pub fn set(&mut self, new: TxtValue) -> Result<bool, TxtError> {
         if !(1..=MAX_VALUE).contains(&new.value.len()) {
             return Err(TxtError::BadLength(new.value.len()));
@@ -115,7 +116,7 @@ impl DynamicTxt {
         self.values.iter().map(|value| value.until).min()
     }
 
-    /// A configuration with all values in it. Returns the names whose values it cannot hold, each with the reason.
+    /// Returns a configuration with all values in it, and the names whose values it cannot hold, each with the reason.
     pub fn apply(&self, blueprint: &Blueprint) -> (Blueprint, Vec<(Name, TxtError)>) {
         let mut left_out = Vec::new();
         let mut origins: Vec<&Name> = Vec::new();
@@ -136,8 +137,8 @@ impl DynamicTxt {
         (applied, left_out)
     }
 
-    /// A configuration after the values of these names changed. Zones that hold the names and count their own serials
-    /// get the next serial.
+    /// Returns a configuration after the values of these names changed. Zones that hold the names, and whose serial the
+    /// node counts, get the next serial. Fails if a zone cannot hold the values.
     pub fn amend(&self, blueprint: &Blueprint, names: &[Name]) -> Result<Blueprint, TxtError> {
         let mut origins: Vec<&Name> = Vec::new();
         for zone in names.iter().filter_map(|name| blueprint.find_zone(&name.to_key())) {

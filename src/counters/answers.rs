@@ -78,7 +78,7 @@ pub struct AnswerCounters {
 }
 
 impl AnswerCounters {
-    /// Returns counters with as many shards as `traffic` has: whoever counts queries there counts answers here.
+    /// Returns counters with as many shards as `traffic` has: each writer of `traffic` also counts answers here.
     pub fn new(dimensions: &Dimensions, traffic: &Traffic) -> Self {
         let shards = traffic.shards();
         let Dimensions { regions: of_zones, pools: of_names, endpoints, datacenters } = dimensions;
@@ -114,8 +114,8 @@ impl AnswerCounters {
         self.sum(self.region_place(zone, region))
     }
 
-    /// Returns the number of a name's answers that each of its pools gave, then of those that `fallback` gave, of those
-    /// without records, and of failures. `None` for a name of the overflow.
+    /// Returns a name's numbers of answers: one for each of its pools, then one each for `fallback`, for answers
+    /// without records, and for failures. Returns `None` for a name of the overflow.
     pub fn name(&self, name: usize, pools: usize) -> Option<Vec<u64>> {
         let first = *self.names.get(name)? as usize;
         Some((first..first + pools + BESIDE_POOLS).map(|place| self.sum(place)).collect())
@@ -131,8 +131,9 @@ impl AnswerCounters {
         (self.sum(self.endpoints + 2 * endpoint), self.sum(self.endpoints + 2 * endpoint + 1))
     }
 
-    /// Returns the number of clients by their country and by the datacenter that they were sent to, without those that
-    /// never occurred. No datacenter stands for pools without one, and for answers that no pool gave.
+    /// Returns the number of clients by their country and by the datacenter that they were sent to. Leaves out
+    /// combinations that never occurred. The datacenter is `None` for pools without one, and for answers that no pool
+    /// gave.
     pub fn clients(&self) -> impl Iterator<Item = (Option<CountryCode>, Option<usize>, u64)> {
         let columns = move |row| (0..=self.datacenters).map(move |column: usize| (row, column.checked_sub(1)));
         (0..CLIENT_ROWS).flat_map(columns).filter_map(|(row, datacenter)| {
@@ -202,17 +203,17 @@ impl AnswerTally<'_> {
         }
     }
 
-    /// Counts an answer of a name with this many pools that none of them gave.
+    /// Counts an answer that `fallback` gave, of a name with this many pools.
     pub fn fallback(&self, name: usize, pools: usize) {
         self.pool(name, pools);
     }
 
-    /// Counts an answer of such a name without records.
+    /// Counts an answer without records, of a name with this many pools.
     pub fn nodata(&self, name: usize, pools: usize) {
         self.pool(name, pools + 1);
     }
 
-    /// Counts a failure of such a name.
+    /// Counts a failure, of a name with this many pools.
     pub fn failure(&self, name: usize, pools: usize) {
         self.pool(name, pools + 2);
     }
@@ -226,12 +227,12 @@ impl AnswerTally<'_> {
         }
     }
 
-    /// Counts a client of a zone's region. It stands for `weight` clients.
+    /// Counts a client of a zone's region as `weight` clients.
     pub fn region(&self, zone: usize, region: Option<usize>, weight: u64) {
         self.count(self.counters.region_place(zone, region), weight);
     }
 
-    /// Counts a client in this country that was sent to this datacenter. It stands for `weight` clients.
+    /// Counts a client in this country that was sent to this datacenter, as `weight` clients.
     pub fn client(&self, country: Option<CountryCode>, datacenter: Option<DatacenterId>, weight: u64) {
         self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }

@@ -24,7 +24,7 @@ impl Histogram {
         self.micros.fetch_add(micros, Relaxed);
     }
 
-    /// Returns how many times were not above each bound, and after them the number of all times.
+    /// Returns for each bound how many times were not above it, and then the number of all times.
     pub fn cumulative(&self) -> [u64; BOUNDS.len() + 1] {
         let mut sum = 0;
         self.buckets.each_ref().map(|bucket| {

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::Histogram;
 
-/// Facts about the node since its start. Whoever causes a change writes it here. Times are Unix times in seconds; 0
-/// stands for never.
+/// Facts about the node since its start. The code that causes a change writes it here. Times are Unix times in seconds;
+/// 0 stands for never.
 #[derive(Debug, Default)]
 pub struct NodeCounters {
     /// Configurations that were read and served, the first one included. It grows by one for each reload.
     pub loads: AtomicU64,
     /// Configurations with errors. The old configuration went on; the log has the errors.
     pub failed_loads: AtomicU64,
-    /// True if the last configuration that was read had errors: the files on disk would not load.
+    /// True if the last configuration that was read had errors: a restart with these files would fail.
     pub is_last_load_bad: AtomicBool,
     /// When a configuration was last read, with or without errors.
     pub loaded_at: AtomicU64,

@@ -1,4 +1,4 @@
-//! Queries and responses, whatever they are about.
+//! Counters of queries and responses of all zones and names.
 
 use super::shard::{Shard, sum};
 use super::{RUNGS, Tally};
@@ -154,7 +154,7 @@ impl Tally {
         self.count(OCTETS + transport, length as u64);
     }
 
-    /// Counts a response over UDP that did not fit and says so by TC.
+    /// Counts a response over UDP that did not fit, and that was truncated (TC).
     pub fn truncated(&self) {
         self.count(TRUNCATED, 1);
     }

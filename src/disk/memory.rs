@@ -1,4 +1,4 @@
-//! The memory that is left for the contents of files.
+//! Finds how much memory is left for the contents of files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 /// The mount point of control groups, version 2.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// Returns the octets of memory that this process can still use: those of the machine, and those of its control groups.
-/// Returns `u64::MAX` if the system does not tell.
+/// Returns how many octets of memory this process can still use: the least of what the machine and its control groups
+/// have left. Returns `u64::MAX` if the system does not report it.
 pub(super) fn available() -> u64 {
     machine().into_iter().chain(groups()).min().unwrap_or(u64::MAX)
 }
@@ -26,7 +26,8 @@ fn groups() -> Vec<u64> {
     folder.ancestors().take_while(|above| above.starts_with(GROUPS)).filter_map(left_in).collect()
 }
 
-/// The memory that is left in a group. Pages of files do not count as used: the kernel drops them.
+/// The memory that is left in a group; `None` if the group has no limit. Pages of files do not count as used, because
+/// the kernel can drop them.
 fn left_in(group: &Path) -> Option<u64> {
     let number = |name: &str| fs::read_to_string(group.join(name)).ok()?.trim().parse::<u64>().ok();
     let (most, used) = (number("memory.max")?, number("memory.current")?);

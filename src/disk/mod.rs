@@ -7,8 +7,10 @@
 //! ```
 //!
 //! A pipe that nobody writes to, a device or a file system that hangs never blocks a caller. The thread that waits for
-//! it is abandoned, and the error names the file. The identities of all files that were read are recorded, so that a
-//! later look can tell if reading them again would find changes.
+//! it is abandoned. Every operation fails if the system refuses it, or if the file system does not respond within the
+//! deadline: the error names the file.
+//!
+//! The identities of all files that were read are recorded, so that a later look can find changes without reading.
 
 mod memory;
 mod reads;
@@ -31,19 +33,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Largest file in octets. The largest GeoIP databases are a tenth of it.
 const MOST_OCTETS: u64 = 8 << 30;
 
-/// The part of the free memory that one file may fill: the texts of zones take several times as much when they are
-/// parsed, and an endless or sparse file must not end the process.
+/// One file may fill the free memory divided by this. The texts of zones take several times as much memory when they
+/// are parsed, and an endless or sparse file must not end the process.
 const SHARE_OF_MEMORY: u64 = 2;
 
-/// Octets by which a file may grow while it is read, beside its size before. Files of the kernel say that they are
-/// empty, and some have no end.
+/// Octets by which a file may grow while it is read. The kernel reports size 0 for its own files, and some of them have
+/// no end.
 const GROWTH: u64 = 64 << 20;
 
 /// Octets that are read in one step.
 const STEP: usize = 1 << 20;
 
-/// Most threads in the whole process that wait for file systems that hang. At this number, nothing is read until one of
-/// them returns.
+/// Maximum number of threads in the whole process that wait for file systems that hang. At this number, nothing is read
+/// until one of them returns.
 const MOST_LEFT_BEHIND: usize = 8;
 
 /// The number of these threads now.
@@ -147,7 +149,7 @@ impl Disk {
         self.stuck.get().is_some()
     }
 
-    /// The number of operations so far. Work that leaves it as it is does not depend on the file system.
+    /// The number of operations so far. Work that does not increase it does not depend on the file system.
     pub fn operations(&self) -> u64 {
         self.operations.load(Ordering::Relaxed)
     }
@@ -261,7 +263,7 @@ impl Read for Pieces<'_> {
 fn leave_behind<T: Send + 'static>(result: Receiver<T>) {
     LEFT_BEHIND.fetch_add(1, Ordering::Relaxed);
     let wait = move || {
-        // It sends its result, or it is gone.
+        // An error means that the thread has ended without a result.
         let _ = result.recv();
         LEFT_BEHIND.fetch_sub(1, Ordering::Relaxed);
     };
@@ -378,7 +380,7 @@ mod tests {
         assert_eq!(error.to_string(), "it has 5120 MiB, and there is memory for a file of 4 MiB");
         File::create_new(at("huge")).unwrap().set_len(MOST_OCTETS + 1).unwrap();
         assert_eq!(told(&at("huge")), "it is larger than 8 GiB");
-        // The kernel says that this regular file is empty. It has an entry for each page of the address space.
+        // The kernel reports size 0 for this regular file. It has an entry for each page of the address space.
         symlink("/proc/self/pagemap", at("endless")).unwrap();
         assert_eq!(told(&at("endless")), "it grows without end while it is read");
     }

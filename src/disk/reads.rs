@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// A function that tests if a name in a folder is of interest.
 pub type Counts = fn(&OsStr) -> bool;
 
-/// The result of looking at a path.
+/// The result of a look at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// A file, by its identity and its times. The time of the last change of any kind reveals contents that were

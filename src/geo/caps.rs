@@ -1,6 +1,6 @@
-//! The number of bits of a client's address that count.
+//! How many bits of a client's address a look-up uses.
 
-/// The most bits of an address, by family, with which a client's network is looked up.
+/// Maximum number of address bits, by family, that the look-up of a client's network uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
     /// 0-32.

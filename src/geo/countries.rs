@@ -3,8 +3,8 @@
 //! Databases often name only the country. A table of 250 rows gives its continent, and a point to measure distances
 //! from: the 249 codes that ISO assigned, and XK, which databases use for Kosovo.
 //!
-//! Each country is on one continent here, the one that GeoIP2 gives it: Russia and Cyprus are in Europe, Türkiye and
-//! the South Caucasus are in Asia, the islands around the South Pole are in Antarctica.
+//! Each country is on one continent here, the continent in GeoIP2. Russia and Cyprus are in Europe, Türkiye and the
+//! South Caucasus are in Asia, the islands around the South Pole are in Antarctica.
 //!
 //! The point of a country is the geometric median of its inhabitants, the point with the least mean distance to them.
 //! Canada's is therefore near Toronto and Russia's on the Volga, not in the middle of the map. `geoip/points.mjs`

@@ -1,6 +1,6 @@
 //! The ids of datacenters and regions, as types: no other number compiles in their place.
 
-/// The most datacenters in a world. An id fits into an octet, and one value stays free.
+/// Maximum number of datacenters in a world. An id fits into an octet, and one value stays free.
 pub const MAX_DATACENTERS: usize = 255;
 
 /// A datacenter, as a position in the world's list. Another world may give it to another datacenter.
@@ -24,7 +24,7 @@ impl DatacenterId {
 }
 
 impl RegionId {
-    /// Stands for clients of no region, if there is no `[regions.default]`.
+    /// The region of clients that no region matches, if there is no `[regions.default]`.
     pub const NOWHERE: Self = Self(u32::MAX);
 
     /// The region at this position.
@@ -32,7 +32,7 @@ impl RegionId {
         Self(index as u32)
     }
 
-    /// The position; that of [`Self::NOWHERE`] is in no list.
+    /// The position. For [`Self::NOWHERE`] it is past the end of every list.
     pub const fn index(self) -> usize {
         self.0 as usize
     }

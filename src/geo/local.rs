@@ -32,7 +32,7 @@ impl LocalSpace for u32 {
 impl LocalSpace for u128 {
     const BLOCKS: &'static [(Self, u8)] = &[
         // Unspecified and loopback, RFC 4291 sections 2.5.2 and 2.5.3. The addresses around them are reserved or embed
-        // IPv4. A wider block also works if fewer address bits count.
+        // IPv4. The block is wider than both need, so that it also works if fewer address bits count.
         (Ipv6Addr::UNSPECIFIED.to_bits(), 32),
         (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0).to_bits(), 48), // local translation, RFC 8215 section 3
         (Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0).to_bits(), 7),     // unique local, RFC 4193 section 3.1
@@ -68,8 +68,8 @@ pub fn unnamed<B: LocalSpace>(spots: &Runs<B>, nowhere: u32, prefixes: Option<&R
     builder.finish().rounded(length)
 }
 
-/// True if the network with this lowest address has no location, with `length` bits of addresses that count: it is in
-/// local space, in no database, and in no region's prefix.
+/// True if the network of `length` bits with this lowest address has no location: it is in local space, in no database,
+/// and in no region's prefix.
 pub fn is_unnamed(address: IpAddr, length: u8, locations: &Locations, regions: &Regions) -> bool {
     is_local(address, length) && locations.look_up(address) == Location::default() && !regions.has_prefix_for(address)
 }

@@ -50,7 +50,7 @@ impl Coordinates {
 pub struct CountryCode([u8; 2]);
 
 impl CountryCode {
-    /// From two letters of either case. [`super::countries`] knows which codes ISO assigned.
+    /// From two letters of either case; `None` for any other text. [`super::countries`] knows which codes ISO assigned.
     pub fn parse(text: &str) -> Option<Self> {
         match text.as_bytes() {
             [a, b] if a.is_ascii_alphabetic() && b.is_ascii_alphabetic() => {
@@ -79,7 +79,8 @@ pub struct Subdivision {
 }
 
 impl Subdivision {
-    /// From a country and the part after the hyphen, in either case.
+    /// From a country and the part after the hyphen, in either case; `None` if the part is not one to three letters or
+    /// digits.
     pub fn new(country: CountryCode, code: &str) -> Option<Self> {
         if code.is_empty() || code.len() > 3 || !code.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
             return None;
@@ -89,7 +90,7 @@ impl Subdivision {
         Some(Self { country, code: padded })
     }
 
-    /// From the whole code, such as `US-HI`.
+    /// From the whole code, such as `US-HI`; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (country, code) = text.split_once('-')?;
         Self::new(CountryCode::parse(country)?, code)
@@ -126,7 +127,7 @@ impl Continent {
         ("SA", Self::SouthAmerica),
     ];
 
-    /// From a two-letter code of either case.
+    /// From a two-letter code of either case; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.iter().find(|(code, _)| code.eq_ignore_ascii_case(text)).map(|&(_, continent)| continent)
     }

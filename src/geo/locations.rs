@@ -17,7 +17,7 @@ pub struct Locations {
 }
 
 impl Locations {
-    /// The locations if nothing is known of any address.
+    /// Locations that know nothing of any address.
     pub fn unknown() -> Self {
         Self { v4: Runs::uniform(0), v6: Runs::uniform(0), table: Box::new([Location::default()]) }
     }

@@ -53,7 +53,8 @@ pub struct Region {
 }
 
 impl Region {
-    /// The most specific match of a client with this address at this location.
+    /// The most specific match of a client with this address at this location; `None` if the region does not contain
+    /// the client.
     pub fn best_match(&self, address: IpAddr, location: &Location) -> Option<&ClientMatch> {
         let specificity = |client: &&ClientMatch| match client {
             ClientMatch::Prefix(net) => (4, net.prefix_len()),
@@ -149,7 +150,8 @@ impl Regions {
         })
     }
 
-    /// The region that a run of [`Self::prefixes_v4`] or [`Self::prefixes_v6`] with this value is in.
+    /// The region whose prefix contains a run of [`Self::prefixes_v4`] or [`Self::prefixes_v6`] with this value; `None`
+    /// for [`Self::NO_PREFIX`].
     pub fn of_run(value: u32) -> Option<RegionId> {
         (value != Self::NO_PREFIX).then(|| RegionId::from_index(value as usize))
     }
@@ -165,7 +167,8 @@ impl Regions {
         by_asn().or_else(by_subdivision).or_else(by_country).or_else(by_continent).copied().unwrap_or(self.default)
     }
 
-    /// For every IPv4 address, the position of the region whose prefix contains it, or [`Self::NO_PREFIX`].
+    /// Runs over all IPv4 addresses. The value is the position of the region whose prefix contains them, or
+    /// [`Self::NO_PREFIX`].
     pub fn prefixes_v4(&self) -> &Runs<u32> {
         &self.v4
     }

@@ -12,7 +12,7 @@
 
 use std::fmt::Debug;
 
-/// The most high bits of an address that the index over the starts uses; fewer if there are fewer runs.
+/// Maximum number of high bits of an address that the index over the starts uses; fewer if there are fewer runs.
 const MAX_INDEX_BITS: u32 = 16;
 
 /// An address of one family as a number, most significant bit first: `u32` for IPv4, `u128` for IPv6.

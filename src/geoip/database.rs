@@ -33,20 +33,21 @@ const EMBEDDED_IPV4: [(Ipv6Addr, u8); 5] = [
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16), // 6to4, RFC 3056 section 2
 ];
 
-/// The most networks for each node of a tree. A tree of n nodes has at most n + 1 networks. A few are met more than
-/// once, if a walk begins inside them, or below an alias that is not in [`EMBEDDED_IPV4`]. Far more mean that nodes
-/// share children, by which a tiny file can have 2^128 networks.
+/// Maximum number of networks for each node of a tree. A tree of n nodes has at most n + 1 networks. A few are met more
+/// than once, if a walk begins inside them, or below an alias that is not in [`EMBEDDED_IPV4`]. Far more networks mean
+/// that nodes share children: even a tiny file can then have 2^128 networks.
 const NETWORKS_PER_NODE: usize = 8;
 
 /// Networks that every file may have in addition: walks that begin inside a network meet it again.
 const NETWORKS_AT_LEAST: usize = 1024;
 
-/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them. Without
-/// optimization that takes more than the default 2 MiB of threads. A file with a record that points to itself causes
-/// it.
+/// Octets of stack for reading a file. The decoder follows pointers by recursion, up to 512 of them. A record that
+/// points to itself reaches this depth. Without optimization, the recursion then takes more than the 2 MiB that threads
+/// have by default.
 const STACK_OCTETS: usize = 8 << 20;
 
-/// Reads one database. Returns the time since the Unix epoch when it was made, too. Fails if the file cannot be read, or is not a valid MMDB file.
+/// Reads one database. Returns its facts, and when it was made, as time since the Unix epoch. Fails if the file cannot
+/// be read, or is not a valid MMDB file.
 pub(super) fn read(disk: &Disk, path: &Path) -> Result<(FactRuns, Duration), GeoipFault> {
     let unreadable = |error| GeoipFault::Unreadable { path: path.into(), error };
     let octets = disk.read(path).map_err(unreadable)?.octets;
@@ -71,7 +72,7 @@ fn read_here(path: &Path, octets: Vec<u8>) -> Result<(FactRuns, Duration), Geoip
 /// A walk over the whole tree of one file.
 struct Walk<'r> {
     reader: &'r Reader<Vec<u8>>,
-    /// The number of networks that it may still meet.
+    /// The number of networks that the walk may still meet.
     networks_left: usize,
     /// The fact number of each record that was met, by its offset in the file.
     records: HashMap<usize, u32, foldhash::fast::RandomState>,
@@ -163,7 +164,7 @@ impl<'r> Walk<'r> {
         Ok(())
     }
 
-    /// Decodes the record at `offset`, unless that was done before.
+    /// Returns the fact number of the record at `offset`. Decodes the record only once.
     fn facts_number(&mut self, offset: usize, leaf: &LookupResult<'r, Vec<u8>>) -> Result<u32, MaxMindDbError> {
         if self.latest.0 == offset {
             return Ok(self.latest.1);

@@ -31,7 +31,7 @@ use crate::geo::Locations;
 pub struct Loaded {
     /// The locations of clients.
     pub locations: Locations,
-    /// Files without any location: valid ones that are empty or of a kind with other facts.
+    /// Valid files that give no location: they are empty, or hold facts of another kind.
     pub mute: Vec<PathBuf>,
     /// When each file was made, as the file says: the time since the Unix epoch.
     pub built: Vec<Duration>,

@@ -13,7 +13,7 @@ pub(super) const UNKNOWN: u32 = 0;
 pub(super) struct Facts {
     /// Its location.
     pub(super) location: Location,
-    /// The country where its holder is registered, which is often but not always where it is.
+    /// The country where the holder of the network is registered: often, but not always, the country of the network.
     pub(super) registered: Option<CountryCode>,
     /// The facts from a pseudo-country, which are less than any location gives.
     pub(super) pseudo: Option<Pseudo>,
@@ -69,7 +69,7 @@ pub(super) struct FactRuns {
 }
 
 impl FactRuns {
-    /// The facts if nothing is known of any network.
+    /// Facts that know nothing of any network.
     pub(super) fn empty() -> Self {
         Self { v4: Runs::uniform(UNKNOWN), v6: Runs::uniform(UNKNOWN), table: Box::new([Facts::default()]) }
     }
@@ -94,7 +94,7 @@ impl<T: Copy + Default + Eq + Hash> LocationTable<T> {
         table
     }
 
-    /// The number of `value`; a new one if the value is new.
+    /// The number of `value`. A new value gets the next number.
     pub(super) fn number(&mut self, value: T) -> u32 {
         *self.numbers.entry(value).or_insert_with(|| {
             self.values.push(value);

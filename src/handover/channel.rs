@@ -21,19 +21,19 @@ use super::sockets::Label;
 /// Descriptors that one system call carries; the kernel's limit is 253.
 const AT_ONCE: usize = 64;
 
-/// Most octets of a message.
+/// Maximum number of octets of a message.
 const MAX_MESSAGE: u64 = 16 << 20;
 
-/// Most octets of rows.
+/// Maximum number of octets of rows.
 const MAX_ROWS: u64 = 4 << 30;
 
-/// A message. The design of the room shows their order.
+/// A message. The module doc of `handover` shows their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Message {
     Hello {
         version: u32,
         program: String,
-        /// The address where the service manager of the new process hears it.
+        /// The address on which the service manager listens to the new process.
         manager: Option<String>,
     },
     Welcome {
@@ -186,7 +186,7 @@ impl Channel {
             if received.bytes == 0 {
                 return Err(HandoverError::Gone);
             }
-            // The limit of descriptors cuts some off.
+            // If this process reaches its limit of descriptors, the kernel drops the rest.
             if descriptors.len() == before {
                 return Err(HandoverError::Unexpected);
             }

@@ -21,11 +21,13 @@
 //!   ends                                                   answers over QUIC
 //! ```
 //!
-//! Until `Yours` the running process owns everything: whatever happens to the other one, it goes on. The sockets are
-//! shared descriptors, so each query is read by one of the two, and none is lost with a socket. The exchange uses a
+//! Until `Yours` the running process owns everything, and continues whatever happens to the other process. The sockets
+//! are shared descriptors, so each query is read by one of the two, and none is lost with a socket. The exchange uses a
 //! socket in the state folder that only its owner can open. The kernel tells each side the user of the other.
 //!
-//! `sockets` is also where sockets of systemd come in (socket activation).
+//! Each step of either side fails if the other process ends, refuses, or takes longer than the times below.
+//!
+//! `sockets` also takes over sockets of systemd (socket activation).
 
 mod channel;
 mod predecessor;

@@ -32,7 +32,7 @@ pub struct Predecessor {
 
 impl Predecessor {
     /// Finds the process that holds this state folder, and asks to replace it. Returns `None` if no process runs.
-    /// `program` names this process and its version; `manager` is where its service manager hears it.
+    /// `program` is this program's name and version; `manager` is the address on which its service manager listens.
     pub fn find(folder: &Path, program: &str, manager: Option<String>) -> Result<Option<Self>, HandoverError> {
         let stream = match UnixStream::connect(folder.join(SOCKET)) {
             Ok(stream) => stream,
@@ -61,7 +61,7 @@ impl Predecessor {
         }
     }
 
-    /// The number of the process.
+    /// The process id.
     pub fn pid(&self) -> i32 {
         self.pid.as_raw_nonzero().get()
     }
@@ -93,8 +93,8 @@ impl Predecessor {
         self.channel.receive_rows(READYING)
     }
 
-    /// Tells that this process answers, and waits until everything belongs to it. That is also so if the other process
-    /// has ended meanwhile. Fails if the other one goes on.
+    /// Reports that this process answers, and waits until everything belongs to this process. This is also the case if
+    /// the other process has ended meanwhile. Fails if the other process goes on.
     pub fn replace(&mut self) -> Result<(), HandoverError> {
         let told = self.channel.send(&Message::Answering);
         match told.and_then(|()| self.channel.expect(&Message::Yours, GREETING)) {

@@ -27,7 +27,7 @@ impl PrivateSocket {
         Self::bind_over(path)
     }
 
-    /// Does the same in the place of a process that still listens there.
+    /// Does the same in the place of a process that still listens there, and replaces its file.
     pub fn bind_over(path: &Path) -> io::Result<(Self, UnixListener)> {
         // Created under another name and renamed: nobody can open it before its permissions are set.
         let mut beside = path.as_os_str().to_owned();

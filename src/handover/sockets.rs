@@ -52,7 +52,7 @@ impl Role {
     }
 }
 
-/// The purpose of a socket, and its address as the configuration names it: with port 0 if the kernel chose the port.
+/// The purpose of a socket, and its address as the configuration names it. The port is 0 if the kernel chose it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     /// The purpose.
@@ -62,7 +62,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// The address of a socket in the file system, as processes in other folders write it too.
+    /// The address of a socket in the file system: the same for processes in all working directories.
     pub fn of_file(path: &Path) -> String {
         absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
     }
@@ -83,13 +83,13 @@ impl Labelled {
         Self { label: Label { role, address: address.to_string() }, socket: socket.into() }
     }
 
-    /// Returns the same socket under another descriptor.
+    /// Returns the same socket under another descriptor. Fails if the process has no descriptor left.
     pub fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { label: self.label.clone(), socket: self.socket.try_clone()? })
     }
 }
 
-/// The sockets that nobody took yet.
+/// Sockets that come from another process, and that were not taken yet.
 #[derive(Debug, Default)]
 pub struct Inherited(Vec<Offered>);
 
@@ -115,8 +115,8 @@ impl fmt::Display for ActivationError {
 impl std::error::Error for ActivationError {}
 
 impl Inherited {
-    /// The sockets that systemd passes to this process (`LISTEN_FDS`). There are none if systemd passes none. Removes
-    /// the variables, so it must be called before there are other threads.
+    /// The sockets that systemd passes to this process (`LISTEN_FDS`), perhaps none. Fails if one of them is of another
+    /// kind, or has no address. Removes the variables, so it must be called before there are other threads.
     pub fn from_systemd() -> Result<Self, ActivationError> {
         let mut passed = ListenFd::from_env();
         let offered = (0..passed.len()).map(|number| {
@@ -164,7 +164,7 @@ impl Inherited {
         self.0.extract_if(.., fits).map(|offered| offered.socket).collect()
     }
 
-    /// The addresses of the sockets that nobody took.
+    /// The addresses of the sockets that were not taken.
     pub fn left(&self) -> Vec<String> {
         let protocol = |kind| match kind {
             Kind::Datagram => "UDP",

@@ -17,7 +17,7 @@ use super::private::PrivateSocket;
 use super::sockets::Labelled;
 use super::{CHECKING, GREETING, PREPARING, SOCKET, TAKING, VERSION};
 
-/// Waits for processes that ask to replace this one. One at a time is let in. Dropping it removes the socket.
+/// Waits for processes that ask to replace this one, and admits one at a time. Dropping it removes the socket.
 #[derive(Debug)]
 pub struct Successors {
     file: PrivateSocket,
@@ -42,7 +42,7 @@ struct Greeter {
     ready: mpsc::Sender<Successor>,
 }
 
-/// The turn of the one process that is let in.
+/// The turn of the one process that is admitted.
 #[derive(Debug)]
 struct Turn(Arc<AtomicBool>);
 
@@ -59,8 +59,9 @@ impl Drop for Turn {
 }
 
 impl Successors {
-    /// Listens in the state folder, in the place of the process that this one replaced. `program` names this process
-    /// and its version; `manager` is where its service manager hears it.
+    /// Listens in the state folder, in the place of the process that this one replaced. Fails if the system refuses the
+    /// socket or the thread. `program` is this program's name and version; `manager` is the address on which its
+    /// service manager listens.
     pub fn listen(folder: &Path, program: &str, manager: Option<String>) -> io::Result<Self> {
         let (file, listener) = PrivateSocket::bind_over(&folder.join(SOCKET))?;
         let (sender, ready) = mpsc::channel(1);
@@ -88,13 +89,13 @@ impl Successors {
 /// Greets every process that connects, until this process ends.
 fn accept(listener: &UnixListener, greeter: &Arc<Greeter>) {
     for stream in listener.incoming() {
-        // Without a descriptor or a thread nobody is greeted; the next one may be.
+        // Without a descriptor this process cannot greet now, but perhaps later.
         let Ok(stream) = stream else {
             thread::sleep(GREETING);
             continue;
         };
         let greeter = greeter.clone();
-        // An error means that the other process has gone, or was refused and told so.
+        // An error means that the other process has gone, or that it got a refusal.
         let greet = move || _ = greeter.greet(stream);
         let _ = thread::Builder::new().name("handover".to_owned()).spawn(greet);
     }
@@ -140,7 +141,7 @@ fn refusal(why: &str) -> Message {
 }
 
 impl Successor {
-    /// The number of the process.
+    /// The process id.
     pub fn pid(&self) -> i32 {
         self.pid
     }
@@ -156,7 +157,8 @@ impl Successor {
         let _ = self.channel.send(&refusal(why));
     }
 
-    /// Gives it the sockets and the rows, and waits until it is ready to take over.
+    /// Gives the other process the sockets and the rows, and waits until it is ready to take over. Fails if it refuses,
+    /// ends or takes too long.
     pub fn prepare(&mut self, sockets: &[Labelled], parcel: &Parcel, rows: &[u8]) -> Result<(), HandoverError> {
         let labels = sockets.iter().map(|socket| socket.label.clone()).collect();
         let Parcel { lock, secret } = parcel;
@@ -169,20 +171,21 @@ impl Successor {
         self.channel.expect(&Message::Take, PREPARING)
     }
 
-    /// Gives it the last rows, and waits until it answers queries.
+    /// Gives the other process the last rows, and waits until it answers queries. Fails if it refuses, ends or takes
+    /// too long.
     pub fn hand_over(&mut self, rows: &[u8]) -> Result<(), HandoverError> {
         self.channel.send_rows(rows)?;
         self.channel.expect(&Message::Answering, TAKING)
     }
 
-    /// Gives it everything.
+    /// Gives the other process ownership of everything. Fails if it has ended.
     pub fn release(&mut self) -> Result<(), HandoverError> {
         self.channel.send(&Message::Yours)
     }
 
-    /// Tells it that this process no longer reads the sockets of QUIC.
+    /// Tells the other process that this one no longer reads the sockets of QUIC.
     pub fn free_quic(mut self) {
-        // It may have ended, or not wait for it.
+        // An error means that the other process has ended, or no longer waits for the message.
         let _ = self.channel.send(&Message::QuicIsFree);
     }
 }

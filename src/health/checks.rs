@@ -33,7 +33,7 @@ pub struct DnsCheck {
 /// The transport of a DNS question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DnsTransport {
-    /// UDP, and TCP too if the answer is truncated and what is missing matters.
+    /// UDP; then TCP if the answer is truncated and its missing part matters.
     Udp,
     /// TCP alone.
     Tcp,

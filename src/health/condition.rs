@@ -1,14 +1,15 @@
 //! The condition for an endpoint to be up: one probe, or a number of several probes.
 //!
-//! The *verdict* of a condition is the share that it leaves the endpoint. `all`, `any` and `at_least = N` are one rule:
-//! the N-th best of the parts. A degraded part therefore degrades the endpoint only if the endpoint needs it. A part
-//! that is down is worse than one that asks for no clients: the first fails the endpoint, the second drains it.
+//! The *verdict* of a condition is the share of its clients that the endpoint keeps. `all`, `any` and `at_least = N`
+//! are one rule: the N-th best of the parts. A degraded part therefore degrades the endpoint only if the endpoint needs
+//! it. A part that is down is worse than one that asks for no clients: the first fails the endpoint, the second drains
+//! it.
 
 use std::time::Duration;
 
 use super::{Health, Share, State, Target};
 
-/// The condition for an endpoint to be up. `T` is a target, or whatever stands for one.
+/// The condition for an endpoint to be up. `T` is a target, or its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition<T = Target> {
     /// This probe is up.
@@ -83,8 +84,8 @@ impl<T> Condition<T> {
             }
             Self::AtLeast(needed, parts) => {
                 let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
-                // A part that is down was last up when it fell. For the endpoint, the N-th best of these times counts
-                // too.
+                // A part that is down was last up when it fell. So the N-th best of these times is when the endpoint
+                // was last up.
                 let last_up = nth_best(*needed, &parts, |part| part.last_up).unwrap_or_default();
                 let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(*needed, &parts, of).flatten();
                 Bounds {

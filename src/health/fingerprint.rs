@@ -1,8 +1,8 @@
 //! The identity of targets: the same on every machine, in every version, after every restart.
 //!
-//! Each field is written out by hand, with its length where it has one, and hashed by SipHash-2-4-128. Nothing depends on the
-//! order of a struct's fields, on an index or on a derived hash. The golden vectors in the tests below must never change: kept
-//! health is found again by them.
+//! Each field is written out by hand, with its length where it has one, and hashed by SipHash-2-4-128. Nothing depends
+//! on the order of a struct's fields, on an index or on a derived hash. The golden vectors in the tests below must
+//! never change, because kept health is found by its fingerprint.
 
 use std::hash::Hasher;
 use std::net::IpAddr;
@@ -15,11 +15,11 @@ use super::{
     GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
 };
 
-/// The key of the hash. It need not be secret: whoever writes targets writes the configuration.
+/// The key of the hash. It need not be secret: only the operator writes targets.
 const KEY: &[u8; 16] = b"truenorth target";
 
 impl Target {
-    /// The identity of the target: equal targets have equal ones, others differ.
+    /// The identity of the target. Two identities are equal only if the targets are equal.
     pub fn fingerprint(&self) -> u128 {
         let mut identity = self.identify_question();
         let Monitor { check: _, pace, rise, fall, hold_down, port } = &*self.monitor;
@@ -38,7 +38,7 @@ impl Target {
         self.identify_question().finish()
     }
 
-    /// The same without the host that is asked for: the same for targets that differ in it too.
+    /// The same without the host of the request: equal also for targets that differ in their host.
     pub fn hostless_fingerprint(&self) -> u128 {
         let mut identity = self.identify_address();
         identity.check(&self.monitor.check);
@@ -63,7 +63,7 @@ impl Target {
     }
 }
 
-/// An identity in the making.
+/// Hashes the fields of an identity one after the other.
 struct Identity(SipHasher24);
 
 impl Identity {
@@ -194,7 +194,8 @@ impl Identity {
     }
 
     fn tls(&mut self, check: &TlsCheck) {
-        // A certificate's end is warned of beside the outcome, so when does not belong to the question.
+        // The time of the warning is not part of the question: a certificate that expires soon does not change the
+        // outcome.
         let TlsCheck { sni, verify, authorities, identity: client, expiry_warning: _ } = check;
         self.option(sni.as_ref(), |identity, sni| identity.text(sni));
         self.flag(*verify);

@@ -35,7 +35,7 @@ pub struct KeptHold {
 }
 
 impl Kept {
-    /// The same with times converted by `by` to another clock.
+    /// The same with times that `by` converts to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let hold = self.hold.map(|KeptHold { until, risen, doublings }| {
             // Zero means never.

@@ -18,7 +18,7 @@ pub struct LastProbe {
 }
 
 impl Survey {
-    /// The same with times converted by `by` to another clock; the times in `health` stay as they are.
+    /// The same with times that `by` converts to another clock. The times in `health` stay as they are.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         let last_probe = |last_probe: LastProbe| LastProbe {
             since: by(last_probe.since),

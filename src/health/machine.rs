@@ -1,7 +1,7 @@
 //! Up, degraded and down.
 //!
-//! An outcome is a failure, a success, or a success that asks for less than all clients. Four rows of consecutive
-//! outcomes are counted: failures, outcomes worse than a full success, successes of either kind, and full successes.
+//! An outcome is a failure, a success, or a success that asks for less than all clients. The machine counts consecutive
+//! outcomes of four kinds: failures, outcomes worse than a full success, successes of either kind, and full successes.
 //!
 //! ```text
 //!                   worse in a row: fall                 failures in a row: fall
@@ -77,7 +77,7 @@ const MAX_DOUBLINGS: u8 = 4;
 /// The effect of an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transition {
-    /// Nothing that answers could show.
+    /// No change that answers could show.
     None,
     /// The state is the same, but an outcome now contradicts it, or no longer does: the TTL changes.
     Restless,
@@ -104,8 +104,8 @@ impl Health {
         self.state
     }
 
-    /// The health that an earlier run kept, or that another monitor with the same question found. The hold is at most
-    /// as long as this monitor's would be.
+    /// The health that an earlier run kept, or that another monitor with the same question found. The hold is shortened
+    /// to the longest one that this monitor allows.
     pub fn kept(state: State, fell: Duration, hold: Option<KeptHold>, monitor: &Monitor, now: Duration) -> Self {
         let health = Self { fell: fell.min(now), ..Self::settled(state) };
         let Some(KeptHold { until, risen, doublings }) = hold else { return health };
@@ -119,7 +119,7 @@ impl Health {
         self
     }
 
-    /// The same state, of which no outcome in a row is known.
+    /// The same state, without any consecutive outcomes.
     pub fn without_outcomes(self) -> Self {
         Self { rows: Rows::default(), ..self }
     }

@@ -62,8 +62,8 @@ impl Pace {
         (timeout < interval).then_some(Self { interval, timeout })
     }
 
-    /// The time from the start of one probe to the start of the next. Jitter only shortens it. For reports, how long an
-    /// endpoint may be silent.
+    /// The time from the start of one probe to the start of the next. Jitter only shortens it. For a monitor that waits
+    /// for reports, the longest time between two of them.
     pub fn interval(self) -> Duration {
         self.interval
     }
@@ -93,7 +93,8 @@ pub enum Check {
     Icmp,
     /// A program that exits with success.
     Exec(ExecCheck),
-    /// No probe: the endpoint, or whoever watches it, reports. The monitor's interval is how long it may be silent.
+    /// No probe: the endpoint, or a program that watches it, reports. The monitor's interval is the longest time
+    /// between two reports.
     Push,
 }
 

@@ -11,7 +11,7 @@ use crate::printable::Printable;
 pub enum Outcome {
     /// The endpoint passed the check of its monitor.
     Success(Finding),
-    /// It did not.
+    /// The probe failed, for this reason.
     Failure(Failure),
 }
 
@@ -51,7 +51,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// An endpoint that asks for all of its clients. Nothing else is known of it.
+    /// A success of this duration. The endpoint asks for all of its clients, and nothing else is known.
     pub const fn full(took: Duration) -> Self {
         Self { took, times: Times::UNKNOWN, share: Share::FULL, load: None, certificate_expires: None }
     }
@@ -69,7 +69,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// None of them.
+    /// No time is known.
     pub const UNKNOWN: Self = Self { connect: None, handshake: None, first_byte: None };
 }
 
@@ -100,13 +100,14 @@ pub enum Failure {
     Unreachable,
     /// This node has no file descriptors or local ports left.
     NoDescriptors,
-    /// This node's own system refused to send, with this message: a route, a filter, a device or memory is the cause.
+    /// This node's own system refused to send, with this message. The cause is a route, a filter, a device or a lack of
+    /// memory.
     Local(String),
     /// The peer reset the connection (RST).
     Reset,
     /// The peer closed the connection in order (FIN), but before its answer was complete.
     Closed,
-    /// The endpoint sent more than a probe accepts: this.
+    /// The endpoint sent more than a probe accepts. The text says what exceeded the limit.
     TooMuch(String),
     /// The handshake failed: an invalid certificate, an alert, or no TLS at all.
     Tls(String),
@@ -130,7 +131,7 @@ pub enum Failure {
     Signal(i32),
     /// The program cannot be run on this node.
     Unrunnable(String),
-    /// Too many other programs were running on this node until it was too late.
+    /// The program did not start in time, because too many other programs were running on this node.
     NoTurn,
     /// The reply violates the protocol.
     Protocol(String),

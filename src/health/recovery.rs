@@ -17,7 +17,7 @@ use super::Share;
 /// The settings for the return of a pool and its endpoints after a failure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Recovery {
-    /// From an endpoint's recovery to its full share; 0 gives it the full share at once.
+    /// The time from an endpoint's recovery to its full share; 0 gives it the full share at once.
     pub slow_start: Duration,
     /// When the pool answers again.
     pub failback: Failback,
@@ -49,7 +49,7 @@ pub enum RecoveryState {
 }
 
 impl RecoveryState {
-    /// The same with times converted by `by` to another clock.
+    /// The same state with times that `by` converts to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
             Self::Rising(since) => Self::Rising(by(since)),

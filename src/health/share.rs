@@ -39,7 +39,7 @@ impl Share {
         self == Self::FULL
     }
 
-    /// The share of a share: the product.
+    /// The product of both shares.
     pub fn of(self, other: Self) -> Self {
         Self((u32::from(self.0) * u32::from(other.0) / u32::from(Self::FULL.0)) as u16)
     }

@@ -108,7 +108,7 @@ impl Hash for PrivateKey {
 }
 
 impl fmt::Debug for PrivateKey {
-    /// Prints nothing of the key, because the output may be logged.
+    /// Does not print the key, because the output may be logged.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a private key")
     }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::rtt::{Rtt, Tolerance};
 use crate::geo::DatacenterId;
 
-/// The least number of samples for a settled round trip time.
+/// Minimum number of samples for a settled round trip time.
 pub const MIN_SAMPLES: u16 = 16;
 
 /// The number of samples that the mean of one network remembers. With single samples up to 30 % off, such a mean stays
@@ -110,7 +110,7 @@ impl Measure {
         self.settle(memory, now)
     }
 
-    /// The measure after time has passed; `None` if it is too old.
+    /// The measure as it is at `now`; `None` if it is too old.
     pub(super) fn faded(mut self, memory: u16, now: Minute) -> Option<Self> {
         if now.since(self.fed) >= MAX_AGE {
             return None;

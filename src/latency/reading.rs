@@ -8,7 +8,8 @@ use super::measure::Measured;
 use super::rtt::Rtt;
 use crate::geo::{Continent, Coordinates, CountryCode, Location};
 
-/// Networks that share a row. It is used for those without a row of their own. From the smallest area to the largest.
+/// Networks that share a row of measurements, which is used for networks without a row of their own. Ordered from the
+/// smallest area to the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Area {
     /// Networks of an autonomous system in a country.
@@ -46,7 +47,7 @@ pub enum ReadingSource {
     Measured(Clients, Measured),
     /// It was estimated from the distance.
     Estimated,
-    /// The distance is unknown: it is the median of the other datacenters.
+    /// The median of the other datacenters' round trip times, because the distance is unknown.
     Median,
     /// No datacenter has a known round trip time.
     Unknown,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::measure::Measure;
 use crate::geo::DatacenterId;
 
-/// The most measures in a chunk. Copying one takes well below a microsecond.
+/// Maximum number of measures in a chunk. Copying one takes well below a microsecond.
 const MAX_CHUNK: usize = 512;
 
 /// Measures in rows; a row is all measures with one key.
@@ -61,7 +61,7 @@ impl<K: Copy + Ord> Rows<K> {
         cells.take_while(move |cell| cell.key == key).map(|cell| &cell.measure)
     }
 
-    /// Changes the measure of a row for a datacenter, or a new one if there is none.
+    /// Changes the measure of a row for a datacenter, or adds a new measure. Returns what `change` returns.
     pub(super) fn update<T>(
         &mut self,
         key: K,
@@ -85,7 +85,7 @@ impl<K: Copy + Ord> Rows<K> {
         result
     }
 
-    /// This chunk, or a new one after it if it has no space for one more measure at this position.
+    /// This chunk if it has space for one more measure at this position, otherwise a new chunk after it.
     fn with_room(&mut self, chunk: usize, position: (K, DatacenterId)) -> &mut Vec<Cell<K>> {
         let is_last = chunk + 1 >= self.chunks.len();
         let mut chosen = chunk;

@@ -22,7 +22,7 @@ impl Rtt {
     /// Unknown. It is greater than every known one.
     pub const UNKNOWN: Self = Self(u16::MAX);
 
-    /// From milliseconds, rounded and limited to 0.1 to 6,553.4 ms.
+    /// From milliseconds. Rounds to tenths, and limits the value to 0.1 to 6,553.4 ms.
     pub fn from_ms(ms: f64) -> Self {
         Self((ms * UNITS_PER_MS).round().clamp(1.0, f64::from(u16::MAX - 1)) as u16)
     }
@@ -67,8 +67,8 @@ impl fmt::Display for Rtt {
     }
 }
 
-/// By how much a round trip time may exceed another one and still count as equally good: a share of it or a time,
-/// whichever is more.
+/// The amount by which a round trip time may exceed another one and still count as equally good: a share of it or a
+/// time, whichever is more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tolerance {
     per_mille: u16,
@@ -81,8 +81,8 @@ impl Tolerance {
     /// The greatest time, in tenths of a millisecond.
     pub const MAX_TENTHS: u16 = 10_000;
 
-    /// A share in thousandths, up to 1000, and a time in tenths of a millisecond, up to a second; whichever is more
-    /// counts.
+    /// From a share in thousandths and a time in tenths of a millisecond; whichever is more counts. Returns `None`
+    /// above [`Self::MAX_PER_MILLE`] or [`Self::MAX_TENTHS`].
     pub fn try_new(per_mille: u16, tenths: u16) -> Option<Self> {
         let valid = per_mille <= Self::MAX_PER_MILLE && tenths <= Self::MAX_TENTHS;
         valid.then_some(Self { per_mille, tenths })

@@ -24,8 +24,8 @@ pub enum SampleError {
 }
 
 impl Sample {
-    /// A sample. `client` is an address or a prefix; `ms` is above 0 and at most [`MAX_SAMPLE_MS`]. Fails if `ms` is
-    /// not.
+    /// Returns a sample. `client` is an address or a prefix. Fails unless `ms` is above 0 and at most
+    /// [`MAX_SAMPLE_MS`].
     pub fn try_new(client: IpNet, datacenter: impl Into<Box<str>>, ms: f64) -> Result<Self, SampleError> {
         if !(ms > 0.0 && ms <= MAX_SAMPLE_MS) {
             return Err(SampleError::OutOfRange(ms));

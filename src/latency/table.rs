@@ -21,8 +21,8 @@ use super::rtt::Rtt;
 use super::sample::{Sample, Widths};
 use crate::geo::{Coordinates, CountryCode, DatacenterId, Location};
 
-/// The most measures in a table: a million networks and four datacenters. Those of IPv4 take 64 MB, and half as much
-/// again while a map is made from them. Those of IPv6 take half as much more.
+/// Maximum number of measures in a table: a million networks and four datacenters. Those of IPv4 take 64 MB, and half
+/// as much again while a map is made from them. Those of IPv6 take half as much more.
 pub const CAPACITY: usize = 4_000_000;
 
 /// The part of a full table that is removed at once, the measures fed least recently: a sixteenth.

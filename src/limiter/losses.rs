@@ -1,8 +1,8 @@
-//! Losses of clients when more is asked for than the node can give.
+//! Queries and connections that the node lost because more came than it can handle.
 
 use std::sync::atomic::AtomicU64;
 
-/// Losses of clients since the start.
+/// What clients lost since the start, by cause.
 #[derive(Debug, Default)]
 pub struct Losses {
     /// Queries over UDP that the kernel dropped, because more arrived than the workers could read. If it grows, give

@@ -1,10 +1,10 @@
 //! Draw weights of a pool's endpoints, for `pick = "least-load"`.
 //!
 //! Endpoints are drawn in proportion to their headroom. An endpoint's load depends on how often it is drawn. Weights
-//! therefore move towards that proportion gradually: the fuller the pool is, the smaller the gain, because with little
-//! headroom a small part of the clients changes the proportion a lot. With the pool's `headroom / capacity` as the
+//! therefore move towards that proportion gradually. The fuller the pool is, the smaller the gain: with little
+//! headroom, a small part of the clients changes the proportion a lot. With the pool's `headroom / capacity` as the
 //! factor, all pools reach equally full endpoints equally fast, and an endpoint whose reports do not react is
-//! approached more slowly. Weights that have begun to move continue until they are there.
+//! approached more slowly. Weights that have begun to move continue until they reach that proportion.
 //!
 //! If no endpoint reports its load, weights are inversely proportional to the response times of probes.
 
@@ -24,7 +24,7 @@ const NEAR: f64 = 0.005;
 /// always published.
 const NOTICED: u16 = 5;
 
-/// In seconds. Response times below this depend more on the prober than on the endpoint.
+/// Shortest response time that counts, in seconds. Shorter times depend more on the prober than on the endpoint.
 const NOTICEABLE: f64 = 0.001;
 
 /// An endpoint that can be drawn, and its load.
@@ -41,7 +41,8 @@ pub struct DrawCandidate {
 /// The draw weights of a pool's endpoints.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draw {
-    /// The parts of open endpoints; their sum is 1. They stay until one of them is farther than [`BAND`] from the aim.
+    /// The parts of open endpoints, with a sum of 1; `None` for other endpoints. They stay until one of them is farther
+    /// than [`BAND`] from the aim.
     parts: Vec<Option<f64>>,
     /// True while the parts are moving to the aim.
     moves: bool,

@@ -18,8 +18,8 @@
 //! have to move exceed the total headroom, pools that are alive keep more of theirs: then those that move fill the
 //! others and overload none. A dead pool cannot keep any.
 //!
-//! **What can be measured** is neither. A pool's load comes from the part of its own clients that it keeps, and from
-//! clients that others sent it:
+//! **What can be measured.** Demand cannot be measured, but load can. A pool's load comes from the part of its own
+//! clients that it keeps, and from clients that others sent it:
 //!
 //! ```text
 //!   used = kept * demand + received        received = sum over the others of (1 - kept) * demand * its part of their room
@@ -34,7 +34,7 @@
 //! **Why it does not oscillate.** An answer lives for its TTL, so a decision shows its full effect a TTL later.
 //! Everything happens in *rounds* that are at least as long as a TTL and a report together. `kept` and `received` are
 //! not the present decision but the average of the last rounds, as they are for clients. The gain is below 1. `keep`
-//! rises by a quarter at most. A change within a dead band is not published and makes no snapshot.
+//! rises by a quarter at most. A change within a dead band is not published, so it makes no snapshot.
 
 mod draw;
 mod estimate;

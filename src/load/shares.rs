@@ -1,4 +1,4 @@
-//! Pools that take one another's clients.
+//! Decides how pools take clients from one another.
 
 use super::estimate::PoolEstimate;
 use crate::health::Share;
@@ -143,7 +143,7 @@ impl GroupShares {
         (0..self.pools.len()).filter(|&place| self.pools[place].decide(moved)).collect()
     }
 
-    /// Adds the round that ends to the averages of what clients were told.
+    /// Adds the decisions of the round that ends to the averages over the answers that clients hold.
     fn remember_answers(&mut self) {
         let outlets: Vec<u64> = (0..self.pools.len()).map(|place| self.outlet(place)).collect();
         let mut received = vec![0.0; self.pools.len()];
@@ -159,7 +159,7 @@ impl GroupShares {
         }
     }
 
-    /// The total headroom that a pool's clients can go to.
+    /// The total headroom of the pools that can take this pool's clients.
     fn outlet(&self, place: usize) -> u64 {
         self.others[place].iter().map(|&other| self.pools[other].open_room()).sum()
     }

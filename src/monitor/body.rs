@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::health::{BodyMatch, Failure};
 
-/// The most octets of the body that are searched.
+/// Maximum number of octets of the body that are searched.
 const BODY_LIMIT: usize = 64 * 1024;
 /// The time from one search of an unfinished body to the next.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);

@@ -55,7 +55,8 @@ struct Query {
 
 impl Query {
     fn new(check: &DnsCheck) -> Result<Self, Failure> {
-        let unsendable = |error: &dyn std::fmt::Display| Failure::Protocol(format!("cannot be asked: {error}"));
+        let unsendable =
+            |error: &dyn std::fmt::Display| Failure::Protocol(format!("the question cannot be sent: {error}"));
         let name = Name::from_octets(check.query.to_vec()).map_err(|error| unsendable(&error))?;
         let question = Question::new(name, Rtype::from_int(check.qtype), Class::IN);
         // The ID comes from the system's random numbers: an attacker who could predict it could answer in place of the
@@ -96,7 +97,7 @@ impl Query {
         let mut message = vec![0; length.into()];
         wire.read_exact(&mut message).await.map_err(failed)?;
         if !self.is_answered_by(&message) {
-            return Err(Failure::Protocol("answered another message".to_owned()));
+            return Err(Failure::Protocol("the answer has another ID than the question".to_owned()));
         }
         read(&message)
     }
@@ -112,7 +113,7 @@ impl Query {
     fn judge(&self, answer: &Message<Vec<u8>>, check: &DnsCheck) -> Result<(), Failure> {
         let rcode = answer.header().rcode();
         if !self.is_repeated_in(answer, rcode) {
-            return Err(Failure::Protocol("answered another question".to_owned()));
+            return Err(Failure::Protocol("the answer repeats another question".to_owned()));
         }
         if !check.expect_rcode.contains(&rcode.to_int()) {
             return Err(Failure::Rcode(rcode.to_string()));

@@ -22,8 +22,8 @@ use super::{Budget, said};
 use crate::health::{ExecCheck, Failure, Finding, Monitor, Share, Stage, Target};
 use program::Program;
 
-/// The most programs that run at the same time, over all exec monitors. This is enough for hundreds of endpoints whose
-/// programs take a second, and few enough that a small machine keeps answering.
+/// Maximum number of programs that run at the same time, over all exec monitors. This is enough for hundreds of
+/// endpoints whose programs take a second, and few enough that a small machine keeps answering.
 const AT_ONCE: usize = 32;
 
 /// The share of its clients that an endpoint keeps while its program exits with a warning.
@@ -55,7 +55,8 @@ impl Programs {
         Ok(Finding { share, ..Finding::full(budget.started.elapsed()) })
     }
 
-    /// Waits for a turn, but not so long that this probe could still be running when the target's next one is due.
+    /// Waits for a turn. Fails if this takes so long that the probe could still be running when the target's next one
+    /// is due.
     async fn turn(&self, monitor: &Monitor) -> Result<SemaphorePermit<'_>, Failure> {
         let patience = shortest(monitor.pace.interval()).saturating_sub(monitor.pace.timeout());
         match tokio::time::timeout(patience, self.0.acquire()).await {

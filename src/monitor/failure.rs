@@ -30,11 +30,11 @@ pub(super) fn from_io(error: &io::Error, stage: Stage) -> Failure {
 /// the way, are this node's own.
 fn from_system(errno: i32, error: &io::Error, stage: Stage) -> Failure {
     match errno {
-        // The last two mean that ports have run out, as the others mean descriptors. connect(2): "all port numbers in
-        // the ephemeral port range are currently in use".
+        // EMFILE and ENFILE mean that descriptors have run out, EADDRNOTAVAIL and EAGAIN that ports have. connect(2):
+        // "all port numbers in the ephemeral port range are currently in use".
         libc::EMFILE | libc::ENFILE | libc::EADDRNOTAVAIL | libc::EAGAIN => Failure::NoDescriptors,
-        // Linux turns ICMP's "protocol unreachable" and ICMPv6's "unrecognized next header" into the last two (RFC 1122
-        // section 3.2.2.1, RFC 4443 section 3.4): the host exists, and does not speak the protocol.
+        // Linux reports ICMP's "protocol unreachable" as ENOPROTOOPT, and ICMPv6's "unrecognized next header" as EPROTO
+        // (RFC 1122 section 3.2.2.1, RFC 4443 section 3.4): the host exists, but does not speak the protocol.
         libc::ECONNREFUSED | libc::ENOPROTOOPT | libc::EPROTO => Failure::Refused,
         // This node has no route, or a router reports that it has none. A node without IPv6 has no sockets of that
         // family at all.
@@ -70,8 +70,8 @@ pub(super) fn from_http(error: &hyper::Error, stage: Stage) -> Failure {
     Failure::Protocol(error.to_string())
 }
 
-/// The failure for an error of HTTP/2. The debug data that the endpoint sends with its code is left out, because it is
-/// in no defined language.
+/// The failure for an error of HTTP/2. It leaves out the debug data that the endpoint sends with its code, because the
+/// data has no defined format.
 pub(super) fn from_h2(error: &h2::Error, stage: Stage) -> Failure {
     if let Some(io) = error.get_io() {
         return from_io(io, stage);

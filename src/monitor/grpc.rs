@@ -28,9 +28,9 @@ const PATH: &str = "/grpc.health.v1.Health/Check";
 /// gRPC's content type, or its beginning.
 const GRPC: &str = "application/grpc";
 
-/// The most octets of a header list: the default limit of gRPC's own clients.
+/// Maximum number of octets of a header list: the default limit of gRPC's own clients.
 const HEADER_LIMIT: u32 = 8 * 1024;
-/// The most octets of a response. A normal response has seven.
+/// Maximum number of octets of a response. A normal response has seven.
 const RESPONSE_LIMIT: usize = 4 * 1024;
 
 const STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -157,7 +157,8 @@ fn judge_status(fields: &HeaderMap) -> Result<(), Failure> {
     Err(Failure::Grpc(format!("{code}{name}{}", message.unwrap_or_default())))
 }
 
-/// gRPC over HTTP/2, "Responses": a decoder "must not error due to invalid values".
+/// Decodes percent-encoded text, and leaves invalid escapes as they are. gRPC over HTTP/2, "Responses": a decoder "must
+/// not error due to invalid values".
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut octets = Vec::with_capacity(text.len());
     let mut rest = text;

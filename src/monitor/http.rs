@@ -98,7 +98,7 @@ impl<'a> Inquiry<'a> {
         self.ask_on(connection).await
     }
 
-    /// Sends the request on a kept connection. `None` if this gives no verdict.
+    /// Sends the request on a kept connection. Returns `None` if this gives no verdict.
     async fn ask_kept(&self, kept: Connection) -> Option<Result<Finding, Failure>> {
         match self.ask_on(kept).await {
             Err(Failure::Status(REQUEST_TIMEOUT)) => None,

@@ -30,7 +30,7 @@ const REPLY: usize = 60 + HEADER + TOKEN;
 /// Every probe has its own socket and token, so no second sequence number is needed.
 const SEQUENCE: u16 = 1;
 
-/// True if this process may send echoes. A node that has only one version of IP is not a matter of permission.
+/// True if the system permits this process to send echoes. The lack of IPv4 or IPv6 does not count as a refusal.
 pub fn is_allowed() -> bool {
     let addresses = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
     let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
@@ -46,7 +46,7 @@ pub(super) async fn probe(address: IpAddr, budget: Budget) -> Result<Finding, Fa
     let mut token = [0; TOKEN];
     getrandom::fill(&mut token).map_err(|error| Failure::Io(error.to_string()))?;
     let identifier = match kind {
-        // The kernel writes a ping socket's own number there.
+        // The kernel writes the number of a ping socket into the identifier.
         Kind::Ping => socket.local_addr().map_err(failed)?.port(),
         Kind::Raw => u16::from_be_bytes([token[0], token[1]]),
     };
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn checksums_are_those_of_rfc_1071() {
-        // Its example: the sum is DDF2.
+        // The example of RFC 1071: the sum is DDF2.
         assert_eq!(checksum(&[0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7]), !0xDDF2);
         // A message that contains its own checksum sums to 0.
         assert_eq!(checksum(&echo("192.0.2.1").request()), 0);

@@ -24,7 +24,7 @@ const X_LOAD: &str = "x-load";
 /// The whole, of which a utilization is a part.
 const WHOLE: u64 = 1000;
 
-/// The load in the header fields of a response. `X-Load` is the simpler form and wins.
+/// The load in the header fields of a response, if they report one. `X-Load` takes precedence.
 pub(super) fn of_headers(headers: &HeaderMap) -> Option<Load> {
     let read = |field: &str, parse: fn(&str) -> Option<Load>| {
         let value = headers.get(field)?;
@@ -37,7 +37,7 @@ pub(super) fn of_headers(headers: &HeaderMap) -> Option<Load> {
     read(X_LOAD, parse_x_load).or_else(|| read(ORCA, parse_orca))
 }
 
-/// The number in a JSON document at `pointer` (RFC 6901).
+/// The load in a JSON document: the number at `pointer` (RFC 6901), if there is one.
 pub(super) fn of_json(document: &[u8], pointer: &str) -> Option<Load> {
     let found = serde_json::from_slice(document).ok().and_then(|document: Value| number(document.pointer(pointer)?));
     if found.is_none() {
@@ -46,7 +46,7 @@ pub(super) fn of_json(document: &[u8], pointer: &str) -> Option<Load> {
     found.map(|used| Load { used, capacity: None })
 }
 
-/// A number that is not negative, in thousandths.
+/// A number in thousandths; `None` for a negative number and for other texts.
 pub(super) fn thousandths(text: &str) -> Option<u64> {
     Load::thousandths_of(text.parse().ok()?)
 }

@@ -19,10 +19,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The most octets read from a socket: certificates (64 KiB is the longest message that rustls accepts), a head of 32
-/// KiB and a body of 64 KiB, with as much again for overhead.
+/// Maximum number of octets read from a socket: certificates of 64 KiB (the longest message that rustls accepts), a
+/// head of 32 KiB, a body of 64 KiB, and as much again for overhead.
 const OCTETS: u32 = 256 * 1024;
-/// The most pieces, TLS records and HTTP/2 frames, each: a body of 64 KiB in pieces of 32 octets.
+/// Maximum number of pieces, TLS records and HTTP/2 frames, each: a body of 64 KiB in pieces of 32 octets.
 const PIECES: u32 = 2048;
 
 /// A unit that a meter counts.

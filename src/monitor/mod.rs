@@ -11,6 +11,8 @@
 //!
 //! A connection serves one probe, because an endpoint that keeps old connections but accepts no new ones is down. Only
 //! a monitor with `reuse` keeps its connections from one probe to the next.
+//!
+//! A function that fails returns the [`Failure`] that becomes the outcome of the probe.
 
 mod body;
 mod dns;
@@ -77,7 +79,7 @@ impl Prober {
             Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
             Check::Icmp => icmp::probe(target.address.ip(), budget).await,
             Check::Exec(check) => self.programs.probe(target, check).await,
-            // There is no probe to make: its outcomes are reported.
+            // There is nothing to probe: others report the outcomes.
             Check::Push => Err(Failure::Silent),
         };
         found.map_or_else(Outcome::Failure, Outcome::Success)

@@ -1,6 +1,6 @@
 //! Texts of endpoints and programs, cut to a line. They are escaped when they are shown.
 
-/// The most characters that are kept.
+/// Maximum number of characters that are kept.
 const LIMIT: usize = 120;
 
 /// The first line; invalid octets are replaced.

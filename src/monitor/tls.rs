@@ -64,7 +64,7 @@ impl Connectors {
 }
 
 impl Secured {
-    /// The protocol that the endpoint chose from those that were offered.
+    /// The protocol that the endpoint chose from those that were offered; `None` if it chose none.
     pub(super) fn protocol(&self) -> Option<&str> {
         self.stream.get_ref().1.alpn_protocol().and_then(|protocol| std::str::from_utf8(protocol).ok())
     }

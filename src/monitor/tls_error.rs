@@ -97,7 +97,7 @@ fn explain_webpki(error: &webpki::Error) -> String {
         E::PathLenConstraintViolated => "its chain is longer than an issuer allows".to_owned(),
         E::NameConstraintViolation => "an issuer is not allowed to issue for its name".to_owned(),
         E::MaximumSignatureChecksExceeded | E::MaximumPathBuildCallsExceeded | E::MaximumPathDepthExceeded => {
-            "its chain is too long or too tangled".to_owned()
+            "its chain is too long or too complex".to_owned()
         }
         other => words(other),
     }
@@ -105,7 +105,7 @@ fn explain_webpki(error: &webpki::Error) -> String {
 
 fn explain_message(message: &InvalidMessage) -> String {
     match message {
-        // Another protocol looks like this.
+        // An endpoint that speaks another protocol causes these errors.
         InvalidMessage::InvalidContentType
         | InvalidMessage::UnknownProtocolVersion
         | InvalidMessage::MessageTooLarge

@@ -54,7 +54,7 @@ impl Wire {
         Ok((Self { stream, meter: Arc::default(), broken }, started.elapsed()))
     }
 
-    /// Makes writes go out at once, without waiting for more.
+    /// Sends each write at once (TCP_NODELAY). Fails if the system refuses it.
     pub(super) fn set_nodelay(&self) -> Result<(), Failure> {
         match self.stream.set_nodelay(true) {
             Err(error) if self.broken.is_none() => Err(failure::from_io(&error, Stage::Handshake)),

@@ -38,8 +38,8 @@ impl EffectiveOverrides {
         effective_overrides
     }
 
-    /// The override that counts for an endpoint of this pool. `endpoint` gives its address or canonical name in the
-    /// form that patterns use.
+    /// The override that counts for an endpoint of this pool, if any. `endpoint` gives its address or canonical name in
+    /// the form that patterns use.
     pub fn of_endpoint(
         &self,
         datacenter: Option<&str>,
@@ -59,12 +59,12 @@ impl EffectiveOverrides {
         self.endpoints.get(endpoint.as_str()).or_else(|| first(&self.endpoint_globs, &endpoint))
     }
 
-    /// The override that counts for a steered name, by its canonical text.
+    /// The override that counts for a steered name, by its canonical text, if any.
     pub fn of_name(&self, name: &str) -> Option<&Override> {
         first(&self.names, name)
     }
 
-    /// The override that counts for a pool in the answers of a steered name, by the name's canonical text.
+    /// The override that counts for a pool in the answers of a steered name, by the name's canonical text, if any.
     pub fn of_pool_in_name(&self, pool: &str, name: &str) -> Option<&Override> {
         let means = |item: &&Override| {
             let target = &item.order.target;

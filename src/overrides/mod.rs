@@ -7,9 +7,9 @@
 //!   EffectiveOverrides: for an endpoint or a name, the one that counts ◄──────────────── the most specific
 //! ```
 //!
-//! **Precedence.** Of all overrides that are in force and mean an endpoint, one counts: `endpoint:` before `pool:`
-//! before `dc:`; among those, an exact target before a glob, and `pool:web/fra` before `pool:web`; among those, the
-//! latest. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
+//! **Precedence.** Of all overrides that are in force and match an endpoint, one counts: `endpoint:` before `pool:`
+//! before `dc:`. Among equals, an exact target counts before a glob, and `pool:web/fra` before `pool:web`. Then the
+//! latest counts. `open` therefore makes an exception: `open pool:web/fra` keeps that pool in service while the rest of
 //! `dc:fra` drains. The overrides of names follow the same rules among themselves, and so do those of pools in names.
 
 mod effective_overrides;
@@ -108,7 +108,8 @@ impl Order {
         self.over.is_none_or(|over| self.mode == Mode::Drain && self.target.kind().is_of_endpoints() && !over.is_zero())
     }
 
-    /// True if its mode is allowed for its target: what is up is a matter of endpoints, not of one name that uses them.
+    /// True if its mode is allowed for its target. For a pool in one name, `force-up` is not allowed: an endpoint is up
+    /// for all names or for none.
     pub fn fits_target(&self) -> bool {
         self.target.kind() != TargetKind::PoolInName || self.mode != Mode::ForceUp
     }

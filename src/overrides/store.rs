@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use super::{EffectiveOverrides, Mode, Order, Override, OverrideId, TargetPattern};
 
-/// The most overrides that can be placed at a time. If there are more, a script is probably out of control, or the
-/// configuration is the better place for them.
+/// Maximum number of overrides that can be placed at a time. If there are more, a script is probably out of control, or
+/// the configuration is the better place for them.
 pub const MAX_OVERRIDES: usize = 4096;
 
-/// The most octets of a reason: a sentence and a link.
+/// Maximum number of octets of a reason: a sentence and a link.
 pub const MAX_REASON: usize = 512;
 
-/// The most octets of `who`.
+/// Maximum number of octets of `who`.
 pub const MAX_WHO: usize = 128;
 
 /// The overrides that commands placed, and the windows of the server file.
@@ -80,7 +80,7 @@ pub enum Selector {
 /// Why an order is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OverrideRefusal {
-    /// Nothing has this name. The second target is the closest name, if there is one.
+    /// The configuration has nothing with this name. The second target is the closest name, if there is one.
     Unknown(TargetPattern, Option<TargetPattern>),
     /// It ends before it begins, or has ended already.
     Over,
@@ -158,8 +158,8 @@ impl OverrideStore {
     /// An `open` is kept only as an exception to a less specific override in force, and ends with it. Otherwise a
     /// forgotten `open` would cancel later windows.
     ///
-    /// The caller has to check that the target means anything. `overlaps` returns true for an override whose target has
-    /// something in common with this one's.
+    /// The caller must check that something in the configuration matches the target. `overlaps` returns true for an
+    /// override whose target has something in common with this one's.
     pub fn place(
         &mut self,
         order: Order,
@@ -196,8 +196,8 @@ impl OverrideStore {
         Ok(changes)
     }
 
-    /// True if an `open` is an exception to an override in force. An `open` without an end gets the end of that
-    /// override.
+    /// True if an `open` is an exception to overrides in force. An `open` without an end gets the latest end of these
+    /// overrides, if all of them have an end.
     fn is_exception(&self, open: &mut Override, overlaps: impl Fn(&Override) -> bool) -> bool {
         let in_force = self.all().filter(|other| self.in_force.contains(&other.id));
         let excepted = in_force.filter(|other| other.cmp_precedence(open).is_lt() && overlaps(other));

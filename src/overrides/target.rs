@@ -18,8 +18,8 @@ use std::str::FromStr;
 
 use crate::name::{Name, NameError};
 
-/// Most octets of a target's text. A domain name has up to 255 octets, and each is written with four characters at
-/// most. Longer globs would take memory and time for each override and each name.
+/// Maximum number of octets of a target's text. A domain name has up to 255 octets, and each is written with four
+/// characters at most. Longer globs would take memory and time for each override and each name.
 const MAX_TEXT: usize = 1024;
 
 /// The kind of a target, the least specific first.
@@ -33,7 +33,7 @@ pub enum TargetKind {
     Endpoint,
     /// A steered name. It is never compared with the others, because it does not concern endpoints.
     Name,
-    /// A pool in the answers of a steered name. It is only compared with its like.
+    /// A pool in the answers of a steered name. It is compared only with targets of the same kind.
     PoolInName,
 }
 
@@ -64,7 +64,7 @@ pub struct TargetPattern {
     /// Addresses as [`IpAddr`] writes them; names in lower case and without the final dot.
     text: Box<str>,
     tokens: Box<[Token]>,
-    /// The name whose answers are meant; only for [`TargetKind::PoolInName`].
+    /// The name whose answers the target concerns; only for [`TargetKind::PoolInName`].
     name: Option<Box<TargetPattern>>,
 }
 
@@ -159,12 +159,12 @@ impl TargetPattern {
         self.kind
     }
 
-    /// The text after the colon, without the name whose answers are meant.
+    /// The text after the colon, without the part after `@`.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The name whose answers are meant; only for [`TargetKind::PoolInName`].
+    /// The name whose answers the target concerns; only for [`TargetKind::PoolInName`].
     pub fn name(&self) -> Option<&Self> {
         self.name.as_deref()
     }

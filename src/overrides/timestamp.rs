@@ -1,4 +1,4 @@
-//! Moments as people write them (RFC 3339), and as time since the Unix epoch.
+//! Converts between RFC 3339 timestamps and time since the Unix epoch.
 
 use std::time::Duration;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use crate::duration::Written;
 use crate::health::Share;
 
-/// The most steps of a canary.
+/// Maximum number of steps of a canary.
 pub const MAX_STEPS: usize = 32;
 
 /// The way in which a name's clients move from some of its pools to others.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Spec {
-    /// Blue-green: this pool (as in `pools`) answers, the others are kept ready.
+    /// Blue-green: this pool (as in `pools`) answers; the others stand by.
     Active(Box<str>),
     /// Canary: a growing share of clients is sent to a new pool, as long as the pool does well.
     Canary(Canary),
@@ -59,7 +59,7 @@ impl fmt::Display for StepsError {
 impl std::error::Error for StepsError {}
 
 impl Steps {
-    /// Steps in per cent.
+    /// Takes steps in per cent. Fails if they are no valid [`Steps`].
     pub fn try_new(percents: &[u8]) -> Result<Self, StepsError> {
         if percents.is_empty() {
             return Err(StepsError::Empty);
@@ -124,7 +124,7 @@ impl Canary {
         format!("{}: {}", self.pool, steps.join(", "))
     }
 
-    /// Everything that the operator configured, so that a change is noticed after a restart.
+    /// All settings of the canary as text. A restarted node compares them to notice a change.
     pub fn terms(&self) -> String {
         let Bounds { healthy, errors, latency } = &self.bounds;
         let text = |bound: Option<String>| bound.unwrap_or_else(|| "any".to_owned());

@@ -1,4 +1,4 @@
-//! The evidence on how a new pool does, and whether it breaks a bound.
+//! The evidence about a new pool, and whether the pool breaks a bound.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,15 +10,14 @@ use crate::health::Share;
 /// Reports and probes that are older do not count. If steps are shorter than this, the length of a step counts instead.
 pub const WINDOW: Duration = Duration::from_secs(5 * 60);
 
-/// The time that too few endpoints may be open. If steps are shorter than twice this, half the length of a step counts
-/// instead.
+/// How long too few endpoints may be open before the bound is broken. If steps are shorter than twice this, half the
+/// length of a step counts instead.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The least number of reported requests within the window before errors are judged: fewer say little at a share of 1
-/// %.
+/// Minimum number of reported requests within the window before errors are judged: fewer say little at a share of 1 %.
 pub const MIN_REQUESTS: u64 = 100;
 
-/// The least number of probes within the window before their times are judged.
+/// Minimum number of probes within the window before their times are judged.
 pub const MIN_PROBES: u64 = 3;
 
 /// The pools that evidence is about.
@@ -30,7 +29,7 @@ pub enum Side {
     Old,
 }
 
-/// Evidence on how a new pool does.
+/// Evidence about a new pool.
 #[derive(Clone, Debug)]
 pub(super) struct Evidence {
     patience: Duration,
@@ -107,7 +106,7 @@ impl Evidence {
         self.took[side as usize].add(took.as_micros() as u64, 1, now);
     }
 
-    /// Errors beyond the number of requests do not count.
+    /// Takes in reported errors out of requests. Errors beyond the number of requests do not count.
     pub(super) fn see_requests(&mut self, errors: u64, requests: u64, now: Duration) {
         self.errors.add(errors.min(requests), requests, now);
     }
@@ -117,7 +116,7 @@ impl Evidence {
         self.poor_since.is_none() && self.open.is_some_and(Share::is_some)
     }
 
-    /// When too few open endpoints will have lasted too long.
+    /// When the bound on open endpoints is broken if no more endpoints open until then; `None` while enough are open.
     pub(super) fn breach_at(&self) -> Option<Duration> {
         self.poor_since.map(|since| since + self.patience)
     }

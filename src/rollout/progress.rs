@@ -140,8 +140,8 @@ impl Progress {
         progress
     }
 
-    /// The progress that was kept, if it is the same canary. Nobody watched the pool meanwhile, so the step is held at
-    /// least for the length of the evidence window.
+    /// The kept progress; `None` if it is of another canary. The node did not watch the pool meanwhile, so it holds the
+    /// step at least for the length of the evidence window.
     pub(super) fn restore(canary: Canary, kept: KeptCanary, now: Duration) -> Option<Self> {
         if !goes_on(&canary, &kept.identity, &kept.terms, &kept.phase) {
             return None;
@@ -224,7 +224,7 @@ impl Progress {
             return None;
         }
         let next_at = match self.phase {
-            // If the evidence is not good, the next observation that makes it good is an event.
+            // If the evidence is not good, no time matters: the observation that makes it good is an event.
             Phase::Running { next_at, .. } if self.evidence.is_good() => next_at,
             _ => None,
         };
@@ -266,7 +266,7 @@ impl Progress {
             (Action::Advance, Phase::Running { step, next_at: Some(_), .. }) => self.enter(step + 1, now),
             (Action::Advance, Phase::Paused { step, left: Some(_), .. }) => {
                 self.enter(step + 1, now);
-                // The operator who paused it did not resume it, so it stays paused.
+                // Only an operator resumes a paused canary, so it stays paused.
                 self.obey(Action::Pause, why, now);
             }
             (Action::Back, Phase::Running { .. } | Phase::Paused { .. } | Phase::Complete { .. }) => {

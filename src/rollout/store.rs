@@ -216,7 +216,8 @@ impl Rollout {
         }
     }
 
-    /// The change that a configuration caused, if it has to be reported: a canary began, or the file switched the pool.
+    /// The change that a configuration caused; `None` if there is nothing to report. A canary that began and a pool
+    /// that the file switched are reported.
     fn adopted(&self, id: &RolloutId, before: Option<Exposure>, now: Duration) -> Option<Change> {
         const WHY: &str = "the configuration";
         match &self.state {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The number of parts that a window is summed by. Old amounts leave the window one part at a time.
+/// The number of parts of a window. Old amounts leave the window one part at a time.
 const PARTS: u32 = 12;
 
 /// Pairs of amounts that belong together, such as errors and requests, summed over a span of time that ends now.

@@ -10,8 +10,8 @@
 //!
 //! The step `load` changes the order of the ranking for each client: see [`Spill`].
 //!
-//! With a spare, the last pool is not the next best one but any of the others. If something breaks that the best pools
-//! share, clients still have an address elsewhere.
+//! With a spare, the last datacenter is drawn from all others in the ranking, instead of being the next best one. If
+//! something breaks that the best pools share, clients still have an address elsewhere.
 
 use std::num::NonZeroU8;
 
@@ -36,7 +36,7 @@ pub struct SelectionPolicy {
     pub spare: bool,
 }
 
-/// Pools that are equally good for a client, and the pools that this was derived from.
+/// Pools that are equally good for a client, and all pools that were looked at to find them.
 struct Tier {
     pools: Set,
     looked_at: Set,
@@ -66,7 +66,7 @@ pub struct Spill<'a> {
     pub keep: Set,
     /// Pools that have headroom for clients of others.
     pub roomy: Set,
-    /// Selects where this client goes among some of them.
+    /// Selects one of the given pools for this client.
     pub next: &'a dyn Fn(Set) -> usize,
 }
 
@@ -91,7 +91,7 @@ impl SelectionPolicy {
         self.draw.is_some() || self.spare
     }
 
-    /// The pools of `part` that the clients of this ranking belong to, by the steps before `load`.
+    /// The home pools among `part` of clients with this ranking: those that the steps before `load` select.
     pub fn home(&self, ranking: &Ranking, part: Set) -> Set {
         self.by_home(ranking, part).0.iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
@@ -172,7 +172,7 @@ impl SelectionPolicy {
         ranking.tiers().iter().fold(0, |pools, &tier| pools | self.pools_of(tier))
     }
 
-    /// Draws one more datacenter. Its weight is that of its best pools.
+    /// Draws one more datacenter and adds its best pools. The weight of a datacenter is that of its best pools.
     fn add_spare(
         &self,
         walk: &mut Walk,
@@ -222,8 +222,8 @@ impl SelectionPolicy {
     }
 }
 
-/// Draws one of some pools in proportion to some weights, with random numbers. `number` returns a uniform random number
-/// below its argument.
+/// Returns a function that draws one pool of a set in proportion to weights, by random numbers. `number` returns a
+/// uniform random number below its argument.
 pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) -> usize {
     move |pools, weights| {
         let stake = stakes(pools, weights);
@@ -238,7 +238,8 @@ pub fn by_weight(mut number: impl FnMut(u32) -> u32) -> impl FnMut(Set, &[u32]) 
     }
 }
 
-/// Draws by hashes of a client and of all pools: the same pool each time, as long as that pool is among the given ones.
+/// Returns a function that draws by hashes of a client and of all pools: the same pool each time, as long as the set
+/// contains that pool.
 pub fn by_hash(client: HashKey, keys: &[HashKey]) -> impl FnMut(Set, &[u32]) -> usize {
     move |pools, weights| {
         let place = winner(client, members(pools).map(|pool| (keys[pool], weights[pool])));
@@ -246,8 +247,8 @@ pub fn by_hash(client: HashKey, keys: &[HashKey]) -> impl FnMut(Set, &[u32]) -> 
     }
 }
 
-/// The weights that each of `pools` is drawn with. Pools of weight 0 are drawn only if all have weight 0, and then
-/// evenly.
+/// Returns the weight with which each of `pools` is drawn. Pools of weight 0 are drawn only if all have weight 0, and
+/// then evenly.
 pub(super) fn stakes(pools: Set, weights: &[u32]) -> impl Fn(usize) -> u32 {
     let is_even = members(pools).all(|pool| weights[pool] == 0);
     move |pool| if is_even { 1 } else { weights[pool] }
@@ -413,7 +414,7 @@ mod tests {
                 .chosen
         };
         assert_eq!([walk(&tied, !0), walk(&tied, !1), walk(&tied, !2), walk(&tied, !3)], [0b011, 0b010, 0b001, 0b100]);
-        // Later steps rank among the pools that keep it.
+        // Later steps rank the pools that keep the client.
         let ranked = at_home(&[0b001, 0b010], &[0b100]);
         assert_eq!([walk(&ranked, !0), walk(&ranked, !1), walk(&ranked, !3)], [0b001, 0b010, 0b100]);
         // If `load` is the first step there is no other pool to go to.

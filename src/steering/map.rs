@@ -37,8 +37,8 @@ pub struct Map {
     rankings: Box<[Ranking]>,
     v4: MapTable<u32>,
     v6: MapTable<u128>,
-    /// The number of the ranking for networks in local space that nothing gives a location. It is a second copy of the
-    /// ranking for clients of which nothing is known. [`NO_RANKING`] if there are no such networks.
+    /// The number of the ranking for networks in local space that have no location. It is a second copy of the ranking
+    /// for clients of which nothing is known. [`NO_RANKING`] if there are no such networks.
     unnamed: u32,
     is_uniform: bool,
 }
@@ -178,7 +178,7 @@ fn hosts<B: Bits>(all: &Runs<B>, networks: &Runs<B>) -> Option<Runs<B>> {
     (hosts.len() > 1).then_some(hosts)
 }
 
-/// Assigns this number to networks in local space that nothing gives a location.
+/// Assigns this number to networks in local space that have no location.
 fn mark<B: LocalSpace>(
     networks: Runs<B>,
     spots: &Runs<B>,
@@ -247,7 +247,8 @@ impl<'a> Sweep<'a> {
         self.rankings.len() as u32 - 1
     }
 
-    /// The number of the ranking for clients at `spot`; in `region` if a prefix says so.
+    /// The number of the ranking for clients at `spot`. `region` is the region whose prefix contains them, if there is
+    /// one.
     fn ranking(&mut self, region: Option<RegionId>, spot: u32) -> u32 {
         if let Some(region) = region {
             let client = self.client(spot);

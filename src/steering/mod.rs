@@ -1,4 +1,4 @@
-//! Ranking of a name's pools for a client, and picking of endpoints.
+//! Ranks a name's pools for a client, chooses among them, and picks endpoints.
 
 mod chain;
 mod choice;

@@ -9,13 +9,14 @@
 //!   second         {fra 9, iad 1, sin 0} -> iad, {fra 9, sin 0} -> fra     0.1 * 1
 //! ```
 //!
-//! Each run repeats the draws of the run before, up to the last draw that still has another result.
+//! Each run repeats the draws of the run before, up to the last draw that has a result left to try.
 
 use super::choice::stakes;
 use super::ranking::{Set, members};
 
-/// The most combinations that are computed. Drawing 3 of 64 pools has 249,984; drawing 2 of 64, or 5 of 10, has fewer
-/// than this. If there are more, this many random ones represent all: their shares are then right to about 0.2 %.
+/// Maximum number of combinations that are computed. Drawing 3 of 64 pools has 249,984; drawing 2 of 64, or 5 of 10,
+/// has fewer than this. If there are more, this many random ones represent all: their shares are then right to about
+/// 0.2 %.
 const MAX_WAYS: usize = 1 << 16;
 
 /// The seed of random combinations, so that the same question has the same answer.
@@ -52,7 +53,7 @@ pub fn outcomes<T>(mut decide: impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
     every_way(&mut decide).unwrap_or_else(|| random_ways(&mut decide))
 }
 
-/// All combinations; `None` if there are more than [`MAX_WAYS`].
+/// Decides once for every combination of draws. Returns `None` if there are more than [`MAX_WAYS`].
 fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<T>> {
     let mut path = DrawPath::default();
     let mut ways = Vec::new();

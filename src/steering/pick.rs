@@ -1,4 +1,4 @@
-//! Which of the available endpoints are in an answer.
+//! Selects the endpoints of an answer among the available ones.
 
 use super::chain::Pick;
 use super::rendezvous::{HashKey, Score};
@@ -8,8 +8,8 @@ use crate::health::Share;
 const DEFAULT_ANSWERS: u16 = 8;
 
 impl Pick {
-    /// The default for the most addresses in an answer: 1 if a draw or a hash decides, so that its choice is the
-    /// answer.
+    /// The default for the most addresses in an answer. It is 1 if a draw or a hash decides, so that the answer is its
+    /// choice alone.
     pub fn default_answers(self) -> u16 {
         match self {
             Self::Rotate | Self::Random => DEFAULT_ANSWERS,
@@ -17,9 +17,9 @@ impl Pick {
         }
     }
 
-    /// The relative frequencies, over the answers to many clients, with which each endpoint is first in an answer.
-    /// Endpoints are given by weight and share. If some keep only a share of their clients, the result is exact for
-    /// `weighted` and close for the others.
+    /// Returns the relative frequency with which each endpoint is first in an answer, over many clients. Endpoints are
+    /// given by weight and share. If some keep only a share of their clients, the result is exact for `weighted` and
+    /// close for the others.
     pub fn stakes(self, endpoints: &[(u16, Share)]) -> Vec<u64> {
         let by_weight = match self {
             Self::Weighted | Self::Sticky | Self::LeastLoad => endpoints.iter().any(|(weight, _)| *weight > 0),
@@ -30,7 +30,7 @@ impl Pick {
     }
 }
 
-/// The most endpoints in an answer.
+/// Maximum number of endpoints in an answer.
 pub const MAX_ANSWERS: usize = 64;
 
 /// The full share, in thousandths.
@@ -104,9 +104,9 @@ impl Picks {
         picks
     }
 
-    /// Picks if some endpoints keep only a share of their clients: `share` is above 0 and at most 1000 thousandths. A
-    /// weighted draw uses weight times share. Otherwise each endpoint is in an answer with its share as the
-    /// probability; if all would be left out, all are kept.
+    /// Picks when some endpoints keep only a share of their clients. `share` returns 1 to 1000 thousandths. A weighted
+    /// draw uses weight times share. Otherwise each endpoint is in an answer with its share as the probability; if all
+    /// would be left out, all are kept.
     pub fn degraded(
         pick: Pick,
         count: usize,
@@ -121,7 +121,8 @@ impl Picks {
         if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) {
             let even = (0..count).all(|place| weight(place) == 0);
             let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
-            // Draws have 32 bits. Sums that do not fit lose low bits, which do not matter at that size.
+            // Draws have 32 bits. If a sum does not fit, all weights lose their low bits, which do not matter at that
+            // size.
             let total: u64 = (0..count).map(weight).sum();
             let surplus = u32::BITS.saturating_sub(total.leading_zeros());
             picks.draw(count, |place| (weight(place) >> surplus) as u32, draw);

@@ -44,8 +44,8 @@ impl Ranking {
         Self { tiers: tiers.into() }
     }
 
-    /// The home tiers of these clients, and the tiers after them. Home is the first group of tiers that the steps
-    /// before `load` leave tied and of which any tier `counts`. Without that step there are no home tiers.
+    /// Returns the home tiers of these clients, and the tiers after them. Home is the first group of tiers that the
+    /// steps before `load` leave tied, and in which any tier `counts`. A chain without `load` has no home tiers.
     pub fn by_home(&self, counts: impl Fn(Set) -> bool) -> (&[Set], &[Set]) {
         let mut rest = &*self.tiers;
         while let Some(end) = rest.iter().position(|&tier| tier == TIE_ENDS) {
@@ -91,8 +91,8 @@ pub enum CompiledStep {
     Distance(Box<[Option<Coordinates>]>),
     /// Tiers that are the same for every client.
     Failover(Box<[Set]>),
-    /// It ranks by loads at the time of the query, so it splits nothing here. The steps before it determine which pools
-    /// a client belongs to.
+    /// Ranks by loads at the time of the query, so it splits no tier here. The steps before it determine a client's
+    /// home pools.
     Load,
 }
 

@@ -79,7 +79,7 @@ impl Score {
         Self { length: minus_log2(client.with(candidate)), weight }
     }
 
-    /// True if it wins over the other one: `length / weight` is less, compared without a division.
+    /// True if this score wins over the other one: its `length / weight` is less. Compares without a division.
     pub(super) fn is_better(self, other: Self) -> bool {
         u128::from(self.length) * u128::from(other.weight) < u128::from(other.length) * u128::from(self.weight)
     }

@@ -1,7 +1,8 @@
 //! The rows that are to be on disk, and which of them may not be there yet.
 //!
-//! All rows are in memory, so a broken file is created again from them. Of unwritten changes only the keys are kept: a
-//! row that changes often is written once, with its latest value, and no more changes can wait than there are rows.
+//! All rows are in memory, so a broken file is created again from them. Only the keys of unwritten changes are kept: a
+//! row that changes often is written once, with its latest value. The number of waiting changes is bounded: beyond
+//! [`MOST_UNWRITTEN_BESIDE`] more than the rows, the file is created again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ const MOST_UNWRITTEN_BESIDE: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Contents {
     rows: Rows,
-    /// The table and key of each changed row; `None` if there are too many to list.
+    /// The table and key of each changed row; `None` if there are too many, and the file must be created again.
     unwritten: Option<BTreeSet<(String, Vec<u8>)>>,
 }
 
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(unpack(&packed), Some(rows));
         assert_eq!(unpack(&[]), Some(Rows::new()));
         let torn = (1..packed.len()).filter(|&length| unpack(&packed[..length]).is_some()).count();
-        // Octets may end between two rows.
+        // Octets that end between two rows are valid.
         assert_eq!(torn, 3);
     }
 

@@ -70,12 +70,13 @@ impl StateFile {
     pub(super) fn is_at(&self, path: &Path) -> bool {
         match fs::metadata(path) {
             Ok(metadata) => identity(&metadata) == self.identity,
-            // If the disk does not tell, writing will fail.
+            // After any other error the file counts as present: if the disk is broken, writing fails and reports it.
             Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
         }
     }
 
-    /// Returns the file with these changes, all of them on disk. If it fails, perhaps none is, and the file is closed.
+    /// Returns the file once all of these changes are on disk. Fails with the reason; then the file is closed, and
+    /// perhaps no change is on disk.
     pub(super) fn with(self, changes: &[Change]) -> Result<Self, String> {
         if changes.is_empty() {
             return Ok(self);
@@ -110,7 +111,7 @@ impl StateFile {
 impl Drop for StateFile {
     fn drop(&mut self) {
         let database = self.database.take();
-        // It writes as it closes. If it cannot, the next process reads what was committed.
+        // redb writes when it closes. If that fails, the next process reads what was committed.
         let _ = fenced(|| {
             drop(database);
             Ok(())
@@ -118,7 +119,8 @@ impl Drop for StateFile {
     }
 }
 
-/// Reads a file without changing it. Returns no rows if it does not exist.
+/// Reads a file without changing it. Returns no rows if the file does not exist. Fails if it cannot be read, or is
+/// corrupt.
 pub(super) fn read(path: &Path) -> Result<Rows, Damage> {
     match fs::read(path) {
         // Every file was complete before it got its name. redb would take an empty one for a new one.

@@ -36,8 +36,8 @@ pub struct LatencyRecord {
     measures: Vec<Row>,
 }
 
-/// The number of the clients in the block, the index of the datacenter, the round trip in tenths of a millisecond, the
-/// number of samples, and the age of its last sample in minutes before the block's last sample.
+/// The number of the clients in the block, the index of the datacenter, the round trip in tenths of a millisecond, and
+/// the number of samples. Then the minutes from its last sample to the block's last sample.
 type Row = (u64, u8, u16, u16, u64);
 
 impl LatencyRecord {

@@ -9,7 +9,7 @@ use std::process;
 
 const LOCK: &str = "lock";
 
-/// Most octets of a process id with its line break.
+/// Maximum number of octets of a process id with its line break.
 const MOST_DIGITS: u64 = 16;
 
 /// The reason why a folder is not held.
@@ -25,7 +25,7 @@ pub(super) enum NotHeld {
 #[derive(Debug)]
 pub struct Held {
     folder: PathBuf,
-    /// The id of the other process, if it could write it down.
+    /// The id of the other process; `None` if that process could not write it into the file.
     by: Option<u32>,
 }
 
@@ -47,8 +47,8 @@ impl fmt::Display for NotHeld {
     }
 }
 
-/// Permissions of files in the folder: only for their owner. They contain who drains what and why, and the values of
-/// ACME challenges.
+/// Permissions of files in the folder: only for their owner. They contain operators' orders with their reasons, and the
+/// values of ACME challenges.
 const PRIVATE: u32 = 0o600;
 
 /// Opens a file that only its owner can read. If an earlier version left it open to others, its permissions are
@@ -62,7 +62,8 @@ pub(super) fn open_private(path: &Path, options: &mut OpenOptions) -> io::Result
 }
 
 /// Locks a folder until the returned file is closed. Creates the folder if it does not exist. Writes the process id
-/// into the file. Blocks its thread as long as the file system takes.
+/// into the file. Fails if another process holds the folder, or if it cannot be created or locked. Blocks its thread as
+/// long as the file system takes.
 pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     fs::create_dir_all(folder).map_err(|error| NotHeld::Unusable(folder.to_owned(), error))?;
     let path = folder.join(LOCK);
@@ -85,8 +86,8 @@ pub(super) fn hold(folder: &Path) -> Result<File, NotHeld> {
     }
 }
 
-/// Writes the id of this process into a file that it has locked. A disk that is full or read-only does not matter: the
-/// id only helps whoever finds the folder taken.
+/// Writes the id of this process into a file that it has locked. Ignores a disk that is full or read-only: the id only
+/// makes the message clearer for a process that finds the folder taken.
 pub(super) fn sign(lock: &mut File) {
     let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", process::id()));
 }

@@ -1,9 +1,9 @@
 //! The state folder: the state that a node keeps from run to run.
 //!
-//! Only one process at a time holds it: the process locks `lock` as long as it lives, however it ends. `state.redb`
-//! holds [tables](StoreTable) of rows. All rows are also in memory: [`Store::write`] changes them there and returns, and a
-//! separate thread writes them to the file. Nobody waits for a disk. If the disk is full, broken or read-only, only the
-//! state after a restart is lost.
+//! Only one process at a time holds it. The process locks the file `lock`, and the kernel releases the lock when the
+//! process ends in any way. `state.redb` holds [tables](StoreTable) of rows. All rows are also in memory:
+//! [`Store::write`] changes them there and returns, and a separate thread writes them to the file. No caller waits for
+//! a disk. If the disk is full, broken or read-only, the node only loses this state at its next restart.
 //!
 //! ```text
 //!   mod      the interface of the folder            contents  all rows, and the changes that are not in the file
@@ -91,9 +91,9 @@ impl Store {
         let lock = match Disk::new().ask(folder, lock::hold) {
             Ok(Ok(lock)) => Some(lock),
             Ok(Err(NotHeld::Taken(held))) => return Err(held),
-            // The writer tries again, and logs the problem.
+            // The writer tries to lock again, and logs the problem.
             Ok(Err(NotHeld::Unusable(..))) => None,
-            // The writer will wait, and log nothing.
+            // The file system hangs: the writer will hang too, and log nothing.
             Err(error) => {
                 warn!(
                     folder = %folder.display(),
@@ -157,9 +157,9 @@ impl Store {
         self.mailbox.state().lock.as_ref()?.try_clone().ok().map(OwnedFd::from)
     }
 
-    /// Writes the last changes and closes the file. Blocks its thread for two seconds at most. Changes are still
-    /// accepted, and written after [`Store::resume`]. If [`Store::close`] comes first, they are not written: the folder
-    /// belongs to another process.
+    /// Writes the last changes and closes the file. Blocks its thread for two seconds at most, and fails if the disk
+    /// takes longer. Changes are still accepted, and written after [`Store::resume`]. If [`Store::close`] comes first,
+    /// they are not written: the folder belongs to another process.
     pub fn pause(&self) -> Result<(), DiskHangs> {
         self.mailbox.change(|state| state.is_pausing = true);
         let is_working = |progress| matches!(progress, Progress::Reading | Progress::Writing | Progress::InTrouble);
@@ -217,7 +217,7 @@ impl Store {
         });
     }
 
-    /// Returns true if the last attempt to write succeeded, and the number of batches that are not on disk yet.
+    /// Returns whether the last attempt to write succeeded, and the number of batches that are not on disk yet.
     pub fn condition(&self) -> (bool, u64) {
         let state = self.mailbox.state();
         (state.progress == Progress::Writing, state.batches.saturating_sub(state.batches_on_disk))

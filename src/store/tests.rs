@@ -1,4 +1,4 @@
-//! A folder that is opened again, in good and in bad condition.
+//! State folders that are opened again, intact and damaged.
 
 use std::fs;
 use std::path::PathBuf;
@@ -314,7 +314,7 @@ fn a_folder_goes_to_another_process_with_all_rows_and_its_lock() {
     let early = store.pack();
     let other = Store::of_successor(&state, store.lock(), &early).unwrap();
     assert_eq!(other.all(&NUMBERS), numbers(&[("a", 1)]));
-    // The other one counts its own changes on what it gets last.
+    // The other process makes its own changes on top of the rows that it gets last.
     put(&store, &[("b", 2)]);
     store.pause().unwrap();
     wait_for(&state, &numbers(&[("a", 1), ("b", 2)]));

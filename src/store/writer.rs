@@ -30,7 +30,7 @@ use crate::vital;
 /// Interval of attempts while nothing can be written.
 pub(super) const RETRY: Duration = Duration::from_secs(5);
 
-/// Most corrupt files that are kept for inspection. Older ones are removed.
+/// Maximum number of corrupt files that are kept for inspection. Older ones are removed.
 const MOST_ASIDE: usize = 3;
 
 /// Time after which a write that is not finished counts as hung.
@@ -92,7 +92,7 @@ pub(super) enum Progress {
     Paused,
     /// It does not run yet: another process still owns the folder.
     Waiting,
-    /// It was told to stop, wrote the remaining changes or failed to, and ended.
+    /// It ended after a request to stop, whether it could write the remaining changes or not.
     Ended,
 }
 
@@ -115,7 +115,7 @@ impl Mailbox {
 
     /// Waits while `is_so` is true, but not longer than `limit`.
     pub(super) fn wait_while(&self, limit: Duration, is_so: impl Fn(&WriterState) -> bool) {
-        // The caller finds out itself if the time ran out.
+        // The caller checks whether the time ran out.
         let _ = self.changed.wait_timeout_while(self.state(), limit, |state| is_so(state));
     }
 }
@@ -150,8 +150,8 @@ impl Writer {
         }
     }
 
-    /// Writes until it is told to stop, and writes the remaining changes before it ends. A panic counts as a broken
-    /// disk: the file is closed and created again from all rows in memory.
+    /// Writes until a caller asks it to stop, and writes the remaining changes before it ends. A panic counts as a
+    /// broken disk: the file is closed and created again from all rows in memory.
     pub(super) fn run_for_ever(mut self) {
         while let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.run())) {
             self.file = None;
@@ -163,7 +163,7 @@ impl Writer {
             self.wait();
         }
         let Self { file, lock, mailbox, .. } = self;
-        // The file is closed before the lock: whoever finds the folder free finds the file closed.
+        // The file is closed before the lock: a process that can lock the folder finds the file closed.
         drop(file);
         drop(lock);
         mailbox.change(|state| {
@@ -178,7 +178,7 @@ impl Writer {
         let _ = self.read();
         self.mailbox.change(|state| state.progress = Progress::Writing);
         loop {
-            // Asked before the changes are taken: what was left here before that is written.
+            // The flags are read before the changes are taken, so that changes from before a request are written.
             let (is_stopping, is_pausing) = {
                 let mut state = self.mailbox.state();
                 state.busy_since = Some(Instant::now());
@@ -208,7 +208,7 @@ impl Writer {
         self.mailbox.state().is_pausing
     }
 
-    /// Waits for work, or after a failed attempt for the time of the next one.
+    /// Waits for work; after a failed attempt, waits for the time of the next one.
     fn wait(&self) {
         let is_asked = |state: &WriterState| state.is_stopping || state.is_pausing;
         if self.in_trouble {
@@ -247,7 +247,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Reads the rows of an earlier process, if that was not done. Sets a corrupt file aside.
+    /// Reads the rows of an earlier process, if that was not done yet. Sets a corrupt file aside.
     fn read(&mut self) -> Result<(), String> {
         if self.is_read {
             return Ok(());
@@ -296,7 +296,7 @@ impl Writer {
         }
     }
 
-    /// Locks the folder, if that was not done: another process may hold it.
+    /// Locks the folder, if that was not done yet. Fails if another process holds it.
     fn take_hold(&mut self) -> Result<(), String> {
         if self.lock.is_none() {
             self.lock = Some(lock::hold(&self.folder).map_err(|error| error.to_string())?);

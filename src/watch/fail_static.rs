@@ -6,8 +6,8 @@
 //!     └── any answer of any target, or `hold` is over ────┘
 //! ```
 //!
-//! To a node whose cable is pulled, or whose descriptors have run out, everything else seems to die. In this case the
-//! earlier outcomes count: each *suspect* gets back the state it had before it failed, and failures that could be this
+//! If a node's cable is pulled, or its descriptors have run out, all endpoints seem to be dead. In this case the
+//! earlier outcomes count: each *suspect* gets back the state that it had before it failed. Failures that could be this
 //! node's own do not count until fail-static ends.
 //!
 //! An *answer* is any outcome that came from outside this node: a success, a status, an alert, a body that does not
@@ -17,9 +17,9 @@
 //!
 //! Endpoints are counted by address: an endpoint with several probes counts once, and so does a machine in several
 //! pools. Targets that did not answer before do not count. Targets that failed long ago are no longer suspects: they
-//! are dead. No target that answers is left when fail-static ends with its time, so it cannot begin again before
-//! targets have answered. It outlives the process: a node that is restarted during fail-static continues with it. One
-//! that is restarted after it, before anything answered, begins no new one.
+//! are dead. When fail-static ends because its time is over, no target counts as answering. So it can begin again only
+//! after targets have answered. Fail-static outlives the process: a node that is restarted during fail-static continues
+//! with it. A node that is restarted after fail-static, before anything answered, does not begin it again.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -29,10 +29,10 @@ use super::targets::{TargetId, TargetMap, Targets};
 use crate::geo::DatacenterId;
 use crate::health::{Failure, Health, Outcome};
 
-/// The least number of failed endpoints that begins fail-static.
+/// Minimum number of failed endpoints that begins fail-static.
 const MIN_ENDPOINTS: usize = 3;
 
-/// The least number of datacenters that they are in: a single datacenter may really die as a whole.
+/// Minimum number of datacenters that they are in: a single datacenter may really die as a whole.
 const MIN_DATACENTERS: usize = 2;
 
 /// The node's trust or distrust of its probes of one means, and the evidence for it.
@@ -41,7 +41,7 @@ pub(super) struct FailStatic {
     /// The longest time that fail-static lasts; zero disables it. `None` before the first configuration.
     hold: Option<Duration>,
     began: Option<Duration>,
-    /// When it began last, until something answers: it may be over by then.
+    /// When fail-static last began; `None` once something answered. It may be over meanwhile.
     unanswered_since: Option<Duration>,
     /// True if the node was restarted before anything answered. The kept states of targets then do not count as answers.
     resumed: bool,
@@ -74,7 +74,8 @@ pub(super) struct Held {
 }
 
 impl FailStatic {
-    /// Sets how long fail-static may last; zero disables it. Returns true if one of an earlier run continues.
+    /// Sets how long fail-static may last; zero disables it. Returns true if the fail-static of an earlier run
+    /// continues.
     pub(super) fn set_hold(&mut self, hold: Duration, now: Duration) -> bool {
         let is_first = self.hold.replace(hold).is_none();
         if is_first {

@@ -5,8 +5,8 @@
 //!           └─► the last 16 states:          when each began, and the outcome that confirmed it
 //! ```
 //!
-//! Control writes it, and others may read meanwhile. A slot takes 12 octets and exists only if there was a probe in its
-//! time, so a target takes 3 KiB at most.
+//! Control writes the history, and others may read it meanwhile. A slot takes 12 octets and exists only if there was a
+//! probe in its time, so a target takes 3 KiB at most.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,11 +25,11 @@ pub const SLOTS: usize = 240;
 /// Number of the last states of each target.
 const TURNS: usize = 16;
 
-/// Most targets with a history: 12 MiB. When there are more, those without a probe for an hour give way; if there are
-/// none, further targets have no history.
+/// Maximum number of targets with a history: 12 MiB. When there are more, those without a probe for an hour give way;
+/// if there are none, further targets have no history.
 const MAX_TARGETS: usize = 4096;
 
-/// Most characters of the text of an outcome.
+/// Maximum number of characters of the text of an outcome.
 const MAX_TEXT: usize = 200;
 
 /// The history of all targets, by their fingerprint.
@@ -90,7 +90,7 @@ impl ProbeHistory {
         }
     }
 
-    /// Takes in that a target came to a state, at this wall-clock time.
+    /// Takes in that a target changed to a state, at this wall-clock time.
     pub fn turn(&self, fingerprint: u128, to: State, seen: Option<&Outcome>, wall: Duration) {
         let mut histories = self.histories();
         let Some(track) = histories.track(fingerprint, slot_at(wall)) else { return };
@@ -107,7 +107,7 @@ impl ProbeHistory {
     }
 
     fn histories(&self) -> MutexGuard<'_, Histories> {
-        // A panic can only lose an outcome.
+        // A panic while the lock was held can at most have lost an outcome.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -96,7 +96,8 @@ impl Watch {
         self.schedule.lateness()
     }
 
-    /// Sets how long fail-static may last; zero disables it. Returns an event if one of an earlier run continues.
+    /// Sets how long fail-static may last; zero disables it. Returns an event if the fail-static of an earlier run
+    /// continues.
     pub fn set_hold(&mut self, hold: Duration, now: Duration) -> Option<FailStaticEvent> {
         let goes_on = self.fail_statics.each_mut().map(|fail_static| fail_static.set_hold(hold, now));
         goes_on.contains(&true).then_some(FailStaticEvent::Resumed)
@@ -226,7 +227,8 @@ impl Watch {
         self.schedule.take_due(now)
     }
 
-    /// The process was stopped for this long. No report could be heard meanwhile.
+    /// Takes in that the process was stopped for this long. The deadlines of reports move by the pause, in which no
+    /// report could be heard.
     pub fn sleep(&mut self, pause: Duration) {
         self.schedule.sleep(pause);
     }
@@ -236,7 +238,7 @@ impl Watch {
         self.fail_statics.iter().filter_map(FailStatic::ends_at).max()
     }
 
-    /// Ends fail-static that lasted as long as it may.
+    /// Ends fail-static if it has lasted as long as it may. Returns the event.
     pub fn end_fail_static(&mut self, now: Duration) -> Option<FailStaticEvent> {
         let is_over = |fail_static: &&mut FailStatic| fail_static.ends_at().is_some_and(|at| at <= now);
         let ended =
@@ -274,7 +276,7 @@ impl Watch {
         Some(Observed { transition, fail_static: doubted })
     }
 
-    /// A probe ended without an outcome.
+    /// Takes in that a probe ended without an outcome.
     pub fn lose(&mut self, id: TargetId, now: Duration) {
         self.schedule.finish(id, now);
     }
@@ -321,8 +323,8 @@ impl Watch {
             .any(|(&doubted, fail_static)| Some(doubted) == means && fail_static.is_on())
     }
 
-    /// Gives the suspects back the health they had before they failed. `last` is the target whose failure began
-    /// fail-static: its change was not reported yet.
+    /// Gives the suspects back the health that they had before they failed, and returns the event. `last` is the target
+    /// whose failure began fail-static: its change was not reported yet.
     fn hold(&mut self, Held { suspects, endpoints, datacenters }: Held, last: TargetId) -> FailStaticEvent {
         let mut restored = Vec::new();
         for (target, Suspect { before, seen, .. }) in suspects.iter() {

@@ -66,7 +66,7 @@ impl ProbeCounters {
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
-        // A panic can only lose a count.
+        // A panic while the lock was held can at most have lost a count.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,7 +15,7 @@
 //! and how late each one starts is measured. Probes of one target never overlap: one that is due while another is in
 //! flight starts when that one ends.
 //!
-//! **Targets that report** are not probed. They are due when nothing was heard of them for an interval.
+//! **Targets that report** are not probed. They are due when they have not reported for an interval.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -173,7 +173,7 @@ impl ProbeSchedule {
             match kind {
                 Kind::Probed { flight: Flight::None, .. } => self.waiting.push_back(due),
                 Kind::Probed { flight, .. } => *flight = Flight::Overdue,
-                // It was heard of since this entry was made.
+                // The target has reported since this entry was made.
                 Kind::Reports { deadline } if *deadline > now => {
                     let deadline = *deadline;
                     self.schedule(due.target, deadline);
@@ -195,7 +195,7 @@ impl ProbeSchedule {
         calls
     }
 
-    /// A probe ended, with or without an outcome.
+    /// Takes in that a probe ended, with or without an outcome.
     pub(super) fn finish(&mut self, target: TargetId, now: Duration) {
         let Some(Turn { kind: Kind::Probed { flight, .. }, .. }) = self.turns.get_mut(target) else { return };
         let ended = std::mem::replace(flight, Flight::None);
@@ -207,7 +207,7 @@ impl ProbeSchedule {
         }
     }
 
-    /// A target was heard of. If it is one that reports, its deadline is set anew.
+    /// Takes in a report of a target: its deadline begins anew. Targets that are probed have no deadline.
     pub(super) fn hear(&mut self, target: TargetId, now: Duration) {
         if let Some(Turn { kind: Kind::Reports { deadline }, interval, .. }) = self.turns.get_mut(target) {
             // The entry stays and moves when it is due: a new entry for each report would pile up.
@@ -215,7 +215,8 @@ impl ProbeSchedule {
         }
     }
 
-    /// The process was stopped for this long, so no endpoint could report. The deadlines move by the pause.
+    /// Takes in that the process was stopped for this long: the deadlines move by the pause, because no endpoint could
+    /// report.
     pub(super) fn sleep(&mut self, pause: Duration) {
         for turn in self.turns.values_mut() {
             if let Kind::Reports { deadline } = &mut turn.kind {
@@ -414,7 +415,7 @@ mod tests {
         let stopped = schedule.retain(|id| id == targets[3]);
         assert_eq!(stopped.len(), 2);
         assert_eq!(schedule.take_due(Duration::ZERO), [Call::Probe(targets[3])]);
-        // An outcome that was on its way does not free a slot twice.
+        // A late outcome does not free a slot twice.
         schedule.finish(targets[0], Duration::ZERO);
         schedule.finish(targets[3], Duration::ZERO);
         schedule.finish(targets[3], Duration::ZERO);

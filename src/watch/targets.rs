@@ -4,7 +4,7 @@
 //! prepared; everything that is known of it is then found by its id. Configurations share the ids of the targets that
 //! they share, so health survives a reload.
 //!
-//! An id is given again when its target was forgotten. By then no configuration holds the target, and its probe is
+//! The id of a forgotten target is given to another target. By then no configuration holds the target, and its probe is
 //! stopped, so no outcome can still come for the id.
 
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ impl<T> Default for TargetMap<T> {
 }
 
 impl<T> TargetMap<T> {
-    /// The value of a target.
+    /// The value of a target, if it has one.
     pub fn get(&self, id: TargetId) -> Option<&T> {
         self.values.get(id.index())?.as_ref()
     }
@@ -143,7 +143,7 @@ impl<T> TargetMap<T> {
         self.get(id).is_some()
     }
 
-    /// Sets the value of a target. Returns the one before.
+    /// Sets the value of a target. Returns the earlier value, if there was one.
     pub fn insert(&mut self, id: TargetId, value: T) -> Option<T> {
         if self.values.len() <= id.index() {
             self.values.resize_with(id.index() + 1, || None);
@@ -153,7 +153,7 @@ impl<T> TargetMap<T> {
         before
     }
 
-    /// The value of a target, which becomes the default if there is none.
+    /// The value of a target, for changes. Sets the default if there is no value.
     pub fn entry(&mut self, id: TargetId) -> &mut T
     where
         T: Default,
@@ -164,7 +164,7 @@ impl<T> TargetMap<T> {
         self.values[id.index()].get_or_insert_default()
     }
 
-    /// Removes the value of a target, and returns it.
+    /// Removes the value of a target, and returns it if there was one.
     pub fn remove(&mut self, id: TargetId) -> Option<T> {
         let before = self.values.get_mut(id.index())?.take();
         self.count -= usize::from(before.is_some());

@@ -1,4 +1,4 @@
-//! Gathers what belongs together before it is posted: one dead datacenter is one notice, not fifty.
+//! Gathers notices that belong together before they are posted: a dead datacenter gives one notice, not fifty.
 //!
 //! ```text
 //!   a fall ─► waits ── its time is over ──────────────► posted ─► its return is posted
@@ -6,9 +6,9 @@
 //!               └───── its pool or datacenter falls ──► covered by that ─► its return is not posted
 //! ```
 //!
-//! Falls and returns are those of endpoints, pools and datacenters. Every other notice is posted at once. When a pool or
-//! a datacenter returns, what it covered and is still down waits again. State is bounded by the number of endpoints: a
-//! reload removes the falls of pools that are gone.
+//! Falls and returns are those of endpoints, pools and datacenters. Every other notice is posted at once. When a pool
+//! or a datacenter returns, the falls that it covered and that are not over wait again. State is bounded by the number
+//! of endpoints: a reload removes the falls of pools that are gone.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -49,11 +49,11 @@ impl Gather {
         let was_covered = self.covered.remove(&subject).is_some();
         self.posted.remove(&subject);
         self.uncover(now + time);
-        // A fall that nobody knows was posted by an earlier run, or before it could be covered.
+        // The fall of any other return was posted, by this run or by an earlier one. So its return is posted too.
         (!was_waiting && !was_covered).then(|| notice.clone())
     }
 
-    /// Forgets the falls of pools that a new configuration does not have: nobody will tell their return.
+    /// Forgets the falls of pools that a new configuration does not have, because no notice of their return will come.
     pub(super) fn retain(&mut self, pools: &HashSet<Box<str>>, now: Duration, time: Duration) {
         let is_there = |notice: &Notice| notice.kind.fall().is_some_and(|fall| fall.is_of_any(pools));
         self.waiting.retain(|_, (_, notice)| is_there(notice));
@@ -62,8 +62,7 @@ impl Gather {
         self.uncover(now + time);
     }
 
-    /// Lets covered falls wait that nothing covers any more: they are a matter of their own now. `at` is the time to post
-    /// them.
+    /// Moves covered falls that no greater fall covers any more to the falls that wait. `at` is the time to post them.
     fn uncover(&mut self, at: Duration) {
         let mut covered: Vec<(String, Arc<Notice>)> = self.covered.drain().collect();
         // A pool may cover its endpoints again.
@@ -172,7 +171,7 @@ mod tests {
         let back = datacenter(&["web/fra", "api/fra"], "up");
         assert_eq!(gather.take_in(&back, at(60), TIME), Some(back));
         assert_eq!(gather.take_in(&pool("web/fra", "up"), at(60), TIME), None);
-        // One endpoint is still down, which is now its own matter.
+        // One endpoint is still down, and nothing covers it any more.
         assert_eq!(subjects(&gather.take_due(at(65))), ["endpoint 127.0.1.1:80 api/fra"]);
         let back = endpoint("127.0.1.1:80", &["api/fra"], "up");
         assert_eq!(gather.take_in(&back, at(70), TIME), Some(back));
@@ -189,7 +188,7 @@ mod tests {
         assert_eq!(gather.take_in(&fall, at(10), TIME), None);
         assert_eq!(gather.take_due(at(15)), std::slice::from_ref(&fall));
         assert_eq!(gather.take_in(&back, at(20), TIME), Some(back.clone()));
-        // A return whose fall an earlier run posted; and nothing waits if nothing is gathered.
+        // A return whose fall an earlier run posted. With a time of 0 nothing waits.
         assert_eq!(gather.take_in(&back, at(30), TIME), Some(back.clone()));
         assert_eq!(gather.take_in(&fall, at(30), Duration::ZERO), Some(fall));
     }
@@ -210,7 +209,7 @@ mod tests {
             (1, 2, None),
             "the datacenter is still down"
         );
-        // Now the pool is in another datacenter, so it is on its own.
+        // Now the pool is in another datacenter, which does not cover it.
         gather.posted.clear();
         gather.retain(&pools(&["api/fra"]), at(10), TIME);
         assert_eq!(subjects(&gather.take_due(at(15))), ["pool api/fra"]);

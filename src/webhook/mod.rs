@@ -209,7 +209,7 @@ impl Mailbox {
         loop {
             let due = {
                 let mut state = self.state();
-                // When the node stops, the rest is posted as it is.
+                // When the node stops, all waiting falls are due.
                 let now = if state.is_closing { Duration::MAX } else { self.started.elapsed() };
                 let ready = state.gather.take_due(now);
                 self.queue(&mut state, ready);
@@ -222,12 +222,12 @@ impl Mailbox {
                 state.gather.due()
             };
             let wait = due.map_or(Duration::MAX, |due| due.saturating_sub(self.started.elapsed()));
-            // It is woken, or a fall is due.
+            // The wait ends when the task is woken, or when a fall is due.
             let _ = tokio::time::timeout(wait, self.wake.notified()).await;
         }
     }
 
-    /// The webhook, and the data to post for a notice, at this moment.
+    /// Returns the webhook, the data to post for a notice, and the number of lost notices that the data reports.
     fn delivery(&self, notice: &Arc<Notice>) -> (Arc<Webhook>, Delivery, u64) {
         let state = self.state();
         let lost = state.queue.lost();

@@ -23,7 +23,8 @@ pub(super) enum PostResult {
     Refused { why: String },
 }
 
-/// Creates the HTTP client. It does not follow redirects: one could lead anywhere, and the headers with it.
+/// Creates the HTTP client. It does not follow redirects: a redirect could send the headers, which may be secret, to
+/// any server.
 pub(super) fn client() -> Client {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -75,7 +76,7 @@ fn judge(response: &Response) -> PostResult {
     }
 }
 
-/// The innermost error says what happened. The outer ones only say that something failed.
+/// Returns the text of the innermost error, which says what happened. The outer ones only say that something failed.
 fn root_cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "timed out".to_owned();

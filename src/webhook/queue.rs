@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::report::Notice;
 
-/// Most waiting notices.
+/// Maximum number of waiting notices.
 pub(super) const QUEUE: usize = 256;
 
 /// Notices in order. The first one may be in delivery.
@@ -28,7 +28,7 @@ impl Queue {
         is_full
     }
 
-    /// The oldest notice.
+    /// The oldest notice; `None` if the queue is empty.
     pub(super) fn first(&self) -> Option<&Arc<Notice>> {
         self.waiting.front()
     }
@@ -48,7 +48,8 @@ impl Queue {
         self.first().is_some_and(|first| first.id == notice.id)
     }
 
-    /// Removes a delivered notice that reported this number of losses. It is not lost if it was dropped during delivery.
+    /// Removes a delivered notice that reported this number of losses. A notice that was dropped during its delivery no
+    /// longer counts as lost.
     pub(super) fn taken(&mut self, notice: &Notice, reported: u64) {
         self.lost -= reported.min(self.lost);
         if self.holds(notice) {

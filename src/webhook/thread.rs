@@ -1,7 +1,7 @@
 //! The thread of all webhooks.
 //!
-//! A receiver sends what it likes. hyper parses interim responses as long as they come, in one turn of a task for
-//! seconds. A thread of its own keeps health, control and the admin server from waiting for that.
+//! A receiver may send anything. hyper parses interim responses as long as they come, for seconds in one turn of a
+//! task. A thread of its own keeps health, control and the admin server from waiting for that.
 
 use std::thread;
 
@@ -23,7 +23,7 @@ impl WebhookThread {
         let started = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
             let handle = runtime.handle().clone();
             let run = move || {
-                // The sender is dropped, not used.
+                // An error means that the sender was dropped: the thread is to end.
                 let _ = runtime.block_on(ended);
                 // A resolver may hang in a thread of the runtime.
                 runtime.shutdown_background();
@@ -33,7 +33,7 @@ impl WebhookThread {
         match started {
             Ok(handle) => Self { handle, _end: Some(end) },
             Err(error) => {
-                warn!(%error, "webhooks get no thread of their own");
+                warn!(%error, "cannot start a thread for webhooks: they share the threads of the node");
                 Self { handle: Handle::current(), _end: None }
             }
         }

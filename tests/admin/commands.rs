@@ -86,10 +86,10 @@ fn the_first_screen_has_sums_and_only_what_is_wrong() {
         (&json!(1), &json!(1), &json!(0))
     );
 
-    // A part that was asked for is shown, good or not.
+    // `status` shows a part that was asked for, even if all of it is well.
     let part = scene.run("status --datacenter fra").stdout;
     assert!(part.contains("web/fra") && !part.contains("127.0.0.2"), "{part}");
-    // Files that would not load are the first thing that is told.
+    // `status` first reports files that cannot be loaded.
     scene.files.write("zones/example.com.toml", "nonsense = true\n");
     assert_eq!(scene.run("reload").code, Some(1));
     let told = scene.run("status").stdout;
@@ -145,7 +145,7 @@ fn several_nodes_are_asked_by_address_or_name() {
     let told: Vec<Value> =
         serde_json::Deserializer::from_str(&ran.stdout).into_iter().collect::<Result<_, _>>().unwrap();
     assert_eq!(told.len(), 2, "one document for each node: {ran:?}");
-    // One that fails is told, and the others are asked all the same.
+    // The command reports the node that fails, and still asks the others.
     drop(other);
     let ran = files.run("status --node all");
     assert_eq!(ran.code, Some(1));

@@ -1,4 +1,5 @@
-//! Orders tell their effect before they are given and after, and ask before they leave a name without a usable pool.
+//! Commands show the effect of an order before and after it is given, and ask before an order leaves a name without a
+//! usable pool.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -209,7 +210,7 @@ fn a_pool_is_drained_or_forced_down_in_one_name_only() {
     // Both are drained: they still answer, because nothing else does.
     give("drain", "pool:web/fra@www.example.com");
     assert_eq!(data("www"), "127.0.0.2");
-    // A pool that is forced down never does.
+    // A pool that is forced down never answers.
     give("force-down", "pool:web@www.example.com");
     give("open", "pool:web/iad@www.example.com");
     assert_eq!(lift("pool:web/fra@www.example.com").status, 200);
@@ -256,7 +257,7 @@ fn orders_stand_in_a_file_that_is_watched() {
         (&json!("window-1"), &json!("orders.toml"), &Value::Null, &json!(true)),
         "{listed}"
     );
-    // A mistake leaves everything as it is, and `check` tells it with its place.
+    // A mistake changes nothing, and `check` reports its place.
     scene.files.write("orders.toml", "[[windows]]\ntarget = \"dc:fro\"\nmode = \"drain\"\n");
     let checked = scene.files.run("check");
     assert_eq!(checked.code, Some(1));

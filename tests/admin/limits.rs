@@ -56,7 +56,7 @@ fn who_is_slow_is_left() {
         let _ = trickling.write_all(b"o");
     }
     assert_eq!(receive(without_body).map(|response| response.status), Some(408));
-    // hyper may answer an incomplete head with 408, or just close the connection.
+    // hyper may answer an incomplete head with 408, or only close the connection.
     for stream in [silent, trickling] {
         let told: Option<Response> = receive(stream);
         assert!(told.as_ref().is_none_or(|response| response.status == 408), "{told:?}");

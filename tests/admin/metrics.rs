@@ -1,4 +1,4 @@
-//! `/metrics`: what collectors read, beside what clients got, and docs/metrics.md beside what a node writes.
+//! Compares `/metrics` with the answers that clients got, and docs/metrics.md with the metrics that a node writes.
 #![allow(clippy::float_cmp, reason = "the samples that are compared are whole numbers")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ fn samples(text: &str) -> BTreeMap<String, f64> {
         .collect()
 }
 
-/// Returns one sample; 0 if it is not there.
+/// Returns one sample; 0 if there is none.
 fn sample(scene: &Scene, name: &str) -> f64 {
     samples(&scrape(scene, &[]).body).get(name).copied().unwrap_or_default()
 }
@@ -74,7 +74,7 @@ fn metrics_count_what_clients_got_and_outlive_a_reload() {
     assert_eq!(after[r#"truenorth_configuration_loads_total{result="success"}"#], 2.0);
     assert!(after["truenorth_snapshot_generation"] > before["truenorth_snapshot_generation"]);
 
-    // Files that would not load are told, while the old ones are served.
+    // The metrics report files that cannot be loaded, while the old configuration is served.
     scene.files.write("zones/example.com.toml", "[nameservers]\nns1 = [\"not an address\"]\n");
     assert_ne!(post(scene.admin, "/v1/reload", "").status, 200);
     assert_eq!(sample(&scene, "truenorth_configuration_last_load_successful"), 0.0);
@@ -99,7 +99,7 @@ fn metrics_tell_of_endpoints_that_fall_and_of_orders() {
     assert_eq!(sample(&scene, r#"truenorth_datacenter_endpoints{datacenter="fra",state="down"}"#), 1.0);
     assert_eq!(sample(&scene, r#"truenorth_endpoint_transitions_total{pool="web/fra",to="down"}"#), 1.0);
     assert!(sample(&scene, r#"truenorth_probes_total{check="http",outcome="refused"}"#) >= 1.0);
-    // An order closes an endpoint, but does not make it ill.
+    // An order closes an endpoint, but does not change its probed state.
     assert_eq!(post(scene.admin, "/v1/overrides", r#"{"mode": "force-down", "target": "dc:iad"}"#).status, 200);
     assert_eq!((endpoint("truenorth_endpoint_open", "iad"), endpoint("truenorth_endpoint_healthy", "iad")), (0.0, 1.0));
     assert_eq!(sample(&scene, r#"truenorth_overrides{mode="force-down",in_force="true"}"#), 1.0);

@@ -1,4 +1,5 @@
-//! The OpenAPI document says what the server does: its paths, the statuses and shapes of its answers, and what it takes.
+//! Compares the OpenAPI document with the server: its paths, the statuses and shapes of its answers, and the requests
+//! that it accepts.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,7 +115,7 @@ fn each_path_is_described_and_each_description_has_its_path() {
     let api = Api::new();
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/admin/routes.rs")).unwrap();
     let routes = source.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
-    // The page is for people.
+    // The page is for people, so the document does not describe it.
     let routes: BTreeSet<String> = routes.filter(|path| path != "/" && !path.starts_with("/page/")).collect();
     let described: BTreeSet<String> = api.document["paths"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(described, routes);

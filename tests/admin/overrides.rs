@@ -96,7 +96,7 @@ fn a_reload_and_a_restart_keep_it_and_numbers_go_on() {
     let Scene { files, node, .. } = scene;
     assert_eq!(node.terminate().code(), Some(0));
     let scene = Scene::of(files);
-    // From the first answer on.
+    // The override holds from the first answer on.
     assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.2"]);
     let ran = run(&scene, "force-down endpoint:127.0.0.9");
     assert_eq!(ran.code, Some(1));

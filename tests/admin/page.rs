@@ -31,7 +31,7 @@ fn the_page_is_for_everybody_and_its_files_are_kept_by_browsers() {
         assert!(rules.contains(rule), "{rule} is not among {rules}");
     }
     assert!(!page.body.contains("example.com."), "nothing is told without a token");
-    // Everything that the page loads is here, and stays in the browser as long as it is the same.
+    // The node serves everything that the page loads, and browsers cache it until it changes.
     let mut files = vec!["main.js".to_owned(), "style.css".to_owned()];
     let mut seen = 0;
     while seen < files.len() {
@@ -58,7 +58,7 @@ fn the_page_is_for_everybody_and_its_files_are_kept_by_browsers() {
         assert_eq!(get(scene.admin, path).status, 404, "{path}");
     }
     assert_eq!(post(scene.admin, "/", "x").status, 405);
-    // A page of another site shows neither the page nor what is behind it.
+    // A page of another site can show neither the page nor its data.
     for line in ["GET /", "GET /v1/status", "POST /v1/reload"] {
         let fields = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors", "Sec-Fetch-Dest: image"];
         assert_eq!(ask(scene.admin, line, &fields, "").status, 403, "{line}");
@@ -79,7 +79,7 @@ fn the_table_is_for_those_who_may_read_and_holds_text_as_text() {
     for body in [with("acme-0123456789ab"), with("0123456789abcdeX"), get(scene.admin, "/").body] {
         assert!(!body.contains("web/fra</th>") && body.contains("truenorth status"), "{body}");
     }
-    // What an endpoint says of itself is shown as it is written.
+    // A text from an endpoint is shown as text, not as HTML.
     let report = json!({"endpoint": "127.0.0.1", "ok": false, "failures": 3, "reason": "<script>alert(1)</script>"});
     let push = "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.own]\ntype = \"push\"\n[pools.web]\nmonitor = \"own\"\n\
                 endpoints = [\"127.0.0.1\", \"127.0.0.2\"]\n[names.www]\npools = [\"web\"]\n";

@@ -59,7 +59,7 @@ fn a_drain_goes_on_after_a_kill() {
     let scene = scene.killed();
     eventually(|| scene.state() == "draining");
     let scene = scene.killed();
-    // From the first answer on.
+    // The drain holds from the first answer on.
     assert_eq!(scene.node.dig("www.example.com").data(), [iad.address().ip().to_string()]);
     assert_eq!(scene.state(), "draining");
     scene.command("open dc:fra");

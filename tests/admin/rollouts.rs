@@ -51,7 +51,7 @@ fn answers_with(scene: &Scene, address: &str) {
     eventually(|| scene.node.dig(NAME).data() == [address]);
 }
 
-/// Waits until the state file holds such a row, so that the next node would find it.
+/// Waits until the state file holds a row for which `is_it` returns true, so that the next node would find it.
 #[track_caller]
 fn is_kept(files: &Files, is_it: impl Fn(&RolloutRecord) -> bool) {
     eventually(|| {

@@ -47,8 +47,8 @@ fallback = "sorry"
 "#
 );
 
-/// Number of orders of each kind. Health is published 5 ms after a change, so one reply that comes too early would be
-/// seen.
+/// Number of orders of each kind. Health is published 5 ms after a change, so the test would notice a reply that comes
+/// too early.
 const ROUNDS: usize = 40;
 
 fn scene() -> Scene {

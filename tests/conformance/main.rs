@@ -1,4 +1,4 @@
-//! The RFCs, section by section: each test is below the sentence that it checks.
+//! Checks the RFCs section by section. Each test quotes the sentence that it checks.
 
 #[path = "../scene/mod.rs"]
 mod scene;

@@ -76,11 +76,11 @@ pub(crate) fn record(owner: &[u8], rtype: u16, class: u16, ttl: u32, rdata: &[u8
     [owner, &numbers, &ttl.to_be_bytes(), &(rdata.len() as u16).to_be_bytes(), rdata].concat()
 }
 
-/// A query in the making.
+/// A query under construction.
 #[derive(Clone)]
 pub(crate) struct Asked {
     pub(crate) flags: u16,
-    /// A query under construction.
+    /// QDCOUNT, ANCOUNT, NSCOUNT and ARCOUNT, without the OPT record.
     pub(crate) counts: [u16; 4],
     /// The question section.
     pub(crate) questions: Vec<u8>,
@@ -135,7 +135,7 @@ impl Asked {
         self.payload(1232)
     }
 
-    /// With an option more.
+    /// With one more option.
     pub(crate) fn option(mut self, code: u16, octets: &[u8]) -> Self {
         let (_, _, options) = self.edns.get_or_insert((1232, 0, Vec::new()));
         options.extend([code.to_be_bytes(), (octets.len() as u16).to_be_bytes()].concat());

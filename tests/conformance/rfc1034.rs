@@ -22,7 +22,7 @@ fn section_4_3_2_step_2_the_nearest_zone_answers() {
     // The cut is the inner zone's apex, and that zone answers for its NS with authority.
     let reply = scene.ask("sub", NS, "");
     assert_eq!((reply.data(), reply.is_authoritative()), (vec!["ns.example.net.".to_owned()], true));
-    // What the inner zone does not have, the outer one's wildcard does not give.
+    // The outer zone's wildcard does not answer for names that the inner zone lacks.
     assert!(scene.ask("nothing.sub", TXT, "").is_nxdomain());
     // Names that only end in the same letters belong to the outer zone.
     assert_eq!(scene.ask("notsub", TXT, "").data(), ["outer"]);
@@ -59,8 +59,8 @@ fn section_4_3_2_step_3a_aliases_are_followed_through_all_zones() {
     );
 }
 
-/// "CNAME chains should be followed and CNAME loops signalled as an error": to the resolver, which sees the loop where it
-/// closes; each record is given once.
+/// "CNAME chains should be followed and CNAME loops signalled as an error": the resolver sees the loop in the answer,
+/// which holds each record once.
 #[test]
 fn section_3_6_2_loops_end_where_they_close() {
     let mut scene = scene("a CNAME b\nb CNAME c\nc CNAME a\nself CNAME self\n*.w CNAME y.w\n");
@@ -72,7 +72,7 @@ fn section_3_6_2_loops_end_where_they_close() {
     );
 }
 
-/// A chain is followed for 16 aliases; a resolver goes on from there.
+/// The server follows 16 aliases of a chain; the resolver continues from there.
 #[test]
 fn section_3_6_2_chains_have_an_end() {
     let links: Vec<String> = (0..40).map(|link| format!("l{link} CNAME l{}\n", link + 1)).collect();

@@ -46,8 +46,8 @@ fn section_4_1_1_less_than_a_header_gets_no_reply() {
     }
 }
 
-/// 4.1.1: "Not Implemented - The name server does not support the requested kind of query." IQUERY, STATUS, NOTIFY, UPDATE, DSO and
-/// whatever comes. The question is repeated where there is one.
+/// 4.1.1: "Not Implemented - The name server does not support the requested kind of query." This holds for IQUERY,
+/// STATUS, NOTIFY, UPDATE, DSO and all later opcodes. The response repeats the question if there is one.
 #[test]
 fn section_4_1_1_other_opcodes_are_not_implemented() {
     let mut node = node();
@@ -57,7 +57,7 @@ fn section_4_1_1_other_opcodes_are_not_implemented() {
         assert_eq!((reply.rcode, reply.flags & 0x7800), (NOTIMP, opcode << 11));
         assert_eq!((&reply.question, reply.is_empty()), (&query.questions, true));
     }
-    // RD is copied where it is a flag; elsewhere the bit has another meaning, or none that is known.
+    // RD is copied for the opcodes that have it. For other opcodes the bit has another meaning, or an unknown one.
     for opcode in 0..16 {
         let reply = node.see(&ask("www", A).flags(RD | AA | TC | 0x00f0).opcode(opcode));
         let copied = if matches!(opcode, 0 | 1 | 2 | 4) { RD } else { 0 };
@@ -69,7 +69,7 @@ fn section_4_1_1_other_opcodes_are_not_implemented() {
     dso.counts[0] = 0;
     dso.tail = vec![0, 1, 0, 8, 0, 0, 0x3a, 0x98, 0, 0, 0x3a, 0x98];
     assert_eq!(node.see(&dso).rcode, NOTIMP);
-    // RFC 2136, section 2.3: the zone section of an UPDATE stands where questions do; changes follow.
+    // RFC 2136, section 2.3: the zone section of an UPDATE is in the place of the questions; changes follow.
     let mut update = ask("example.com.", SOA).opcode(5);
     update.records = record(&name("new.example.com."), A, IN, 60, &[192, 0, 2, 1]);
     update.counts[2] = 1;
@@ -91,8 +91,8 @@ fn section_4_1_1_what_is_cut_short_is_a_format_error() {
     }
 }
 
-/// 4.1: a message ends with its last record. Knot refuses further octets, BIND and NSD ignore them; their meaning is
-/// unknown here.
+/// 4.1: a message ends with its last record. Further octets have no known meaning: Knot refuses them, BIND and NSD
+/// ignore them.
 #[test]
 fn section_4_1_octets_behind_the_last_record_are_a_format_error() {
     let mut node = node();

@@ -20,7 +20,8 @@ fn section_5_unknown_types_are_served_as_they_are() {
         other => panic!("{other:?}"),
     };
     assert_eq!(octets(&mut scene, "a", RecordType::Unknown(731)), [0xab, 0xcd, 0xef, 1, 0x23, 0x45]);
-    // The parser of the tests takes no empty RDATA: the last record before the OPT record's eleven octets ends with length 0.
+    // The tests' parser does not accept empty RDATA. So this reads the octets: the last record ends with length 0,
+    // before the eleven octets of the OPT record.
     let query = crate::scene::query("b", RecordType::Unknown(62347), "").to_vec().unwrap();
     let reply = scene.octets([127, 0, 0, 1].into(), &query, Transport::Udp).unwrap();
     let answers = u16::from_be_bytes([reply[6], reply[7]]);

@@ -1,4 +1,4 @@
-//! RFC 4034 and 4035: rules for DNSSEC's records as data. Signing is not offered yet.
+//! RFC 4034 and 4035: rules for the records of DNSSEC as data. The server does not sign.
 
 use hickory_proto::rr::RecordType::{DS, NS};
 
@@ -37,7 +37,7 @@ fn section_3_1_4_1_without_the_parent_the_child_has_no_ds() {
     let mut scene = Scene::of_files(&[("example.com.zone", HEAD)]);
     let reply = scene.ask("example.com.", DS, "");
     assert!(reply.is_nodata() && reply.is_authoritative());
-    // A grandparent is no parent: the zone between is elsewhere.
+    // The parent zone is on another server; the grandparent zone here does not count.
     let outer = format!("{HEAD}sub NS ns.example.net.\n");
     let mut scene = Scene::of_files(&[("example.com.zone", &outer), ("deep.sub.example.com.zone", HEAD)]);
     let reply = scene.ask("deep.sub", DS, "");
@@ -83,7 +83,7 @@ fn section_2_5_what_stands_beside_a_cname_is_answered_there() {
         assert_eq!(reply.records.iter().map(|record| record.rtype).collect::<Vec<_>>(), [rtype], "{owner}");
         assert_eq!(reply.records[0].owner, [0xc0, 12]);
     }
-    // Without such a record there is none: those of the target belong to another name.
+    // Without such a record the answer has none, because the target's records belong to another name.
     assert_eq!(scene.see(&ask("any.w", 46)).counts, [1, 0, 1, 0]);
     assert_eq!(scene.see(&ask("x", 1)).counts, [1, 2, 0, 0], "all other types follow");
 }

@@ -32,7 +32,8 @@ fn section_2_2_a_node_without_an_identity_says_nothing() {
     assert_eq!(node().see(&ask("www", A).option(NSID, &[])).option(NSID), None);
 }
 
-/// 2.3 leaves the octets to the operator: 128 of them leave room for the longest name with every other option.
+/// 2.3 leaves the octets to the operator. With 128 of them there is still room for the longest name and every other
+/// option.
 #[test]
 fn section_2_3_the_longest_identity_leaves_room_for_the_longest_question() {
     let nsid = "n".repeat(128);

@@ -1,4 +1,4 @@
-//! RFC 5936 and RFC 1995: zone transfers, which are not offered.
+//! RFC 5936 and RFC 1995: zone transfers, which this configuration does not allow.
 
 use truenorth::answer::Transport;
 
@@ -13,7 +13,7 @@ fn section_4_2_axfr_over_udp_is_a_format_error() {
     assert_eq!(node().see(&ask("example.com.", AXFR)).rcode, FORMERR);
 }
 
-/// 2.2.1: an error is told by its RCODE in one message that repeats the question.
+/// 2.2.1: the RCODE of one message, which repeats the question, reports an error.
 #[test]
 fn section_2_2_1_transfers_are_refused_in_one_message() {
     for query in [ask("example.com.", AXFR), ask("example.com.", IXFR)] {

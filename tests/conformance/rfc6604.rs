@@ -32,7 +32,7 @@ fn section_2_1_aa_is_that_of_the_first_name() {
     assert!(!scene.ask("www.sub", A, "").is_authoritative());
 }
 
-/// The same where the last name is steered: SERVFAIL and empty answers are the chain's.
+/// The same if the last name is steered: its SERVFAIL or empty answer is the result of the chain.
 #[test]
 fn section_3_a_steered_name_ends_the_chain_with_its_own_code() {
     let name = |all_down: &str| {

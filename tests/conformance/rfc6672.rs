@@ -83,7 +83,7 @@ fn section_2_2_loops_end() {
     assert_eq!(answers.len(), 4);
 }
 
-/// One DNAME may serve twice in a chain; its record is given once.
+/// A chain may use one DNAME twice; the answer holds its record once.
 #[test]
 fn section_2_2_a_dname_may_be_used_again() {
     let records = "old DNAME new\na.new CNAME b.old\nb.new A 192.0.2.1\n";
@@ -235,7 +235,8 @@ fn section_6_3_network_renumbering() {
     assert_eq!(reply.answers()[4], "1.in-addr.customer.example.com. 60 IN PTR www.customer.example.com.");
 }
 
-/// A DNAME leads to steered names as a CNAME does: the client decides, and the scope is the longest met.
+/// A DNAME leads to steered names as a CNAME does: the answer depends on the client, and the longest scope of the chain
+/// counts.
 #[test]
 fn steered_names_below_a_dname_are_answered_for_the_client() {
     let names = "[records.old]\nDNAME = [\"new\"]\n[names.\"www.new\"]\npools = [\"web\"]\n[names.\"*.apps\"]\npools = [\"web\"]\n[records.away]\nDNAME = [\"apps\"]\n";

@@ -55,7 +55,7 @@ fn section_6_1_1_opt_stands_anywhere_in_the_additional_section() {
 /// 6.1.2: "NAME: domain name: MUST be 0 (root domain)".
 #[test]
 fn section_6_1_2_opt_is_owned_by_the_root() {
-    // The second one is a pointer to a root label: the same name, but not what stands there.
+    // The second owner is a pointer to a root label: the same name, but not the required octet.
     for owner in [name("www.example.com."), vec![0xc0, 28]] {
         let query = ask("www", A).last(&record(&owner, OPT, 1232, 0, &[]));
         assert_eq!(node().see(&query).rcode, FORMERR, "{owner:02x?}");
@@ -100,7 +100,7 @@ fn section_6_1_3_other_versions_are_badvers() {
     }
 }
 
-/// 6.1.3: EXTENDED-RCODE "forms the upper 8 bits of extended 12-bit RCODE"; what a query has there means nothing.
+/// 6.1.3: EXTENDED-RCODE "forms the upper 8 bits of extended 12-bit RCODE"; in a query these bits have no meaning.
 #[test]
 fn section_6_1_3_extended_rcode_of_a_query_is_ignored() {
     assert_eq!(node().see(&ask("www", A).opt(1232, 0x0100_0000)).rcode, NOERROR);
@@ -137,7 +137,7 @@ fn section_6_2_3_a_reply_fits_the_payload_to_the_octet() {
     }
 }
 
-/// 6.2.4: a responder sends no more than it sees fit either: 1232 octets unless the operator says otherwise.
+/// 6.2.4: a responder also has its own limit: 1232 octets, unless the operator sets another one.
 #[test]
 fn section_6_2_4_no_reply_is_longer_than_our_own_payload() {
     for (server, payload, truncated) in

@@ -2,8 +2,8 @@
 
 use crate::message::*;
 
-/// 3.1: "Meta-TYPEs" and QTYPEs lie between 128 and 255. MAILA, MAILB, TKEY and those without a meaning yet are kinds of query
-/// that are not supported.
+/// 3.1: "Meta-TYPEs" and QTYPEs lie between 128 and 255. The server supports none of MAILA, MAILB, TKEY and the types
+/// without a meaning.
 #[test]
 fn section_3_1_types_of_questions_are_not_implemented() {
     let mut node = node();
@@ -21,7 +21,7 @@ fn section_3_1_types_of_messages_are_format_errors() {
     }
 }
 
-/// 3.1: other numbers are types of data, whether anyone knows them or not (RFC 3597, section 2).
+/// 3.1: all other numbers are types of data, known or unknown (RFC 3597, section 2).
 #[test]
 fn section_3_1_unknown_types_are_types() {
     let mut node = node();

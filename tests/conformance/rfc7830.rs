@@ -29,7 +29,7 @@ fn section_4_others_do_not() {
     }
 }
 
-/// 3: octets other than 0x00 and no octets at all are padding too.
+/// 3: padding may also have octets other than 0x00, or no octets at all.
 #[test]
 fn section_3_any_octets_will_do() {
     for padding in [&[][..], &[7, 8, 9]] {

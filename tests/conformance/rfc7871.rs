@@ -28,9 +28,9 @@ fn section_7_2_1_what_does_not_depend_on_the_client_has_scope_0() {
     }
 }
 
-/// 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY) MUST be rejected and a FORMERR response MUST be
-/// returned to the sender". Section 6 tells what is well-formed: a SCOPE of 0 in queries, the fewest octets of ADDRESS that
-/// hold the prefix, zeros behind it.
+/// 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY) MUST be rejected and a FORMERR response
+/// MUST be returned to the sender". Section 6 defines what is well-formed: a SCOPE of 0 in queries, the fewest octets
+/// of ADDRESS that hold the prefix, and zeros after it.
 #[test]
 fn section_7_2_1_malformed_options_are_format_errors_that_say_why() {
     let mut node = node();
@@ -80,7 +80,7 @@ fn section_7_2_1_no_option_is_answered_with_none() {
     assert_eq!(node().see(&ask("www", A).edns()).option(CLIENT_SUBNET), None);
 }
 
-/// 7.2.1: a server without the option ignores it, whatever it says (RFC 6891, section 6.1.2), and sends none.
+/// 7.2.1: a server without the option ignores it, even if it is malformed (RFC 6891, section 6.1.2), and sends none.
 #[test]
 fn section_7_2_1_disabled_the_option_is_ignored() {
     let mut node = node_with("[ecs]\nenabled = false\n");

@@ -57,7 +57,7 @@ fn section_5_2_3_a_client_cookie_is_answered_with_a_server_cookie() {
     }
 }
 
-/// 5.2.3, choice 2: where a cookie is required, BADCOOKIE gives the right one; with it the client is answered.
+/// 5.2.3, choice 2: if a cookie is required, BADCOOKIE comes with a valid one, with which the client gets its answer.
 #[test]
 fn section_5_2_3_a_required_cookie_is_told_by_badcookie() {
     let mut node = node_with(REQUIRED);
@@ -93,7 +93,7 @@ fn section_5_2_4_an_invalid_server_cookie_is_as_good_as_none() {
     }
 }
 
-/// 5.2.4: a cookie is the client's own: neither another address nor another client cookie goes with it.
+/// 5.2.4: a cookie belongs to one client: it is invalid with another address or with another client cookie.
 #[test]
 fn section_5_2_4_a_cookie_of_another_client_is_invalid() {
     let mut node = node_with(REQUIRED);

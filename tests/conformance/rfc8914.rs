@@ -27,8 +27,8 @@ fn section_4_22_what_is_not_supported() {
     }
 }
 
-/// 4.1: "Other Error: The error in question falls into a category that does not match known extended error codes": no
-/// code means that all endpoints are down, so EXTRA-TEXT says it, and how the answer was chosen.
+/// 4.1: "Other Error: The error in question falls into a category that does not match known extended error codes":
+/// there is no code for "all endpoints are down", so EXTRA-TEXT says this, and how the answer was chosen.
 #[test]
 fn section_4_1_all_endpoints_down() {
     let all = ["198.51.100.1", "198.51.100.2", "192.0.2.1", "203.0.113.1", "2001:db8:f::1", "2001:db8:a::1"];
@@ -69,7 +69,7 @@ fn section_3_it_is_dropped_before_anything_is_truncated() {
     assert_eq!((short.extended_error(), short.flags & TC, short.counts[1]), (None, 0, 28));
 }
 
-/// 2: it is an EDNS option: askers without EDNS get none.
+/// 2: the error is an EDNS option, so clients without EDNS get none.
 #[test]
 fn section_2_without_edns_there_is_none() {
     assert!(node().see(&ask("else.test.", A)).opt.is_none());

@@ -12,7 +12,7 @@ fn node_of(secrets: &[&str]) -> Scene {
     node_with(&format!("[cookies]\nsecrets = [{}]\n", secrets.join(", ")))
 }
 
-/// Sends a cookie at a time; gives the one that comes back, and whether that sent was valid.
+/// Sends a cookie at this time. Returns the cookie that comes back, and whether the sent one was valid.
 fn send(node: &mut Scene, now: u64, client: &str, cookie: &str) -> (Vec<u8>, bool) {
     send_octets(node, now, client, &hex(cookie))
 }
@@ -45,7 +45,7 @@ fn appendix_a_3_reserved_octets_are_hashed_as_they_came() {
     let sent = "fc93fc62807ddb8601abcdef5cf78f71a314227b6679ebf5";
     let mut node = node_of(&[SECRET]);
     assert!(send(&mut node, 1_559_727_985 + 3600, "203.0.113.203", sent).1);
-    // The example takes a cookie of almost two hours before, which section 4.3 advises against.
+    // The example accepts a cookie that is almost two hours old, which section 4.3 advises against.
     let (cookie, valid) = send(&mut node, 1_559_734_700, "203.0.113.203", sent);
     assert_eq!((cookie, valid), (hex("fc93fc62807ddb86010000005cf7a9acf73a7810aca2381e"), false));
 }
@@ -87,8 +87,8 @@ fn section_4_1_other_versions_and_hashes_are_invalid() {
     }
 }
 
-/// 5: a secret is rolled over in three steps: known, making cookies, then the old one gone. Servers in neighbouring steps understand
-/// each other.
+/// 5: a new secret comes in three steps: servers first accept it, then use it, then remove the old one. Servers in
+/// neighbouring steps accept each other's cookies.
 #[test]
 fn section_5_secrets_roll_over_without_a_break() {
     let steps: [&[&str]; 4] = [&[OLD], &[OLD, NEW], &[NEW, OLD], &[NEW]];

@@ -48,13 +48,13 @@ fn section_2_2_parameters_are_in_ascending_order() {
     assert_eq!(params, expected);
 }
 
-/// 2.4.3: ServiceMode, with a SvcPriority that is not 0; 2.5.2: "if TargetName has the value ".", then the owner name of this
-/// record MUST be used as the effective TargetName." A decoder of others reads the same.
+/// 2.4.3: ServiceMode, with a SvcPriority that is not 0; 2.5.2: "if TargetName has the value ".", then the owner name
+/// of this record MUST be used as the effective TargetName." Another project's decoder reads the same.
 #[test]
 fn section_2_5_2_the_record_stands_for_its_owner() {
     let mut node = node("{ alpn = [\"h2\", \"h3\"], port = 8443 }");
     let reply = node.ask("www", RecordType::HTTPS, "10.2.7.0/24");
-    // That decoder writes a comma behind each member of a list.
+    // That decoder writes a comma after each member of a list.
     let hints = "ipv4hint=192.0.2.1, ipv6hint=2001:db8:a::1,";
     assert_eq!(reply.answers(), [format!("www.example.com. 30 IN HTTPS 1 . alpn=h2,h3, port=8443 {hints}")]);
     let apex = "[names.\"@\"]\npools = [\"web/sin\"]\nhttps = { alpn = [\"h2\"] }\n";
@@ -84,7 +84,8 @@ fn section_4_1_the_addresses_come_along_and_are_those_of_the_hints() {
     }
 }
 
-/// The same of static records: of the owner for ".", of other names in the zone, a further SVCB RRset in AliasMode.
+/// The same for static records: addresses of the owner for ".", addresses of other names in the zone, and a further
+/// SVCB RRset for AliasMode.
 #[test]
 fn section_4_1_targets_of_static_records_bring_their_addresses() {
     let zone = "[records.svc]\nHTTPS = [\"1 . alpn=h2\", \"2 other alpn=h2\", \"3 cdn.example.net.\"]\nA = [\"192.0.2.10\"]\n\
@@ -134,8 +135,8 @@ fn scene_subnet(client: &str) -> Vec<u8> {
     [&[0, 1, 24, 0][..], &address.octets()[..3]].concat()
 }
 
-/// 4.1, on the additional section: what has no room is left out, and the answer is whole. Without EDNS there is room for 512
-/// octets.
+/// 4.1, on the additional section: records without room are left out, and the answer stays complete. Without EDNS there
+/// is room for 512 octets.
 #[test]
 fn section_4_1_without_room_the_answer_is_whole_all_the_same() {
     let addresses = |count: u8| (1..=count).map(|n| format!("\"192.0.2.{n}\"")).collect::<Vec<_>>().join(", ");
@@ -159,7 +160,7 @@ fn base64_of_a_long_list() -> String {
     format!("BK7+DQSq{}", "A".repeat(1592))
 }
 
-/// 7.3: "An empty list of addresses is invalid"; so a family that the place does not have has no hint.
+/// 7.3: "An empty list of addresses is invalid"; so there is no hint for a family without addresses.
 #[test]
 fn section_7_3_a_family_without_addresses_has_no_hint() {
     let reply = node("{ alpn = [\"h2\"] }").see(&ask("www", HTTPS).option(8, &[0, 1, 24, 0, 10, 3, 7]));

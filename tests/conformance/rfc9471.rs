@@ -31,8 +31,8 @@ fn section_3_1_in_domain_glue_fits_or_the_referral_is_truncated() {
     assert_eq!((over_tcp.message.metadata.truncation, over_tcp.additionals().len()), (false, 61));
 }
 
-/// Section 3.2: glue of sibling nameservers should be there, and its absence need not be told. It takes no room that
-/// in-domain glue needs, though its nameserver is named first.
+/// Section 3.2: glue of sibling nameservers should be present, but its absence need not set TC. In-domain glue has
+/// priority, even if the sibling nameserver comes first.
 #[test]
 fn section_3_2_sibling_glue_comes_last_and_may_be_left_out() {
     let reply = scene(3, 60).ask("www.sub", A, "");
@@ -41,8 +41,8 @@ fn section_3_2_sibling_glue_comes_last_and_may_be_left_out() {
     assert_eq!(reply.additionals().len(), 3);
 }
 
-/// RFC 1035, section 4.1.4: a name that stands in the message already is a pointer to it. The nameservers' names stand in the NS
-/// records, so their addresses' owners take two octets each.
+/// RFC 1035, section 4.1.4: a pointer can replace a name that the message already holds. The NS records hold the
+/// nameservers' names, so the owners of their addresses take two octets each.
 #[test]
 fn glue_owners_point_at_the_names_in_the_ns_records() {
     let octets = scene(2, 1).octets([127, 0, 0, 1].into(), &ask("www.sub", 1).octets(), Transport::Udp).unwrap();

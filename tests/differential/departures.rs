@@ -91,7 +91,7 @@ impl<'a> Ours<'a> {
         Some(departures)
     }
 
-    /// Follows the answer along its chain.
+    /// Follows the answer along its chain, and returns the departures on the way.
     fn follow(&mut self, name: &str, rtype: RecordType, said: &Said) -> Result<BTreeSet<Departure>, Unexplained> {
         let mut rest = Rest { said: said.clone(), departures: BTreeSet::new() };
         if rtype == RecordType::SOA {
@@ -109,12 +109,12 @@ impl<'a> Ours<'a> {
             // A loop ends the chain, and so does a name outside of the zone.
             next = next.filter(|target| !followed.contains(target) && is_within(target, &self.zone.origin));
         }
-        // It sets AA whatever it says.
+        // hickory-server sets AA in every answer.
         let nothing = Said { rcode: 0, authoritative: true, answer: BTreeSet::new(), authority: BTreeSet::new() };
         if rest.said == nothing { Ok(rest.departures) } else { Err(Unexplained) }
     }
 
-    /// Accounts for what it says of one name, and gives the name that it follows next.
+    /// Accounts for its records of one name, and returns the name that it follows next.
     fn step(
         &mut self,
         at: &str,
@@ -160,7 +160,7 @@ impl<'a> Ours<'a> {
         Ok(records.first().filter(|_| rtype != RecordType::CNAME).and_then(|record| alias(record)))
     }
 
-    /// It refers to a cut, where this server refers to the same one or to one above it.
+    /// Accounts for a referral to a cut: this server refers to the same cut or to one above it.
     fn referral(&self, at: &str, is_first: bool, ours: &Said, rest: &mut Rest) -> Result<(), Unexplained> {
         let has_authority = is_first && !rest.said.authority.is_empty();
         let nameservers = if has_authority { &mut rest.said.authority } else { &mut rest.said.answer };
@@ -187,7 +187,7 @@ impl<'a> Ours<'a> {
         self.zone.text.lines().filter_map(nameserver).collect()
     }
 
-    /// It denies the name that was asked for, or data of that type. If this server denies it too, the codes are the same.
+    /// Accounts for NXDOMAIN or NODATA. If this server denies the name too, the codes must be the same.
     fn denial(&mut self, at: &str, rtype: RecordType, ours: &Said, rest: &mut Rest) -> Result<(), Unexplained> {
         if rest.said.authority != self.ask(&self.zone.origin, RecordType::SOA).answer {
             return Err(Unexplained);

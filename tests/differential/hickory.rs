@@ -54,9 +54,9 @@ impl Hickory {
 }
 
 impl Drop for Hickory {
-    /// Lets it finish what it answers.
+    /// Lets the server finish its answers.
     fn drop(&mut self) {
-        // An error would be one of its socket, which closes now.
+        // An error could only concern its socket, which closes now.
         let _ = self.runtime.block_on(self.server.shutdown_gracefully());
     }
 }
@@ -65,7 +65,7 @@ fn name(text: &str) -> Name {
     Name::from_ascii(format!("{}.", text.trim_end_matches('.'))).unwrap()
 }
 
-/// Its own parser reads what it can; records of other types are handed over as octets.
+/// Loads a zone. hickory-server's own parser reads the types that it knows; other records are passed as octets.
 fn load(zone: &Zone) -> InMemoryZoneHandler {
     let mut text = String::new();
     let mut opaque = Vec::new();

@@ -1,10 +1,10 @@
 //! truenorth gives the same answers as Knot DNS, NSD and hickory-server for the same master files.
 //!
-//! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the code
-//! and AA. Where Knot and NSD agree, this server agrees with them; where they do not, it follows the RFC, and
-//! [`Accepted`] says what the case is. hickory-server, which runs in this process, is compared in the same way; it does several
-//! things in its own way, which [`Departure`] names. Needs the programs `knotd`, `nsd` and `named-compilezone` (Debian's packages
-//! knot, nsd and bind9-utils).
+//! Zones and questions come from seeds. Answer and authority sections are compared as sets, TTLs included, with the
+//! code and AA. If Knot and NSD agree, this server must agree with them. If they do not, it follows the RFC, and
+//! [`Accepted`] lists the cases. hickory-server, which runs in this process, is compared in the same way; [`Departure`]
+//! lists its deviations. Needs the programs `knotd`, `nsd` and `named-compilezone` (Debian's packages knot, nsd and
+//! bind9-utils).
 
 mod departures;
 mod hickory;
@@ -28,7 +28,7 @@ use zones::Zone;
 /// Zones that are made and asked about.
 const ZONES: u64 = 50;
 
-/// The parser of the tests knows it by its number only.
+/// The parser of the tests knows this type only by its number.
 const DNAME: RecordType = RecordType::Unknown(39);
 
 const TYPES: [RecordType; 14] = [
@@ -146,7 +146,7 @@ struct Case {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Accepted {
     /// "A DNS responder can choose to select one or a larger subset of the available RRsets at the QNAME" (RFC 8482,
-    /// section 4), and each chooses another.
+    /// section 4), and the servers choose differently.
     AnyChoosesFreely,
     /// Knot follows five aliases, NSD and this server more: "fairly long chains of DNAMEs may be valid" (RFC 6672, section
     /// 2.2).

@@ -30,7 +30,7 @@ pub(crate) struct Peer {
 enum Server {
     /// A process of its own, and the folder with its files.
     Program { process: Child, folder: TempDir },
-    /// A part of this process; it is held to be dropped with the peer.
+    /// A part of this process, which is dropped with the peer.
     Inside { _server: Hickory },
 }
 
@@ -108,7 +108,7 @@ impl Peer {
         peer
     }
 
-    /// All zones answer their SOA.
+    /// Waits until the server answers the SOA query of every zone.
     fn wait_until_loaded(&self, zones: &[Zone]) {
         let end = Instant::now() + START;
         self.socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -158,10 +158,10 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Ends the server and whatever it started: NSD's children end with their parent's terminal signal.
+    /// Ends the server and its children: NSD's children end when their parent gets SIGTERM.
     fn drop(&mut self) {
         let Self::Program { process, .. } = self else { return };
-        // The shell's own: a bare Debian has no other.
+        // The shell has `kill` built in; a minimal Debian has no such program.
         let _ = Command::new("sh").arg("-c").arg(format!("kill {}", process.id())).status();
         let end = Instant::now() + START;
         while matches!(process.try_wait(), Ok(None)) && Instant::now() < end {
@@ -172,7 +172,7 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free for UDP and TCP now; servers that take no port 0 have to be told one.
+/// A port that is free for UDP and TCP now, for servers that do not accept port 0.
 fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

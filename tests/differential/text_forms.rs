@@ -1,4 +1,4 @@
-//! Whatever type BIND reads as text, this server reads as the same octets.
+//! For each type that BIND reads as text, this server reads the same octets.
 
 use std::fmt::Write;
 use std::process::Command;

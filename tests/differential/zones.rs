@@ -8,17 +8,17 @@ use fastrand::Rng;
 /// Few labels, so that names meet.
 const LABELS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
-/// Labels below the apex at most.
+/// Maximum number of labels below the apex.
 const MAX_DEPTH: usize = 4;
 
-/// Owners that a zone gets, before some are taken back.
+/// Owners that a zone gets at first; some are removed later.
 const OWNERS: usize = 36;
 
 /// A master file and what is asked about it.
 pub(crate) struct Zone {
     /// Its apex, without the final dot.
     pub(crate) origin: String,
-    /// As RFC 1035, section 5, writes it.
+    /// The master file (RFC 1035, section 5).
     pub(crate) text: String,
     /// Absolute names: every owner, names below and beside them, names elsewhere.
     pub(crate) questions: Vec<String>,
@@ -67,7 +67,7 @@ impl Maker {
         name + &self.origin
     }
 
-    /// A name that a record points at: mostly one that a look-up in this zone will find something for.
+    /// A name that a record points at, which mostly exists in this zone.
     fn target(&mut self) -> String {
         match self.random.u8(..8) {
             0 => "elsewhere.outside.test".to_owned(),
@@ -83,7 +83,7 @@ impl Maker {
         let is_wildcard = owner.starts_with("*.");
         let records = match self.random.u8(..12) {
             0..=2 => vec![format!("120 CNAME {}.", self.target())],
-            // RFC 6672, section 3.3, and RFC 4592, section 4.2, leave open what these mean at a wildcard.
+            // RFC 6672, section 3.3, and RFC 4592, section 4.2, do not define these at a wildcard.
             3 if !is_wildcard => self.dname(),
             4 | 5 if !is_wildcard => self.cut(&owner),
             _ => self.records(),
@@ -140,7 +140,7 @@ impl Maker {
         let dnames: Vec<String> =
             self.owners.iter().filter(|(_, records)| is_dname(records)).map(|(owner, _)| format!(".{owner}")).collect();
         self.owners.retain(|owner, _| !dnames.iter().any(|dname| owner.ends_with(dname)));
-        // Nameservers whose addresses went with that go too.
+        // Nameservers that lost their addresses by this are removed too.
         let owners: Vec<String> = self.owners.keys().cloned().collect();
         for (owner, records) in &mut self.owners {
             let glue = format!("ns.{owner}");

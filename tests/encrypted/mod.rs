@@ -21,7 +21,7 @@ use truenorth::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 
 use crate::served::{connect, framed, snapshot};
 
-/// The name that certificates here are for.
+/// The name in the certificates of these tests.
 pub(crate) const NAME: &str = "dns.example.test";
 
 /// A self-signed certificate, and its key.
@@ -88,7 +88,7 @@ impl Server {
         Self { identity, dns, tls: tls[0], https: https[0], quic: quic[0], running }
     }
 
-    /// Its encrypted addresses, to be bound once more.
+    /// Its encrypted addresses, for a second server to bind.
     pub(crate) fn encrypted(&self) -> EncryptedAddresses {
         EncryptedAddresses { tls: vec![self.tls], https: vec![self.https], quic: vec![self.quic] }
     }
@@ -106,10 +106,10 @@ impl Server {
     }
 }
 
-/// A stream inside of TLS, its handshake done.
+/// A TLS stream after its handshake.
 pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-/// The handshake on a stream.
+/// Performs a TLS handshake on a stream.
 pub(crate) fn tls(mut stream: TcpStream, config: ClientConfig) -> std::io::Result<Tls> {
     let mut connection = ClientConnection::new(Arc::new(config), ServerName::try_from(NAME).unwrap()).unwrap();
     while connection.is_handshaking() {
@@ -118,7 +118,7 @@ pub(crate) fn tls(mut stream: TcpStream, config: ClientConfig) -> std::io::Resul
     Ok(StreamOwned::new(connection, stream))
 }
 
-/// The answer on a stream.
+/// Sends a query on a stream, and returns the answer.
 pub(crate) fn ask(stream: &mut (impl Read + Write), query: &Message) -> Message {
     stream.write_all(&framed(query)).unwrap();
     stream.flush().unwrap();
@@ -149,7 +149,7 @@ pub(crate) async fn quic(server: SocketAddr, identity: &Identity) -> Result<quin
     quic_endpoint(identity, "doq").connect(server, NAME).unwrap().await
 }
 
-/// The answer on a stream of its own.
+/// Sends a query on a new stream of the connection, and returns the answer.
 pub(crate) async fn ask_quic(connection: &quinn::Connection, query: &Message) -> Message {
     let (mut send, mut receive) = connection.open_bi().await.unwrap();
     let mut query = query.clone();
@@ -167,7 +167,7 @@ pub(crate) async fn ask_quic(connection: &quinn::Connection, query: &Message) ->
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// In small letters.
+    /// In lower case.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }

@@ -1,8 +1,7 @@
 //! A scripted endpoint: real sockets, a script for each connection, and a record of the requests.
 //!
-//! It runs on threads of its own, one to accept and one for each connection, so that a test's runtime, whatever it is
-//! busy with, cannot stall it. It is broken and mended again by `stop_listening` and `listen_again`, or by another script.
-//! All of it ends when it is dropped.
+//! It runs on its own threads, one to accept and one for each connection, so that a busy runtime of a test cannot stall
+//! it. `stop_listening` and `listen_again`, or another script, break and repair it. Dropping it ends all threads.
 
 // Each test binary compiles this module and uses a part of it.
 #![allow(dead_code)]
@@ -23,8 +22,8 @@ use socket2::SockRef;
 /// An address of loopback with a port that the kernel chooses.
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The steps of a connection, in order. Then it ends its direction in order (FIN), and waits for the peer to end the
-/// other.
+/// The steps of a connection, in order. After the last one the endpoint closes its direction (FIN), and waits until the
+/// peer closes the other.
 #[derive(Clone, Debug)]
 pub(crate) struct Script(pub(crate) Vec<Step>);
 
@@ -41,7 +40,7 @@ pub(crate) enum Step {
     Say(Vec<u8>),
     /// Writes these octets one at a time, waiting before each.
     Trickle(Vec<u8>, Duration),
-    /// Writes these octets over and over until the peer leaves.
+    /// Writes these octets repeatedly until the peer leaves.
     Forever(Vec<u8>),
     /// Waits.
     Pause(Duration),
@@ -63,17 +62,17 @@ impl Script {
         Self::say(format!("HTTP/1.1 {code} Scripted\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
     }
 
-    /// These octets, whatever they are.
+    /// Sends these octets after it has read a request.
     pub(crate) fn say(octets: impl Into<Vec<u8>>) -> Self {
         Self::answer([Step::Say(octets.into())])
     }
 
-    /// Never says anything.
+    /// Never sends anything.
     pub(crate) fn hang() -> Self {
         Self::answer([Step::Hang])
     }
 
-    /// These steps, once the request is there.
+    /// Reads a request, then takes these steps.
     pub(crate) fn answer(steps: impl IntoIterator<Item = Step>) -> Self {
         Self([Step::Read].into_iter().chain(steps).collect())
     }
@@ -141,12 +140,12 @@ impl Endpoint {
                 let _ = stream.shutdown(Shutdown::Both);
             }
         }
-        // Wakes the thread that accepts; it sees that it is to stop.
+        // Wakes the thread that accepts, so that it sees the request to stop.
         let _ = TcpStream::connect(self.address);
         accepting.join().expect("the accepting thread does not panic");
     }
 
-    /// Listens where it did before.
+    /// Listens on the same address again.
     pub(crate) fn listen_again(&mut self) {
         assert!(self.accepting.is_none(), "it listens already");
         let listener = TcpListener::bind(self.address).expect("the address is free");
@@ -171,7 +170,7 @@ impl Endpoint {
         self.stage.seen().requests.clone()
     }
 
-    /// The SNI of the handshakes so far, where there was one.
+    /// The SNI of each handshake so far; `None` for a handshake without it.
     pub(crate) fn server_names(&self) -> Vec<Option<String>> {
         self.stage.seen().server_names.clone()
     }
@@ -208,7 +207,7 @@ fn accept(listener: &TcpListener, stage: &Arc<Stage>) {
         let stage = Arc::clone(stage);
         let stream = stream.expect("it was cloned above");
         playing.push(thread::spawn(move || {
-            // An error means that the peer is gone, which is its right.
+            // An error means that the peer is gone, which it may be at any time.
             let _ = converse(stream, number, &stage);
             stage.seen().open.remove(&number);
         }));
@@ -227,7 +226,7 @@ fn converse(stream: TcpStream, number: usize, stage: &Stage) -> io::Result<()> {
     let mut stream = StreamOwned::new(session, stream);
     while stream.conn.is_handshaking() {
         if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
-            // To close with octets unread sends a RST, and the peer may meet it before the alert that says why.
+            // Closing with unread octets would send a RST, which the peer may see before the alert with the reason.
             stream.sock.shutdown(Shutdown::Write)?;
             wait_for_end(&mut stream.sock)?;
             return Err(error);
@@ -303,7 +302,7 @@ fn play(mut stream: impl Conversation, number: usize, stage: &Stage) -> io::Resu
         }
     }
     stream.close()?;
-    // To close with octets unread sends a RST in place of the FIN.
+    // Closing with unread octets would send a RST instead of the FIN.
     wait_for_end(stream.socket())
 }
 
@@ -312,7 +311,7 @@ fn write(stream: &mut impl Conversation, octets: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-/// What the peer says up to this end, or before it left.
+/// Returns what the peer sends, up to this end or until it closes.
 fn read_until(end: &[u8], stream: &mut impl Conversation) -> io::Result<String> {
     let mut head = Vec::new();
     let mut octet = [0];

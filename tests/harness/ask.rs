@@ -13,7 +13,7 @@ use ipnet::IpNet;
 /// Maximum time of an answer on a busy machine; nothing is lost on loopback.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Octets that a datagram has at most.
+/// Maximum length of a datagram in octets.
 const MAX_DATAGRAM: usize = 65_535;
 
 /// A client with a socket.
@@ -46,14 +46,14 @@ impl Asker {
         self.send(&query(self.id, name, rtype, subnet)).then_some(())?;
         loop {
             let reply = Message::from_vec(&self.receive()?).expect("what comes back is a message");
-            // An answer that was given up on may come late.
+            // A late answer to an earlier question is skipped.
             if reply.metadata.id == self.id {
                 return Some(reply);
             }
         }
     }
 
-    /// Returns the cookie in the response to this one, which is the client's 8 octets or a whole cookie.
+    /// Sends this cookie, the client's 8 octets or a whole cookie. Returns the cookie in the response.
     #[track_caller]
     pub(crate) fn ask_with_cookie(&mut self, name: &str, cookie: &[u8]) -> Vec<u8> {
         assert!(self.send(&query_with_cookie(0, name, cookie)));

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::PATIENCE;
 
-/// The lines that a process wrote. They are read in order: lines that were waited for are not seen again.
+/// The lines that a process wrote. `wait_for` goes through them in order, and sees no line twice.
 pub(crate) struct Log {
     coming: Receiver<String>,
     read: Vec<String>,
@@ -45,7 +45,7 @@ impl Log {
         }
     }
 
-    /// All that a process wrote that has ended.
+    /// All lines of a process that has ended.
     #[track_caller]
     pub(crate) fn read_to_end(&mut self) -> &[String] {
         let deadline = Instant::now() + PATIENCE;
@@ -58,7 +58,7 @@ impl Log {
         }
     }
 
-    /// All that was written so far.
+    /// All lines so far.
     pub(crate) fn lines(&mut self) -> &[String] {
         self.read.extend(self.coming.try_iter());
         &self.read

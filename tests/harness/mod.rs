@@ -89,7 +89,7 @@ impl Files {
         self.folder.path().join(name)
     }
 
-    /// Puts a file there, whole at once, as careful editors do.
+    /// Replaces a file as a whole at once, as careful editors do.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let beside = self.path("new");
         fs::write(&beside, content)
@@ -163,7 +163,7 @@ impl Files {
         self.serve_by(command)
     }
 
-    /// Does the same as a user of its own without other processes, because root's threads are not counted. The limit of
+    /// Does the same as a user without other processes, because the kernel does not count root's threads. The limit of
     /// its threads can be changed while it runs. If the test does not run as root, it uses its own user.
     pub(crate) fn serve_as_another(&self) -> Node {
         let mut node = self.start_as_another("");
@@ -255,7 +255,7 @@ impl Node {
         node
     }
 
-    /// A node that has not logged yet where it answers.
+    /// Starts a node. It has not logged its address yet.
     pub(crate) fn start_unheard(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Log::read(child.stderr.take().expect("it is piped"));
@@ -269,7 +269,7 @@ impl Node {
         self.address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
     }
 
-    /// A node whose log cannot be waited for: it is queried until it answers.
+    /// Starts a node whose log cannot be read, and queries it until it answers.
     fn without_log(child: Child) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut node = Self { child, address, log: Log::read(std::io::empty()) };
@@ -282,7 +282,7 @@ impl Node {
         node
     }
 
-    /// Waits until it says that it answers, which may not be the first that it says, or ends. True if it answers.
+    /// Waits until the node logs that it answers, or ends. Returns true if it answers.
     pub(crate) fn answers_or_ends(&mut self) -> bool {
         let start = Instant::now();
         while self.is_running() {
@@ -295,7 +295,7 @@ impl Node {
         false
     }
 
-    /// Finds its socket for UDP, and asks there.
+    /// Finds its UDP socket, and sends a query to it. Returns true if an answer comes.
     fn is_answering(&mut self) -> bool {
         let Some(&port) = sockets::udp_ports(self.pid()).first() else { return false };
         self.address.set_port(port);
@@ -311,7 +311,7 @@ impl Node {
         address.and_then(|address| address.parse().ok()).expect("the line holds the addresses")
     }
 
-    /// Finds where its admin server listens by its sockets, for a node whose log is not read.
+    /// Finds the address of its admin server by its sockets, for a node whose log is not read.
     pub(crate) fn admin(&self) -> SocketAddr {
         let ports = sockets::listening_ports(self.pid());
         let port = ports.into_iter().find(|port| *port != self.address.port()).expect("it has an admin server");
@@ -384,7 +384,7 @@ impl Node {
 
     /// Sends a signal by its name without SIG.
     pub(crate) fn signal(&self, name: &str) {
-        // The shell has `kill` built in; a command of that name is not on every machine.
+        // The shell has `kill` built in; not every machine has such a program.
         let kill = format!("kill -s {name} {}", self.child.id());
         let sent = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
         assert!(sent.success(), "{kill}");
@@ -423,7 +423,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // It may be gone already.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-/// The top of a zone with two places, `fra` and `iad`. More datacenters may follow, then other tables. It is a literal, for
-/// `concat!`.
+/// The top of a zone with two datacenters, `fra` and `iad`. More datacenters may follow, then other tables. It is a
+/// literal, for `concat!`.
 macro_rules! places {
     () => {
         r#"

@@ -50,10 +50,10 @@ endpoints = [
 pools = ["even"]
 "#;
 
-/// Answers that a sample has.
+/// Number of answers in a sample.
 const SAMPLE: u32 = 2000;
 
-/// Chi-square that two degrees of freedom exceed with a probability of 0.001.
+/// A chi-square value with two degrees of freedom exceeds this with a probability of 0.001.
 const CHI_SQUARE_2: f64 = 13.816;
 
 fn serve() -> Node {
@@ -80,7 +80,7 @@ fn chi_square(asker: &mut Asker, name: &str, weights: [(&str, f64); 3]) -> f64 {
     chi_square
 }
 
-/// One sample in a thousand is that far off by chance, two in a row are one in a million.
+/// Fails if two samples in a row deviate too much: by chance this happens once in a million times.
 #[track_caller]
 fn expect_weights(name: &str, weights: [(&str, f64); 3]) {
     let node = serve();
@@ -104,7 +104,7 @@ fn successive_answers_begin_with_each_address_once_whatever_socket_and_worker_th
     const ROUNDS: usize = 30;
     let node = serve();
     let mut first = [(RecordType::A, Vec::new()), (RecordType::AAAA, Vec::new())];
-    // As many as it takes for whole rounds of five and of three.
+    // Enough answers for whole rounds of five and of three.
     for _ in 0..ROUNDS * 5 * 3 {
         for (rtype, first) in &mut first {
             let reply = node.asker().ask("rotated.example.com.", *rtype, None);

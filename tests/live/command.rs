@@ -74,7 +74,7 @@ fn check_tells_all_faults_of_all_files() {
     for place in expected {
         assert!(ran.stderr.contains(place), "{place} is not told in:\n{}", ran.stderr);
     }
-    // And nothing of it is served.
+    // `serve` refuses the files too.
     let served = files.run("serve");
     assert_eq!(served.code, Some(1), "{served:?}");
     assert!(expected.iter().all(|place| served.stderr.contains(place)), "{served:?}");

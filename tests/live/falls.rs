@@ -52,14 +52,14 @@ impl Pair {
         addresses(&reply).contains(&self.mortal.address().ip())
     }
 
-    /// Returns the time from its failure to the last answer with it.
+    /// Returns the time from the endpoint's failure to the last answer that contains it.
     fn fall(&mut self, die: impl Fn(&mut Endpoint)) -> Duration {
         let begun = Instant::now();
         while !self.is_answered() {
             assert!(begun.elapsed() < PATIENCE, "it does not come back");
             thread::sleep(INTERVAL / 10);
         }
-        // It may die at any moment between two probes.
+        // Waits for a random part of the interval, because it may fail at any moment between two probes.
         thread::sleep(INTERVAL.mul_f64(fastrand::f64()));
         die(&mut self.mortal);
         let died = Instant::now();
@@ -72,7 +72,7 @@ impl Pair {
     }
 }
 
-/// Refusing and hanging in turn; the longest that it took.
+/// Lets the endpoint refuse and hang by turns. Returns the longest time of a fall.
 fn longest_of(falls: u32) -> Duration {
     let mut pair = Pair::start();
     let mut longest = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! Files that change, vanish, never come or never end.
+//! Files that change or vanish, and files that give no data or endless data.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -172,7 +172,7 @@ fn a_release_that_a_link_leads_to_is_taken_when_the_link_is_turned() {
     fs::write(files.path("two/zones/parts/more"), "more IN A 192.0.2.4\n").unwrap();
     node.log.wait_for("configuration reloaded");
     node.comes_to_answer("more.example.com", &["192.0.2.4"]);
-    // So does a folder that is replaced as a whole.
+    // A folder that is replaced as a whole counts as well.
     fs::rename(files.path("two/zones"), files.path("two/before")).unwrap();
     fs::rename(files.path("one/zones"), files.path("two/zones")).unwrap();
     node.log.wait_for("configuration reloaded");
@@ -199,7 +199,7 @@ fn an_edit_is_read_once_whoever_asks_for_it() {
 
 #[test]
 fn a_file_that_grows_in_pieces_is_read_when_it_is_whole() {
-    // Much longer than a busy machine stops between two writes.
+    // The quiet time is much longer than the pause of a busy machine between two writes.
     let server = format!("{SERVER}[reload]\nquiet = \"5s\"\n");
     let files = Files::new(&server, &[("example.com.zone", &master(&["192.0.2.1"]))]);
     let mut node = files.serve();

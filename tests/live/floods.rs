@@ -1,4 +1,4 @@
-//! Endpoints that answer their probes without end: the node goes on, in time, and at little cost.
+//! Endpoints that send endless answers to probes: the node still probes in time, and at little cost.
 
 use std::fs;
 use std::net::IpAddr;
@@ -21,8 +21,8 @@ const FALL: u32 = 2;
 /// Time for which the processor time of a node is counted.
 const WHILE: Duration = Duration::from_secs(5);
 
-/// Maximum cost of a probe of a hostile endpoint, in a build without optimizations. Without a bound each probe costs as much as
-/// the processor can do within its timeout: up to 900 ms.
+/// Maximum cost of a probe of a hostile endpoint, in a build without optimizations. Without a bound each probe could
+/// use the processor for its whole timeout: up to 900 ms.
 const PROBE_COST: Duration = Duration::from_millis(60);
 
 /// Allowance for the node beside the time of its monitor, while other tests run.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Number of endpoints of each kind.
 const EACH: usize = 3;
 
-/// The type of a monitor with its keys, and what its endpoints do; inside of TLS, or not.
+/// The type and the keys of a monitor, and what its endpoints do, with TLS or without.
 struct Flood {
     monitor: &'static str,
     steps: Vec<Step>,
@@ -48,7 +48,7 @@ fn floods() -> Vec<Flood> {
     let ping = b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0";
     let http_2 = |frame: &[u8]| vec![Step::Say(settings.to_vec()), Step::Forever(frame.repeat(100))];
     let record = |kind: u8, content: &[u8]| [&[kind, 3, 3, 0, content.len() as u8], content].concat();
-    // A ServerHello of 65,535 octets is announced, and comes in records of one each (RFC 8446, section 5.1).
+    // Announces a ServerHello of 65,535 octets, and sends it in records of one octet each (RFC 8446, section 5.1).
     let fragments = vec![Step::Say(record(22, &[2, 0, 0xff, 0xff])), Step::Forever(record(22, &[3]).repeat(100))];
     let changes = vec![Step::Forever(record(20, &[1]).repeat(100))];
     let nobody_asked = [&[0, 12, 0xbe, 0xef, 0x84], &[0; 9][..]].concat();
@@ -155,7 +155,7 @@ fn hostile_endpoints_cost_little_and_delay_nobody() {
     let late = died.elapsed();
     println!("gone after {late:?}");
     assert!(late < INTERVAL * FALL + TIMEOUT + SLACK, "{late:?}");
-    // Each is found out, by what it sends or, where the test itself is too slow for that, by its time-out.
+    // Each endpoint fails because it sends too much or, if the test is too slow for that, because its probe times out.
     for endpoint in &endpoints {
         let named = format!("endpoint={} ", endpoint.address());
         let is_told = |line: &String| line.contains("endpoint is down") && line.contains(&named);

@@ -112,7 +112,7 @@ fn an_endpoint_leaves_after_fall_failures_and_comes_back_after_rise_successes() 
         let calm = look(&mut asker, "www.example.com.", &(both.clone(), TTL), Duration::ZERO);
         assert_eq!(calm.len(), 1, "{how}");
         go(one);
-        // Unconfirmed it stays, with a short TTL; confirmed it goes, and what is left is settled.
+        // An unconfirmed failure only shortens the TTL. A confirmed one removes the endpoint, and the rest is settled.
         let down = look(&mut asker, "www.example.com.", &(other.clone(), TTL), to_fall());
         assert_eq!(down, [(both.clone(), TTL), (both.clone(), TTL_MIN), (other.clone(), TTL)], "{how}");
         come(one);
@@ -143,7 +143,7 @@ fn one_that_is_down_at_the_start_is_never_answered() {
     assert_eq!(told.count(), 1, "{lines:?}");
 }
 
-/// Four names over the same pools, each with its own last resort.
+/// Four names over the same pools, each with its own `all_down`.
 struct Ladder {
     fra: [Endpoint; 2],
     iad: Endpoint,
@@ -191,14 +191,14 @@ fn down_the_ladder_and_up_again() {
     let names = ["all.example.com.", "last-healthy.example.com.", "nodata.example.com.", "servfail.example.com."];
     let mut expect = |now: &Sight, within: Duration| {
         look(&mut asker, names[0], now, within);
-        // One event, one swap: no name is behind another.
+        // One event is published by one swap, so all names change at the same time.
         for name in names {
             assert_eq!(sight(&ask(&mut asker, name)), *now, "{name}");
         }
     };
     expect(&fra, Duration::ZERO);
-    // A whole datacenter goes, and the next one, and the last. What falls within the time of one fall is one outage, so each
-    // of these waits until the one before is over.
+    // All datacenters fail, one after the other. Failures within the time of one fall are one outage, so each step
+    // waits until the one before is over.
     let outage = INTERVAL * FALL + TIMEOUT + INTERVAL;
     ladder.fra.iter_mut().for_each(Endpoint::stop_listening);
     expect(&iad, to_fall());
@@ -208,7 +208,7 @@ fn down_the_ladder_and_up_again() {
     thread::sleep(outage);
     ladder.sin.stop_listening();
     expect(&sorry, to_fall());
-    // The fallback goes too: each name has its own last resort.
+    // The fallback fails too: each name has its own `all_down`.
     ladder.sorry.stop_listening();
     look(&mut asker, "all.example.com.", &fra, to_fall());
     let [all, last, nodata, servfail] = names.map(|name| ask(&mut asker, name));
@@ -218,7 +218,7 @@ fn down_the_ladder_and_up_again() {
     assert_eq!(nodata.authorities[0].record_type(), RecordType::SOA);
     assert_eq!(ttl(&nodata), Some(TTL), "the lesser of the SOA's minimum and the answer's own");
     assert_eq!((servfail.metadata.response_code, servfail.answers.len()), (ResponseCode::ServFail, 0));
-    // And back: the datacenter that comes first again answers, whatever else is down.
+    // The first datacenter returns: it answers although the others are still down.
     ladder.fra.iter_mut().for_each(Endpoint::listen_again);
     look(&mut asker, "last-healthy.example.com.", &fra, to_rise());
     for name in names {

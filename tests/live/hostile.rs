@@ -28,7 +28,7 @@ const OPT: &[u8] = b"\x00\x00\x29\x04\xd0";
 /// The answer to this message shows that all earlier ones were handled: messages of one socket are answered in turn.
 const LAST: [u8; 2] = [0xfe, 0xed];
 
-/// Codes that a query may be answered with when something is wrong with it.
+/// Response codes to a query that may be faulty.
 const NOERROR: u8 = 0;
 const FORMERR: u8 = 1;
 const NOTIMP: u8 = 4;
@@ -184,14 +184,14 @@ fn garbage_is_answered_civilly_or_not_at_all() {
     let mut random = random();
     let sound = with_subnet(&[0, 1, 24, 0, 203, 0, 113]);
     for _ in 0..MESSAGES {
-        // Octets without sense, some of them behind a header that makes sense.
+        // Random octets, some of them after a valid header.
         let length = random.usize(..600);
         let mut noise: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
         if random.bool() && length >= HEADER {
             noise[..HEADER].copy_from_slice(&ASKING);
         }
         expect_civil(&asker, &noise);
-        // A sound query with some octets changed, cut somewhere.
+        // A valid query with some octets changed, cut at a random place.
         let mut bent = sound.clone();
         for _ in 0..random.usize(1..6) {
             let at = random.usize(..bent.len());
@@ -219,7 +219,7 @@ fn garbage_over_tcp_ends_its_own_connection_at_most() {
         let mut stream = TcpStream::connect(node.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let noise: Vec<u8> = (0..random.usize(1..200)).map(|_| random.u8(..)).collect();
-        // The server may close at the first octets.
+        // The server may close after the first octets.
         let _ = stream.write_all(&noise);
         let _ = stream.read(&mut [0; 512]);
     }

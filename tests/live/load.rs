@@ -1,4 +1,4 @@
-//! Endpoints that say how full they are, and clients that go where there is room.
+//! Endpoints report their loads, and clients go to datacenters with headroom.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Time between two changes of the reported loads: shorter than a round.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Places by name: the endpoint, and what it uses for clients that are not asked for here.
+/// Datacenters by name, each with its endpoint and the load of other clients than those of the test.
 struct Town {
     places: BTreeMap<&'static str, (Endpoint, f64)>,
     /// The load of fra's clients together.
@@ -31,7 +31,7 @@ struct Town {
     node: Node,
 }
 
-/// A response that says how much is used.
+/// A response that reports this load.
 fn says(used: f64) -> Script {
     Script::say(format!(
         "HTTP/1.1 200 OK\r\nX-Load: {used:.3}/{CAPACITY}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -91,7 +91,7 @@ monitor = "web"
         counts
     }
 
-    /// Lets time pass until the counts are so for three seconds on end, which are two rounds and more.
+    /// Lets time pass until the condition holds for three seconds without a break, which is more than two rounds.
     #[track_caller]
     fn settle(&mut self, holds: impl Fn(&BTreeMap<&str, u32>) -> bool) {
         const ON_END: Duration = Duration::from_secs(3);

@@ -54,7 +54,7 @@ impl Scene {
         vec![self.one.address().ip(), self.two.address().ip()]
     }
 
-    /// All that a node is to do goes on: health, reloads, orders, its health check, its end.
+    /// Checks that the node still works: health, reloads, orders, its health check, its end.
     fn expect_life(&mut self, mut node: Node) {
         let mut asker = node.asker();
         wait_for(&mut asker, &self.both());
@@ -129,7 +129,7 @@ fn a_pipe_that_nobody_reads_stops_nothing() {
         fs::remove_file(scene.files.path(&broken(number))).unwrap();
     }
     assert_eq!(scene.files.run(&reload).code, Some(0));
-    // Somebody reads for a while: nothing is missing.
+    // The test reads the log for a while: no line is missing.
     let (line_read, lines) = mpsc::channel();
     let (enough, stop) = mpsc::channel::<()>();
     let reading = thread::spawn(move || {
@@ -153,7 +153,7 @@ fn a_pipe_that_nobody_reads_stops_nothing() {
     enough.send(()).unwrap();
     node.signal("HUP");
     let reader = reading.join().unwrap();
-    // Then nobody reads any more.
+    // Then it stops reading.
     scene.expect_life(node);
     drop(reader);
 }

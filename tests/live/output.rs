@@ -1,4 +1,4 @@
-//! Every command, with standard output whose reader has gone or whose disk is full.
+//! Runs every command with a standard output whose reader has gone, or whose disk is full.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ fn full() -> Stdio {
     File::options().write(true).open("/dev/full").unwrap().into()
 }
 
-/// Runs each command with both; the exit code is that of the command where the reader has seen enough.
+/// Runs a command with both. If the reader has gone, the exit code is that of the command.
 fn expect_civil(words: &str, code: i32) {
     let without_panic = |ran: &Ran| {
         assert!(!ran.stderr.contains("panicked"), "{words}: {ran:?}");

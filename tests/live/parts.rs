@@ -78,7 +78,7 @@ fn a_part_that_panics_is_told_and_ends_the_node() {
         node.log.wait_for(&format!("truenorth: the node ended: {part} panicked"));
         assert_eq!(node.wait().code(), Some(1), "{part}");
     }
-    // Whatever starts it again finds the state folder free, and all that was kept.
+    // The next process finds the state folder free, with all rows that were kept.
     let node = files.serve();
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"]);
 }
@@ -133,7 +133,7 @@ fn a_writer_of_state_that_panics_goes_on_and_nothing_is_lost() {
     let start = Instant::now();
     while !node.log.lines().iter().any(|line| line.contains("the writer panicked")) {
         assert!(start.elapsed() < PATIENCE, "{:?}", node.log.lines());
-        // The next thing that is kept breaks it.
+        // The next row to keep breaks the writer.
         assert_eq!(files.run(&format!("txt set _a.example.com {:?} {admin}", start.elapsed())).code, Some(0));
         assert!(is_answering(&node) && node.healthz().starts_with("HTTP/1.1 200 "));
     }
@@ -199,11 +199,12 @@ fn signals_that_mean_nothing_do_nothing() {
     for signal in ["ALRM", "VTALRM", "PROF", "IO", "PWR", "16", "XCPU", "XFSZ", "PIPE", "WINCH", "URG"] {
         node.signal(signal);
     }
-    // SIGSTKFLT was one by its number, for want of a name. These are realtime signals that glibc leaves to programs.
+    // 16 above is SIGSTKFLT, which the shell does not know by name. The following are realtime signals that glibc
+    // leaves to programs.
     for number in ["34", "49", "64"] {
         node.signal(number);
     }
-    // Signals come in the order of their numbers at worst: the answer to this one comes after all.
+    // Signals come in the order of their numbers at worst, so the reaction to this one comes last.
     node.signal("HUP");
     node.log.wait_for("configuration reloaded");
     assert!(node.is_running());

@@ -1,4 +1,4 @@
-//! Beginning and ending: signals, and what another process holds.
+//! Start and stop: signals, and folders and ports that another process holds.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::thread;
@@ -39,7 +39,7 @@ fn a_state_folder_has_one_process() {
     assert!(told.ends_with(&format!(": process {}", node.pid())), "{second:?}");
     assert!(told.contains(files.path("state").to_str().unwrap()), "{second:?}");
     assert_eq!(node.dig("www.example.com").data(), ["192.0.2.1"], "the first one goes on");
-    // The lock goes with the process, however it ends.
+    // The kernel releases the lock when the process ends in any way.
     drop(node);
     assert_eq!(files.serve().terminate().code(), Some(0));
 }

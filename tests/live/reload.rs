@@ -33,7 +33,7 @@ fn a_broken_edit_under_load_changes_nothing_but_the_log() {
     assert!(line.contains("zones/example.com.toml:8:10: "), "{line}");
     assert!(line.contains("`wbe`") && line.contains("did you mean `web`?"), "{line}");
     node.log.wait_for("configuration not reloaded: the old one stays in use");
-    // A broken syntax and a file that is gone are no better.
+    // Broken syntax and a missing file also keep the old answers.
     files.write("zones/example.com.toml", "[nameservers\n");
     let line = node.log.wait_for("ERROR");
     assert!(line.contains("zones/example.com.toml:1:"), "{line}");
@@ -44,7 +44,7 @@ fn a_broken_edit_under_load_changes_nothing_but_the_log() {
     assert_eq!((tally.lost, tally.answers), (0, only("192.0.2.1", answered)));
     assert!(answered > 500, "{answered} answers are no load");
 
-    // The mended file takes effect, and no query is lost on the way.
+    // The repaired file takes effect, and no query is lost meanwhile.
     let load = Load::start(node.address(), "www.example.com.");
     thread::sleep(WHILE);
     files.write("zones/example.com.toml", zone("192.0.2.3"));
@@ -144,7 +144,7 @@ fn a_name_above_the_old_one_does_not_change_what_probes_ask_for() {
         "{line}"
     );
     node.log.wait_for("configuration not reloaded: the old one stays in use");
-    // With a host both are served, and it is asked for what it was asked for before.
+    // With a `host` both names are served, and probes ask for the same host as before.
     files.write("zones/example.com.toml", zone("host = \"www.example.com\"\n", above));
     node.log.wait_for("configuration reloaded");
     let probes = web.requests().len();
@@ -183,7 +183,7 @@ fn a_host_that_changes_with_the_names_is_told_and_takes_nothing_down_at_once() {
     reload(&["*", "www"], "127.21.0.5", "www.example.com");
     reload(&["*", "shop"], "www.example.com", "shop.example.com");
     reload(&["*"], "shop.example.com", "127.21.0.5");
-    // The endpoint refuses the name that comes now. It stays in answers until three probes in a row have failed.
+    // The endpoint refuses the new host name. It stays in answers until three probes in a row have failed.
     web.play(Script::status(404));
     let before = web.requests().len();
     reload(&["www"], "127.21.0.5", "www.example.com");
@@ -226,7 +226,7 @@ fn addresses_that_nobody_has_are_told_of_when_they_come() {
     let line = node.log.wait_for("from ranges for documentation");
     assert!(line.contains("1 probed address is"), "{line}");
     node.log.wait_for("configuration reloaded");
-    // Once is enough.
+    // One reload is enough.
     files.write("zones/example.com.toml", zone("192.0.2.1") + "answers = 1\n");
     node.log.wait_for("configuration reloaded");
     assert_eq!(told(node.log.lines()), 1);

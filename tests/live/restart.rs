@@ -64,7 +64,7 @@ impl Scene {
         self.one.listen_again();
     }
 
-    /// The states that a node would find if this one were killed now.
+    /// The states that the next node would find if this one were killed now.
     fn kept_states(&self) -> Vec<State> {
         copy(&self.files.path("state")).all(&HEALTH).into_values().map(|record| Kept::from(record).state).collect()
     }
@@ -75,7 +75,7 @@ impl Scene {
         }
     }
 
-    /// No probe can have ended: the first answers are those of before.
+    /// Checks that the first answers are those from before the restart, because no probe can have ended yet.
     #[track_caller]
     fn assert_as_before(&self, node: &mut Node) {
         let lines = node.log.lines();
@@ -84,7 +84,7 @@ impl Scene {
     }
 }
 
-/// Returns what a node would find if the one with this folder were killed now.
+/// Returns the store that the next node would find if the node with this folder were killed now.
 fn copy(state: &Path) -> Store {
     let copy = tempfile::tempdir().unwrap();
     // Before the first write there is no file.
@@ -92,7 +92,7 @@ fn copy(state: &Path) -> Store {
     Store::open(copy.path()).unwrap()
 }
 
-/// The line with these words, whether it came before the first answer or comes now.
+/// Returns the line with these words, from before the first answer or later.
 #[track_caller]
 fn told(node: &mut Node, words: &str) -> String {
     let start = Instant::now();
@@ -120,7 +120,7 @@ fn a_node_that_was_killed_answers_at_once_as_before() {
     scene.hang();
     let mut node = scene.files.serve();
     scene.assert_as_before(&mut node);
-    // From here on it is health as always: what was down comes up with as many successes as at any time.
+    // From here on health works as usual: an endpoint that was down comes up after the usual number of successes.
     let mut asker = node.asker();
     for endpoint in [&scene.one, &scene.two] {
         endpoint.play(Script::status(200));
@@ -131,7 +131,7 @@ fn a_node_that_was_killed_answers_at_once_as_before() {
         assert!(start.elapsed() < PATIENCE, "{:?}", sight(&mut asker));
         thread::sleep(LOOK);
     }
-    // Killed again at once, and again all is known: a second is enough for a change to be kept.
+    // The next node knows all states again: a change is kept within a second.
     while scene.kept_states() != [State::Up, State::Up] {
         assert!(start.elapsed() < PATIENCE, "{:?}", scene.kept_states());
         thread::sleep(LOOK);
@@ -168,7 +168,7 @@ fn a_full_disk_is_told_once_and_so_is_that_there_is_room_again() {
     node.log.wait_for("state is kept again");
     assert_eq!(serials(&state), [1]);
 
-    // It fills up under a file that there is.
+    // The disk becomes full while a state file exists.
     assert!(io::copy(&mut io::repeat(0), &mut fs::File::create(state.join("filler")).unwrap()).is_err());
     files.write("zones/example.com.toml", zone(2));
     let line = node.log.wait_for("state is not kept");
@@ -194,7 +194,7 @@ fn a_corrupt_file_is_set_aside_and_answers_begin() {
     let mut node = scene.files.serve();
     let line = told(&mut node, "the state file is corrupt");
     assert!(line.contains(scene.files.path("state/state.redb.corrupt-").to_str().unwrap()), "{line}");
-    // Nothing of before is known: the first outcomes set the state.
+    // The node knows no earlier states: the first outcomes set the state.
     let both = vec![scene.one.address().ip(), scene.two.address().ip()];
     assert_eq!(sight(&mut node.asker()), (both, TTL));
     let start = Instant::now();
@@ -214,12 +214,12 @@ fn a_state_folder_that_cannot_be_made_does_not_keep_a_node_from_answering() {
     assert_eq!(node.terminate().code(), Some(0));
 }
 
-/// A zone whose serial is counted, with this address.
+/// A zone whose serial the node counts, with this address.
 fn counted(host: u8) -> String {
     ZONE.replace("192.0.2.1", &format!("192.0.2.{host}"))
 }
 
-/// Runs a node and gives the serial that it answers with, and the address of www.
+/// Runs a node. Returns its serial and the address of www.
 fn serial_and_address(files: &Files) -> (u32, String) {
     let node = files.serve();
     let soa = node.dig("example.com SOA");
@@ -258,7 +258,7 @@ fn a_serial_goes_up_with_an_older_file_that_comes_back_and_stays_where_one_is_to
     assert_eq!(address, "192.0.2.1");
     assert_eq!(third, second + 1);
 
-    // Its time alone says nothing of its contents, to whichever side it moves.
+    // A different time of the file alone does not change the serial, whether it is earlier or later.
     for at in [SystemTime::now() + HOUR, older - HOUR] {
         date(&file, at);
         assert_eq!(serial_and_address(&files), (third, address.clone()));

@@ -44,7 +44,7 @@ fn number(line: &str, key: &str) -> usize {
     rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap()
 }
 
-/// Has the command set or unset a TXT record, and gives the number of names that the log says were touched.
+/// Sets or removes a TXT record by the command. Returns the number of changed names that the log reports.
 fn order(node: &mut Node, files: &Files, words: &str) -> usize {
     let ran = files.run(&format!("{words} --node {}", node.admin()));
     assert_eq!(ran.code, Some(0), "{ran:?}");
@@ -64,11 +64,11 @@ fn a_reload_reads_the_zones_that_changed_and_builds_no_others() {
     assert_eq!(reload(&mut node), [3, 1, 1]);
     assert_eq!(node.dig("www.small.example").data(), ["192.0.2.2"]);
     assert_eq!(node.dig("host7.big.example").data(), ["10.0.0.7"]);
-    // A comment makes no other zone; nor does a file that was only touched.
+    // A new comment does not change a zone, and a new file time does not either.
     files.write("zones/small.example.zone", text(&files, "zones/small.example.zone") + "; nothing\n");
     files.write("zones/big.example.zone", text(&files, "zones/big.example.zone"));
     assert_eq!(reload(&mut node), [3, 1, 0]);
-    // One record of the big zone is all of its file, and no other's.
+    // A changed record means that the whole file is read again, but no other file.
     files.write("zones/big.example.zone", big().replace("hostmaster 1", "hostmaster 2") + "new A 192.0.2.3\n");
     assert_eq!(reload(&mut node), [3, 1, 1]);
     assert_eq!(node.dig("new.big.example").data(), ["192.0.2.3"]);

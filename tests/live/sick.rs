@@ -88,7 +88,7 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Long enough for everything to fall several times over.
+/// Waits several times as long as all falls take.
 fn wait_for_falls() {
     thread::sleep(INTERVAL * FALL * 3);
 }
@@ -108,7 +108,7 @@ fn without_descriptors_it_answers_what_it_did_and_says_so() {
     let mut asker = node.asker();
     let fra = vec![endpoints[0].address().ip(), endpoints[1].address().ip()];
     assert_eq!(sight(&mut asker), (fra.clone(), TTL));
-    // What is open stays open; nothing else can be opened.
+    // Open descriptors stay open, but the process can open no more.
     soft_limit(&node, "3");
     let line = node.log.wait_for(BEGAN);
     assert!(line.contains("ERROR") && line.contains("targets=3 datacenters=2"), "{line}");
@@ -163,7 +163,7 @@ fn a_doubt_outlives_a_restart_and_begins_no_new_one() {
     for _ in 0..endpoints.len() {
         node.log.wait_for("endpoint is down");
     }
-    // One that ends by an answer ends for the next run too.
+    // If an answer ends fail-static, the next run does not continue it.
     for endpoint in &endpoints {
         endpoint.play(Script::status(200));
     }
@@ -193,7 +193,7 @@ struct Cable {
 }
 
 impl Cable {
-    /// `None` where this is not permitted, and tests may be skipped for it.
+    /// Returns `None` if the system forbids it and tests may be skipped.
     fn lay() -> Option<Self> {
         let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}", id()));
         let cable = Self { here, there };

@@ -134,7 +134,7 @@ fn chains_are_followed_as_far_as_the_zones_reach() {
     let reply = node.dig("alias.gslb.example.com A +subnet=192.0.2.0/24");
     expect_answer(&reply, &chain);
     expect_answer(&node.dig("alias.gslb.example.com CNAME"), &chain[..1]);
-    // The chain ends where there is nothing of the type; the SOA says so.
+    // The chain ends at a name without records of the type, so the answer has an SOA.
     let reply = node.dig("alias.gslb.example.com MX");
     assert_eq!((Reply::lines(&reply.answer).len(), reply.authority.len()), (2, 1), "{reply:?}");
     expect_answer(
@@ -172,7 +172,7 @@ fn what_is_not_there_is_denied() {
         assert_eq!((reply.status.as_str(), reply.has("aa")), ("REFUSED", false), "{reply:?}");
         assert_eq!((reply.answer.len(), reply.authority.len()), (0, 0), "{reply:?}");
     }
-    // Names are the same in whatever case; the question comes back as it was asked.
+    // Names match in any case; the response repeats the question unchanged.
     expect_answer(&node.dig("A.b.DEEP.gslb.Example.com A"), &["A.b.DEEP.gslb.Example.com. 300 A 192.0.2.81"]);
 }
 
@@ -281,7 +281,7 @@ fn dig_and_delv_find_nothing_to_warn_about() {
         for (tool, options) in [
             ("dig", &["+norecurse", "+subnet=198.51.100.0/24"][..]),
             ("dig", &["+norecurse", "+tcp", "+nsid", "+dnssec"]),
-            // Without a chain of trust from the root, which no test can have.
+            // `-i` turns off validation, because a test has no chain of trust from the root.
             ("delv", &["-i"]),
         ] {
             let mut command = Command::new(tool);
@@ -290,7 +290,7 @@ fn dig_and_delv_find_nothing_to_warn_about() {
             let text =
                 [output.stdout, output.stderr].map(|octets| String::from_utf8_lossy(&octets).to_lowercase()).concat();
             assert!(output.status.success() && text.contains("gslb.example.com."), "{tool} {question}: {text}");
-            // The octets of a cookie may look like anything; dig's verdict comes after them.
+            // The octets of a cookie are random; dig's verdict comes after them.
             let without_octets = |line: &str| {
                 line.split_once("cookie:")
                     .map_or(line, |(_, rest)| rest.trim_start_matches(|c: char| c != '('))

@@ -1,4 +1,4 @@
-//! Webhooks: events are posted to the receivers, and nothing waits for them.
+//! Webhooks: the node posts events to the receivers, and waits for none of them.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -306,7 +306,7 @@ fn a_part_of_an_aggregate_that_holds_pages_nobody() {
     );
     let files = Files::new(&server, &[("example.com.toml", &aggregate(&one, &two, ""))]);
     let mut node = files.serve();
-    // One part is down from the start, and comes and goes; the endpoint is up.
+    // One of the two probes is down from the start, and later changes; the endpoint stays up.
     let told = receiver.next().json();
     assert_eq!((&told["event"], &told["to"]), (&json!("endpoint"), &json!("up")), "{told}");
     assert_eq!(told["endpoint"], "127.41.1.1", "and no part of it");
@@ -322,7 +322,7 @@ fn a_part_of_an_aggregate_that_holds_pages_nobody() {
     one.play(Script::status(503));
     let told = receiver.next().json();
     assert_eq!((&told["endpoint"], &told["to"]), (&json!("127.41.1.1"), &json!("down")), "{told}");
-    // And it is back with either.
+    // The endpoint is up again when either probe succeeds.
     two.play(Script::status(200));
     let told = receiver.next().json();
     assert_eq!((&told["endpoint"], &told["to"]), (&json!("127.41.1.1"), &json!("up")), "{told}");

@@ -1,4 +1,4 @@
-//! The body of a response: which one is a success.
+//! The bodies of responses that count as success.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Endpoints that send without end, in the smallest pieces that there are.
+//! Endpoints that send endless data, in the smallest possible pieces.
 
 use super::*;
 
@@ -52,7 +52,7 @@ async fn of_single_octets_are_left() {
     let endpoint = Endpoint::start(ANY_PORT, Script(vec![Step::Forever(b"x".to_vec())]));
     let check = TcpCheck { send: Box::default(), expect: Some(BodyMatch::Substring("needle".into())) };
     let outcome = Prober::with_roots([]).probe(&target(endpoint.address(), Check::Tcp(check), PATIENCE)).await;
-    // How many of them one read gives is up to the scheduler.
+    // The scheduler decides how many of the pieces one read gets.
     assert!(matches!(failure(outcome), Failure::Reply | Failure::TooMuch(_)));
     assert_left_alone(&endpoint);
 }

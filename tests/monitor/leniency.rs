@@ -43,7 +43,7 @@ async fn takes_bodies_that_are_framed_oddly() {
     ] {
         assert_eq!(weighs(response).await, (true, Share::FULL), "{response:?}");
     }
-    // Nobody looks at the body here.
+    // This check does not examine the body.
     let endpoint = Endpoint::start(ANY_PORT, Script::say("HTTP/1.1 200 OK\r\nContent-Length: none\r\n\r\n"));
     assert!(probe(&endpoint, get(), PATIENCE).await.is_success());
     assert!(matches!(failure(probe(&endpoint, expecting("ok"), PATIENCE).await), Failure::Protocol(_)));

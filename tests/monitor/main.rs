@@ -1,4 +1,4 @@
-//! Probes against real endpoints on loopback: what they ask, what they accept, and how they fail.
+//! Probes real endpoints on loopback: checks the requests, the responses that count as success, and the failures.
 
 #[path = "../endpoint/mod.rs"]
 mod endpoint;
@@ -43,7 +43,7 @@ async fn probe(endpoint: &Endpoint, check: HttpCheck, timeout: Duration) -> Outc
     Prober::with_roots([]).probe(&target(endpoint.address(), Check::Http(check), timeout)).await
 }
 
-/// The endpoint notices that a probe is gone only when it reads or writes.
+/// Asserts that the probe has closed its connection. The endpoint notices this only when it reads or writes.
 fn assert_left_alone(endpoint: &Endpoint) {
     let deadline = Instant::now() + PATIENCE;
     while endpoint.open_connections() > 0 {

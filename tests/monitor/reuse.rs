@@ -123,7 +123,7 @@ async fn takes_no_verdict_from_what_an_idle_connection_ends_with() {
             assert!(outcome.is_success(), "{outcome}");
         }
     }
-    // On a new connection it is one, and so is any other status on an old one.
+    // On a new connection 408 is a failure, and so is any other bad status on a kept one.
     let refusal = "HTTP/1.1 408 No\r\nContent-Length: 0\r\n\r\n";
     let endpoint = Endpoint::start(ANY_PORT, Script::say(refusal));
     assert_eq!(failure(probe(&endpoint, reusing(), PATIENCE).await), Failure::Status(408));
@@ -165,7 +165,7 @@ async fn ends_when_no_probe_comes_any_more() {
     let target = target(endpoint.address(), Check::Http(reusing()), timeout);
     assert!(prober.probe(&target).await.is_success());
     assert_eq!(endpoint.open_connections(), 1);
-    // The interval is twice the timeout, and two of them are waited for.
+    // The interval is twice the timeout, and a connection is kept for two intervals.
     tokio::time::sleep(timeout * 4).await;
     let deadline = Instant::now() + PATIENCE;
     while endpoint.open_connections() > 0 {

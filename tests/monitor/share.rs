@@ -23,7 +23,7 @@ async fn is_less_with_a_status_that_says_so() {
     assert_eq!(share(&endpoint, degraded(None)).await, Share::FULL);
     endpoint.play(respond(429, ""));
     assert_eq!(share(&endpoint, degraded(None)).await, HALF);
-    // An apology need not hold what a good answer does.
+    // A degraded response need not match `expect_body`.
     endpoint.play(Script::respond(503, "sorry"));
     assert_eq!(share(&endpoint, degraded(None)).await, HALF);
     endpoint.play(respond(404, ""));
@@ -34,7 +34,7 @@ async fn is_less_with_a_status_that_says_so() {
 
 #[tokio::test]
 async fn is_less_when_the_response_took_too_long() {
-    // Longer than a busy machine takes for an answer that comes at once.
+    // Longer than the time of an immediate answer on a busy machine.
     let above = Duration::from_millis(1500);
     let endpoint = Endpoint::start(ANY_PORT, respond(200, ""));
     assert_eq!(share(&endpoint, degraded(Some(above * 4))).await, Share::FULL);

@@ -1,8 +1,8 @@
-//! An endpoint that closes with octets unread breaks its connection off, and what it said before counts.
+//! An endpoint that closes with unread octets resets its connection. The data that it sent before counts.
 
 use super::*;
 
-/// Says this without reading anything, and breaks the connection off at once.
+/// Sends this text without reading anything, and resets the connection at once.
 fn blurts(text: &str) -> Endpoint {
     Endpoint::start(ANY_PORT, Script(vec![Step::Say(text.into()), Step::Reset]))
 }

@@ -44,10 +44,10 @@ async fn ask(address: SocketAddr, check: DnsCheck) -> Result<(), Failure> {
 mod knot {
     use super::*;
 
-    /// Longer than what UDP carries without EDNS.
+    /// Length of a string. Four of them are longer than a UDP message without EDNS.
     const LONG: usize = 250;
 
-    /// Knot DNS with `example.com`, and with `broken.example`, whose file is not there.
+    /// Knot DNS with `example.com`, and with `broken.example`, whose file is missing.
     struct Knot {
         process: Child,
         address: SocketAddr,
@@ -132,7 +132,7 @@ mod knot {
         assert_eq!(ask(knot.address, over_tcp(www(&[three]))).await, Err(Failure::Record("192.0.2.3".to_owned())));
         let alias = asking("alias.example.com", A, DnsTransport::Udp);
         assert_eq!(ask(knot.address, DnsCheck { expect: www(&[one]).expect, ..alias }).await, Ok(()));
-        // Names in data are compared as names are: in either case, and however they are compressed.
+        // Names in data are compared without case and without compression.
         let mail = [&[0, 10, 4][..], b"mail\x07EXAMPLE\x03com\0"].concat();
         let mail = vec![ExpectedRecord { text: "10 mail".into(), rdata: mail.into() }];
         let mx = DnsCheck { expect: mail, ..asking("example.com", 15, DnsTransport::Udp) };
@@ -148,7 +148,7 @@ mod knot {
         let elsewhere = asking("www.example.net", A, DnsTransport::Tcp);
         assert_eq!(ask(knot.address, elsewhere).await, Err(Failure::Rcode("REFUSED".to_owned())));
 
-        // Four long strings do not fit into 512 octets: what is expected is found over TCP.
+        // Four long strings do not fit into 512 octets, so the probe finds the expected record over TCP.
         let long = asking("long.example.com", TXT, DnsTransport::Udp);
         assert_eq!(ask(knot.address, long.clone()).await, Ok(()));
         let all = ['0', '1', '2', '3'].map(txt).to_vec();
@@ -167,7 +167,7 @@ mod knot {
 /// The responses of a scripted name server to a question, one datagram after the other.
 type Answers = Vec<Vec<u8>>;
 
-/// A name server over UDP that says what a test wants.
+/// A name server over UDP that sends scripted answers.
 struct Liar {
     address: SocketAddr,
     stopping: Arc<AtomicBool>,
@@ -193,7 +193,7 @@ impl Liar {
                 let Ok((length, asker)) = socket.recv_from(&mut buffer) else { continue };
                 let question = Message::from_vec(&buffer[..length]).unwrap();
                 for datagram in answer(&question) {
-                    // The asker may be gone: it is right to leave after the first that it believes.
+                    // An error means that the prober is gone: it may leave after the first answer that it accepts.
                     let _ = if elsewhere { &other } else { &socket }.send_to(&datagram, asker);
                 }
             }
@@ -202,7 +202,8 @@ impl Liar {
     }
 }
 
-/// A name server that says one thing over UDP, and the truth over TCP at the same port, to as many as are given.
+/// A name server that sends scripted answers over UDP, and the true answer over TCP at the same port, to `askers`
+/// clients.
 fn cuts(askers: usize, answer: impl Fn(&Message) -> Vec<u8> + Send + 'static) -> (Liar, JoinHandle<()>) {
     let listener = TcpListener::bind(ANY_PORT).unwrap();
     let liar = Liar::start_at(listener.local_addr().unwrap(), false, move |question| vec![answer(question)]);
@@ -281,7 +282,7 @@ async fn what_is_malformed_or_answers_another_question_is_a_protocol_error() {
                 other.queries[0].set_query_type(RecordType::AAAA);
                 wire(&other)
             },
-            "answered another question",
+            "the answer repeats another question",
         ),
         (
             |question| {
@@ -289,7 +290,7 @@ async fn what_is_malformed_or_answers_another_question_is_a_protocol_error() {
                 bare.queries.clear();
                 wire(&bare)
             },
-            "answered another question",
+            "the answer repeats another question",
         ),
     ];
     for (lie, why) in lies {
@@ -343,9 +344,9 @@ async fn a_cut_answer_is_asked_for_again_before_anything_of_it_is_read() {
     const TC: u8 = 0x02;
     type Cut = fn(&Message) -> Vec<u8>;
     let cuts_there: [Cut; 5] = [
-        // No more than the header.
+        // Only the header.
         |question| [&question.metadata.id.to_be_bytes()[..], &[0x80 | TC, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat(),
-        // A code that is not expected, and records that are not there.
+        // An unexpected code, and counts of records that are missing.
         |question| [&question.metadata.id.to_be_bytes()[..], &[0x80 | TC, 2, 0, 1, 0, 9, 0, 9, 0, 9]].concat(),
         // Cut in the middle of a record, as some do.
         |question| {
@@ -353,13 +354,13 @@ async fn a_cut_answer_is_asked_for_again_before_anything_of_it_is_read() {
             cut.metadata.truncation = true;
             wire(&cut)[..wire(&cut).len() - 2].to_vec()
         },
-        // All that is expected is in it.
+        // The truncated answer contains all expected records.
         |question| {
             let mut cut = truth(question);
             cut.metadata.truncation = true;
             wire(&cut)
         },
-        // Another question, and octets that are nothing.
+        // Another question, and random octets.
         |question| {
             [&question.metadata.id.to_be_bytes()[..], &[0x80 | TC, 0, 0, 1, 0, 0, 0, 0, 0, 0], b"\xc0\x0c\xff\xff"]
                 .concat()
@@ -398,7 +399,7 @@ async fn records_that_nobody_asked_about_say_nothing() {
         |question| with(question, AUTHORITY, &[BROKEN_SOA]),
         |question| with(question, AUTHORITY, &[LONGER_THAN_ALL]),
         |question| with(question, ADDITIONAL, &[BROKEN_OPT, UNKNOWN]),
-        // A count that is a lie, and octets behind the message.
+        // A wrong count, and octets after the message.
         |question| {
             let mut octets = wire(&truth(question));
             octets[ADDITIONAL + 1] = 9;

@@ -167,7 +167,7 @@ async fn no_more_than_32_run_at_once_and_waiting_does_not_count() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("log");
     let script = format!("echo + >> {0}; sleep 0.1; echo - >> {0}", file.display());
-    // Together they take more than the time that one has.
+    // Together they take longer than the time of one probe.
     let one = timed(shell(&script), Duration::from_secs(60), Duration::from_secs(20));
     let prober = Prober::with_roots([]);
     let probes: Vec<_> = (0..100)
@@ -212,7 +212,7 @@ async fn who_waits_too_long_for_a_turn_says_so() {
     assert!(prober.probe(&patient).await.is_success(), "a dropped request gives its turn back");
 }
 
-/// Counts descriptors and children of the whole process, so it has one of its own.
+/// Runs in its own process, because it counts descriptors and children of the whole process.
 #[test]
 fn a_thousand_runs_leave_no_descriptor_and_no_zombie() {
     let program = std::env::current_exe().unwrap();
@@ -237,7 +237,7 @@ mod alone {
         let processes =
             fs::read_dir("/proc").unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
         let stats = processes.filter_map(|id| fs::read_to_string(format!("/proc/{id}/stat")).ok());
-        // pid (name) state parent: and a name may hold anything.
+        // The fields are pid, (name), state and parent; a name may contain blanks and brackets.
         stats.filter(|stat| stat.rsplit(')').next().unwrap().split_whitespace().nth(1) == Some(&own)).collect()
     }
 
@@ -270,7 +270,7 @@ mod alone {
     #[tokio::test]
     #[ignore = "runs in a process of its own that another test starts"]
     async fn a_thousand_runs() {
-        // What the runtime opens for its first child stays open.
+        // The runtime opens descriptors for its first child, and keeps them.
         runs(5).await;
         let before = open_descriptors();
         runs(1000).await;

@@ -138,7 +138,7 @@ impl Default for Lie {
     }
 }
 
-/// Plays a lie to one connection, and gives what it was asked.
+/// Sends a scripted response on one connection, and returns the request.
 async fn play(listener: &TcpListener, lie: Lie) -> (Request<()>, Vec<u8>) {
     let (stream, _) = listener.accept().await.unwrap();
     let mut connection = h2::server::handshake(stream).await.unwrap();
@@ -156,7 +156,7 @@ async fn play(listener: &TcpListener, lie: Lie) -> (Request<()>, Vec<u8>) {
         message = telling => message,
         _ = connection.accept() => panic!("the connection ended before the message"),
     };
-    // Until the prober leaves.
+    // Waits until the prober leaves.
     while let Some(Ok(_)) = connection.accept().await {}
     (Request::from_parts(head, ()), message)
 }

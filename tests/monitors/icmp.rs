@@ -1,6 +1,6 @@
 //! Echoes on loopback, and in network namespaces that are silent or that forbid sockets of one kind or both.
 //!
-//! A test that needs a namespace runs a part of this very program inside of one.
+//! A test that needs a namespace runs this program again, inside a namespace, with only one part.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -13,7 +13,7 @@ use truenorth::monitor::icmp_is_allowed;
 use crate::skip::cannot;
 use crate::{IMPATIENCE, PATIENCE, failure, probe};
 
-/// Those of loopback's addresses that this system has.
+/// The loopback addresses that this system has.
 fn addresses() -> Vec<IpAddr> {
     let all: [IpAddr; 3] = ["127.0.0.1", "127.9.8.7", "::1"].map(|address| address.parse().unwrap());
     all.into_iter().filter(|&address| UdpSocket::bind((address, 0)).is_ok()).collect()
@@ -61,8 +61,8 @@ const PING_SOCKETS: &str = "echo 0 2147483647 > /proc/sys/net/ipv4/ping_group_ra
 const NO_PING_SOCKETS: &str = "echo 1 0 > /proc/sys/net/ipv4/ping_group_range";
 const SILENCE: &str = "echo 1 > /proc/sys/net/ipv4/icmp_echo_ignore_all";
 
-/// Runs a program in a network namespace of its own, once `setup` was done there; `None` if the system forbids that, and tests
-/// may be skipped for it.
+/// Runs `setup` and then a program in a new network namespace. Returns `None` if the system forbids it and tests may be
+/// skipped.
 fn in_namespace(setup: &str, command: &str, arguments: &[&str]) -> Option<Output> {
     let shell = |script: String| {
         let mut unshare = Command::new("unshare");
@@ -78,7 +78,7 @@ fn in_namespace(setup: &str, command: &str, arguments: &[&str]) -> Option<Output
     Some(shell(format!("{setup} && exec {command} \"$@\"")))
 }
 
-/// Runs one of the tests in [`inside`] there.
+/// Runs one of the tests of [`inside`] in a new network namespace.
 fn run_inside(setup: &str, command: &str, test: &str) {
     let program = std::env::current_exe().unwrap();
     let test = format!("icmp::inside::{test}");

@@ -31,7 +31,7 @@ fn pattern(text: &str) -> BodyMatch {
     BodyMatch::Pattern(Pattern(regex::bytes::Regex::new(text).unwrap()))
 }
 
-/// The endpoint notices that a probe is gone only when it reads or writes.
+/// Asserts that the probe has closed its connection. The endpoint notices this only when it reads or writes.
 fn assert_left_alone(endpoint: &Endpoint) {
     let deadline = Instant::now() + PATIENCE;
     while endpoint.open_connections() > 0 {

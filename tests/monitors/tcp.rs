@@ -1,4 +1,4 @@
-//! Connections, bare or with something said on them.
+//! TCP connections, with octets to send and to expect or without.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -22,12 +22,12 @@ fn ping(expect: &str) -> Check {
     Check::Tcp(TcpCheck { send: b"PING\r\n"[..].into(), expect: Some(substring(expect)) })
 }
 
-/// Says this once a line has come, as Redis does.
+/// Sends this after it has received a line, as Redis does.
 fn answers(reply: &str) -> Endpoint {
     Endpoint::start(ANY_PORT, Script(vec![Step::ReadLine, Step::Say(reply.into()), Step::Hang]))
 }
 
-/// Says this as soon as the connection is there, as mail servers do.
+/// Sends this as soon as the connection is open, as mail servers do.
 fn greets(steps: Vec<Step>) -> Endpoint {
     Endpoint::start(ANY_PORT, Script(steps))
 }

@@ -1,5 +1,5 @@
-//! The Debian package, made of the binary of the tests, in a Debian that holds nothing else: it is installed, serves,
-//! is upgraded and removed.
+//! Installs the Debian package in a minimal Debian, serves with it, upgrades it and removes it. The package contains
+//! the binary of the tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,8 +21,8 @@ const NOT_OURS: [&str; 9] = ["proc", "sys", "dev", "run", "tmp", "var/log", "var
 /// Files that `adduser` leaves, whatever user it makes.
 const OF_ADDUSER: [&str; 5] = ["etc/.pwd.lock", "etc/passwd-", "etc/group-", "etc/shadow-", "etc/gshadow-"];
 
-/// Does to the node what systemd does when the scripts of the package ask for it, and writes down what they ask for. A
-/// Debian in a folder has no systemd of its own.
+/// Acts like systemd when the scripts of the package call it, and records the calls. A Debian in a folder has no
+/// systemd.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 echo "$*" >> /var/log/systemctl
 running() { [ -e /var/lib/truenorth/lock ] && kill -0 "$(cat /var/lib/truenorth/lock)" 2> /dev/null; }
@@ -44,7 +44,7 @@ struct Debian {
 }
 
 impl Debian {
-    /// Returns the reason if this machine cannot have one.
+    /// Creates one. Fails with the reason if this machine cannot.
     fn new() -> Result<Self, String> {
         if fs::metadata("/proc/self").unwrap().uid() != 0 {
             return Err("only root can install into another root folder".to_owned());
@@ -99,7 +99,7 @@ impl Debian {
         succeeded(dig.args(words.split_whitespace()).output().unwrap())
     }
 
-    /// Puts a systemctl there, and lets it look as if systemd ran.
+    /// Installs this systemctl, and makes it look as if systemd were running.
     fn play_systemd(&self) {
         // In /usr/bin, `deb-systemd-helper` would leave the links of the unit to it.
         let path = self.path("usr/local/bin/systemctl");

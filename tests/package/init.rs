@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::{Node, shipped_database};
 use crate::schema;
 
-/// Answers as flags, without a service that somebody would have to play.
+/// Answers as flags, without a service that would need an endpoint.
 const FLAGS: &str = "--zone gslb.example.com --nameserver ns1=192.0.2.53 --nameserver ns2=198.51.100.53 \
                      --datacenter fra=50.11,8.68 --datacenter iad=38.95,-77.45 \
                      --endpoints fra=127.0.0.1,fd00::1 --endpoints iad=127.0.0.2,fd00::2 --check none";
@@ -103,7 +103,7 @@ fn no_answer_leads_to_a_warning() {
     {
         let folder = folder();
         let (code, stdout, stderr) = init(folder.path(), &format!("{answers} --check {check} {geoip}"));
-        // A pool in which only one place has IPv6 is what the answers say, and `check` says so.
+        // `check` warns of a pool with IPv6 in only one datacenter, because the answers say so.
         let foreseen = |line: &str| line.contains("AAAA") || line.contains("IPv6");
         let warned: Vec<&str> = stderr.lines().filter(|line| line.starts_with("warning") && !foreseen(line)).collect();
         assert_eq!((code, warned), (Some(0), Vec::new()), "{answers} {check} {geoip}: {stdout}{stderr}");
@@ -147,7 +147,7 @@ fn what_cannot_be_is_refused_and_nothing_is_left() {
         ("--datacenter sin=1,103", "--datacenter iad=38.95,-77.45", 2, "there is no datacenter iad, only fra, sin"),
         ("--endpoints fra=192.0.2.256", "--endpoints fra=127.0.0.1,fd00::1", 2, "`192.0.2.256` is not an address"),
         ("--check ftp", "--check none", 2, "is not a check"),
-        // It is an address, but nobody can have it.
+        // It is an address, but no host can have it.
         ("--endpoints fra=224.0.0.1", "--endpoints fra=127.0.0.1,fd00::1", 1, "is a multicast address"),
         ("--geoip none.mmdb --check none", "--check none", 1, "none.mmdb"),
     ] {

@@ -1,5 +1,5 @@
-//! What newcomers, operators at night and packagers get: `truenorth init`, schemas, completions, manual pages, the commands
-//! of the pages, the Debian package.
+//! The parts of a release besides the server: `truenorth init`, schemas, completions, manual pages, the commands of the
+//! pages, the Debian package.
 
 #[path = "../harness/mod.rs"]
 mod harness;

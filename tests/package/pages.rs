@@ -1,4 +1,4 @@
-//! The commands of the pages for operators: an operator who copies one at 3 am gets no error.
+//! Runs the commands of the pages for operators, so that an operator who copies one gets no error.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::{Files, Node, SERVER, shipped_database};
 use crate::schema;
 
-/// A zone with the names and addresses that the pages use. Nothing is probed, because nobody has the addresses.
+/// A zone with the names and addresses that the pages use. Nothing is probed, because no host has the addresses.
 const ZONE: &str = r#"
 [nameservers]
 ns1 = ["192.0.2.53"]
@@ -75,7 +75,7 @@ impl World {
         Self { files, node }
     }
 
-    /// Runs a command if it can run here. Returns false if it is one of the machine.
+    /// Runs a command if it can run in a test. Returns false for a program of the machine.
     fn run(&self, command: &str) -> bool {
         let config = self.files.path("truenorth.toml");
         let mut words: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
@@ -125,7 +125,7 @@ fn every_command_of_the_pages_works() {
     }
 }
 
-/// The runbook says what to do for each alert that wakes somebody, and names no other.
+/// The runbook has a section for each alert that pages somebody, and for no other.
 #[test]
 fn the_runbook_knows_the_alerts() {
     let rules = fs::read_to_string(root().join("packaging/prometheus/truenorth.rules.yml")).unwrap();

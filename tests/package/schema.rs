@@ -15,7 +15,7 @@ use crate::harness::run;
 pub(crate) const SERVER: &str = "server";
 pub(crate) const ZONE: &str = "zone";
 
-/// A key that neither knows nor resembles another one.
+/// A key that is unknown and does not resemble a known one.
 const STRANGE: &str = "zzzzzzzzzz";
 
 fn root() -> &'static Path {
@@ -131,7 +131,7 @@ fn every_example_fits_its_schema() {
     for folder in ["zones", "src/cli/demo", "packaging"] {
         for path in files(&root().join(folder), "toml") {
             let is_server = path.file_name().is_some_and(|name| name == "truenorth.toml");
-            // The demo fills in what stands in braces.
+            // The demo fills in the placeholders in braces.
             let text = fs::read_to_string(&path).unwrap().replace("{http}", "8080");
             let text = text.replace("{dns}", "127.0.0.1:5300").replace("{admin}", "127.0.0.1:8053");
             schemas[if is_server { SERVER } else { ZONE }].accepts(&path.display().to_string(), &text);
@@ -165,7 +165,7 @@ fn literals(tokens: TokenStream, found: &mut Vec<String>) {
     }
 }
 
-/// Whatever of the texts in the tests the decoder takes, the schema takes too.
+/// The schema accepts every text of the tests that the decoder accepts.
 #[test]
 fn what_the_decoder_takes_the_schema_takes() {
     let schemas = BTreeMap::from([SERVER, ZONE].map(|file| (file, of(file))));
@@ -204,7 +204,7 @@ fn the_samples_name_their_schemas() {
     }
 }
 
-/// What both files may hold has one schema.
+/// Sections that both files may hold have one schema.
 #[test]
 fn shared_definitions_are_the_same_in_both_schemas() {
     let [server, zone] = [SERVER, ZONE].map(|file| of(file).document);
@@ -266,7 +266,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
     let document = of(ZONE).document;
     for (number, branch) in document["definitions"]["monitor"]["oneOf"].as_array().unwrap().iter().enumerate() {
         let kind = branch["properties"]["type"]["enum"][0].as_str().unwrap();
-        // Only then it has the keys of TLS.
+        // A grpc monitor has the keys of TLS only with `tls`.
         let tls = if kind == "grpc" { "tls = true\n" } else { "" };
         let count = if kind == "at_least" { "of = [\"b\", \"c\"]\ncount = 1\n" } else { "" };
         add(
@@ -298,7 +298,7 @@ fn strict_tables(value: &Value, pointer: &str, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The decoder tells all keys of a table when it meets a strange one: they are those of the schema.
+/// The decoder lists all keys of a table when it finds an unknown one. They must be the keys of the schema.
 #[test]
 fn decoder_and_schema_have_the_same_keys() {
     let schemas = BTreeMap::from([SERVER, ZONE].map(|file| (file, of(file))));
@@ -326,7 +326,7 @@ fn decoder_and_schema_have_the_same_keys() {
         let mut strict = BTreeSet::new();
         strict_tables(&schemas[file].document, "", &mut strict);
         if file == SERVER {
-            // They are the same as in the zone's.
+            // They are the same as in the zone's schema.
             strict.retain(|pointer| !pointer.starts_with("/definitions/"));
         }
         assert_eq!(seen[file], strict, "the tables of {file} that are compared, and those of its schema");
@@ -343,7 +343,7 @@ fn every_key_is_described() {
             let described = target.unwrap_or(property);
             assert!(described["description"].as_str().is_some_and(|text| text.ends_with('.')), "{path}/{key}");
         }
-        // What one key says of another one is no key.
+        // The members of `dependencies` are not keys of their own.
         for (key, member) in members.iter().filter(|(key, _)| *key != "dependencies") {
             visit(document, member, &format!("{path}/{key}"));
             for (number, item) in member.as_array().into_iter().flatten().enumerate() {
@@ -368,7 +368,7 @@ const SERVER_TEXT: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = 
     [[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\nfrom = 2026-12-01T02:00:00Z\nuntil = 2099-12-01T02:00:00+01:00\n[datacenters]\n\
     fra = { latitude = 50.11, longitude = 8.68 }\n";
 
-/// What operators mistype is a fault in the editor as it is for `check`.
+/// Typical typing errors are faults in the editor and for `check`.
 #[test]
 fn typical_mistakes_are_refused_by_both() {
     let zone: &[(&str, &str)] = &[

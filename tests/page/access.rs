@@ -42,7 +42,7 @@ fn a_page_of_another_site_neither_reads_nor_orders_nor_frames() {
     browser.wait_for("document.title.includes('done')");
     assert_eq!(browser.text("return document.title"), r#"{"done":true}"#);
     assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"], "nothing was ordered");
-    // A link leads to the page all the same, and it works.
+    // A link from another site still leads to the page, which works.
     browser.run(&format!("location.href = 'http://{}/'", scene.admin));
     browser.wait_for_words("#verdict", "3 endpoints up");
     browser.wait_for_words("#orders-table", "No order is in force");

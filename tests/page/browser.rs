@@ -24,8 +24,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// The key of an element in WebDriver (section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// Without root's privileges Chromium has a sandbox; tests may run as root. The rest keeps it from asking its maker for
-/// anything.
+/// Chromium's sandbox does not work as root, and tests may run as root. The other options prevent requests to Google.
 const OPTIONS: [&str; 12] = [
     "--headless=new",
     "--no-sandbox",
@@ -68,7 +67,7 @@ impl Browser {
             port.trim_end_matches('.').parse::<u16>().ok()
         });
         let port = port.expect("chromedriver says its port");
-        // It must not wait for somebody who reads.
+        // Reads the output, so that chromedriver does not block on a full pipe.
         thread::spawn(move || lines.for_each(drop));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is a runtime");
         let profile = tempfile::tempdir().expect("there is room for a folder");
@@ -174,7 +173,7 @@ impl Browser {
         entries.iter().filter(is_bad).map(|entry| entry["message"].to_string()).collect()
     }
 
-    /// Writes what is seen to a PNG file.
+    /// Writes the visible part of the page to a PNG file.
     pub(crate) fn screenshot(&self, file: &Path) {
         let taken = self.devtools("Page.captureScreenshot", &json!({"format": "png"}));
         let octets = BASE64.decode(taken["data"].as_str().expect("an image").as_bytes()).expect("it is in Base64");

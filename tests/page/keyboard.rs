@@ -17,7 +17,7 @@ const CONTROLS: [&str; 9] =
 /// Least contrast of text (WCAG 2.2, success criterion 1.4.3).
 const CONTRAST: f64 = 4.5;
 
-/// Returns the texts whose colour is too near to that of their ground, each with its contrast.
+/// Returns the texts with too little contrast to their background, each with its contrast.
 const FAINT: &str = r#"
 const parts = (colour) => { const canvas = parts.canvas ??= Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d", { willReadFrequently: true });
     canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
@@ -55,7 +55,7 @@ fn every_control_has_a_name_and_is_reached_by_the_keyboard() {
         }
     }
     assert!(count > 25, "only {count} controls were found");
-    // The first stop skips the header; then all controls follow in the order in which they stand.
+    // The first stop is the link that skips the header. All controls follow in the order of the page.
     browser.press(TAB);
     assert_eq!(browser.text("return document.activeElement.textContent"), "Skip to what is wrong");
     let mut seen = HashSet::new();
@@ -98,7 +98,7 @@ fn dialogs_and_pools_are_worked_by_keys() {
     browser.run("document.querySelector('#pools-table [data-action=open-pool]').focus()");
     browser.press(ENTER);
     browser.wait_for("document.querySelectorAll('#pools-table .endpoint').length === 2");
-    // The page is brought up to date, and the focus stays.
+    // The page updates itself, and the focus stays.
     browser.wait_for("document.activeElement.getAttribute('aria-expanded') === 'false'");
     browser.press(ENTER);
     browser.wait_for("document.activeElement.getAttribute('aria-expanded') === 'true'");

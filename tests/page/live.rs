@@ -66,12 +66,12 @@ fn a_client_and_a_name_are_explained() {
     for told in ["default", "Step region", "web/fra then web/iad", "1 of 1 A open", "all is calm"] {
         browser.wait_for_words("#ask-result", told);
     }
-    // And what if fra were down.
+    // The answer if fra were down.
     browser.write("#ask-form [name=down]", "dc:fra\u{e007}");
     browser.wait_for_words("#ask-result", "as if dc:fra were down");
     browser.wait_for_words("#ask-result", "0 of 1 A open");
     browser.wait_for("JSON.parse(document.querySelector('#ask-result pre').textContent).hops.length === 1");
-    // A fault of the question is told in the page, not in a console.
+    // The page itself shows an error in the question, not only the console.
     browser.write("#ask-form [name=client]", "nobody\u{e007}");
     browser.wait_for_words("#ask-result .problem", "`client`");
     let complaints = browser.complaints();

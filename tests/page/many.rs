@@ -9,11 +9,10 @@ use crate::{SERVER, Scene, assert_sound};
 const POOLS: usize = 40;
 const ENDPOINTS: usize = 50;
 
-/// Most elements of the document: the page does not grow with the node.
+/// Maximum number of elements of the document: the page does not grow with the node.
 const MOST_ELEMENTS: u64 = 8000;
 
-/// Longest time in milliseconds that the page may take to draw all that it knows anew, in a debug browser on a busy
-/// machine.
+/// Longest time in milliseconds that the page may take to draw everything again, on a busy machine.
 const LONGEST_DRAWING: f64 = 1500.0;
 
 fn zone(port: u16) -> String {

@@ -21,7 +21,7 @@ fn explain_tells_weights_and_the_probability_of_each_outcome() {
     let outcomes = json!([{ "chosen": ["web/fra"], "probability": 0.9 }, { "chosen": ["green"], "probability": 0.1 }]);
     assert_eq!((&steering["outcomes"], &steering["exact"]), (&outcomes, &json!(true)));
     assert_eq!(steering["pools"][1]["weight"], 10);
-    // Nothing is drawn where one is left.
+    // If only one pool is left, nothing is drawn.
     let steering = told(&files.run("explain api.gslb.example.com --client 10.1.2.3 --json --down pool:green"))["hops"]
         [0]["steering"]
         .clone();
@@ -73,7 +73,7 @@ fn explain_tells_what_sticks_and_what_it_comes_to_for_many() {
         *chosen.entry(place).or_insert(0) += 1;
     }
     assert!(chosen["web/fra"] > 8, "{chosen:?}");
-    // For many clients shares are those of weights, and what moves is the least that can.
+    // Over many clients the shares equal the weights, and as few clients as possible move.
     let simulated = told(&files.run("simulate --json --down pool:green api.gslb.example.com"));
     let places = &simulated["names"][0]["places"];
     assert_near(&places[0]["before"], 0.9);
@@ -103,7 +103,7 @@ fn explain_tells_an_https_record_as_a_zone_file_would_hold_it() {
 
 #[test]
 fn explain_tells_for_how_long_resolvers_keep_that_there_is_nothing() {
-    // The lesser of the SOA's TTL and MINIMUM (RFC 2308, section 5), and where health decides, of the name's TTL.
+    // The least of the SOA's TTL, its MINIMUM (RFC 2308, section 5) and, if health decides, the name's TTL.
     let zone = edited("[datacenters]", "[soa]\nminimum = 17\n[datacenters]");
     let zone = zone
         + "[pools.v4]\nendpoints = [\"127.4.0.1\"]\n[names.v4]\npools = [\"v4\"]\n\
@@ -126,7 +126,7 @@ fn explain_tells_for_how_long_resolvers_keep_that_there_is_nothing() {
     assert!(!ran.stdout.contains("resolvers keep"), "{}", ran.stdout);
 }
 
-/// The shares that are computed are those of the answers that are given.
+/// The computed shares equal the shares of real answers.
 #[test]
 fn what_a_node_answers_is_what_was_computed() {
     let files = world(ZONE);

@@ -86,7 +86,7 @@ fn an_alias_shows_the_steering_at_its_end() {
         "chosen    web/fra",
     ];
     assert!(told.iter().all(|line| text.contains(line)), "{text}");
-    // Over a DNAME and a CNAME.
+    // Through a DNAME and a CNAME.
     let story = of(&files, "x.old");
     let found = story["hops"].as_array().unwrap().iter().map(|hop| &hop["found"]);
     let dname = json!({ "dname": "old.gslb.example.com." });
@@ -139,7 +139,7 @@ fn what_does_not_exist_is_told_with_its_closest_encloser() {
     assert_eq!(of(&files, "www MX")["hops"][0]["found"], "no-records");
 }
 
-/// A zone may forbid that longer prefixes are looked at, but the source of a packet counts whole.
+/// A zone may limit the prefixes of Client Subnet, but all bits of a packet's source count.
 #[test]
 fn an_address_is_a_packets_source_and_a_network_is_client_subnet() {
     let regions = "[regions.one]\nclients = [\"60.1.2.3/32\"]\nprefer = [\"iad\"]\n[pools.web]";

@@ -26,7 +26,8 @@ const COUNTRIES: [(&str, &str); 8] = [
     ("2001:dba::/33", "JP"),
 ];
 
-/// Three places and a region for each; whoever no region names goes to Singapore, the nearer of the other two behind it.
+/// Three datacenters, and a region for each. Clients in no region go to Singapore first, then to the nearer of the
+/// other two.
 const ZONE: &str = concat!(
     places!(),
     r#"sin = { latitude = 1.35, longitude = 103.99 }
@@ -83,7 +84,7 @@ fn database(countries: &[(&str, &str)]) -> Vec<u8> {
     octets
 }
 
-/// The zone after an edit, which must have something to edit.
+/// The zone after an edit. Fails if `from` is not in it.
 #[track_caller]
 fn edited(from: &str, to: &str) -> String {
     assert!(ZONE.contains(from), "{from}");

@@ -92,7 +92,7 @@ fn an_address_that_two_tied_pools_hold_counts_once() {
            [pools.right]\ndatacenter = \"iad\"\nendpoints = [\"127.4.0.2\", \"127.4.0.4\"]\n\
            [names.shared]\npools = [[\"left\", \"right\"]]\nsteer = [\"failover\"]\n";
     let files = world(&zone);
-    // Four addresses take turns, and the pool that comes first has the shared one.
+    // Four addresses rotate, and the shared one counts for the pool that comes first.
     for (down, left, right) in [
         ("endpoint:127.4.0.1", 2.0 / 3.0, 1.0 / 3.0),
         ("endpoint:127.4.0.2", 2.0 / 3.0, 1.0 / 3.0),
@@ -243,7 +243,7 @@ fn a_canary_takes_its_first_share_and_a_blue_green_name_sends_everybody_to_one_p
     assert_eq!(api["stranded"], 0.0, "the other is ready");
 }
 
-/// The shares of pools as they are.
+/// The present shares of pools.
 fn shares_of(simulated: &Value) -> std::collections::HashMap<String, f64> {
     shares(simulated, true).into_iter().map(|(pool, before, _)| (pool, before)).collect()
 }
@@ -258,7 +258,7 @@ fn what_is_finer_than_client_subnet_counts_as_its_network_does() {
     let www = simulate(&files, "www.gslb.example.com")["names"][0].clone();
     assert_eq!(www["clients"], (1 << 24) + 256);
     assert_eq!(www["places"].as_array().map(Vec::len), Some(2), "nobody goes to fra: {www}");
-    // Where more bits count, it makes a difference.
+    // If more bits count, it makes a difference.
     let server = format!("{}[ecs]\nmax_source_v4 = 32\n[geoip]\ndatabases = [\"countries.mmdb\"]\n", crate::SERVER);
     let finer = Files::new(&server, &[("gslb.example.com.toml", ZONE)]);
     finer.write("countries.mmdb", database(&countries));

@@ -1,4 +1,4 @@
-//! Replacements that fail: the running process goes on as if nothing had been.
+//! Replacements that fail: the running process continues as before.
 
 use std::thread;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn a_replacement_that_is_killed_at_any_point_leaves_the_old_process_as_it_was() 
         thread::sleep(WHILE);
         let tally = load.stop();
         if point == "answering" {
-            // It answered too. What it had read when it was killed is lost with it; that can be nobody else's.
+            // The killed process answered queries too. Only the queries that it had read and not answered are lost.
             assert!(tally.other.is_empty() && tally.lost <= 64, "{tally:?}");
         } else {
             tally.assert_lossless([host - 1]);
@@ -117,7 +117,7 @@ fn addresses_come_and_go_with_a_replacement() {
     assert_eq!(new.address(), node.address());
     thread::sleep(WHILE);
     load.stop().assert_lossless([1]);
-    // An address that another process has: the old one goes on.
+    // Another process has the new address, so the old process continues.
     let taken = std::net::UdpSocket::bind("127.0.0.4:0").unwrap().local_addr().unwrap();
     let holder = std::net::UdpSocket::bind(taken).unwrap();
     files.write("truenorth.toml", format!("[listen]\ndns = [\"127.0.0.1:0\", \"{taken}\"]\n"));

@@ -15,17 +15,17 @@ use crate::harness::{addresses, query};
 /// Ports: the kernel spreads them over the sockets of a node.
 const PORTS: u32 = 8;
 
-/// Most queries of a port on the way. All together fit into the buffer of one socket, however long a process is kept
-/// waiting by a busy machine.
+/// Maximum number of queries of a port on the way. All together fit into the buffer of one socket, however long a
+/// process is kept waiting by a busy machine.
 const WINDOW: usize = 24;
 
 /// A query without an answer for this long is lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a client waits for answers before it asks on.
+/// How long a client waits for answers before it sends more queries.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Queries in a second that every machine bears, also with a program that was built for debugging.
+/// Queries per second that every machine can answer, even with a debug build.
 const RATE: u32 = 2000;
 
 /// Returns how many queries a second a test asks: `TRUENORTH_RATE`, or a few.
@@ -126,7 +126,7 @@ impl Client {
                 self.waiting.insert(id, Instant::now());
                 due += self.interval;
             }
-            // A client that was kept waiting does not hurry afterwards.
+            // A client that was delayed does not send the missed queries at once.
             due = due.max(now.checked_sub(PAUSE).unwrap_or(now));
             self.receive();
             let before = self.waiting.len();
@@ -138,7 +138,7 @@ impl Client {
         }
     }
 
-    /// Takes in the answers that are there.
+    /// Takes in the answers that have arrived.
     fn receive(&mut self) {
         let mut octets = [0; 4096];
         while let Ok(length) = self.socket.recv(&mut octets) {

@@ -16,7 +16,8 @@ use crate::{Started, files, zone};
 /// Duration of a load around an event.
 const WHILE: Duration = Duration::from_millis(200);
 
-/// Replaces, and reloads for each of them. `TRUENORTH_SCALE=full` makes it 20 and 200 in all.
+/// The number of replacements, and of reloads for each of them. `TRUENORTH_SCALE=full` makes 20 replacements and 200
+/// reloads in all.
 fn scale() -> (u8, u8) {
     if std::env::var("TRUENORTH_SCALE").is_ok_and(|scale| scale == "full") { (20, 10) } else { (4, 3) }
 }
@@ -37,7 +38,7 @@ fn replaces_and_reloads_lose_no_query_and_each_answer_is_of_the_old_or_the_new_f
             node.log.wait_for("configuration reloaded reason=\"signal\"");
             node.comes_to_answer("www.example.com", &[&format!("192.0.2.{host}")]);
         }
-        // The new process reads other files than the old one serves.
+        // The files change, so the new process reads other files than the old one serves.
         host += 1;
         files.write("zones/example.com.toml", zone(host));
         let new = files.replace();
@@ -93,7 +94,7 @@ fn a_connection_that_is_open_goes_on_for_a_while() {
     let new = files.replace();
     node.log.wait_for("replaced: this process serves its open connections, and ends");
     assert_eq!(addresses(&ask(&mut stream, 2)).len(), 1);
-    // It ends in order, so that the client connects again.
+    // The server closes the connection properly, so that the client connects again.
     assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     assert_eq!(node.wait().code(), Some(0));
     let mut stream = TcpStream::connect(new.address()).unwrap();

@@ -51,7 +51,7 @@ fn root_binds_port_53_becomes_another_user_and_keeps_no_capability() {
         assert_ne!(status(thread, "Uid"), own);
         for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
             let held = u64::from_str_radix(&status(thread, set), 16).unwrap();
-            // Where the system lets no group ping, CAP_NET_RAW is left for icmp monitors.
+            // If the system allows no group to ping, the process keeps CAP_NET_RAW for icmp monitors.
             assert_eq!(held & !(1 << 13), 0, "{set} of thread {thread}");
         }
         assert_eq!(status(thread, "NoNewPrivs"), "1");
@@ -62,7 +62,7 @@ fn root_binds_port_53_becomes_another_user_and_keeps_no_capability() {
     node.log.wait_for("configuration reloaded");
     assert_eq!(files.run("txt set a.example.com kept").code, Some(0));
     assert!(files.path("state/state.redb").exists());
-    // The program replaces itself: it has the port, although it could not bind it.
+    // The program replaces itself: the new process gets the port, although it could not bind it.
     node.signal("USR2");
     node.log.wait_for("replaced: this process serves its open connections, and ends");
     assert_eq!(node.wait().code(), Some(0));

@@ -29,7 +29,7 @@ fn an_order_right_before_a_replacement_holds_after_it() {
     assert!(overrides.stdout.contains("dc:fra") && overrides.stdout.contains("upgrade"), "{overrides:?}");
     let taken_over = "kept state taken over endpoints=2 overrides=1 rollouts=0 txt=1";
     assert!(new.log.lines().iter().any(|line| line.contains(taken_over)), "{:?}", new.log.lines());
-    // And what is ordered then is kept for the next one.
+    // Orders after that are kept for the next process.
     assert_eq!(files.run("lift dc:fra").code, Some(0));
     let third = files.replace();
     new.log.wait_for("replaced: this process serves its open connections, and ends");
@@ -43,7 +43,8 @@ fn an_endpoint_that_is_down_stays_down_and_is_not_probed_first() {
     let mut node = files.serve();
     fra.stop_listening();
     node.log.wait_for("endpoint is down");
-    // Nothing of it need be on disk yet. A probe that hangs decides nothing before the first answers.
+    // The state need not be on disk yet. The probe hangs, so that no outcome changes the state before the first
+    // answers.
     fra.listen_again();
     for endpoint in [&fra, &iad] {
         endpoint.play(Script::hang());

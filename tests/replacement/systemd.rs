@@ -68,7 +68,7 @@ fn the_replaced_process_tells_systemd_who_is_the_main_process() {
     let manager = Manager::new(&files);
     let mut node = manager.serve(&files);
     manager.wait_for("READY=1");
-    // A process outside of the unit would not be heard, and stopped with its session.
+    // systemd would not listen to a process outside of the unit, and would stop it with its session.
     let outside = files.run("serve --replace");
     assert_eq!(outside.code, Some(1), "{outside:?}");
     assert!(outside.stderr.contains("systemctl kill --kill-whom=main --signal=USR2"), "{outside:?}");
@@ -98,7 +98,7 @@ fn the_watchdog_is_fed_as_long_as_control_lives() {
 
 /// Starts a node with these sockets from descriptor 3 on, as systemd does.
 fn activate(files: &Files, sockets: &[OwnedFd]) -> Node {
-    // They are moved away first, because one of them may have the number of another one's new place.
+    // The descriptors are moved away first, because one of them may have a number that another one needs.
     let parked: Vec<usize> = (60..).take(sockets.len()).collect();
     let move_away = sockets.iter().zip(&parked).map(|(fd, at)| format!("{at}<&{}", fd.as_raw_fd()));
     let move_in = parked.iter().zip(3..).map(|(from, to)| format!("{to}<&{from}"));
@@ -116,8 +116,8 @@ fn inheritable(socket: impl AsFd) -> OwnedFd {
     rustix::io::dup(socket).unwrap()
 }
 
-/// A socket of each protocol with one port. A connection of another test may have the port that is free for the other
-/// protocol, so the kernel is asked for another one then.
+/// A socket of each protocol with one port. If a connection of another test has the port in the other protocol, the
+/// kernel assigns another one.
 fn sockets() -> (UdpSocket, TcpListener) {
     let pair = || {
         let udp = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -78,9 +78,9 @@ pub struct Scene {
     snapshot: Arc<Snapshot>,
     worker: Worker,
     tallies: Arc<Tallies>,
-    /// And when each fell.
+    /// The addresses that are down, and when each fell.
     down: HashMap<IpAddr, Duration>,
-    /// Moves with each fall, by more than an outage takes.
+    /// The time of the last fall. Each fall comes later than the outage before it.
     fell: Duration,
     restless: HashSet<IpAddr>,
     latency: LatencyTable,
@@ -348,7 +348,7 @@ impl Scene {
         self.exchange(source, message, transport).map(|(octets, _)| octets)
     }
 
-    /// The same, and whether the asker held a valid cookie.
+    /// The same, and true if the client sent a valid cookie.
     pub fn exchange(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<(Vec<u8>, bool)> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
@@ -361,7 +361,7 @@ impl Scene {
     }
 }
 
-/// Reads what the server file says besides where the zones are, and zone files and master files by their names.
+/// Loads a configuration: additions to the server file, and zone files and master files by their names.
 pub fn load(server: &str, files: &[(&str, &str)]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
@@ -388,7 +388,7 @@ pub fn query(name: &str, rtype: RecordType, client: &str) -> Message {
     message
 }
 
-/// A record in presentation format. The parser knows DNAME by its number only.
+/// A record in presentation format. The parser knows DNAME only by its number.
 fn presentation(record: &Record) -> String {
     let target = match &record.data {
         RData::Unknown { code, rdata } if u16::from(*code) == DNAME => rdata.anything.as_slice(),

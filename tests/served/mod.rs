@@ -35,7 +35,7 @@ pub(crate) const ADDRESSES: u8 = 5;
 pub(crate) const BIG_RECORDS: usize = 40;
 const BIG_STRING: u8 = 200;
 
-/// `example.test.`, whose `version` says this.
+/// A snapshot of `example.test.` whose TXT record `version` has this text.
 pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
     let world = World {
         pools: vec![Arc::new(PoolSpec {
@@ -117,7 +117,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// On a port of the kernel's choice at 127.0.0.1.
+    /// Starts a server at 127.0.0.1, on a port that the kernel chooses.
     pub(crate) fn start(workers: usize) -> Self {
         Self::start_at(&["127.0.0.1:0"], workers, TcpLimits::default())
     }
@@ -204,7 +204,7 @@ pub(crate) fn connect_from(client: &str, server: SocketAddr) -> TcpStream {
     stream
 }
 
-/// A message behind its length.
+/// A message with its length in front.
 pub(crate) fn framed(query: &Message) -> Vec<u8> {
     let message = query.to_vec().unwrap();
     [&(message.len() as u16).to_be_bytes()[..], &message].concat()
@@ -219,7 +219,7 @@ pub(crate) fn next_answer(stream: &mut TcpStream) -> Message {
     Message::from_vec(&message).unwrap()
 }
 
-/// The answer on a connection that asks this alone.
+/// Sends a query on a connection, and returns the answer.
 pub(crate) fn ask_tcp(stream: &mut TcpStream, query: &Message) -> Message {
     stream.write_all(&framed(query)).unwrap();
     let answer = next_answer(stream);
@@ -227,7 +227,7 @@ pub(crate) fn ask_tcp(stream: &mut TcpStream, query: &Message) -> Message {
     answer
 }
 
-/// Waits until the server has closed a connection on which nothing is to come any more.
+/// Waits until the server has closed the connection. Fails if more data comes.
 pub(crate) fn assert_closed(stream: &mut TcpStream) {
     match stream.read(&mut [0; 1]) {
         Ok(0) => {}

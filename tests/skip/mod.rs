@@ -1,6 +1,6 @@
 //! A test that the machine cannot run fails with the reason, unless the environment allows to skip it.
 
-/// Set to 1 by users who know that their machine lacks something; `tests/run` does not set it.
+/// Users set it to 1 if they know that their machine lacks something. `tests/run` does not set it.
 const MAY_SKIP: &str = "TRUENORTH_TESTS_MAY_SKIP";
 
 /// Fails the test, because the machine lacks what it needs; returns if the environment allows to skip it.

@@ -2,7 +2,8 @@
 //! is read now:
 //!
 //! * Its places point into blank texts, which stand for the texts of the zone. They are replaced by the new texts.
-//! * Its pools have numbers behind those of all zones before it. They move if a zone before it has more or fewer pools.
+//! * Its pools are numbered after those of all earlier zones. The numbers move if an earlier zone has more or fewer
+//!   pools than before.
 //! * Its datacenters must get the same ids. If they do not, the zone is read anew.
 
 use std::sync::Arc;
@@ -48,7 +49,7 @@ pub(super) struct Before<'a> {
 
 impl<'a> Before<'a> {
     pub(super) fn of(reader: &'a ZoneReader<'_>, drafts: &Drafts, faults: &Faults) -> Self {
-        // These are the marks of the zones before.
+        // Drops the marks of earlier zones.
         drop(reader.shared.take_marks());
         let (pools, datacenters) = (drafts.pools.len(), drafts.places.written().len());
         Self { reader, faults: faults.0.len(), pools, datacenters }
@@ -56,8 +57,8 @@ impl<'a> Before<'a> {
 }
 
 impl Steered {
-    /// Copies the names and definitions of a zone that was just read. `None` if they depend on files that can change
-    /// without the zone's own.
+    /// Copies the names and definitions of a zone that was just read. Returns `None` if they depend on other files than
+    /// the zone's own, which can change alone.
     pub(super) fn new(
         draft: &ZoneDraft,
         version: u64,
@@ -81,7 +82,7 @@ impl Steered {
         move_places(steered.places_mut(), &texts.0, &blanks).then_some(steered)
     }
 
-    /// True if it can be used again behind the zones in `drafts`, with this version of the server file's definitions.
+    /// True if it can be used again after the zones in `drafts`, with this version of the server file's definitions.
     pub(super) fn fits(&self, version: u64, drafts: &Drafts) -> bool {
         self.version == version && drafts.places.fit(&self.datacenters)
     }
@@ -131,7 +132,7 @@ impl Steered {
         if before == first {
             return;
         }
-        // Lower numbers are those of the server file's pools.
+        // Lower numbers belong to the server file's pools, which do not move.
         let moved = |pool: PoolId| {
             let position = pool.index().checked_sub(before.index());
             position.map_or(pool, |position| PoolId::from_index(first.index() + position))

@@ -45,10 +45,11 @@ pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, f
     }
 }
 
-/// Warns of IPv6 prefixes that embed IPv4 addresses: such clients are looked up by the IPv4 address.
+/// Warns of a prefix that embeds IPv4 addresses: such clients are looked up by the IPv4 address. Returns true if it
+/// warned.
 fn check_fold(client: &Placed<ClientMatch>, net: IpNet, faults: &mut Faults) -> bool {
     let IpNet::V6(v6) = net else { return false };
-    // The whole of a range embeds all IPv4 addresses.
+    // A prefix as short as the embedding range itself embeds all IPv4 addresses.
     let Some(Fold { address, offset, .. }) = Fold::find(v6.network(), 128) else { return false };
     let Some(length) = v6.prefix_len().checked_sub(offset) else { return false };
     let length = length.min(32);

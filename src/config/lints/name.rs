@@ -1,5 +1,5 @@
-//! The steering of one name: pools that no client is ever sent to, weights without effect, families that only some
-//! pools have.
+//! Warns about the steering of one name: pools to which no client is ever sent, weights without effect, families that
+//! only some pools have.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +17,7 @@ use crate::steering::Step;
 /// A function that tests if a pool has addresses of a family, from its (IPv4, IPv6) flags.
 type Has = fn(&(bool, bool)) -> bool;
 
-/// Most pools that a message lists. A longer list would hide the fault itself.
+/// Maximum number of pools that a message lists. A longer list would hide the fault itself.
 const MAX_LISTED: usize = 4;
 
 /// A name with all definitions that it refers to.

@@ -1,4 +1,4 @@
-//! Numbers that do not fit a zone's names: TTLs, and weights and capacities that nothing uses.
+//! Warns of numbers that do not fit a zone's names: TTLs, and weights and capacities that no name uses.
 
 use std::collections::{HashMap, HashSet};
 
@@ -41,7 +41,7 @@ impl Names<'_> {
             "every query of every client comes here: 5 s are short enough for failover",
         );
         let long = steered().filter(|(_, steering)| steering.ttls.calm() > LONG_TTL && is_probed(steering));
-        let label = "clients keep an address that is down for this time";
+        let label = "clients keep using an address for this long after it went down";
         warn(
             long.map(|(owner, _)| owner).collect(),
             "more than an hour",

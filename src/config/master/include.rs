@@ -49,7 +49,7 @@ impl Includes<'_> {
         }
     }
 
-    /// Reads the file that `written` names.
+    /// Reads the file that `written` names. Fails with the reason if it cannot be read, or is not UTF-8.
     pub(in crate::config) fn source(&self, written: &str, file: &Path) -> Result<Arc<Source>, String> {
         let contents = self.disk.read(file).map_err(|error| cannot(file, &error))?;
         let text = String::from_utf8(contents.octets)

@@ -12,7 +12,7 @@ use crate::wire::Rtype;
 use crate::zone::{Builder, canonical};
 
 /// Gives the records of each RRset their lowest TTL, removes duplicates, and warns of both. `names` holds their owners.
-/// The second value is true if no record was removed, so that `names` is still valid.
+/// The returned flag is true if no record was removed, so that `names` is still valid.
 pub(in crate::config) fn settle(
     mut records: Vec<Located>,
     names: &Builder,

@@ -38,7 +38,7 @@ fn read(text: &str) -> (Vec<Located>, Faults) {
     read_in(folder(&[]).path(), text)
 }
 
-/// Owner, TTL, type and data of each record; the data as octets that print.
+/// Owner, TTL, type and data of each record, with printable octets for the data.
 fn lines(records: &[Located]) -> Vec<String> {
     let line = |Located { record, .. }: &Located| {
         format!("{} {} {} {}", record.owner, record.ttl, record.rtype, record.rdata.escape_ascii())

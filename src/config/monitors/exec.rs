@@ -18,7 +18,8 @@ const ANYONE_RUNS: u32 = 0o111;
 pub(super) fn read(table: &mut TomlTable<'_>, has_port: bool, disk: &Disk, faults: &mut Faults) -> Option<ExecCheck> {
     let command = table.require("command", faults)?;
     let items = command.items("`command` needs a program", faults);
-    // A faulty word must not change the position of the others.
+    // Reads all words first, so that each fault is reported. A faulty word is not left out, because the others would
+    // shift.
     let words: Vec<_> = items.iter().map(|item| item.string(faults)).collect();
     let words = words.into_iter().collect::<Option<Vec<_>>>()?;
     let (program, arguments) = words.split_first()?;

@@ -7,7 +7,8 @@ use super::super::decode::TomlTable;
 use super::super::fault::{Fault, Faults};
 use super::http;
 
-/// Most octets that are sent. They fit into the buffers of any connection, even if the endpoint does not read them.
+/// Maximum number of octets that are sent. They fit into the buffers of any connection, even if the endpoint does not
+/// read them.
 const MAX_SEND: usize = 4096;
 
 /// Takes `send` and `expect` from a monitor's table. `None` if one is faulty, which was reported.

@@ -11,7 +11,7 @@ const SCHEMAS: [&str; 2] =
 /// The end of the pattern of durations in the schemas.
 const UNITS: &str = "(ms|s|m|h|d)";
 
-/// The kind of a value. If a key takes several, in different tables, the first here counts.
+/// The kind of a value. A key that takes several kinds, in different tables, has the first of them in this list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     Boolean,

@@ -96,7 +96,7 @@ fn zones_whose_texts_are_the_same_are_not_parsed_again() {
     ]);
     assert_eq!(scene.read(None), 4);
     assert_eq!(scene.read(None), 0);
-    // A zone that points at another zone is checked again when that one changes.
+    // A zone that points at another zone is checked again when the other zone changes.
     scene.write("b.example.toml", &static_toml.replace("www", "web"));
     assert_eq!(scene.read(None), 1);
     scene.write("part", "d CNAME e\n");

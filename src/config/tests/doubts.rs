@@ -171,7 +171,7 @@ fn names_that_dns_does_not_carry_are_told() {
     assert_eq!(told_with("[records.\"0/25\"]\nTXT = [\"x\"]"), [""; 0]);
     // The same mistake in many names is one warning.
     let many: String = (0..5).map(|number| name(&format!("a b{number}")) + "\n").collect();
-    assert_one(&many, &["a blank", "4 more of this file are like it"]);
+    assert_one(&many, &["a blank", "4 more names in this file have the same problem"]);
 }
 
 #[test]

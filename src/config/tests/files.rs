@@ -91,7 +91,7 @@ fn zones_have_one_origin_and_datacenters_one_place() {
             ),
         ],
         &[
-            "b.example.toml 2:1 error: datacenter `fra` has two places in the world | another place | 4:1 first defined here",
+            "b.example.toml 2:1 error: datacenter `fra` has two different locations | another location | 4:1 first defined here",
         ],
     );
     assert_told(

@@ -51,7 +51,7 @@ fn a_very_long_line_is_drawn_around_the_fault() {
     assert!(drawn.contains(&format!("example.com.toml:6:{column}\n")), "{drawn}");
     assert!(drawn.contains("\"10.1.249.0/24\", \"é\", \"10.2.0.0/24\""), "{drawn}");
     assert!(drawn.len() < 1000, "{drawn}");
-    // A place that is longer than what is drawn.
+    // A place that is longer than the part that is drawn.
     let place = Place { span: 0..zone.len(), ..odd.place.clone().unwrap() };
     let drawn = Faults(vec![Fault::error(&place, "all of it", "from here")]).render(false);
     assert!(drawn.contains("from here") && drawn.len() < 2000, "{drawn}");

@@ -75,7 +75,7 @@ fn a_datacenter_that_dies_alone_falls_as_usual() {
     scene.pass(at(30), |address| if address == "127.0.0.3" { WELL } else { TIMED_OUT });
     assert!(scene.fail_statics.is_empty());
     assert_eq!((scene.open_in(0).len(), scene.open_in(1).len()), (0, 1));
-    // The rest follows later: that is one target alone.
+    // The last target follows later, alone.
     scene.pass(at(60), |_| TIMED_OUT);
     assert!(scene.fail_statics.is_empty());
     assert!(scene.open_in(1).is_empty());

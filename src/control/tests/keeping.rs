@@ -211,7 +211,7 @@ fn another_host_changes_no_state_until_its_probes_confirm_another() {
     assert_eq!(scene.open(), ["127.0.0.1"], "what is known to be dead is not handed out");
     assert!(scene.control.survey().last_probes.values().all(|last_probe| last_probe.seen.is_some()));
     scene.turns.clear();
-    // The one that was up refuses the new host, and the other one takes it.
+    // The endpoint that was up refuses the new host, and the other one accepts it.
     let (fall, begun) = (u64::from(tcp().fall.get()), scene.now);
     scene.pass(begun + at(1), but("127.0.0.1"));
     let rows = |address: &str| {

@@ -207,7 +207,7 @@ fn a_probes_connection_is_a_round_trip_for_the_country_of_the_site() {
     let locations = Locations { table: [here].into(), ..Locations::unknown() };
     let mut scene = Scene::new();
     scene.happen(Event::Adopt(Arc::new(Blueprint::compile(world, Arc::new(locations), None))));
-    // A part that a probe did not time is not replaced by another one.
+    // If a probe did not time its connection, no other time is used.
     scene.answer_probes(|_| WELL);
     for round in 1..=u32::from(MIN_SAMPLES) {
         scene.now = INTERVAL * round;

@@ -15,7 +15,7 @@ use crate::zone::{Record, Tree};
 /// Seconds.
 const TTL: u32 = 30;
 
-/// Seconds, as a TTL and as an interval.
+/// A TTL and an interval of probes: a round takes at least as long.
 const ROUND: Duration = Duration::from_secs(35);
 
 const ONE: &str = "127.0.0.1";

@@ -11,7 +11,7 @@ use crate::health::Failure;
 
 /// Octets that are kept: more than the log line made from them can hold.
 const KEPT: usize = 1024;
-/// The most octets that are read: no program has this much to say about an endpoint.
+/// Maximum number of octets that are read: no program has this much to say about an endpoint.
 const LIMIT: usize = 16 * 1024 * 1024;
 /// Octets of one read: the capacity of Linux pipes, so that a flood costs few system calls.
 const PIECE: usize = 64 * 1024;

@@ -84,15 +84,15 @@ impl Program {
 
     fn kill_group(&mut self) {
         if let Some(group) = self.group.take() {
-            // An error means that the group has no processes left, which is the goal. Its number cannot belong to
-            // another group yet: the kernel assigns numbers in turn, and none that a group still has.
+            // An error means that the group has no processes left, as intended. Its number cannot belong to another
+            // group yet: the kernel assigns numbers in ascending order, and skips numbers that a group still has.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
 impl Drop for Program {
-    /// A dropped probe leaves nothing running.
+    /// Kills the group, so that a dropped probe leaves no process running.
     fn drop(&mut self) {
         self.kill_group();
     }

@@ -20,7 +20,7 @@ pub(super) struct Driver {
     running: Vec<Task>,
 }
 
-/// Passes tasks to a driver. The tasks hold it too, so it must not keep the driver's queue alive.
+/// Passes tasks to a driver. The tasks hold a `Spawner` too, so a `Spawner` must not keep the driver's queue alive.
 #[derive(Clone)]
 pub(super) struct Spawner(Weak<Queue>);
 
@@ -34,7 +34,7 @@ impl Driver {
     pub(super) async fn along<F: Future>(&mut self, future: F) -> F::Output {
         let mut future = pin!(future);
         std::future::poll_fn(|context| {
-            // The future first: the tasks wake it when they have done something for it.
+            // The future is polled first: the tasks wake it when they have done something for it.
             let polled = future.as_mut().poll(context);
             if polled.is_pending() {
                 self.run(context);

@@ -28,7 +28,7 @@ use framing::Framing;
 pub(super) use head::Head;
 use head::{HEAD_LIMIT, Start};
 
-/// The most interim responses before the final one. Servers send one or two.
+/// Maximum number of interim responses before the final one. Servers send one or two.
 const INTERIM_LIMIT: usize = 32;
 
 /// Octets that are read at a time.

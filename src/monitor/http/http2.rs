@@ -17,7 +17,7 @@ use super::driver::Driver;
 use super::http1::Stream;
 use crate::health::{Failure, Stage};
 
-/// The most octets of a head, counted as in RFC 9113 section 6.5.2: as many as HTTP/1.1 may have.
+/// Maximum number of octets of a head, counted as in RFC 9113 section 6.5.2: as many as HTTP/1.1 may have.
 const HEAD_LIMIT: u32 = 32 * 1024;
 /// Octets of bodies that the endpoint may send before any is read: as many as are examined (RFC 9113 section 5.2).
 const WINDOW: u32 = 64 * 1024;

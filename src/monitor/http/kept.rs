@@ -17,7 +17,8 @@ pub(in super::super) struct Kept(Mutex<HashMap<Target, Waiting>>);
 
 struct Waiting {
     connection: Connection,
-    /// Removes the connection of a target that is gone. It is cancelled when the connection is taken.
+    /// The task that drops the connection if no probe takes it in time: then the target is gone. Taking the connection
+    /// cancels the task.
     _patience: JoinSet<()>,
 }
 
@@ -35,7 +36,7 @@ impl Kept {
         self.waiting().insert(target.clone(), Waiting { connection, _patience: patience });
     }
 
-    /// The connection that waits for this target, if there is one.
+    /// Takes out the connection that waits for this target, if there is one.
     pub(super) fn take(&self, target: &Target) -> Option<Connection> {
         let waiting = self.waiting().remove(target);
         waiting.map(|waiting| waiting.connection)

@@ -45,14 +45,13 @@ pub(super) async fn judge(
     let is_slow = |degraded: &Degraded| degraded.above.is_some_and(|above| asked.elapsed() > above);
     let degraded = check.degraded.as_ref().filter(|degraded| says_degraded || is_slow(degraded));
     let own = check.weight_header.as_ref().and_then(|field| read_share(&fields, field));
-    // Each of them is an upper limit.
+    // Both shares are upper limits, so the smaller one counts.
     let share = degraded.map_or(Share::FULL, |degraded| degraded.share).min(own.unwrap_or(Share::FULL));
     let load = of_body.or_else(|| load::of_headers(&fields));
     Ok(Judgement { share, load, first_byte })
 }
 
-/// The load in a body. If the body cannot be read or does not end in time, there is no load; nothing else depends on
-/// it.
+/// The load in a body; `None` if the body cannot be read or does not end in time. The verdict does not depend on it.
 async fn load_of(body: &mut Body<'_, impl Source>, pointer: &str, budget: Budget) -> Option<Load> {
     match budget.within(Stage::Body, body.whole()).await {
         Ok(Ok(whole)) => load::of_json(whole, pointer),

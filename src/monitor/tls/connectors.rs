@@ -97,7 +97,8 @@ fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
         .expect("ring has cipher suites for TLS 1.2 and 1.3")
 }
 
-/// Named explicitly, not taken from the process: so a probe works whatever else is linked or installed.
+/// The cryptography for all handshakes. It is named here and not taken from the process, so that other code in the
+/// process cannot change it.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

@@ -6,9 +6,9 @@ use hyper::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use super::head::{HEAD_LIMIT, Head, elements};
 use crate::health::Failure;
 
-/// The most octets of a chunk-size line, extensions included.
+/// Maximum number of octets of a chunk-size line, extensions included.
 const SIZE_LINE_LIMIT: usize = 4 * 1024;
-/// The most digits of a chunk size: those of 64 bits.
+/// Maximum number of digits of a chunk size: those of 64 bits.
 const SIZE_DIGITS: usize = 16;
 
 /// The way in which the rest of a body is read.
@@ -100,7 +100,7 @@ impl Chunk {
                 let Some(line) = line(came, SIZE_LINE_LIMIT, "a chunk's length does not end")? else {
                     return Ok(false);
                 };
-                let size = size(&line).ok_or_else(|| broken("a chunk's length is no number"))?;
+                let size = size(&line).ok_or_else(|| broken("a chunk's length is not a number"))?;
                 *self = if size == 0 { Self::Trailers(0) } else { Self::Data(size) };
             }
             Self::Data(left) => {
@@ -140,7 +140,8 @@ fn take(left: &mut u64, came: &mut BytesMut, body: &mut BytesMut) {
     *left -= length as u64;
 }
 
-/// A line with its line end, if it has come.
+/// Takes a line with its line end from `came`. Returns `None` if the line end has not come yet. Fails with
+/// `without_end` if the first `limit` octets have none.
 fn line(came: &mut BytesMut, limit: usize, without_end: &str) -> Result<Option<BytesMut>, Failure> {
     match came.iter().take(limit).position(|&octet| octet == b'\n') {
         Some(at) => Ok(Some(came.split_to(at + 1))),
@@ -149,7 +150,8 @@ fn line(came: &mut BytesMut, limit: usize, without_end: &str) -> Result<Option<B
     }
 }
 
-/// The hexadecimal number at the beginning of a line. Extensions may follow, which nobody uses.
+/// The hexadecimal number at the beginning of a line; `None` if there is none. Ignores extensions after it, which
+/// nobody uses.
 fn size(line: &[u8]) -> Option<u64> {
     let line = line.trim_ascii_start();
     let length = line.iter().take_while(|octet| octet.is_ascii_hexdigit()).count();

@@ -1,16 +1,16 @@
 //! The head of a response: its status and its fields.
 //!
-//! The clients that people use accept what servers get wrong, as long as the meaning is clear: lines that end with a
-//! bare line feed, fields that continue in the next line (RFC 9112 section 5.2), blanks before the colon (section 5.1),
-//! lines that are not fields, and any number of fields.
+//! Common clients accept mistakes of servers if the meaning is clear. So does this module: it accepts lines that end
+//! with a bare line feed, and fields that continue in the next line (RFC 9112 section 5.2). It also accepts blanks
+//! before the colon (section 5.1), lines that are not fields, and any number of fields.
 
 use hyper::HeaderMap;
 use hyper::header::{CONNECTION, HeaderName, HeaderValue};
 
 use crate::health::Failure;
 
-/// The most octets of a head up to the end of its empty line: four times as much as common servers let an application
-/// send.
+/// Maximum number of octets of a head up to the end of its empty line: four times as much as common servers let an
+/// application send.
 pub(in super::super) const HEAD_LIMIT: usize = 32 * 1024;
 
 /// The beginning of every response (RFC 9112 section 2.3), in any case.
@@ -27,7 +27,7 @@ pub(in super::super) struct Head {
     pub(super) is_old: bool,
 }
 
-/// The extent to which received octets make up a head.
+/// How much of a head the received octets hold.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
     /// They begin with a whole head of this number of octets.
@@ -37,7 +37,7 @@ pub(super) enum Start {
 }
 
 impl Head {
-    /// Searches the end of a head. The octets up to `looked_at` were searched before. Fails at once if no head can
+    /// Searches for the end of a head. The octets up to `looked_at` were searched before. Fails at once if no head can
     /// follow.
     pub(super) fn begin(octets: &[u8], looked_at: usize) -> Result<Start, Failure> {
         // Line ends may be left over from the body before.
@@ -109,7 +109,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a [u8]>) -> HeaderMap {
             continue;
         }
         if let Some((name, value)) = field(&unfolded) {
-            // Nobody looks at more fields than the map holds.
+            // An error means that the map is full. No probe looks at so many fields.
             let _ = fields.try_append(name, value);
         }
         unfolded.clear();
