@@ -20,6 +20,8 @@ mod datacenters;
 mod decode;
 mod fault;
 mod files;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod https;
 mod json;
 mod kept;

@@ -124,8 +124,7 @@ impl Blueprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
-    use std::fs;
+    use crate::config::fixture;
 
     const ZONE: &str = r#"
 [nameservers]
@@ -164,12 +163,8 @@ NS = ["ns.example.net."]
 "#;
 
     fn blueprint() -> Blueprint {
-        let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("zones")).unwrap();
-        fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-        fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
-        Blueprint::compile(config.world, Arc::new(crate::geo::Locations::unknown()), None)
+        let world = fixture::world("", &[("example.com.toml", ZONE)]);
+        Blueprint::compile(world, Arc::new(crate::geo::Locations::unknown()), None)
     }
 
     fn name(text: &str) -> Name {

@@ -164,6 +164,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::config::fixture;
     use crate::geo::Locations;
     use crate::health::Share;
     use crate::snapshot::Blueprint;
@@ -200,12 +201,7 @@ pools = ["web", "api"]
     /// Returns the turns of each step: a snapshot in which these addresses are down. The first one is a new
     /// configuration, after a run that reported these groups as down.
     fn turns(reported: &[GroupName], steps: &[(&[&str], AdminState)]) -> Vec<Vec<String>> {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("zones")).unwrap();
-        std::fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-        std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-        let path = folder.path().join("truenorth.toml");
-        let world = crate::config::load(&path, &crate::disk::Disk::new(), &|_| None).unwrap().world;
+        let world = fixture::world("", &[("example.com.toml", ZONE)]);
         let blueprint = Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None));
         let snapshot = |(down, admin_state): &(&[&str], AdminState), previous: &Snapshot| {
             let state = |id: PoolId, place: usize| {

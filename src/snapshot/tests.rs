@@ -1,19 +1,14 @@
 use super::*;
-use crate::config;
-use std::fs;
+use crate::config::fixture;
 
 /// Compiles a node with these master files, following `previous`.
 fn compiled(zones: &[(&str, &str)], previous: Option<&Snapshot>) -> Blueprint {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-    for (origin, records) in zones {
-        let head = "$TTL 300\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n";
-        fs::write(folder.path().join(format!("zones/{origin}.zone")), format!("{head}{records}")).unwrap();
-    }
-    let config = config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
+    let head = "$TTL 300\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n";
+    let files = zones.iter().map(|(origin, records)| (format!("{origin}.zone"), format!("{head}{records}")));
+    let files: Vec<(String, String)> = files.collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (&**name, &**text)).collect();
     let locations = previous.map_or_else(|| Arc::new(Locations::unknown()), |snapshot| snapshot.locations().clone());
-    Blueprint::compile(config.world, locations, previous)
+    Blueprint::compile(fixture::world("", &files), locations, previous)
 }
 
 fn served(blueprint: &Blueprint, origin: &str) -> Arc<ServedZone> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::config::fixture;
 use crate::control::{Event, PUBLISH_WINDOW};
 use crate::geo::Locations;
 use crate::health::{Failure, Finding, Outcome, State};
@@ -46,13 +47,8 @@ struct Scene {
 }
 
 fn blueprint(server: &str) -> Arc<Blueprint> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("zones")).unwrap();
-    std::fs::write(folder.path().join("truenorth.toml"), server).unwrap();
-    std::fs::write(folder.path().join("zones/example.com.toml"), ZONE).unwrap();
-    let config =
-        crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap();
-    Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None))
+    let world = fixture::world(server, &[("example.com.toml", ZONE)]);
+    Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None))
 }
 
 impl Scene {

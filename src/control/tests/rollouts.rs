@@ -1,6 +1,7 @@
 //! Canaries and blue-green names from files to snapshots.
 
 use super::*;
+use crate::config::fixture;
 use crate::control::{Requests, RequestsRefusal, RolloutEvent};
 use crate::rollout::{Action, Command, Exposure, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal};
 use crate::zone::{NameId, PlanId};
@@ -28,11 +29,7 @@ const BLUE: &str = "[names.shop]\npools = [\"stable\", \"next\"]\nactive = \"sta
 const HOLD: Duration = at(600);
 
 fn world_of(names: &str) -> World {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("zones")).unwrap();
-    std::fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-    std::fs::write(folder.path().join("zones/example.com.toml"), format!("{ZONE}{names}")).unwrap();
-    crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None).unwrap().world
+    fixture::world("", &[("example.com.toml", &format!("{ZONE}{names}"))])
 }
 
 /// Probes take this many milliseconds at endpoints that are up.

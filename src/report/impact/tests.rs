@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::*;
+use crate::config::fixture;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
 use crate::overrides::{Mode, Order, OverrideStore};
@@ -54,13 +55,8 @@ fn locations() -> Arc<Locations> {
 }
 
 fn compile(zone: &str) -> Arc<Blueprint> {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("zones")).unwrap();
-    std::fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-    std::fs::write(folder.path().join("zones/example.com.toml"), format!("{HEAD}{zone}")).unwrap();
-    let config = crate::config::load(&folder.path().join("truenorth.toml"), &crate::disk::Disk::new(), &|_| None);
-    let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
-    Arc::new(Blueprint::compile(config.world, locations(), None))
+    let world = fixture::world("", &[("example.com.toml", &format!("{HEAD}{zone}"))]);
+    Arc::new(Blueprint::compile(world, locations(), None))
 }
 
 fn endpoint_state(snapshot: &Snapshot, down: &[&str]) -> impl Fn(PoolId, usize) -> EndpointState {
