@@ -256,10 +256,14 @@ fn endpoint_text(text: &str) -> Result<String, TargetPatternError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(address.to_string());
     }
-    if text.contains(':') || text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.') {
+    let is_like_address =
+        |text: &str| text.contains(':') || text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
+    if is_like_address(text) {
         return Err(TargetPatternError::BadAddress(text.into()));
     }
-    name_text(text)
+    // Escapes, and `@` for the root, may have hidden it.
+    let name = name_text(text)?;
+    if is_like_address(&name) { Err(TargetPatternError::BadAddress(text.into())) } else { Ok(name) }
 }
 
 /// A name without globs. `*` and `?` in it are escaped, as they were written.
@@ -330,6 +334,9 @@ mod tests {
             ("pool:web@a..b", "`a..b` is not a name: a label may not be empty"),
             ("endpoint:192.0.2.300", "`192.0.2.300` is not an address"),
             ("endpoint:2001:db8::g", "`2001:db8::g` is not an address"),
+            ("endpoint:@", "`@` is not an address"),
+            (r"endpoint:\049", r"`\049` is not an address"),
+            (r"endpoint:a\058b", r"`a\058b` is not an address"),
             ("name:a..b", "`a..b` is not a name: a label may not be empty"),
         ] {
             assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
@@ -358,7 +365,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_again(text in "(dc|pool|endpoint|name):[a-z0-9*?./\\\\:@]{0,12}") {
+        fn what_is_written_is_read_again(text in r"(dc|pool|endpoint|name):([a-z0-9*?./\\:@]|\\[012][0-9]{2}){0,12}") {
             if let Ok(target) = text.parse::<TargetPattern>() {
                 prop_assert_eq!(target.to_string().parse::<TargetPattern>(), Ok(target));
             }
