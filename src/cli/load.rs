@@ -8,7 +8,7 @@ use std::{fs, io};
 use rustls::sign::CertifiedKey;
 
 use crate::config::{
-    self, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
+    self, AdminTls, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
 };
 use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
@@ -43,6 +43,8 @@ pub(super) struct Loaded {
     pub(super) server: Server,
     /// The certificate and key, if an encrypted transport is served.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// The certificates of the admin server, if it uses TLS.
+    pub(super) admin_tls: Option<AdminTls>,
     pub(super) blueprint: Arc<Blueprint>,
     /// The number of zones that were parsed. The others did not change.
     pub(super) read: usize,
@@ -68,7 +70,7 @@ impl Loader {
         last_served: &dyn Fn(&Name) -> Option<LastServed>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, mut warnings, icmp, asked } =
+        let Config { server, credentials, admin_tls, world, mut warnings, icmp, asked } =
             config::load_again(&self.path, disk, last_served, &mut self.known)?;
         let databases = self.databases(disk, &server.databases, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
@@ -82,6 +84,7 @@ impl Loader {
         Ok(Loaded {
             server,
             credentials,
+            admin_tls,
             blueprint: Arc::new(blueprint),
             read,
             built,

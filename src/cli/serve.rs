@@ -9,6 +9,7 @@
 //!
 //! One loop makes all configurations, one after the other, so that none is based on an outdated one.
 
+mod certificates;
 mod files;
 mod notifier;
 mod orders;
@@ -22,7 +23,6 @@ mod told;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ use super::privileges::Privileges;
 use super::watch_files::FileWatch;
 use super::{log_faults, output, systemd, version};
 use crate::admin;
-use crate::config::{self, Faults, LogFormat, LogSettings, Severity, certificate_expires};
+use crate::config::{self, Faults, LogFormat, LogSettings, Severity};
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
 use crate::handover::Inherited;
@@ -46,6 +46,7 @@ use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::vital::{self, End, Ends};
 use crate::watch::Lateness;
+use certificates::OwnCertificates;
 use files::{Files, count_load, judge_lost, warn_of_hosts};
 use notifier::Notifier;
 use orders::Orders;
@@ -201,6 +202,7 @@ pub(super) struct Node {
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
     notifier: Notifier,
+    certificates: OwnCertificates,
     admin: Option<admin::Running>,
     orders: Orders,
     successors: Waiting,
@@ -365,17 +367,13 @@ impl Node {
         count_load(&self.files.counters, began, taken);
         self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
         let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one stays in use"))?;
-        if let Some(credentials) = loaded.credentials {
-            self.files
-                .counters
-                .certificate_expires
-                .store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
-            if self.running.show(credentials) {
-                info!("certificate replaced");
-            }
+        let (credentials, admin_tls) = (loaded.credentials, loaded.admin_tls);
+        self.certificates.exchange(credentials.as_ref(), admin_tls.as_ref(), &self.files.counters);
+        if let Some(credentials) = credentials {
+            self.running.show(credentials);
         }
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
-            running.admit(admin);
+            running.admit(admin, admin_tls.as_ref());
         }
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let summary = Summary::of(loaded.blueprint.world());

@@ -24,8 +24,10 @@ pub struct NodeCounters {
     pub publications: AtomicU64,
     /// When the present snapshot was published. It may be long ago on a calm node.
     pub published_at: AtomicU64,
-    /// When the node's own certificate expires.
+    /// When the certificate of encrypted DNS expires.
     pub certificate_expires: AtomicU64,
+    /// When the certificate of the admin server expires.
+    pub admin_certificate_expires: AtomicU64,
     /// Events that were delivered to webhooks.
     pub delivered: AtomicU64,
     /// Attempts to deliver an event that failed. They are repeated.

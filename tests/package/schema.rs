@@ -240,6 +240,9 @@ fn tables() -> Vec<(&'static str, String, String)> {
     }
     add(SERVER, "/properties/site/anyOf/1", format!("[site]\n{strange}"));
     add(SERVER, "/properties/admin/properties/tokens/additionalProperties", format!("[admin.tokens.a]\n{strange}"));
+    let clients = "/properties/admin/properties/clients/additionalProperties";
+    add(SERVER, clients, format!("[admin.clients.a]\n{strange}"));
+    add(SERVER, "/properties/admin/properties/connect", format!("[admin.connect]\n{strange}"));
     add(SERVER, "/properties/webhooks/items", format!("[[webhooks]]\n{strange}"));
     add(SERVER, "/properties/windows/items", format!("[[windows]]\n{strange}"));
     add(ZONE, "", strange.clone());
@@ -412,6 +415,11 @@ fn typical_mistakes_are_refused_by_both() {
         ("target = \"dc:fra\"", "target = \"fra\""),
         ("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]"),
         ("[admin]", "[admin]\ntoken = \"short\""),
+        ("[admin]", "[admin]\ncertificate = \"cert.pem\""),
+        ("[admin]", "[admin]\nclient_ca = \"ca.pem\""),
+        ("[admin]", "[admin]\nclients.ada = { may = [\"read\"] }"),
+        ("[admin]", "[admin]\nnodes.ns1 = \"https://ns1.example.net/admin\""),
+        ("[admin]", "[admin]\nconnect = { key = \"me.key\" }"),
         ("[admin]", "[ecs]\nmax_source_v4 = 33\n[admin]"),
         ("[admin]", "[rate_limit]\nslip = 1\n[admin]"),
         ("[admin]", "[log]\nformat = \"JSON\"\n[admin]"),
