@@ -100,9 +100,9 @@ fn config(
     Arc::new(config)
 }
 
-/// Returns the names that a client's certificate bears: host names, e-mail addresses, URIs and addresses of its subject
+/// Returns the names that a certificate bears: host names, e-mail addresses, URIs and addresses of its subject
 /// alternative name, or the common name of its subject if it has none of them.
-pub(crate) fn client_names(certificate: &CertificateDer<'_>) -> Vec<Box<str>> {
+pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<Box<str>> {
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return Vec::new() };
     let alternative = certificate.subject_alternative_name().ok().flatten();
     let names = alternative.iter().flat_map(|extension| &extension.value.general_names);

@@ -62,7 +62,7 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     match timeout(HANDSHAKE_TIME, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let shown = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let names = shown.map(|certificate| tls::client_names(certificate).into());
+            let names = shown.map(|certificate| tls::names(certificate).into());
             Some((stream, Peer(names)))
         }
         Ok(Err(error)) => {

@@ -90,9 +90,9 @@ use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
 pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, NodeUrl, Purpose, Token, is_loopback};
-pub use certificate::certificate_expires;
+pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
-pub use fault::{Fault, Faults, MAX_TOLD, Severity};
+pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use known::Known;
 pub use listen::Listen;
 pub use located::Asked;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::remapping::Remaps;
 use super::{
     HoldTurn, Keep, OverrideEvent, OverrideReply, Push, PushRefusal, PushReply, RolloutEvent, RolloutReply, Turn,
 };
@@ -102,6 +103,8 @@ pub enum NodeEvent {
     Hold(HoldTurn),
     /// A certificate that an endpoint presents expires soon.
     Certificate(Expiring),
+    /// Maps were made anew from round trips.
+    Remapped(Remaps),
 }
 
 /// A certificate that expires soon.

@@ -22,6 +22,9 @@ pub struct NodeCounters {
     pub load_times: Histogram,
     /// Snapshots that were published, each with a change of health, orders, loads or the configuration.
     pub publications: AtomicU64,
+    /// The time from a change, or from several that are published together, to the snapshot with it. If it grows, answers
+    /// follow health later.
+    pub build_times: Histogram,
     /// When the present snapshot was published. It may be long ago on a calm node.
     pub published_at: AtomicU64,
     /// When the certificate of encrypted DNS expires.

@@ -1,11 +1,13 @@
 //! TLS on the admin server: certificates of the node and of its clients, as curl and the commands meet them.
 
+mod commands;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, DnType, KeyPair, SanType, date_time_ymd};
 use serde_json::Value;
@@ -13,7 +15,7 @@ use serde_json::Value;
 use crate::endpoint::certificates::{Authority, authority, params};
 use crate::harness::{Files, Ran};
 use crate::http::PATIENCE;
-use crate::{Scene, TOKEN, ZONE};
+use crate::{Scene, TOKEN, ZONE, eventually};
 
 /// The name in the certificates of nodes here.
 const NAME: &str = "ns1.example.test";
@@ -265,12 +267,39 @@ fn a_reload_changes_the_certificate_and_streams_go_on() {
     assert_eq!(secure.curl("--cacert new.pem", "/healthz").code, Some(0));
     assert_eq!(secure.curl("--cacert ca.pem", "/healthz").code, NOT_TRUSTED);
     stream.wait_for("reload");
+    let told = |secure: &Secure| {
+        let list = secure.curl(&format!("--cacert new.pem --oauth2-bearer {TOKEN}"), "/v1/events?since=1h").stdout;
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let own = list["events"].as_array().unwrap().iter().filter(|event| event["event"] == "own_certificate");
+        own.map(|event| event["happening"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&secure), ["replaced"]);
 
     secure.scene.files.write("node.pem", "no certificate");
     secure.scene.node.log.wait_for("node.pem holds no certificate in PEM");
     secure.scene.node.log.wait_for("configuration not reloaded: the old one stays in use");
     assert_eq!(secure.curl("--cacert new.pem", "/healthz").code, Some(0), "the old one stays in use");
     stream.wait_for("reload");
+    stream.wait_for("own_certificate");
+    assert_eq!(told(&secure), ["replaced", "not_loaded"]);
+    let mut soon = of_node();
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    soon.not_after = date_time_ymd(1970, 1, 1) + today + Duration::from_secs(3 * 86_400);
+    write_identity(&secure.scene.files, "node", &new, soon);
+    stream.wait_for("own_certificate");
+    eventually(|| told(&secure) == ["replaced", "not_loaded", "replaced", "expires_soon"]);
+}
+
+#[test]
+fn files_that_are_mended_are_told_though_the_certificate_is_the_same() {
+    let mut secure = Secure::new(&format!("token = \"{TOKEN}\"\n"));
+    let good = fs::read(secure.scene.files.path("node.pem")).unwrap();
+    secure.scene.files.write("node.pem", "no certificate");
+    secure.scene.node.log.wait_for("configuration not reloaded");
+    secure.scene.files.write("node.pem", good);
+    secure.scene.node.log.wait_for("certificate can be loaded again server=\"admin\"");
+    let events = secure.curl(&format!("--cacert ca.pem --oauth2-bearer {TOKEN}"), "/v1/events?since=1h").stdout;
+    assert!(events.contains("\"not_loaded\"") && events.contains("node.pem holds no certificate in PEM"), "{events}");
 }
 
 #[test]
@@ -283,60 +312,6 @@ fn the_certificate_and_its_end_are_metrics() {
     let metrics = secure.curl(&format!("--cacert ca.pem --oauth2-bearer {TOKEN}"), "/metrics").stdout;
     let line = "truenorth_certificate_expiry_timestamp_seconds{server=\"admin\"} 4102444800\n";
     assert!(metrics.contains(line), "{metrics}");
-}
-
-#[test]
-fn the_commands_ask_over_https() {
-    let scene = Scene::of(files_for_clients(""));
-    let port = scene.admin.port();
-    let path = |name: &str| scene.files.path(name).display().to_string();
-    let connect = |ca: &str, identity: Option<&str>| {
-        let shown = identity.map(|stem| format!("certificate = \"{0}.pem\"\nkey = \"{0}.key\"\n", path(stem)));
-        let ca = format!("ca = \"{}\"\n", path(ca));
-        let nodes = format!("[admin.nodes]\nns1 = \"https://127.0.0.1:{port}\"\n");
-        Files::new(&format!("{nodes}[admin.connect]\n{ca}{}", shown.unwrap_or_default()), &[])
-    };
-    let own = connect("ca.pem", Some("me"));
-    for node in ["ns1".to_owned(), "all".to_owned(), format!("https://127.0.0.1:{port}")] {
-        let ran = own.run(&format!("status --node {node}"));
-        assert!(ran.code == Some(0) && ran.stdout.contains(": up "), "{node}: {ran:?}");
-    }
-    let ran = own.run("drain endpoint:127.0.0.1 --node ns1 --yes --reason kernel");
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    assert!(own.run("overrides --node ns1").stdout.contains("kernel"));
-    for (ca, identity, told) in [
-        ("ca.pem", None, "it asks for a certificate: set `certificate` and `key` of [admin.connect]"),
-        ("ca.pem", Some("foreign"), "alert: "),
-        ("clients.pem", Some("me"), "unknown issuer; `ca` of [admin.connect] names the authority of nodes"),
-    ] {
-        let ran = connect(ca, identity).run("status --node ns1");
-        assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
-        assert!(ran.stderr.contains(&format!("no node answers at https://127.0.0.1:{port}: ")), "{ran:?}");
-        assert!(ran.stderr.contains(told), "{told}: {ran:?}");
-    }
-    let ran = connect("nowhere.pem", None).run("status --node ns1");
-    assert!(ran.code == Some(1) && ran.stderr.contains("nowhere.pem: No such file"), "{ran:?}");
-    // A plain request to a port with TLS.
-    let ran = own.run(&format!("status --node 127.0.0.1:{port}"));
-    assert!(ran.code == Some(1) && ran.stderr.contains("no node answers at http://127.0.0.1:"), "{ran:?}");
-}
-
-#[test]
-fn the_commands_ask_their_own_node_by_the_name_of_its_certificate() {
-    let mut secure = Secure::new(&format!("token = \"{TOKEN}\"\n"));
-    write_identity(&secure.scene.files, "node", &secure.authority, params(NAME));
-    secure.scene.node.log.wait_for("certificate replaced");
-    let files = &secure.scene.files;
-    // The command knows the port that the kernel chose; it is not the configured one.
-    let server = SERVER.replace("0.0.0.0:0", &secure.scene.admin.to_string());
-    let server = format!("{server}token = \"{TOKEN}\"\nconnect = {{ ca = \"ca.pem\" }}\n");
-    files.write("truenorth.toml", &server);
-    let ran = files.run("status");
-    assert!(ran.code == Some(0) && ran.stdout.contains(": up "), "{ran:?}");
-    files.write("truenorth.toml", server.replace("ns1.example.test", "ns2.example.test"));
-    let ran = files.run("status");
-    assert_eq!(ran.code, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("certificate is not valid for name") && ran.stderr.contains("(127.0.0.1)"), "{ran:?}");
 }
 
 /// Number of clients that hold a connection without going on.

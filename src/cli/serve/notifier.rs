@@ -12,13 +12,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Turn};
+use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
 use crate::counters::NodeCounters;
 use crate::report::{Changes, EventKind, GroupTurn, Impact, OverrideShape, group_turns};
 use crate::snapshot::World;
@@ -64,6 +65,13 @@ impl Notifier {
     /// Queues an event behind all earlier ones.
     pub(super) fn tell(&self, kind: EventKind) {
         self.send(Message::Event(Box::new(kind)));
+    }
+
+    /// Queues several events.
+    pub(super) fn tell_all(&self, kinds: Vec<EventKind>) {
+        for kind in kinds {
+            self.tell(kind);
+        }
     }
 
     /// Replaces the webhooks by those for this world. The old ones keep their undelivered events.
@@ -168,9 +176,9 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
         .map(|turn| EventKind::of_group(turn, changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools))))
         .collect();
     let kind = |event: &NodeEvent| match event {
-        NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
+        NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
+            EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen, impact)
         }
         NodeEvent::FailStatic(event) => {
             EventKind::FailStatic { began: matches!(event, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
@@ -183,6 +191,12 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
             let impact = changes.as_mut().map(|changes| changes.impact());
             EventKind::Rollout { change: change.into(), impact }
         }
+        NodeEvent::Remapped(Remaps { times, maps, longest }) => EventKind::Remap {
+            by: "round trips".to_owned(),
+            times: *times,
+            maps: *maps,
+            took_ms: milliseconds(*longest),
+        },
         NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
@@ -192,6 +206,11 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
         },
     };
     list.iter().map(kind).chain(of_groups).collect()
+}
+
+/// Returns a time in milliseconds.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Logs which clients an event moves. The event itself was logged when it happened.

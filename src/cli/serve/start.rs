@@ -27,7 +27,7 @@ use super::notifier::Notifier;
 use super::orders::Orders;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::replace::{Waiting, own_path};
-use super::told::tell_start;
+use super::told::{Lookout, tell_start};
 use super::{Node, ServeError, beside};
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
@@ -199,8 +199,7 @@ impl Node {
         log_faults(&loaded.warnings);
         let is_replacement = predecessor.is_some();
         let (server, credentials, admin_tls) = (loaded.server.clone(), loaded.credentials, loaded.admin_tls);
-        let mut certificates = OwnCertificates::default();
-        certificates.exchange(credentials.as_ref(), admin_tls.as_ref(), &counters);
+        let certificates = OwnCertificates::new(credentials.as_ref(), admin_tls.as_ref(), &counters);
         let bind = move || Sockets::bind(server, credentials, inherited, is_replacement);
         let sockets = privileges.bind(bind).await.map_err(ServeError::Other)??;
         let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
@@ -286,6 +285,7 @@ impl Node {
             txt,
             notifier,
             certificates,
+            lookout: Lookout::new(),
             admin,
             orders: Orders::new(orders),
             successors,

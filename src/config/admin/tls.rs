@@ -21,7 +21,7 @@ use rustls::sign::CertifiedKey;
 use super::super::certificate;
 use super::super::code::Code;
 use super::super::decode::{Placed, TomlTable, Value};
-use super::super::fault::{Fault, Faults};
+use super::super::fault::{CertificateOf, Fault, Faults};
 use super::super::source::Place;
 use super::is_loopback;
 use crate::disk::Disk;
@@ -50,7 +50,9 @@ impl TlsFiles {
 
     /// Reads the files. `None` if one is faulty, which is reported.
     pub(in super::super) fn read(&self, disk: &Disk, faults: &mut Faults) -> Option<AdminTls> {
+        let before = faults.0.len();
         let own = certificate::read(&self.certificate, &self.key, disk, faults);
+        faults.concern(CertificateOf::Admin, before);
         let clients = self.client_ca.as_ref().map(|file| verifier(file, disk, faults));
         let clients = match clients {
             Some(verifier) => Some(verifier?),
