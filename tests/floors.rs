@@ -66,7 +66,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustls", &["admin", "cli", "config", "monitor", "server", "tls", "webhook"]),
     ("rustls_native_certs", &["cli", "monitor", "webhook"]),
     ("serde", &["config", "geoip", "handover", "report", "store"]),
-    ("serde_json", &["config", "handover", "monitor", "report", "store"]),
+    ("serde_json", &["cli", "config", "handover", "monitor", "report", "store"]),
     ("siphasher", &["config", "health", "steering", "wire"]),
     ("socket2", &["admin", "monitor", "server"]),
     ("strsim", &["suggest"]),
