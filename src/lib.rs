@@ -27,6 +27,7 @@ pub mod snapshot;
 pub mod steering;
 pub mod store;
 pub mod suggest;
+mod tls;
 pub mod vital;
 pub mod watch;
 pub mod webhook;

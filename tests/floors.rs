@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["clock", "disk"],
-    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover"],
+    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
     &["server", "admin", "webhook"],
     &["cli"],
 ];
@@ -29,7 +29,7 @@ const FLOORS: &[&[&str]] = &[
 /// The rooms that use each dependency. Every dependency of Cargo.toml has a line here, and every room of a line uses it.
 const DOORS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["config"]),
-    ("arc_swap", &["admin", "cli", "server"]),
+    ("arc_swap", &["admin", "cli", "server", "tls"]),
     ("arrayvec", &["answer"]),
     ("axum", &["admin"]),
     ("bytes", &["cli", "monitor", "server"]),
@@ -63,23 +63,23 @@ const DOORS: &[(&str, &[&str])] = &[
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "webhook"]),
     ("rustix", &["cli", "handover", "monitor"]),
-    ("rustls", &["cli", "config", "monitor", "server", "webhook"]),
-    ("rustls_native_certs", &["monitor", "webhook"]),
+    ("rustls", &["admin", "cli", "config", "monitor", "server", "tls", "webhook"]),
+    ("rustls_native_certs", &["cli", "monitor", "webhook"]),
     ("serde", &["config", "geoip", "handover", "report", "store"]),
-    ("serde_json", &["config", "handover", "monitor", "report", "store"]),
+    ("serde_json", &["cli", "config", "handover", "monitor", "report", "store"]),
     ("siphasher", &["config", "health", "steering", "wire"]),
     ("socket2", &["admin", "monitor", "server"]),
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
     ("tokio", &["admin", "cli", "control", "handover", "monitor", "limiter", "server", "vital", "webhook"]),
-    ("tokio_rustls", &["monitor", "server"]),
+    ("tokio_rustls", &["admin", "monitor", "server"]),
     ("toml", &["config"]),
     ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("webpki", &["monitor"]),
-    ("x509_parser", &["config", "monitor"]),
+    ("x509_parser", &["config", "monitor", "tls"]),
 ];
 
 /// The rooms that use files, the clock and sockets of the standard library.

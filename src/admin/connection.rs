@@ -21,7 +21,9 @@ use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
 
+use super::encryption::{Encryption, Peer, handshake};
 use super::rooms::{Rooms, Visit};
 
 /// Longest head of a request in octets: a path with a query of a few hundred octets, a token, and the fields that
@@ -31,7 +33,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Most fields in a head.
 const MAX_FIELDS: usize = 64;
 
-/// Longest time from the beginning of the connection to the last octet of the head.
+/// Longest time from the beginning of the connection, or the end of its handshake, to the last octet of the head.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
 /// Longest time in which a client reads nothing of its answer.
@@ -71,9 +73,11 @@ pub(super) fn adopt(socket: OwnedFd) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-/// Accepts the connections of one listener until told to end. Each gets a permit for the hall.
+/// Accepts the connections of one listener until told to end. Each gets a permit for the hall. Without `encryption`,
+/// connections are plain.
 pub(super) async fn accept<L: Listener>(
     listener: L,
+    encryption: Option<Arc<Encryption>>,
     routes: Router,
     rooms: Arc<Rooms>,
     mut stopping: watch::Receiver<()>,
@@ -88,7 +92,8 @@ pub(super) async fn accept<L: Listener>(
             Ok((stream, client)) => {
                 // The server does not work for anybody in the hall, so one of them can always give way.
                 let Some(visit) = rooms.admit(client) else { continue };
-                tokio::spawn(converse(stream, routes.clone(), stopping.clone(), visit));
+                let acceptor = encryption.as_ref().and_then(|encryption| encryption.acceptor());
+                tokio::spawn(begin(stream, acceptor, routes.clone(), stopping.clone(), visit));
                 // In a burst, the head of each connection is read if it is there, before many others arrive and this
                 // one has to give way.
                 yield_now().await;
@@ -119,7 +124,11 @@ impl Listener for tokio::net::TcpListener {
     type Stream = TcpStream;
 
     async fn accept_one(&self) -> io::Result<(TcpStream, IpAddr)> {
-        self.accept().await.map(|(stream, client)| (stream, client.ip()))
+        let (stream, client) = self.accept().await?;
+        // Otherwise the end of an answer waits for the acknowledgement of its beginning. Only a dead connection refuses
+        // the option, and it ends by itself.
+        let _ = stream.set_nodelay(true);
+        Ok((stream, client.ip()))
     }
 }
 
@@ -131,13 +140,35 @@ impl Listener for UnixListener {
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+/// Serves a connection: after its handshake, if it has one.
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    acceptor: Option<TlsAcceptor>,
     routes: Router,
     mut stopping: watch::Receiver<()>,
     visit: Arc<Visit>,
 ) {
-    let service = TowerToHyperService::new(routes.layer(Extension(visit.clone())));
+    let Some(acceptor) = acceptor else { return converse(stream, Peer::default(), routes, stopping, visit).await };
+    let shaken = tokio::select! {
+        shaken = handshake(&acceptor, stream) => shaken,
+        () = visit.evicted() => return,
+        _ = stopping.changed() => return,
+    };
+    let Some((stream, peer)) = shaken else { return };
+    // A client that went through a handshake is not idle.
+    visit.release();
+    converse(stream, peer, routes, stopping, visit).await;
+}
+
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    peer: Peer,
+    routes: Router,
+    mut stopping: watch::Receiver<()>,
+    visit: Arc<Visit>,
+) {
+    let routes = routes.layer(Extension(peer)).layer(Extension(visit.clone()));
+    let service = TowerToHyperService::new(routes);
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_buf_size(MAX_HEAD).max_headers(MAX_FIELDS);
     builder.keep_alive(false);
@@ -201,6 +232,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let shut = Pin::new(&mut self.stream).poll_shutdown(context);
+        self.judge(shut, context)
     }
 }

@@ -1,9 +1,15 @@
 //! Access control: accepts requests that are sent to this server, do not come from another site's page, and show a
-//! token with the necessary permission.
+//! token or a certificate with the necessary permission.
+//!
+//! A client that is known by its certificate needs no token for what it may do. Other clients need a token if any is
+//! configured. If neither tokens nor clients are, whoever reaches loopback or shows a certificate may do everything.
 //!
 //! A browser on the operator's machine can reach loopback, and runs the scripts of any page. A page's host name may
 //! resolve to 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A
 //! page may send requests whose answers it cannot read (CSRF), so an `Origin` must be this server's own.
+
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -15,10 +21,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::encryption::Peer;
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 use super::{AppState, page};
-use crate::config::{Admin, Grant, Purpose};
+use crate::config::{Admin, Client, Grant, Purpose};
 
 /// Returns true for the paths that need no token: `/healthz`, for which anycast speakers and load balancers ask, and the
 /// page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
@@ -29,13 +36,15 @@ fn is_open(path: &str) -> bool {
 /// The way by which a request arrived.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Over a port. Requests must show a token if any is configured.
+    /// Over a port of an address that other machines reach.
     Network,
+    /// Over a port of a loopback address.
+    Loopback,
     /// Over the socket in the file system, which only its owner can open. Every request is allowed.
     File,
 }
 
-/// The caller: the name of the token that it showed, if that has a name.
+/// The caller: the name of the token or of the client, or a name of its certificate; `None` if it has none of them.
 #[derive(Clone, Debug)]
 pub(super) struct Caller(Option<Box<str>>);
 
@@ -43,11 +52,11 @@ pub(super) struct Caller(Option<Box<str>>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MayRead(pub(super) bool);
 
-/// The author of an order if neither the order nor its token names one.
+/// The author of an order if neither the order nor its caller has a name.
 const SOMEBODY: &str = "admin API";
 
 impl Caller {
-    /// The author of an order: the one that the order names, else the name of its token.
+    /// The author of an order: the one that the order names, else the name of the caller.
     pub(super) fn who(&self, said: String) -> Box<str> {
         if said.is_empty() { self.0.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
     }
@@ -69,31 +78,69 @@ fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
 #[derive(Debug)]
 pub(super) struct Gate {
     grants: Vec<Grant>,
+    clients: Vec<Client>,
     hosts: Vec<Box<str>>,
 }
 
 impl Gate {
     pub(super) fn new(admin: &Admin) -> Self {
-        Self { grants: admin.grants.clone(), hosts: admin.hosts.clone() }
+        Self { grants: admin.grants.clone(), clients: admin.clients.clone(), hosts: admin.hosts.clone() }
     }
 
     /// Returns the caller. Fails with the reason why the request is not allowed.
-    fn check(&self, way: Way, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    fn check(
+        &self,
+        (way, peer): (Way, &Peer),
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<Caller, ApiError> {
         let host = self.check_host(uri, headers)?;
         check_origin(host, headers)?;
         check_site(method, headers)?;
         if is_open(uri.path()) {
             return Ok(Caller(None));
         }
-        self.check_caller(way, purposes(method, uri.path()), headers)
+        self.check_caller((way, peer), purposes(method, uri.path()), headers)
     }
 
-    /// Returns the caller. Fails if it shows no token that is good for one of these purposes, and needs one.
-    fn check_caller(&self, way: Way, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, ApiError> {
-        if way == Way::File || self.grants.is_empty() {
+    /// Returns the caller. Fails if it shows neither a certificate nor a token that is good for one of these purposes,
+    /// and needs one.
+    fn check_caller(
+        &self,
+        (way, Peer(names)): (Way, &Peer),
+        purposes: &[Purpose],
+        headers: &HeaderMap,
+    ) -> Result<Caller, ApiError> {
+        if way == Way::File {
             return Ok(Caller(None));
         }
-        self.check_token(purposes, headers)
+        let shown = names.as_deref();
+        let mut known = self.clients.iter().filter(|client| shown.is_some_and(|names| client.is(names))).peekable();
+        let may = |may: &[Purpose]| purposes.iter().any(|purpose| may.contains(purpose));
+        let refused = known.peek().map(|client| too_little("certificate", purposes, &client.may));
+        if let Some(client) = known.find(|client| may(&client.may)) {
+            return Ok(Caller(Some(client.name.clone())));
+        }
+        if !self.grants.is_empty() {
+            let is_shown = headers.contains_key(header::AUTHORIZATION);
+            return match refused {
+                Some(refused) if !is_shown => Err(refused),
+                _ => self.check_token(purposes, headers),
+            };
+        }
+        match (shown, refused) {
+            (_, Some(refused)) => Err(refused),
+            (Some(names), None) if self.clients.is_empty() => Ok(Caller(names.first().cloned())),
+            (Some(names), None) => {
+                let names = names.join(", ");
+                let why = format!("no client of [admin.clients] has a name of this certificate: {names}");
+                Err(ApiError::new(StatusCode::FORBIDDEN, why))
+            }
+            (None, None) if way == Way::Loopback => Ok(Caller(None)),
+            // The addresses of another configuration: it had tokens.
+            (None, None) => Err(ApiError::new(StatusCode::FORBIDDEN, "nobody may ask over the network")),
+        }
     }
 
     /// Returns the request's authority (RFC 9112, section 3.2). Fails if it is none of this server's.
@@ -140,13 +187,16 @@ impl Gate {
         if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
             return Ok(Caller(grant.name.clone()));
         }
-        let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
-        let (needed, may) = (words(purposes).join(" or "), words(&grant.may).join(" and "));
-        Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            format!("this request needs a token that may {needed}; this one may {may}"),
-        ))
+        Err(too_little("token", purposes, &grant.may))
     }
+}
+
+/// The refusal of a caller that may do only other things.
+fn too_little(shown: &str, purposes: &[Purpose], may: &[Purpose]) -> ApiError {
+    let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
+    let (needed, may) = (words(purposes).join(" or "), words(may).join(" and "));
+    let why = format!("this request needs a {shown} that may {needed}; this one may {may}");
+    ApiError::new(StatusCode::FORBIDDEN, why)
 }
 
 /// Checks the `Origin` field. Browsers send it with every write and with every request of a script to another origin.
@@ -197,12 +247,14 @@ fn without_port(host: &str) -> &str {
 pub(super) async fn keep(
     State((app, way)): State<(Arc<AppState>, Way)>,
     Extension(visit): Extension<Arc<Visit>>,
+    Extension(peer): Extension<Peer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let gate = app.gate.load();
-    let checked = gate.check(way, request.method(), request.uri(), request.headers());
-    let may_read = is_open(request.uri().path()) && gate.check_caller(way, &[Purpose::Read], request.headers()).is_ok();
+    let checked = gate.check((way, &peer), request.method(), request.uri(), request.headers());
+    let may_read =
+        is_open(request.uri().path()) && gate.check_caller((way, &peer), &[Purpose::Read], request.headers()).is_ok();
     drop(gate);
     let room = Room::of(request.method(), request.uri().path());
     let mut response = match checked.and_then(|caller| visit.enter(room).map(|()| caller)) {
@@ -234,121 +286,5 @@ fn protect(headers: &mut HeaderMap) {
         (header::HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn gate() -> Gate {
-        Gate { grants: Vec::new(), hosts: vec!["ns1.example.com".into()] }
-    }
-
-    fn status(uri: &str, fields: &[(header::HeaderName, &str)]) -> Option<u16> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(name, HeaderValue::from_str(value).unwrap());
-        }
-        let refused = gate().check(Way::Network, &Method::GET, &uri.parse().unwrap(), &headers).err()?;
-        Some(refused.into_response().status().as_u16())
-    }
-
-    #[test]
-    fn hosts_are_addresses_localhost_and_what_is_configured() {
-        for host in [
-            "127.0.0.1",
-            "127.0.0.1:8053",
-            "[::1]",
-            "[::1]:8053",
-            "localhost",
-            "LocalHost:8053",
-            "localhost.",
-            "ns1.example.com",
-            "NS1.example.com.:80",
-        ] {
-            assert_eq!(status("/", &[(header::HOST, host)]), None, "{host}");
-        }
-        for host in
-            ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "::1", "[::1", "", ":80", "2130706433"]
-        {
-            assert_eq!(status("/", &[(header::HOST, host)]), Some(421), "{host}");
-        }
-        assert_eq!(status("/", &[]), Some(400));
-        assert_eq!(status("/", &[(header::HOST, "localhost"), (header::HOST, "localhost")]), Some(400));
-        assert_eq!(status("http://evil.example/", &[(header::HOST, "localhost")]), Some(421));
-    }
-
-    #[test]
-    fn an_origin_is_this_server() {
-        for (host, origin, refused) in [
-            ("localhost:8053", "http://localhost:8053", None),
-            ("localhost:8053", "https://LOCALHOST:8053", None),
-            ("localhost:8053", "http://localhost:8054", Some(403)),
-            ("localhost:8053", "http://evil.example", Some(403)),
-            ("localhost:8053", "null", Some(403)),
-        ] {
-            assert_eq!(status("/", &[(header::HOST, host), (header::ORIGIN, origin)]), refused, "{host} {origin}");
-        }
-    }
-
-    #[test]
-    fn another_sites_page_may_lead_here_and_nothing_else() {
-        let site = |line: &str, site: &str, mode: &str, dest: &str| {
-            let mut headers = HeaderMap::new();
-            let fields = [("host", "localhost"), ("sec-fetch-site", site), ("sec-fetch-mode", mode)];
-            for (name, value) in fields.into_iter().chain([("sec-fetch-dest", dest)]) {
-                headers.insert(name, HeaderValue::from_str(value).unwrap());
-            }
-            let (method, path) = line.split_once(' ').unwrap();
-            gate().check(Way::Network, &method.parse().unwrap(), &path.parse().unwrap(), &headers).is_ok()
-        };
-        for own in ["same-origin", "none"] {
-            assert!(site("GET /v1/status", own, "cors", "empty"), "{own}");
-            assert!(site("POST /v1/overrides", own, "cors", "empty"), "{own}");
-        }
-        for other in ["cross-site", "same-site", "anything"] {
-            assert!(site("GET /", other, "navigate", "document"), "{other}");
-            assert!(!site("GET /", other, "navigate", "iframe"), "{other}");
-            assert!(!site("GET /v1/status", other, "no-cors", "image"), "{other}");
-            assert!(!site("POST /v1/overrides", other, "navigate", "document"), "{other}");
-            assert!(!site("POST /v1/overrides", other, "no-cors", "empty"), "{other}");
-        }
-    }
-
-    #[test]
-    fn every_request_is_for_one_purpose() {
-        use Purpose::{Order, Read, Report, Txt};
-        for (line, purpose) in [
-            ("GET /v1/status", &[Read][..]),
-            ("HEAD /v1/status", &[Read]),
-            ("GET /v1/events", &[Read]),
-            ("GET /v1/overview", &[Read]),
-            ("GET /v1/latency", &[Read]),
-            ("GET /v1/overrides", &[Read]),
-            ("GET /no/such/path", &[Read]),
-            ("POST /v1/overrides", &[Order]),
-            ("DELETE /v1/overrides", &[Order]),
-            ("POST /v1/rollouts/www.example.com", &[Order]),
-            ("POST /v1/reload", &[Order]),
-            ("PUT /no/such/path", &[Order]),
-            ("POST /v1/reports", &[Report]),
-            ("POST /v1/latency", &[Report]),
-            ("POST /v1/txt", &[Txt]),
-            ("DELETE /v1/txt", &[Txt]),
-            ("GET /v1/txt", &[Txt, Read]),
-        ] {
-            let (method, path) = line.split_once(' ').unwrap();
-            assert_eq!(purposes(&method.parse().unwrap(), path), purpose, "{line}");
-        }
-    }
-
-    #[test]
-    fn a_bearer_token_is_what_stands_behind_the_scheme() {
-        let token = |text: &str| bearer(&HeaderValue::from_str(text).unwrap()).map(<[u8]>::to_vec);
-        assert_eq!(token("Bearer abc"), Some(b"abc".to_vec()));
-        assert_eq!(token("bearer  abc "), Some(b"abc".to_vec()));
-        assert_eq!(token("Basic abc"), None);
-        assert_eq!(token("Bearer"), None);
     }
 }

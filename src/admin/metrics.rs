@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::refusal::ApiError;
 use super::{AppState, process};
-use crate::report::{Format, Metrics, StoreFacts};
+use crate::report::{Format, Metrics, RolloutShape, StoreFacts};
 
 /// `GET /metrics`.
 pub(super) async fn get(State(app): State<Arc<AppState>>, headers: HeaderMap) -> Result<Response, ApiError> {
@@ -18,6 +18,8 @@ pub(super) async fn get(State(app): State<Arc<AppState>>, headers: HeaderMap) ->
     let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
     let overrides = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let overrides: Vec<_> = overrides.iter().map(|(item, is_in_force)| (item.order.mode, *is_in_force)).collect();
+    let rollouts = app.control.rollouts().await.ok_or_else(ApiError::stopping)?;
+    let rollouts: Vec<RolloutShape> = rollouts.into_iter().map(RolloutShape::from).collect();
     let (is_writing, unwritten) = app.store.condition();
     let snapshot = app.published.load_full();
     let metrics = Metrics {
@@ -29,6 +31,7 @@ pub(super) async fn get(State(app): State<Arc<AppState>>, headers: HeaderMap) ->
         probes: &app.probes,
         lateness: &app.lateness,
         overrides: &overrides,
+        rollouts: &rollouts,
         store: StoreFacts { is_writing, unwritten },
         process: process::facts(),
     };

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   listener ─► hall ─► head ─► gate ──────────► room ─────► route ─► answer
-//!                        5 s    host, origin,     by what is  │
-//!                               token             asked       │
-//!                                                             ├─ reads: the published snapshot, control's survey
+//!     TLS off     5 s    5 s    host, origin,     by what is  │
+//!     loopback                  token or          asked       │
+//!                               certificate                   ├─ reads: the published snapshot, control's survey
 //!                                                             ├─ orders: to the loop that reads files, each with a reply
 //!                                                             └─ events: the journal, as it is written
 //! ```
@@ -16,12 +16,14 @@
 mod body;
 mod connection;
 mod effect;
+mod encryption;
 mod events;
 mod gate;
 mod healthz;
 mod journal;
 mod latency;
 mod metrics;
+mod order;
 mod overrides;
 mod overview;
 mod page;
@@ -44,27 +46,28 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use crate::config::{Admin, Faults};
-use crate::control::{DynamicTxt, Handle, TxtError};
+use crate::config::{Admin, AdminTls, is_loopback};
+use crate::control::Handle;
 use crate::counters::NodeCounters;
 use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
-use crate::name::Name;
-use crate::report::{FilesStatus, LastDecisions, Summary, Tallies, Traffic};
+use crate::report::{FilesStatus, LastDecisions, Tallies, Traffic};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
 use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
+use encryption::Encryption;
 use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
 use rooms::Rooms;
 
 pub use journal::Journal;
+pub use order::{Loaded, Order, Reloaded, TxtDone, TxtOrder};
 
 /// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);
@@ -77,54 +80,6 @@ const DISK: Duration = Duration::from_secs(10);
 
 /// Most orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;
-
-/// An order for the loop that reads files and makes configurations, one after the other.
-#[derive(Debug)]
-pub enum Order {
-    /// Read all files again.
-    Reload {
-        /// True if a configuration without a zone is intended.
-        may_be_empty: bool,
-        /// Receives the result.
-        reply: oneshot::Sender<Reloaded>,
-    },
-    /// List or change the TXT records that are set.
-    Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
-}
-
-/// The result of a reload. It fails with the faults that keep the old configuration.
-pub type Reloaded = Result<Loaded, Faults>;
-
-/// A configuration that is about to be served.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The faults that do not prevent its use.
-    pub warnings: Faults,
-    /// A summary of its contents.
-    pub summary: Summary,
-    /// Receives its first snapshot; closed if another configuration replaces it before that.
-    pub served: oneshot::Receiver<Arc<Snapshot>>,
-}
-
-/// An order about TXT records.
-#[derive(Debug)]
-pub enum TxtOrder {
-    /// List them.
-    List,
-    /// Set a value until this Unix time in seconds.
-    Set(Name, String, u64),
-    /// Remove one value, or all of a name.
-    Unset(Name, Option<String>),
-}
-
-/// The result of an order about TXT records.
-#[derive(Debug)]
-pub struct TxtDone {
-    /// All records that are set now.
-    pub records: DynamicTxt,
-    /// Receives the first snapshot with the change; `None` if nothing changed.
-    pub served: Option<oneshot::Receiver<Arc<Snapshot>>>,
-}
 
 /// Everything that requests are answered from.
 #[derive(Debug)]
@@ -145,6 +100,7 @@ struct AppState {
     /// The rooms of clients on the network, and those of clients on the socket in the file system.
     rooms: [Arc<Rooms>; 2],
     gate: ArcSwap<Gate>,
+    encryption: Arc<Encryption>,
     self_checks: SelfChecks,
     /// Permits for long work: parsing measurements, or printing the whole status. It takes one processor at most, so
     /// that the heads of other requests are read in the meantime.
@@ -252,8 +208,14 @@ impl Bound {
         }
     }
 
-    /// Starts to answer on the current tokio runtime. Returns the receiver of orders.
-    pub fn start(self, admin: &Admin, node: Node) -> io::Result<(Running, mpsc::Receiver<Order>)> {
+    /// Starts to answer on the current tokio runtime. With `tls`, connections to addresses that are not on loopback are
+    /// encrypted. Returns the receiver of orders.
+    pub fn start(
+        self,
+        admin: &Admin,
+        tls: Option<&AdminTls>,
+        node: Node,
+    ) -> io::Result<(Running, mpsc::Receiver<Order>)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
         let Node { published, control, journal, dns, store, limiter, losses, .. } = node;
@@ -277,6 +239,7 @@ impl Bound {
             decisions: LastDecisions::default(),
             rooms: rooms.clone(),
             gate: ArcSwap::from_pointee(Gate::new(admin)),
+            encryption: Arc::new(Encryption::new(tls)),
             self_checks: SelfChecks::new(dns),
             long_work: Semaphore::new(1),
             started: Instant::now(),
@@ -287,8 +250,10 @@ impl Bound {
             addresses.push(address);
             sockets.push(Labelled::new(Role::Admin, configured, listener.try_clone()?));
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let routes = routes::all(app.clone(), Way::Network);
-            let accepting = connection::accept(listener, routes, over_network.clone(), stopping.subscribe());
+            let (way, encryption) =
+                if is_loopback(address) { (Way::Loopback, None) } else { (Way::Network, Some(app.encryption.clone())) };
+            let (routes, rooms) = (routes::all(app.clone(), way), over_network.clone());
+            let accepting = connection::accept(listener, encryption, routes, rooms, stopping.subscribe());
             tokio::spawn(alarm.part("a listener of the admin server").run(accepting));
         }
         let mut socket = None;
@@ -296,7 +261,7 @@ impl Bound {
             sockets.push(Labelled::new(Role::AdminFile, Label::of_file(file.path()), listener.try_clone()?));
             let listener = tokio::net::UnixListener::from_std(listener)?;
             let routes = routes::all(app.clone(), Way::File);
-            let accepting = connection::accept(listener, routes, over_file, stopping.subscribe());
+            let accepting = connection::accept(listener, None, routes, over_file, stopping.subscribe());
             tokio::spawn(alarm.part("the admin server's socket").run(accepting));
             socket = Some(file);
         }
@@ -317,8 +282,10 @@ impl Running {
         self.socket.as_ref().map(PrivateSocket::path)
     }
 
-    /// From now on, uses the tokens and hosts of this configuration.
-    pub fn admit(&self, admin: &Admin) {
+    /// From now on, uses the tokens, hosts and clients of this configuration, and its certificates for new connections.
+    pub fn admit(&self, admin: &Admin, tls: Option<&AdminTls>) {
+        // In this order, the permissions for a new authority's clients do not count before that authority does.
+        self.app.encryption.exchange(tls);
         self.app.gate.store(Arc::new(Gate::new(admin)));
     }
 

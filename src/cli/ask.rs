@@ -1,31 +1,24 @@
 //! Sends requests to the admin server of the running node. The server file names its address.
 
+mod node;
+
 use std::error::Error;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
-use reqwest::{Client, Method, RequestBuilder, Url};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::{Method, RequestBuilder, Url};
+use rustls::{AlertDescription, CertificateError};
 
 use super::config_file::{ConfigFile, is_there};
 use super::output;
 use crate::config::{self, ALL_NODES, Admin, Faults};
+use crate::monitor::explain_tls;
 use crate::printable::Printable;
 use crate::report::{self, Problem, Shape};
-use crate::suggest::did_you_mean;
-
-/// Longest time to connect.
-const CONNECT: Duration = Duration::from_secs(2);
-
-/// Longest time to wait for an answer. The server works on one for no longer.
-const ANSWER: Duration = Duration::from_secs(60);
+use node::NodePlace;
 
 /// Options that name running nodes and the form of the output.
 #[derive(Clone, Debug, Args)]
@@ -33,9 +26,9 @@ pub(super) struct Ask {
     // Its [admin] holds the node's address and the token.
     #[command(flatten)]
     config: ConfigFile,
-    /// Ask the node at this address, such as 127.0.0.1:8053, or with this name in `[admin.nodes]` of the server file;
-    /// `all` stands for all of them. May be given several times
-    #[arg(long = "node", value_name = "ADDR:PORT|NAME")]
+    /// Ask the node at this address, such as 127.0.0.1:8053, at this URL, such as `<https://ns1.example.net:8053>`, or
+    /// with this name in `[admin.nodes]` of the server file; `all` stands for all of them. May be given several times
+    #[arg(long = "node", value_name = "ADDR:PORT|URL|NAME")]
     nodes: Vec<String>,
     /// Print JSON
     #[arg(long)]
@@ -180,122 +173,68 @@ impl Ask {
             Err(_) => None,
             Ok(admin) => admin,
         };
-        let named = self.nodes.first().map(|node| address_of(node, admin.as_ref())).transpose()?;
-        let Some(place) = place(named, admin.as_ref()) else {
+        let Some(node) = NodePlace::of(self.nodes.first().map(String::as_str), admin.as_ref())? else {
             let why = format!("{} has no [admin], so no node can be asked", config.display());
             return Err(AskError::NoNode(why));
         };
-        let host = match &place {
-            NodeAddress::Network(address) => reachable(*address).to_string(),
-            NodeAddress::Socket(_) => "localhost".to_owned(),
-        };
-        let mut url =
-            Url::parse(&format!("http://{host}{path}")).map_err(|error| AskError::Refused(error.to_string()))?;
+        let mut url = node.url(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let at = match &place {
-            NodeAddress::Network(_) => url.origin().ascii_serialization(),
-            NodeAddress::Socket(path) => path.display().to_string(),
-        };
-        let silent = |error: &reqwest::Error| AskError::Silent { at: at.clone(), why: root_cause(error) };
+        let client = node.client(admin.as_ref())?;
+        let silent = |error: &reqwest::Error| AskError::Silent { at: node.to_string(), why: root_cause(error) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| AskError::Refused(error.to_string()))?;
         runtime.block_on(async {
-            let request = request(method, url.clone(), &place, admin.as_ref(), body).map_err(|error| silent(&error))?;
+            let client = client.build().map_err(|error| silent(&error))?;
+            let request = request(client.request(method, url.clone()), admin.as_ref(), body);
             let response = request.send().await.map_err(|error| silent(&error))?;
             let is_success = response.status().is_success();
             let text = response.text().await.map_err(|error| silent(&error))?;
-            Ok(Answer { url: url.clone(), is_success, text })
+            Ok(Answer { url, is_success, text })
         })
     }
 }
 
-/// The address of a node.
-enum NodeAddress {
-    Network(SocketAddr),
-    /// A socket in the file system, which needs no token.
-    Socket(PathBuf),
-}
-
-/// The address of a node that was named by its address or by a name of the server file.
-fn address_of(node: &str, admin: Option<&Admin>) -> Result<SocketAddr, AskError> {
-    let known = || admin.into_iter().flat_map(|admin| &admin.nodes);
-    if let Some(address) = node.parse().ok().or_else(|| known().find(|(name, _)| **name == *node).map(|(_, at)| *at)) {
-        return Ok(address);
-    }
-    let meant = did_you_mean(node, known().map(|(name, _)| &**name));
-    let meant = meant.map_or_else(String::new, |name| format!(": did you mean {name}?"));
-    Err(AskError::NoNode(format!("`{node}` is neither an address with a port nor a name in [admin.nodes]{meant}")))
-}
-
-/// The address to use: `named` if given, else the socket of the server file if this user may open it, else the file's
-/// first address.
-fn place(named: Option<SocketAddr>, admin: Option<&Admin>) -> Option<NodeAddress> {
-    if let Some(address) = named {
-        return Some(NodeAddress::Network(address));
-    }
-    let admin = admin?;
-    match (&admin.socket, admin.listen.first()) {
-        (Some(path), Some(address)) if UnixStream::connect(path).is_err() => Some(NodeAddress::Network(*address)),
-        (Some(path), _) => Some(NodeAddress::Socket(path.clone())),
-        (None, address) => address.copied().map(NodeAddress::Network),
-    }
-}
-
-/// Replaces an unspecified address, on which the node listens everywhere, with loopback.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    (ip, address.port()).into()
-}
-
-fn request(
-    method: Method,
-    url: Url,
-    place: &NodeAddress,
-    admin: Option<&Admin>,
-    body: Option<String>,
-) -> reqwest::Result<RequestBuilder> {
-    // No proxy may come between an operator and a node, because it would see the token. The server speaks plain HTTP,
-    // so no certificate authority is needed.
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has cipher suites for TLS 1.2 and 1.3")
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
-    let client = Client::builder().tls_backend_preconfigured(tls).no_proxy();
-    let client = client.connect_timeout(CONNECT).timeout(ANSWER);
-    let client = match place {
-        NodeAddress::Network(_) => client,
-        NodeAddress::Socket(path) => client.unix_socket(path.clone()),
-    };
-    let mut request = client.build()?.request(method, url);
+fn request(mut request: RequestBuilder, admin: Option<&Admin>, body: Option<String>) -> RequestBuilder {
     // The token with the most permissions; the first of several.
     let grants = admin.map_or(&[][..], |admin| &admin.grants);
     if let Some(grant) = grants.iter().rev().max_by_key(|grant| grant.may.len()) {
         request = request.bearer_auth(grant.token.reveal());
     }
-    Ok(match body {
+    match body {
         Some(body) => request.header("Content-Type", "application/json").body(body),
         None => request,
-    })
+    }
 }
 
 /// The innermost error says what happened. The outer ones only say that something failed.
 fn root_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
+    let mut cause: &(dyn Error + 'static) = error;
     while let Some(inner) = cause.source() {
         cause = inner;
     }
     if error.is_timeout() {
         return "timed out".to_owned();
     }
-    match cause.downcast_ref::<std::io::Error>() {
-        Some(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+    match tls_error(cause) {
+        Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
+            return "it asks for a certificate: set `certificate` and `key` of [admin.connect]".to_owned();
+        }
+        Some(tls @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            return format!("TLS: {}; `ca` of [admin.connect] names the authority of nodes", explain_tls(tls));
+        }
+        Some(tls) => return format!("TLS: {}", explain_tls(tls)),
+        None => {}
+    }
+    match cause.downcast_ref::<io::Error>() {
+        Some(error) if error.kind() == io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         _ => cause.to_string(),
     }
+}
+
+/// The error of TLS, which may be wrapped in several errors of input and output.
+fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    let wrapped = || tls_error(error.downcast_ref::<io::Error>()?.get_ref()?);
+    error.downcast_ref().or_else(wrapped)
 }

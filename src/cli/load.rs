@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use rustls::sign::CertifiedKey;
 
 use crate::config::{
-    self, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
+    self, AdminTls, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
 };
 use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
@@ -43,16 +43,30 @@ pub(super) struct Loaded {
     pub(super) server: Server,
     /// The certificate and key, if an encrypted transport is served.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// The certificates of the admin server, if it uses TLS.
+    pub(super) admin_tls: Option<AdminTls>,
     pub(super) blueprint: Arc<Blueprint>,
     /// The number of zones that were parsed. The others did not change.
     pub(super) read: usize,
     /// The number of zones that share no tree with the previous snapshot.
     pub(super) built: usize,
+    /// The maps that were made because they differ from those of the previous snapshot.
+    pub(super) maps: NewMaps,
     pub(super) warnings: Faults,
     /// The databases, and when each was made: the time since the Unix epoch.
     pub(super) databases: Vec<(PathBuf, Duration)>,
     /// Faults for things that the configuration needs and this process is not permitted to do.
     pub(super) forbidden: Faults,
+}
+
+/// Maps that were made for a configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct NewMaps {
+    pub(super) count: usize,
+    /// True if the databases changed.
+    pub(super) are_of_new_databases: bool,
+    /// How long the configuration was compiled.
+    pub(super) took: Duration,
 }
 
 impl Loader {
@@ -68,23 +82,31 @@ impl Loader {
         last_served: &dyn Fn(&Name) -> Option<LastServed>,
         previous: Option<&Snapshot>,
     ) -> Result<Loaded, Faults> {
-        let Config { server, credentials, world, mut warnings, icmp, asked } =
+        let Config { server, credentials, admin_tls, world, mut warnings, icmp, asked } =
             config::load_again(&self.path, disk, last_served, &mut self.known)?;
         let databases = self.databases(disk, &server.databases, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
         let made = server.databases.iter().cloned().zip(databases.built.iter().copied()).collect();
         warnings.0.extend(asked.check(&locations).0);
-        let blueprint = Blueprint::compile(world, locations, previous);
+        let began = Instant::now();
+        let blueprint = Blueprint::compile(world, locations.clone(), previous);
+        let maps = previous.map_or_else(NewMaps::default, |previous| NewMaps {
+            count: blueprint.maps_since(previous),
+            are_of_new_databases: !Arc::ptr_eq(previous.locations(), &locations),
+            took: began.elapsed(),
+        });
         let forbidden = forbidden(icmp);
         let read = self.known.read();
         let built = previous.map_or(blueprint.zones().len(), |previous| blueprint.built_since(previous.blueprint()));
         Ok(Loaded {
             server,
             credentials,
+            admin_tls,
             blueprint: Arc::new(blueprint),
             read,
             built,
+            maps,
             warnings,
             databases: made,
             forbidden,

@@ -1,4 +1,6 @@
-//! `truenorth manual`: the manual pages, made from the help of the commands.
+//! `truenorth manual`: the manual pages, of commands made from their help, and of the TOML files made from their schemas.
+
+mod file_pages;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +13,7 @@ use super::{BAD, Cli, output};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Write the pages of all commands into this folder, instead of printing the first
+    /// Write the pages of all commands and files into this folder, instead of printing the first
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
@@ -20,7 +22,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let command = Cli::command();
     if let Some(folder) = &arguments.folder {
-        return match clap_mangen::generate_to(command, folder) {
+        return match clap_mangen::generate_to(command, folder).and_then(|()| file_pages::write_to(folder)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(Some(folder), &error),
         };

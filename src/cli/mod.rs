@@ -174,7 +174,7 @@ fn tell_usage(usage: &clap::Error) -> ExitCode {
 /// Logs faults, one line each.
 fn log_faults(faults: &Faults) {
     for fault in &faults.0 {
-        let Fault { severity, code: _, message, place, label, related: _, help, count: _ } = fault;
+        let Fault { severity, code: _, message, place, label, related: _, help, certificate_of: _, count: _ } = fault;
         let at = place.as_ref().map_or_else(String::new, |place| {
             let Position { line, column } = place.start();
             format!("{}:{line}:{column}: ", place.source.path.display())

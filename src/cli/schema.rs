@@ -1,4 +1,5 @@
-//! `truenorth schema`: the JSON Schemas of the two TOML files, with which editors complete and check them.
+//! `truenorth schema`: the JSON Schemas of the TOML files, with which editors complete and check them, and from which
+//! their manual pages are made.
 
 use std::process::ExitCode;
 
@@ -6,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::output;
 
-const SERVER: &str = include_str!("../../schemas/server.schema.json");
-const ZONE: &str = include_str!("../../schemas/zone.schema.json");
+pub(super) const SERVER: &str = include_str!("../../schemas/server.schema.json");
+pub(super) const ZONE: &str = include_str!("../../schemas/zone.schema.json");
+const OVERRIDES: &str = include_str!("../../schemas/overrides.schema.json");
 
 /// A file that has a schema.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -16,6 +18,8 @@ enum File {
     Server,
     /// zones/NAME.toml
     Zone,
+    /// The file that `overrides` in truenorth.toml names
+    Overrides,
 }
 
 #[derive(Debug, Args)]
@@ -29,6 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let schema = match arguments.file {
         File::Server => SERVER,
         File::Zone => ZONE,
+        File::Overrides => OVERRIDES,
     };
     output::print(schema.trim_end(), ExitCode::SUCCESS)
 }

@@ -9,10 +9,12 @@
 //!
 //! One loop makes all configurations, one after the other, so that none is based on an outdated one.
 
+mod certificates;
 mod files;
 mod notifier;
 mod orders;
 mod parts;
+mod reload;
 mod replace;
 mod serials;
 mod signals;
@@ -22,7 +24,6 @@ mod told;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,23 +36,25 @@ use super::kept_latency::KeptLatency;
 use super::log::{Log, log_to_stderr};
 use super::privileges::Privileges;
 use super::watch_files::FileWatch;
-use super::{log_faults, output, systemd, version};
+use super::{output, systemd, version};
 use crate::admin;
-use crate::config::{self, Faults, LogFormat, LogSettings, Severity, certificate_expires};
+use crate::config::{self, Faults, LogFormat, LogSettings};
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
 use crate::handover::Inherited;
-use crate::report::{EventKind, Summary};
+use crate::report::EventKind;
 use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::vital::{self, End, Ends};
 use crate::watch::Lateness;
-use files::{Files, count_load, judge_lost, warn_of_hosts};
+use certificates::OwnCertificates;
+use files::Files;
 use notifier::Notifier;
 use orders::Orders;
 use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
 use start::Beginning;
+use told::Lookout;
 
 /// Longest time that control may take to hand over its last changes when the node stops. It takes milliseconds unless
 /// control hangs.
@@ -201,6 +204,8 @@ pub(super) struct Node {
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
     notifier: Notifier,
+    certificates: OwnCertificates,
+    lookout: Lookout,
     admin: Option<admin::Running>,
     orders: Orders,
     successors: Waiting,
@@ -321,6 +326,10 @@ impl Node {
                 self.tell_summary().await;
                 return None;
             }
+            () = self.lookout.next() => {
+                self.look_around();
+                return None;
+            }
             order = self.orders.next() => {
                 self.obey(order).await;
                 return None;
@@ -339,52 +348,6 @@ impl Node {
     fn status(&self) -> String {
         let zones = self.latest.zones().len();
         format!("{}, answering, {zones} zone{}", version::PROGRAM, if zones == 1 { "" } else { "s" })
-    }
-
-    /// Reads the configuration again. Fails with the faults that keep the old configuration, or with those that would
-    /// stop its being served. A configuration without a zone, while zones are served, is accepted only if
-    /// `may_be_empty`: a folder that is not mounted looks like one.
-    async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
-        systemd::reloading();
-        let reloaded = self.try_to_reload(reason, may_be_empty).await;
-        let failed = if reloaded.is_ok() { "" } else { "; the last reload failed: the files have faults" };
-        systemd::ready(&format!("{}{failed}", self.status()));
-        reloaded
-    }
-
-    async fn try_to_reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
-        let (previous, began) = (self.published.load_full(), Instant::now());
-        // Reading and compiling take a while. Probes and answers go on in the meantime.
-        let loaded = self.files.load(previous.clone(), &self.txt).await;
-        let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
-        let loaded = loaded.map(|loaded| warn_of_hosts(&previous, loaded));
-        let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
-        log_faults(faults);
-        let (errors, warnings) = (faults.count(Severity::Error), faults.count(Severity::Warning));
-        let taken = loaded.is_ok();
-        count_load(&self.files.counters, began, taken);
-        self.notifier.tell(EventKind::Reload { reason: reason.to_owned(), taken, errors, warnings });
-        let loaded = loaded.inspect_err(|_| error!(reason, "configuration not reloaded: the old one stays in use"))?;
-        if let Some(credentials) = loaded.credentials {
-            self.files
-                .counters
-                .certificate_expires
-                .store(certificate_expires(&credentials).unwrap_or_default(), Relaxed);
-            if self.running.show(credentials) {
-                info!("certificate replaced");
-            }
-        }
-        if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
-            running.admit(admin);
-        }
-        self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
-        let summary = Summary::of(loaded.blueprint.world());
-        let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
-        info!(reason, zones, read, built, "configuration reloaded");
-        told::tell_zones(&previous, &loaded.blueprint);
-        self.latest = loaded.blueprint;
-        let served = self.control.adopt(self.latest.clone()).await;
-        Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
     }
 }
 

@@ -123,6 +123,11 @@ pub fn certificate_expires(credentials: &CertifiedKey) -> Option<u64> {
     u64::try_from(first.validity().not_after.timestamp()).ok()
 }
 
+/// True if a certificate that expires at this time, in Unix seconds, should have been renewed by now.
+pub fn ends_soon(expires: u64, now: u64) -> bool {
+    expires.saturating_sub(now) < ENDS_SOON.unsigned_abs()
+}
+
 /// Warns of a certificate that clients reject, or soon will. It is no error: there may be no better one, and clients
 /// that do not verify it are still served.
 fn check_dates(file: &Placed<PathBuf>, validity: &Validity, faults: &mut Faults) {

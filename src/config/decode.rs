@@ -23,7 +23,7 @@ use super::suggest::{did_you_mean, list_of};
 use super::syntax;
 
 /// A value and its place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Placed<T> {
     pub(super) value: T,
     pub(super) place: Place,

@@ -21,6 +21,25 @@ pub enum Severity {
     Warning,
 }
 
+/// A server of this node that has a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateOf {
+    /// Encrypted DNS.
+    Dns,
+    /// The admin server.
+    Admin,
+}
+
+impl CertificateOf {
+    /// The word for it in events and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 /// One fault in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -38,6 +57,8 @@ pub struct Fault {
     pub related: Option<(Place, String)>,
     /// The advice to the operator.
     pub help: Option<String>,
+    /// The server of this node whose certificate cannot be used because of it.
+    pub certificate_of: Option<CertificateOf>,
     /// The number of faults that this one stands for: 1, or the number of all faults of a file that are not shown one
     /// by one.
     pub count: usize,
@@ -64,6 +85,7 @@ impl Fault {
             label: String::new(),
             related: None,
             help: None,
+            certificate_of: None,
             count: 1,
         }
     }
@@ -107,6 +129,17 @@ impl Faults {
     /// True if there is an error among the faults behind the first `before` ones.
     pub(super) fn has_errors_since(&self, before: usize) -> bool {
         self.0.iter().skip(before).any(|fault| fault.severity == Severity::Error)
+    }
+
+    /// Notes that the faults behind the first `before` ones concern a certificate of this node.
+    pub(super) fn concern(&mut self, certificate: CertificateOf, before: usize) {
+        self.0.iter_mut().skip(before).for_each(|fault| fault.certificate_of = Some(certificate));
+    }
+
+    /// Returns the first error that concerns a certificate of this node.
+    pub fn error_of(&self, certificate: CertificateOf) -> Option<&Fault> {
+        let is_of = |fault: &&Fault| fault.certificate_of == Some(certificate);
+        self.0.iter().filter(is_of).find(|fault| fault.severity == Severity::Error)
     }
 
     /// True if this file has an error.

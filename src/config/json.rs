@@ -52,7 +52,7 @@ impl PlaceShape {
 
 impl Serialize for Fault {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { severity, code, message, place, label, related, help, count } = self;
+        let Self { severity, code, message, place, label, related, help, certificate_of: _, count } = self;
         let severity = match severity {
             Severity::Error => "error",
             Severity::Warning => "warning",

@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use super::certificate;
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
-use super::fault::{Fault, Faults};
+use super::fault::{CertificateOf, Fault, Faults};
 use super::meant;
 use super::source::Place;
 
@@ -196,5 +196,8 @@ fn read_credentials(
         return None;
     }
     let [(_, Some((_, Some(certificate)))), (_, Some((_, Some(key))))] = given else { return None };
-    certificate::read(&certificate, &key, disk, faults).map(|read| read.certified)
+    let before = faults.0.len();
+    let read = certificate::read(&certificate, &key, disk, faults);
+    faults.concern(CertificateOf::Dns, before);
+    read.map(|read| read.certified)
 }

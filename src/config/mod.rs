@@ -91,10 +91,10 @@ use server::ServerFile;
 use site::Site;
 use zone::{ZoneDraft, ZoneReader};
 
-pub use admin::{ALL_NODES, Admin, Grant, Purpose, Token};
-pub use certificate::certificate_expires;
+pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, NodeUrl, Purpose, Token, is_loopback};
+pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
-pub use fault::{Fault, Faults, MAX_TOLD, Severity};
+pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use known::Known;
 pub use listen::Listen;
 pub use located::Asked;
@@ -111,6 +111,8 @@ pub struct Config {
     pub server: Server,
     /// The certificate for encrypted transports with its key; `None` if no encrypted transport is configured.
     pub credentials: Option<Arc<CertifiedKey>>,
+    /// The certificates of the admin server; `None` if it does not use TLS.
+    pub admin_tls: Option<AdminTls>,
     /// The zones, pools and names to serve.
     pub world: World,
     /// The warnings: parts that work, but probably not as the operator meant.
@@ -159,14 +161,14 @@ pub fn load_again(
     let loaded = load_all(path, disk, last_served, known, &mut drafts, &mut faults);
     faults.settle();
     match loaded {
-        Some((ServerFile { server, credentials, .. }, world, icmp, asked)) if !faults.has_errors() => {
-            Ok(Config { server, credentials, world, warnings: faults, icmp, asked })
+        Some((ServerFile { server, credentials, admin_tls, .. }, world, icmp, asked)) if !faults.has_errors() => {
+            Ok(Config { server, credentials, admin_tls, world, warnings: faults, icmp, asked })
         }
         _ => Err(faults),
     }
 }
 
-/// Reads only `[admin]` of the server file at `path`, which says where a running node listens. Returns `None` if the
+/// Reads only `[admin]` of the server file at `path`, which says where a running node listens and where others do. Returns `None` if the
 /// file has no such section. Fails with the faults of the section, or if the file cannot be read as TOML. Other faults
 /// of the file do not matter.
 pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
@@ -174,7 +176,7 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let disk = Disk::new();
     let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
-        admin::read(table.take("admin"), folder, &Listen::default(), &disk, faults)
+        admin::read(table.take("admin"), folder, &Listen::default(), &disk, faults).map(|section| section.admin)
     };
     let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
     let admin = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));

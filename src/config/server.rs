@@ -12,7 +12,7 @@ use crate::geo::Regions;
 use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
-use super::admin::{self, Admin};
+use super::admin::{self, Admin, AdminSection, AdminTls};
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
@@ -80,6 +80,8 @@ pub(super) struct ServerFile {
     pub(super) server: Server,
     /// The certificate for encrypted transports, with its key.
     pub(super) credentials: Option<Arc<CertifiedKey>>,
+    /// The certificates of the admin server.
+    pub(super) admin_tls: Option<AdminTls>,
     /// The places that name the databases, in their order.
     pub(super) database_places: Vec<Place>,
     /// The place that names the zones folder.
@@ -108,6 +110,9 @@ pub(super) fn read(
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials } = listen::read(table.take("listen"), folder, disk, faults);
     let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
+    let admin = admin.filter(|section| section.admin.is_served());
+    let admin_tls = admin.as_ref().and_then(|section| section.tls.as_ref()?.read(disk, faults));
+    let admin = admin.map(|AdminSection { admin, tls: _ }| admin);
     let watching = read_reload(table.take("reload"), faults);
     let process = process::read(&mut table, faults);
     let log = log::read(&mut table, faults);
@@ -129,6 +134,7 @@ pub(super) fn read(
     ServerFile {
         server,
         credentials,
+        admin_tls,
         database_places,
         zones_place,
         ecs,

@@ -1,5 +1,6 @@
 //! Configurations as an operator writes them, valid or broken.
 
+mod admin;
 mod again;
 mod aggregates;
 mod checks;

@@ -20,7 +20,7 @@ use crate::disk::Disk;
 pub use template::{FIELDS, Template};
 
 /// The kinds of events, by the words of notices.
-pub const EVENTS: [(&str, &str); 12] = [
+pub const EVENTS: [(&str, &str); 15] = [
     ("endpoint", "endpoint"),
     ("pool", "pool"),
     ("datacenter", "datacenter"),
@@ -29,6 +29,9 @@ pub const EVENTS: [(&str, &str); 12] = [
     ("rollout", "rollout"),
     ("doubt", "doubt"),
     ("certificate", "certificate"),
+    ("own_certificate", "own_certificate"),
+    ("store", "store"),
+    ("remap", "remap"),
     ("reload", "reload"),
     ("txt", "txt"),
     ("start", "start"),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::remapping::Remaps;
 use super::{
     HoldTurn, Keep, OverrideEvent, OverrideReply, Push, PushRefusal, PushReply, RolloutEvent, RolloutReply, Turn,
 };
@@ -108,6 +109,8 @@ pub enum NodeEvent {
     Group(GroupTurn),
     /// A certificate that an endpoint presents expires soon.
     Certificate(Expiring),
+    /// Maps were made anew from round trips.
+    Remapped(Remaps),
 }
 
 /// A certificate that expires soon.

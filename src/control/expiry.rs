@@ -1,24 +1,50 @@
 //! Remembers which certificates that expire soon were reported to the operator.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tracing::warn;
+
+use super::{Control, Event, Expiring};
 use crate::health::{Check, Finding, GrpcCheck, Outcome, Target};
 
 /// The number of certificates that are remembered for each endpoint: more than it usually has probed names. An endpoint
 /// that presents a new certificate at every handshake is reported again and again, but does not fill memory.
 const REMEMBERED: usize = 16;
 
+const SECONDS_A_DAY: u64 = 86_400;
+
 /// The expiry times of the reported certificates, since the Unix epoch, by endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
 
 impl Expiries {
+    /// Warns of a certificate that expires soon, and returns it. `now` is the wall-clock time.
+    pub(super) fn hear(&mut self, event: &Event, control: &Control, now: Duration) -> Option<Expiring> {
+        match event {
+            Event::Outcome(id, outcome) => {
+                let target = control.target(*id)?;
+                let left = self.observe(target, outcome, now)?;
+                let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
+                let days = left.as_secs() / SECONDS_A_DAY;
+                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+                Some(Expiring { target: target.clone(), left, expires: *expires })
+            }
+            Event::Adopt(blueprint) => {
+                let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
+                let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
+                self.retain(|address| addresses.contains(&address));
+                None
+            }
+            _ => None,
+        }
+    }
+
     /// Returns how long the certificate that a probe met is still valid; 0 if it has expired. Returns this once for
     /// each certificate, and only if less time is left than the monitor's warning time. `now` is the time since the
     /// Unix epoch.
-    pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
+    fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
         let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
             &target.monitor.check
         else {
@@ -41,7 +67,7 @@ impl Expiries {
     }
 
     /// Forgets the endpoints that `keep` rejects.
-    pub(super) fn retain(&mut self, keep: impl Fn(SocketAddr) -> bool) {
+    fn retain(&mut self, keep: impl Fn(SocketAddr) -> bool) {
         self.0.retain(|&address, _| keep(address));
     }
 }

@@ -1,10 +1,11 @@
 //! Outcomes of probes and of reports: the targets' health, what follows from it, and the reports of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Control, Effect, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
 use crate::health::{Health, LastProbe, Outcome, State, Transition};
-use crate::snapshot::PoolId;
+use crate::snapshot::{PoolId, PoolSpec};
 use crate::watch::{FailStaticEvent, Observed, Restored, TargetId};
 
 impl Control {
@@ -88,8 +89,12 @@ impl Control {
         if from == to {
             return;
         }
-        let (of, pools) = self.part(target);
-        let turn = Turn { target: probed.clone(), of, pools, from, to, seen: seen.clone() };
+        let (of, specs) = self.part(target);
+        let (pools, monitors) = (Vec::new(), Vec::new());
+        let mut turn = Turn { target: probed.clone(), of, pools, monitors, from, to, seen: seen.clone() };
+        for spec in &specs {
+            turn.add(spec);
+        }
         effects.push(Effect::Report(turn));
         if let Some(serving) = &self.serving {
             let (world, dependents) = (serving.snapshot.world(), &serving.dependents);
@@ -144,13 +149,13 @@ impl Control {
 
     /// Returns whether a target is the only probe of its endpoints, and the pools to report. These are pools of the
     /// next configuration if any of them holds the target, otherwise pools of the served one.
-    fn part(&self, target: TargetId) -> (Part, Vec<Box<str>>) {
+    fn part(&self, target: TargetId) -> (Part, Vec<Arc<PoolSpec>>) {
         let next = self.next.as_ref().map(|next| (&next.dependents, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.dependents, serving.snapshot.world()));
         let mut worlds = [next, serving].into_iter().flatten();
         let found = worlds.find(|(dependents, _)| dependents.hold(target));
         let (part, ids) = found.map_or((Part::Only, Vec::new()), |(dependents, _)| Part::of(target, dependents));
         let pools = found.map_or(&[][..], |(_, world)| &world.pools);
-        (part, ids.into_iter().map(|id: PoolId| pools[id.index()].name.clone()).collect())
+        (part, ids.into_iter().map(|id: PoolId| pools[id.index()].clone()).collect())
     }
 }

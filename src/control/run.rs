@@ -1,9 +1,7 @@
 //! Control with a clock, a channel and tasks.
 
-use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
@@ -13,17 +11,17 @@ use tracing::{error, info, warn};
 
 use super::expiry::Expiries;
 use super::handle::Inbox;
+use super::remapping::{RemapNews, Remapping};
 use super::{
-    Control, Effect, Event, Expiring, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, PauseRequest,
-    Publication, REMAP_RETRY, RolloutReply, Turn,
+    Control, Effect, Event, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, PauseRequest, Publication,
+    RolloutReply, Turn,
 };
 use crate::clock::wall;
-use crate::duration::Written;
-use crate::health::{Finding, Outcome, State, Target};
+use crate::health::{Outcome, State, Target};
 use crate::latency::LatencyTable;
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::rollout;
-use crate::snapshot::{Blueprint, Remapped, Snapshot};
+use crate::snapshot::{Blueprint, Snapshot};
 use crate::watch::{FailStaticEvent, TargetId, TargetMap};
 
 /// Replaced snapshots that workers may still hold. Control frees them here; otherwise the last worker would have to.
@@ -36,66 +34,11 @@ impl Retired {
     }
 }
 
-/// The making of new maps, on a thread of its own.
-#[derive(Default)]
-enum Remapping {
-    /// No maps are wanted.
-    #[default]
-    Idle,
-    /// Maps are wanted, but the system had no thread for them.
-    Delayed(Arc<Blueprint>, LatencyTable),
-    Running(oneshot::Receiver<(Arc<Blueprint>, Remapped)>),
-}
-
-impl Remapping {
-    fn begin(&mut self, blueprint: Arc<Blueprint>, table: LatencyTable) {
-        let (done, maps) = oneshot::channel();
-        let (of, with) = (blueprint.clone(), table.clone());
-        let make = move || {
-            let maps = Remapped::new(&of, with);
-            // Control may have ended meanwhile.
-            let _ = done.send((of, maps));
-        };
-        let was_delayed = matches!(self, Self::Delayed(..));
-        *self = match thread::Builder::new().name("maps".to_owned()).spawn(make) {
-            Ok(_) => Self::Running(maps),
-            Err(error) => {
-                if !was_delayed {
-                    error!(%error, retry = %Written(SWEEP), "no thread for new latency maps: the old maps stay in use; trying again");
-                }
-                Self::Delayed(blueprint, table)
-            }
-        };
-    }
-
-    /// Tries again if there was no thread.
-    fn retry(&mut self) {
-        if let Self::Delayed(blueprint, table) = self {
-            let (blueprint, table) = (blueprint.clone(), table.clone());
-            self.begin(blueprint, table);
-        }
-    }
-
-    /// Waits until the maps are made. Never returns while none are being made.
-    async fn ended(&mut self) -> Event {
-        let Self::Running(maps) = self else { return std::future::pending().await };
-        let ended = maps.await;
-        *self = Self::Idle;
-        if let Ok((blueprint, maps)) = ended {
-            return Event::Remapped(blueprint, maps);
-        }
-        error!(retry = %Written(REMAP_RETRY), "the thread that makes latency maps panicked: the old maps stay in use; trying again");
-        Event::NotRemapped
-    }
-}
-
 /// The interval at which retired snapshots are checked if nothing else happens.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// A wake-up that is later than this means that the process was stopped, not only busy.
 const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
-
-const SECONDS_A_DAY: u64 = 86_400;
 
 /// Probes in flight, each in a task of its own.
 #[derive(Default)]
@@ -240,7 +183,8 @@ impl Clock {
 /// Runs until a `Stop` event comes or all handles are gone.
 ///
 /// * `probe` probes a target and ends with the outcome.
-/// * `publish` makes a snapshot the one that queries are answered from, and returns the one before.
+/// * `publish` makes a snapshot, which took this time to make, the one that queries are answered from, and returns the one
+///   before.
 /// * `keep` stores rows for the next run. It gets all rows that one event changes in one call, and does not wait for a
 ///   disk.
 /// * `keep_latency` does the same with round trips that were measured up to the given time.
@@ -249,7 +193,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
     mut inbox: Inbox,
     probe: impl Fn(Arc<Target>) -> P,
-    mut publish: impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>>,
+    mut publish: impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
     keep_latency: impl Fn(LatencyTable, Now),
     tell: impl Fn(Vec<NodeEvent>, Option<Publication>),
@@ -260,6 +204,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     let mut remapping = Remapping::default();
     let mut asked = Asked::default();
     let mut expiries = Expiries::default();
+    let mut remaps = RemapNews::default();
     let mut untold = Vec::new();
     let mut awake = clock.now().elapsed;
     loop {
@@ -273,7 +218,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 None => return,
             },
             event = probes.next() => Message::Event(event),
-            event = remapping.ended() => Message::Event(event),
+            event = remapping.ended(&mut remaps) => Message::Event(event),
             () = tokio::time::sleep_until(clock.instant(wake_at).into()) => Message::Event(Event::Tick),
         };
         let now = clock.now();
@@ -284,14 +229,16 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             control.sleep(pause);
         }
         let is_last = matches!(event, Event::Stop) && asked.pause.is_none();
-        untold.extend(expiring(&mut expiries, &event, &control, now.wall).map(NodeEvent::Certificate));
+        let certificate = expiries.hear(&event, &control, now.wall).map(NodeEvent::Certificate);
+        untold.extend(remaps.take_due(now.elapsed).map(NodeEvent::Remapped).into_iter().chain(certificate));
         let (mut kept, mut replies, mut is_published) = (Keep::default(), Vec::new(), false);
-        for effect in control.step(event, now) {
+        let (effects, took) = timed(|| control.step(event, now));
+        for effect in effects {
             match effect {
                 Effect::Probe(id, target) => probes.start(id, target.clone(), probe(target)),
                 Effect::Stop(id) => probes.stop(id),
                 Effect::Publish(snapshot) => {
-                    let before = publish(snapshot.clone());
+                    let before = publish(snapshot.clone(), took);
                     asked.configurations.tell(&snapshot);
                     is_published = true;
                     // Events are only compared between snapshots of the same world: other records, other maps or
@@ -355,29 +302,15 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     }
 }
 
-/// Warns of a certificate that expires soon, and returns it. `now` is the wall-clock time.
-fn expiring(expiries: &mut Expiries, event: &Event, control: &Control, now: Duration) -> Option<Expiring> {
-    match event {
-        Event::Outcome(id, outcome) => {
-            let target = control.target(*id)?;
-            let left = expiries.observe(target, outcome, now)?;
-            let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
-            let days = left.as_secs() / SECONDS_A_DAY;
-            warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
-            Some(Expiring { target: target.clone(), left, expires: *expires })
-        }
-        Event::Adopt(blueprint) => {
-            let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
-            let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
-            expiries.retain(|address| addresses.contains(&address));
-            None
-        }
-        _ => None,
-    }
+/// Does some work, and returns the time that it took.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let began = Instant::now();
+    let done = work();
+    (done, began.elapsed())
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, of, pools, from: _, to, seen } = turn;
+    let Turn { target, of, pools, monitors: _, from: _, to, seen } = turn;
     let pools = pools.join(", ");
     let is = match to {
         State::Down => "down",

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::dependents::Dependents;
 use super::push::EndpointRef;
 use crate::health::{Condition, EndpointKey, LastProbe, Outcome, State, Target};
-use crate::snapshot::{PoolId, World};
+use crate::snapshot::{PoolId, PoolSpec, World};
 use crate::watch::{TargetId, TargetMap, Watch};
 
 /// The state of an endpoint, or of one of its probes, changed.
@@ -23,12 +23,30 @@ pub struct Turn {
     pub of: Part,
     /// The pools that hold it, as `web/fra`.
     pub pools: Vec<Box<str>>,
+    /// The monitors of these pools, each once: pools whose monitors ask the same share a probe.
+    pub monitors: Vec<Box<str>>,
     /// The state before.
     pub from: State,
     /// The state now.
     pub to: State,
     /// The last outcome.
     pub seen: Outcome,
+}
+
+impl Turn {
+    /// The change of an endpoint of this pool that has several probes.
+    fn of_whole(target: &Arc<Target>, spec: &PoolSpec, [from, to]: [State; 2], seen: Outcome) -> Self {
+        let (pools, monitors) = (Vec::new(), Vec::new());
+        let mut turn = Self { target: target.clone(), of: Part::Whole, pools, monitors, from, to, seen };
+        turn.add(spec);
+        turn
+    }
+
+    /// Adds a pool that holds the endpoint too.
+    pub(super) fn add(&mut self, spec: &PoolSpec) {
+        self.pools.push(spec.name.clone());
+        self.monitors.extend(spec.monitor.clone().filter(|monitor| !self.monitors.contains(monitor)));
+    }
 }
 
 /// The part of an endpoint whose state changed.
@@ -84,8 +102,7 @@ impl Aggregates {
                 if let Some((target, seen)) = last_seen(condition, last_probes).filter(|_| from != to)
                     && let Some(watched) = watch.target(target)
                 {
-                    let (target, pools) = (watched.target().clone(), vec![spec.name.clone()]);
-                    turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+                    turns.push(Turn::of_whole(watched.target(), spec, [from, to], seen));
                 }
             }
         }
@@ -114,10 +131,9 @@ impl Aggregates {
             }
             let (from, _) = std::mem::replace(told, (to, now));
             if let Some(turn) = turns.iter_mut().find(|turn| (turn.from, turn.to) == (from, to)) {
-                turn.pools.push(spec.name.clone());
+                turn.add(spec);
             } else {
-                let (target, pools, seen) = (target.clone(), vec![spec.name.clone()], seen.clone());
-                turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+                turns.push(Turn::of_whole(target, spec, [from, to], seen.clone()));
             }
         }
         turns

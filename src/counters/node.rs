@@ -22,10 +22,15 @@ pub struct NodeCounters {
     pub load_times: Histogram,
     /// Snapshots that were published, each with a change of health, orders, loads or the configuration.
     pub publications: AtomicU64,
+    /// The time from a change, or from several that are published together, to the snapshot with it. If it grows, answers
+    /// follow health later.
+    pub build_times: Histogram,
     /// When the present snapshot was published. It may be long ago on a calm node.
     pub published_at: AtomicU64,
-    /// When the node's own certificate expires.
+    /// When the certificate of encrypted DNS expires.
     pub certificate_expires: AtomicU64,
+    /// When the certificate of the admin server expires.
+    pub admin_certificate_expires: AtomicU64,
     /// Events that were delivered to webhooks.
     pub delivered: AtomicU64,
     /// Attempts to deliver an event that failed. They are repeated.

@@ -39,6 +39,7 @@ use tls::Connectors;
 use wire::Wire;
 
 pub use icmp::is_allowed as icmp_is_allowed;
+pub use tls_error::explain as explain_tls;
 
 /// Probes targets; cheap to clone, shared by all probes. Runs on tokio, with I/O and time enabled.
 #[derive(Clone)]

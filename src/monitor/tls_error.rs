@@ -26,7 +26,7 @@ impl fmt::Display for Explained {
 impl Error for Explained {}
 
 /// An error of rustls in words.
-pub(super) fn explain(error: &rustls::Error) -> String {
+pub fn explain(error: &rustls::Error) -> String {
     use rustls::Error as E;
     match error {
         E::InvalidCertificate(error) => explain_certificate(error),

@@ -1,6 +1,8 @@
 //! Notices about events on a node, for whoever follows it.
 
-use std::fmt;
+mod sentence;
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +38,9 @@ pub enum EventKind {
         endpoint: String,
         /// The pools with this endpoint, such as `web/fra`.
         pools: Vec<String>,
+        /// The monitors of these pools, each once.
+        #[serde(default)]
+        monitors: Vec<String>,
         /// The old state: `unknown`, `up`, `degraded`, `drained` or `down`.
         from: String,
         /// The new state.
@@ -132,6 +137,40 @@ pub enum EventKind {
         /// When it expires: Unix time in seconds.
         expires: u64,
     },
+    /// Something about one of the node's own certificates.
+    OwnCertificate {
+        /// The server that shows it: `dns` or `admin`.
+        server: String,
+        /// What happened to it.
+        happening: CertificateTurn,
+        /// The names in the certificate that the node shows.
+        names: Vec<String>,
+        /// When that one expires: Unix time in seconds; absent if it cannot be read.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        expires: Option<u64>,
+        /// The error, if it was not loaded.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        error: Option<String>,
+    },
+    /// State is no longer kept on disk, or is kept again.
+    Store {
+        /// True if it is kept.
+        kept: bool,
+        /// The error, if it is not.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        error: Option<String>,
+    },
+    /// The maps from clients to rankings were made anew.
+    Remap {
+        /// The reason: `round trips`, `databases` or `configuration`.
+        by: String,
+        /// How often since the last such event.
+        times: u64,
+        /// Number of maps that were made, in all.
+        maps: usize,
+        /// The longest time that one making of them took, in milliseconds.
+        took_ms: u64,
+    },
     /// A TXT record was set or removed.
     Txt {
         /// Its owner.
@@ -145,13 +184,29 @@ pub enum EventKind {
     Stop {},
 }
 
+/// An event of one of the node's own certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateTurn {
+    /// It ends within a week.
+    ExpiresSoon,
+    /// It has ended.
+    Expired,
+    /// Another one is shown from now on.
+    Replaced,
+    /// The files on disk cannot be used, so the old one is shown.
+    NotLoaded,
+    /// They can be used again.
+    Loaded,
+}
+
 impl EventKind {
-    /// Makes a notice about a changed endpoint. `is_one_of_several` is true if the state depends on
-    /// other targets too.
+    /// Makes a notice about a changed endpoint of these pools with these monitors. `is_one_of_several` is true if the
+    /// state depends on other targets too.
     pub fn endpoint(
         target: &Target,
         is_one_of_several: bool,
-        pools: &[Box<str>],
+        [pools, monitors]: [&[Box<str>]; 2],
         [from, to]: [State; 2],
         seen: &Outcome,
         impact: Option<Impact>,
@@ -164,6 +219,7 @@ impl EventKind {
         Self::Endpoint {
             endpoint,
             pools: pools.iter().map(ToString::to_string).collect(),
+            monitors: monitors.iter().map(ToString::to_string).collect(),
             from: word(from).to_owned(),
             to: word(to).to_owned(),
             seen: seen_text,
@@ -185,6 +241,9 @@ impl EventKind {
             Self::Override { .. } => "override",
             Self::Rollout { .. } => "rollout",
             Self::Certificate { .. } => "certificate",
+            Self::OwnCertificate { .. } => "own_certificate",
+            Self::Store { .. } => "store",
+            Self::Remap { .. } => "remap",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
@@ -193,14 +252,20 @@ impl EventKind {
     /// Returns the severity.
     pub fn severity(&self) -> Severity {
         match self {
-            Self::FailStatic { began: true } => Severity::Critical,
+            Self::FailStatic { began: true } | Self::OwnCertificate { happening: CertificateTurn::Expired, .. } => {
+                Severity::Critical
+            }
             Self::Datacenter { to, .. } if to == word(State::Down) => Severity::Critical,
             Self::Pool { to, .. } if to == word(State::Down) => Severity::Error,
-            Self::Reload { taken: false, .. } => Severity::Error,
+            Self::Reload { taken: false, .. }
+            | Self::Store { kept: false, .. }
+            | Self::OwnCertificate { happening: CertificateTurn::NotLoaded, .. } => Severity::Error,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
             Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
-            Self::Hold { held: true, .. } | Self::Certificate { .. } => Severity::Warning,
+            Self::Hold { held: true, .. }
+            | Self::Certificate { .. }
+            | Self::OwnCertificate { happening: CertificateTurn::ExpiresSoon, .. } => Severity::Warning,
             _ => Severity::Info,
         }
     }
@@ -213,11 +278,13 @@ impl EventKind {
             | Self::Datacenter { .. }
             | Self::Hold { .. }
             | Self::Reload { .. }
+            | Self::OwnCertificate { .. }
+            | Self::Store { .. }
             | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
             Self::Txt { set, .. } => !set,
-            Self::Start { .. } => true,
+            Self::Start { .. } | Self::Remap { .. } => true,
             Self::Certificate { .. } | Self::Stop {} => false,
         }
     }
@@ -234,7 +301,10 @@ impl EventKind {
             Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
-            Self::Reload { .. } | Self::FailStatic { .. } => self.kind().to_owned(),
+            Self::OwnCertificate { server, .. } => format!("own certificate {server}"),
+            Self::Reload { .. } | Self::FailStatic { .. } | Self::Store { .. } | Self::Remap { .. } => {
+                self.kind().to_owned()
+            }
         }
     }
 
@@ -248,60 +318,6 @@ impl EventKind {
             | Self::Rollout { impact, .. } => impact.as_ref(),
             _ => None,
         }
-    }
-}
-
-/// Writes a sentence without a full stop.
-impl fmt::Display for EventKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start { node, zones } => {
-                write!(f, "{node} began to answer for {zones} zone{}", if *zones == 1 { "" } else { "s" })?;
-            }
-            Self::Endpoint { endpoint, pools, to, seen, .. } => {
-                write!(f, "{endpoint} of {} is {to}: {seen}", pools.join(", "))?;
-            }
-            Self::Pool { pool, to, down, endpoints, .. } => {
-                write!(f, "pool {pool} is {to}: {down} of {endpoints} endpoints down")?;
-            }
-            Self::Datacenter { datacenter, to, down, endpoints, .. } => {
-                write!(f, "datacenter {datacenter} is {to}: {down} of {endpoints} endpoints down")?;
-            }
-            Self::Hold { pool, held: true } => write!(f, "pool {pool} is usable again, but failback holds it back")?,
-            Self::Hold { pool, held: false } => write!(f, "failback no longer holds pool {pool} back")?,
-            Self::Reload { reason, taken: true, warnings, .. } => {
-                write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
-            }
-            Self::Reload { reason, taken: false, errors, .. } => {
-                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one stays in use")?;
-            }
-            Self::FailStatic { began: true } => {
-                f.write_str(
-                    "everything stopped answering at once: this node may be the sick one, last states are held",
-                )?;
-            }
-            Self::FailStatic { began: false } => f.write_str("states are held no longer")?,
-            Self::Override { change, .. } => {
-                let OverrideShape { mode, target, reason, who, happening, .. } = change;
-                write!(f, "{mode} {target} {}, asked for by {who}", happening.as_deref().unwrap_or_default())?;
-                if !reason.is_empty() {
-                    write!(f, ": {reason}")?;
-                }
-            }
-            Self::Rollout { change, .. } => {
-                let RolloutChange { name, happening, from, to, who, reason, pool: _ } = change;
-                write!(f, "roll-out of {name} {happening}: {from} -> {to}, by {who}")?;
-                if !reason.is_empty() {
-                    write!(f, ": {reason}")?;
-                }
-            }
-            Self::Certificate { endpoint, host, days, .. } => {
-                write!(f, "the certificate of {endpoint} for {host} ends in {days} days")?;
-            }
-            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "gone" })?,
-            Self::Stop {} => f.write_str("the node stops")?,
-        }
-        self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
     }
 }
 
@@ -322,68 +338,5 @@ pub(super) fn word(state: State) -> &'static str {
         State::Degraded(share) if !share.is_some() => DRAINED,
         State::Degraded(_) => DEGRADED,
         State::Down => "down",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::health::{Check, Failure, Monitor, Share, TcpCheck};
-    use crate::report::Shift;
-
-    #[test]
-    fn a_notice_is_one_flat_object() {
-        let notice =
-            Notice { id: 7, time: 8, kind: EventKind::Txt { name: "a.".into(), value: "b".into(), set: true } };
-        let json = serde_json::to_value(&notice).unwrap();
-        let expected = serde_json::json!({"id": 7, "time": 8, "event": "txt", "name": "a.", "value": "b", "set": true});
-        assert_eq!(json, expected);
-        assert_eq!(json["event"], notice.kind.kind());
-        assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-    }
-
-    #[test]
-    fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
-        let target = Target {
-            address: ([127, 0, 0, 1], 80).into(),
-            host: "a".into(),
-            monitor: Monitor::new(Check::Tcp(TcpCheck::default()), 80).into(),
-        };
-        let shift = Shift {
-            names: vec!["www.".into()],
-            more: 1,
-            from: vec!["fra".into()],
-            to: vec!["iad".into()],
-            clients: vec!["europe".into()],
-        };
-        let impact = Some(Impact { moves: vec![shift], more: 0 });
-        let seen = Outcome::Failure(Failure::Status(500));
-        let kind = EventKind::endpoint(&target, false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
-        let expected = "127.0.0.1:80 of web/fra is down: status 500; names www. and 1 more: fra -> iad for europe";
-        assert_eq!(kind.to_string(), expected);
-        assert_eq!((kind.severity(), kind.is_good()), (Severity::Error, false));
-        let notice = Notice { id: 1, time: 2, kind };
-        let json = serde_json::to_value(&notice).unwrap();
-        assert_eq!(
-            (&json["seen"], &json["outcome"], &json["status"]),
-            (&json!("status 500"), &json!("status"), &json!(500))
-        );
-        assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
-        assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-        let unknown = EventKind::endpoint(&target, false, &[], [State::Down, State::Up], &seen, None);
-        assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
-        let json = serde_json::to_value(&unknown).unwrap();
-        assert!(unknown.is_good() && json.get("impact").is_none());
-        assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), unknown);
-        let one_of_several =
-            EventKind::endpoint(&target, true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
-        let expected = "127.0.0.1 of web/fra is down: tcp 127.0.0.1:80: status 500";
-        assert_eq!(one_of_several.to_string(), expected);
-        let drained = [State::Up, State::Degraded(Share::NONE)];
-        let drained = EventKind::endpoint(&target, false, &["web/fra".into()], drained, &seen, None);
-        assert_eq!(drained.severity(), Severity::Warning);
-        assert!(drained.to_string().contains("is drained"), "{drained}");
     }
 }

@@ -79,6 +79,9 @@ impl Action {
 }
 
 impl Phase {
+    /// All words for phases.
+    pub const WORDS: [&'static str; 4] = ["running", "paused", "complete", "back"];
+
     /// The same with times converted by `by` to another clock.
     pub fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
         match self {
@@ -104,10 +107,10 @@ impl Phase {
     /// The phase as one word.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Running { .. } => "running",
-            Self::Paused { .. } => "paused",
-            Self::Complete { .. } => "complete",
-            Self::Back { .. } => "back",
+            Self::Running { .. } => Self::WORDS[0],
+            Self::Paused { .. } => Self::WORDS[1],
+            Self::Complete { .. } => Self::WORDS[2],
+            Self::Back { .. } => Self::WORDS[3],
         }
     }
 }

@@ -24,9 +24,9 @@ use tokio_rustls::server::TlsStream;
 
 use super::doh::{self, Rejection};
 use super::service::{Answer, Service, SharedResponder, TcpLimits};
-use super::tls::HTTP_2;
 use crate::answer::Asker;
 use crate::limiter::Permit;
+use crate::tls::HTTP_2;
 
 /// Maximum length of a request's head in octets: a path with a query of a few hundred octets, and the headers that
 /// browsers add.

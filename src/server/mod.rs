@@ -30,7 +30,6 @@ mod rate_limit;
 mod service;
 mod stream;
 mod tcp;
-mod tls;
 mod udp;
 
 use std::io;
@@ -51,6 +50,7 @@ use crate::counters::{Tally, Traffic};
 use crate::handover::{Inherited, Labelled, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
+use crate::tls::{self, Shown};
 use crate::vital::{self, Alarm, Part};
 pub use bind::{BindError, BindFailure};
 use bind::{Listener, Sockets};
@@ -61,7 +61,6 @@ use rate_limit::RateLimiter;
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
-use tls::Shown;
 use udp::UdpWorker;
 
 /// Maximum time that stopping waits for half-sent queries and half-read answers.
@@ -318,7 +317,7 @@ impl Encrypted {
         quic_gate: Option<&watch::Receiver<bool>>,
         alarm: &Alarm,
     ) -> io::Result<Vec<JoinHandle<()>>> {
-        let acceptor = |protocols| TlsAcceptor::from(tls::over_tcp(&self.shown, protocols));
+        let acceptor = |protocols| TlsAcceptor::from(tls::over_tcp(&self.shown, protocols, None));
         let over_tls = Protocol::DnsOverTls(acceptor(tls::DOT));
         let over_https = Protocol::DnsOverHttps(acceptor(tls::HTTP));
         for listener in self.tls {
@@ -370,10 +369,12 @@ impl Running {
         &self.losses
     }
 
-    /// Uses this certificate for new connections from now on; existing connections go on. Returns true if it differs
-    /// from the one before. Without encrypted transports it has no effect.
-    pub fn show(&self, credentials: Arc<CertifiedKey>) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.exchange(credentials))
+    /// Uses this certificate for new connections from now on; existing connections go on. Without encrypted transports
+    /// it has no effect.
+    pub fn show(&self, credentials: Arc<CertifiedKey>) {
+        if let Some(shown) = &self.shown {
+            shown.exchange(credentials);
+        }
     }
 
     /// Returns the signs of life of the workers for UDP.

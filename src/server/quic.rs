@@ -22,8 +22,8 @@ use tokio::time::{sleep, timeout};
 
 use super::doq::{self, DOQ_EXCESSIVE_LOAD, DOQ_NO_ERROR, Exchange};
 use super::service::{Service, SharedResponder, TcpLimits};
-use super::tls::{self, Shown};
 use crate::limiter::Permit;
+use crate::tls::{self, Shown};
 
 /// Maximum number of simultaneous handshakes of clients that have not proven their addresses yet.
 const UNPROVEN_HANDSHAKES: usize = 128;

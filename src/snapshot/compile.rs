@@ -168,6 +168,15 @@ impl<'a> Maps<'a> {
     }
 }
 
+impl Blueprint {
+    /// Returns the number of maps that a snapshot does not share: those that were made for this blueprint.
+    pub fn maps_since(&self, previous: &Snapshot) -> usize {
+        let before: HashSet<*const Map> = previous.plans().iter().map(|plan| Arc::as_ptr(&plan.rule().map)).collect();
+        let own: HashSet<*const Map> = self.rules.iter().map(|rule| Arc::as_ptr(&rule.map)).collect();
+        own.difference(&before).count()
+    }
+}
+
 /// Returns the client RTTs; `None` if no chain needs them. Those of `previous` are shared if nothing changed that they
 /// depend on.
 pub(super) fn client_rtts(
@@ -206,9 +215,15 @@ pub struct Remapped {
     pub(super) client_rtts: Arc<ClientRtts>,
     /// By [`PlanId`](crate::zone::PlanId).
     pub(super) rules: Box<[Arc<Rule>]>,
+    made: usize,
 }
 
 impl Remapped {
+    /// Returns the number of maps that were made; names share them.
+    pub fn made(&self) -> usize {
+        self.made
+    }
+
     /// Makes the rules and maps. This takes a while, so it runs in a thread of its own. Maps that do not use round
     /// trips are shared.
     pub fn new(blueprint: &Blueprint, table: LatencyTable) -> Self {
@@ -222,8 +237,10 @@ impl Remapped {
             }
             _ => rule.clone(),
         });
-        let rules = rules.collect();
-        Self { client_rtts, rules }
+        let rules: Box<[Arc<Rule>]> = rules.collect();
+        let anew = rules.iter().filter(|rule| rule.map.compiled_chain().measures_latency());
+        let made = anew.map(|rule| Arc::as_ptr(&rule.map)).collect::<HashSet<_>>().len();
+        Self { client_rtts, rules, made }
     }
 }
 /// Prefixes of the keys for the step `load`. No pool's name contains a blank, so keys never collide.

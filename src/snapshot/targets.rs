@@ -123,6 +123,7 @@ mod tests {
                 min_healthy: MinHealthy::default(),
                 capacity: None,
                 recovery: Recovery::default(),
+                monitor: None,
                 members: Members::Addresses(members.unwrap()),
             })
         };

@@ -126,6 +126,8 @@ pub struct PoolSpec {
     pub capacity: Option<Capacity>,
     /// The pool's behaviour after it was down.
     pub recovery: Recovery,
+    /// The name of its monitor in the files; `None` if it has none.
+    pub monitor: Option<Box<str>>,
     /// Its endpoints.
     pub members: Members,
 }

@@ -223,6 +223,11 @@ impl Store {
         (state.progress == Progress::Writing, state.batches.saturating_sub(state.batches_on_disk))
     }
 
+    /// Returns why the latest changes are not on disk, and will not be soon; `None` if nothing is wrong.
+    pub fn trouble(&self) -> Option<Arc<str>> {
+        self.mailbox.state().trouble()
+    }
+
     /// Waits until all earlier changes are on disk, and returns true if they are. Does not wait for a disk that is
     /// known to be broken, or that has not finished a write for 10 s.
     pub async fn settled(&self) -> bool {

@@ -67,11 +67,19 @@ pub(super) struct WriterState {
     pub(super) batches: u64,
     /// Number of batches that are on disk.
     pub(super) batches_on_disk: u64,
+    /// Why nothing can be written; `None` if the last attempt succeeded.
+    pub(super) trouble: Option<Arc<str>>,
     /// Tasks to wake at the next change.
     pub(super) waiting: Vec<Waker>,
 }
 
 impl WriterState {
+    /// Why the latest changes are not on disk, and will not be soon; `None` if nothing is wrong.
+    pub(super) fn trouble(&self) -> Option<Arc<str>> {
+        let hung = || self.is_hung().then(|| Arc::from("the disk has not finished a write for 10 s"));
+        self.trouble.clone().or_else(hung)
+    }
+
     /// True if the disk has not finished a write for a long time.
     pub(super) fn is_hung(&self) -> bool {
         self.busy_since.is_some_and(|since| since.elapsed() >= HUNG)
@@ -313,6 +321,7 @@ impl Writer {
     /// Logs once that nothing can be written, or that writing works again.
     fn tell(&mut self, result: Result<(), String>) {
         let was_in_trouble = mem::replace(&mut self.in_trouble, result.is_err());
+        self.mailbox.state().trouble = result.as_ref().err().map(|error| error.as_str().into());
         match result {
             Err(error) if !was_in_trouble => warn!(
                 error, retry = ?RETRY,

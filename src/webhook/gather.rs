@@ -118,6 +118,7 @@ mod tests {
         notice(EventKind::Endpoint {
             endpoint: address.into(),
             pools: pools.iter().map(ToString::to_string).collect(),
+            monitors: Vec::new(),
             from: String::new(),
             to: to.into(),
             seen: String::new(),

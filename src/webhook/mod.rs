@@ -308,7 +308,7 @@ async fn deliver(mailbox: &Mailbox, notice: &Arc<Notice>, client: &Client) {
 mod tests {
     use super::*;
     use crate::config::{EVENTS, FIELDS};
-    use crate::report::{EventKind, Impact, OverrideShape, RolloutChange};
+    use crate::report::{CertificateTurn, EventKind, Impact, OverrideShape, RolloutChange};
 
     /// One event of each kind.
     fn all() -> Vec<EventKind> {
@@ -344,10 +344,11 @@ mod tests {
             handshake_ms: Some(1.0),
             first_byte_ms: Some(1.0),
         };
-        let (endpoint, pools, from, to, seen) = (text(), Vec::new(), text(), text(), text());
+        let (endpoint, pools, monitors) = (text(), Vec::new(), Vec::new());
+        let (from, to, seen) = (text(), text(), text());
         vec![
             EventKind::Start { node: text(), zones: 1 },
-            EventKind::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
+            EventKind::Endpoint { endpoint, pools, monitors, from, to, seen, sight, impact: impact.clone() },
             EventKind::Pool { pool: text(), to: text(), down: 1, endpoints: 1, impact: impact.clone() },
             EventKind::Datacenter {
                 datacenter: text(),
@@ -363,6 +364,15 @@ mod tests {
             EventKind::Override { change, impact: impact.clone() },
             EventKind::Rollout { change: rollout, impact },
             EventKind::Certificate { endpoint: text(), host: text(), days: 1, expires: 1 },
+            EventKind::OwnCertificate {
+                server: text(),
+                happening: CertificateTurn::Expired,
+                names: Vec::new(),
+                expires: Some(1),
+                error: Some(text()),
+            },
+            EventKind::Store { kept: true, error: None },
+            EventKind::Remap { by: text(), times: 1, maps: 1, took_ms: 1 },
             EventKind::Txt { name: text(), value: text(), set: true },
             EventKind::Stop {},
         ]

@@ -1,5 +1,6 @@
 //! The stream of events.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
+use crate::harness::probed_zone;
 use crate::http::{connect, get, post};
 use crate::{Scene, ZONE, well};
 
@@ -158,7 +160,9 @@ fn the_history_is_listed_and_outlives_the_node() {
     let (fra, iad) = (well(), well());
     let scene = Scene::probed(&fra, &iad);
     fra.play(Script::status(503));
-    crate::eventually(|| scene.files.run(&format!("events --node {}", scene.admin)).stdout.contains(" is down: "));
+    crate::eventually(|| {
+        scene.files.run(&format!("events --node {}", scene.admin)).stdout.contains(" is down (monitor web): ")
+    });
     let text = scene.files.run(&format!("events --event datacenter --node {}", scene.admin)).stdout;
     assert!(
         text.contains("critical  datacenter fra is down: 1 of 1 endpoints down; name www.example.com.: fra -> iad"),
@@ -185,6 +189,52 @@ fn the_history_is_listed_and_outlives_the_node() {
     let text = scene.files.run(&format!("events --since 1h --node {}", scene.admin)).stdout;
     assert!(text.contains("the node stops") && text.contains("began to answer"), "{text}");
     assert!(!text.contains('\u{1b}'), "nothing from outside reaches the terminal as it is: {text}");
+}
+
+#[test]
+fn an_endpoint_tells_its_monitors_and_a_new_map_is_told() {
+    let (fra, iad) = (well(), well());
+    let scene = Scene::probed(&fra, &iad);
+    fra.play(Script::status(503));
+    let events = |kind: &str| -> Vec<Value> {
+        let list = get(scene.admin, "/v1/events?since=1h").json();
+        list["events"].as_array().unwrap().iter().filter(|event| event["event"] == kind).cloned().collect()
+    };
+    crate::eventually(|| events("endpoint").iter().any(|event| event["to"] == "down"));
+    let down = events("endpoint").into_iter().find(|event| event["to"] == "down").unwrap();
+    assert_eq!((&down["monitors"], &down["pools"]), (&json!(["web"]), &json!(["web/fra"])), "{down}");
+
+    // Another chain needs another map.
+    assert_eq!(events("remap"), Vec::<Value>::new());
+    let zone = probed_zone(fra.address(), iad.address(), "");
+    let zone = zone.replace("[names.www]\n", "[names.www]\nsteer = [\"distance\"]\n");
+    scene.files.write("zones/example.com.toml", &zone);
+    assert_eq!(post(scene.admin, "/v1/reload", "").status, 200);
+    crate::eventually(|| !events("remap").is_empty());
+    let remap = events("remap").remove(0);
+    assert_eq!(
+        (&remap["by"], &remap["maps"], &remap["times"]),
+        (&json!("configuration"), &json!(1), &json!(1)),
+        "{remap}"
+    );
+    let told = scene.files.run(&format!("events --event remap --node {}", scene.admin)).stdout;
+    assert!(told.contains("info      1 map made anew by configuration, in "), "{told}");
+}
+
+#[test]
+fn state_that_is_not_kept_is_an_event() {
+    let scene = Scene::plain();
+    let told = || scene.files.run(&format!("events --event store --node {}", scene.admin)).stdout;
+    let (state, away) = (scene.files.path("state"), scene.files.path("away"));
+    fs::rename(&state, &away).unwrap();
+    // Nothing can be created below a file.
+    fs::write(&state, "").unwrap();
+    let order = json!({"mode": "drain", "target": "endpoint:127.0.0.1"});
+    assert_eq!(post(scene.admin, "/v1/overrides", &order.to_string()).json()["kept"], false);
+    crate::eventually(|| told().contains("error     state is not kept, so a restart would lose orders: "));
+    fs::remove_file(&state).unwrap();
+    crate::eventually(|| told().contains("info      state is kept again"));
+    assert_eq!(told().lines().count(), 2, "{}", told());
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod reports;
 mod rollouts;
 mod routes;
 mod served;
+mod tls;
 mod txt;
 
 use std::net::SocketAddr;

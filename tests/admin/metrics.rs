@@ -161,8 +161,13 @@ fn every_family_is_described_and_every_description_has_a_family() {
         let word = if name.ends_with("_info") { "info" } else { kind };
         assert_eq!(described.get(name).map(String::as_str), Some(word), "{name}");
     }
-    // These need loads, certificates or more than ten thousand samples.
+    // These need roll-outs, loads, certificates or more than ten thousand samples.
     let rare = [
+        "truenorth_rollout_share_ratio",
+        "truenorth_rollout_state",
+        "truenorth_rollout_open_ratio",
+        "truenorth_rollout_recent_requests",
+        "truenorth_rollout_active",
         "truenorth_pool_load",
         "truenorth_pool_capacity",
         "truenorth_pool_kept_ratio",

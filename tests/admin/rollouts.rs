@@ -126,6 +126,35 @@ fn reported_errors_take_a_canary_back_and_an_operator_begins_again() {
 }
 
 #[test]
+fn roll_outs_are_metrics() {
+    let (old, new) = (well(), well());
+    let canaried = scene(&old, &new, &canary("[5, 100]", "1h"));
+    let shows = |scene: &Scene, line: &str| {
+        let metrics = get(scene.admin, "/metrics").body;
+        metrics.lines().any(|shown| shown == line)
+    };
+    let of = "name=\"www.example.com.\",pool=\"green\"";
+    eventually(|| shows(&canaried, &format!("truenorth_rollout_open_ratio{{{of}}} 1")));
+    assert!(shows(&canaried, &format!("truenorth_rollout_share_ratio{{{of}}} 0.05")));
+    assert!(shows(&canaried, &format!("truenorth_rollout_state{{{of},state=\"running\"}} 1")));
+    assert!(shows(&canaried, &format!("truenorth_rollout_state{{{of},state=\"back\"}} 0")));
+    let reported = json!({"pool": "green", "requests": 1000, "errors": 3});
+    assert_eq!(post(canaried.admin, "/v1/reports", &reported.to_string()).status, 200);
+    let failed = |count| format!("truenorth_rollout_recent_requests{{{of},result=\"failure\"}} {count}");
+    eventually(|| shows(&canaried, &failed(3)));
+    assert_eq!(run(&canaried, "rollout back www.example.com --reason broken").code, Some(0));
+    assert!(shows(&canaried, &format!("truenorth_rollout_state{{{of},state=\"back\"}} 1")));
+    assert!(shows(&canaried, &format!("truenorth_rollout_share_ratio{{{of}}} 0")));
+
+    let switched = scene(&old, &new, "active = \"blue\"");
+    let active =
+        |pool, by| format!("truenorth_rollout_active{{name=\"www.example.com.\",pool=\"{pool}\",by=\"{by}\"}} 1");
+    assert!(shows(&switched, &active("blue", "file")));
+    assert_eq!(run(&switched, "switch www.example.com green --yes").code, Some(0));
+    assert!(shows(&switched, &active("green", "operator")) && !shows(&switched, &active("blue", "file")));
+}
+
+#[test]
 fn a_canary_obeys_commands() {
     let (old, new) = (well(), well());
     let scene = scene(&old, &new, &canary("[5, 100]", "1h"));

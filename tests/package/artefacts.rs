@@ -61,9 +61,51 @@ fn every_command_has_a_page_of_the_manual() {
     for command in commands() {
         assert!(page(&format!("truenorth-{command}.1")).contains(".SH SYNOPSIS"), "{command}");
     }
+    for (file, heading) in [("truenorth.toml.5", "[admin.clients.NAME]"), ("truenorth-zone.5", "[regions.default]")] {
+        let page = page(file);
+        assert!(page.contains(".SH KEYS") && page.contains(&format!(".SS \"{heading}\"")), "{file}:\n{page}");
+    }
     let nowhere = folder.path().join("nowhere");
     let ran = run(["manual", "--folder", nowhere.to_str().unwrap()]);
     assert!(ran.code == Some(1) && ran.stderr.contains("cannot write the manual into"), "{ran:?}");
+}
+
+/// Every key of the schemas stands in the page of its file, and formatters have nothing to say about any page.
+#[test]
+fn pages_are_whole_and_well_formed() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(["manual", "--folder", folder.path().to_str().unwrap()]).code, Some(0));
+    for (file, page) in [("server", "truenorth.toml.5"), ("zone", "truenorth-zone.5")] {
+        let schema: serde_json::Value = serde_json::from_str(&run(["schema", file]).stdout).unwrap();
+        let page = fs::read_to_string(folder.path().join(page)).unwrap();
+        for key in keys(&schema, BTreeSet::new()) {
+            assert!(page.contains(&format!("\n\\fB{key}\\fR = ")), "{file}: {key} is missing");
+        }
+    }
+    let mut count = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let page = entry.unwrap().path();
+        let ran = Command::new("groff").args(["-man", "-ww", "-z", "-Tutf8"]).arg(&page).output();
+        let Ok(ran) = ran else { return cannot("there is no groff") };
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success() && told.is_empty(), "{}: {told}", page.display());
+        count += 1;
+    }
+    assert!(count > 20, "only {count} pages");
+}
+
+/// The keys of all tables in a schema, as pages write them.
+fn keys(schema: &serde_json::Value, mut found: BTreeSet<String>) -> BTreeSet<String> {
+    let members: Vec<&serde_json::Value> = match schema {
+        serde_json::Value::Object(members) => {
+            let properties = members.get("properties").and_then(serde_json::Value::as_object);
+            found.extend(properties.into_iter().flatten().map(|(key, _)| key.replace('-', "\\-")));
+            members.values().collect()
+        }
+        serde_json::Value::Array(items) => items.iter().collect(),
+        _ => Vec::new(),
+    };
+    members.into_iter().fold(found, |found, member| keys(member, found))
 }
 
 #[test]

@@ -241,6 +241,8 @@ fn a_clean_debian_installs_serves_upgrades_and_removes_it() {
     for path in [
         "/usr/lib/systemd/system/truenorth.service",
         "/usr/share/man/man1/truenorth-serve.1.gz",
+        "/usr/share/man/man5/truenorth.toml.5.gz",
+        "/usr/share/man/man5/truenorth-zone.5.gz",
         "/usr/share/bash-completion/completions/truenorth",
         "/usr/share/truenorth/schemas/zone.schema.json",
         "/usr/share/doc/truenorth/copyright",

@@ -14,6 +14,8 @@ use crate::harness::run;
 /// The names of the files, as `truenorth schema` takes them.
 pub(crate) const SERVER: &str = "server";
 pub(crate) const ZONE: &str = "zone";
+const OVERRIDES: &str = "overrides";
+const ALL: [&str; 3] = [SERVER, ZONE, OVERRIDES];
 
 /// A key that is unknown and does not resemble a known one.
 const STRANGE: &str = "zzzzzzzzzz";
@@ -68,19 +70,26 @@ fn json(value: toml::Value) -> Value {
     }
 }
 
-/// Loads a server file and a zone file.
-fn load(server: &str, zone: Option<&str>) -> Result<(), Faults> {
+/// Loads a server file, a zone file and an overrides file.
+fn load(server: &str, zone: Option<&str>, overrides: Option<&str>) -> Result<(), Faults> {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("zones")).unwrap();
     fs::write(folder.path().join("truenorth.toml"), server).unwrap();
     if let Some(zone) = zone {
         fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
     }
+    if let Some(overrides) = overrides {
+        fs::write(folder.path().join("overrides.toml"), overrides).unwrap();
+    }
     config::load(&folder.path().join("truenorth.toml"), &truenorth::disk::Disk::new(), &|_| None).map(|_| ())
 }
 
 fn load_file(file: &str, text: &str) -> Result<(), Faults> {
-    if file == SERVER { load(text, None) } else { load("", Some(text)) }
+    match file {
+        SERVER => load(text, None, None),
+        ZONE => load("", Some(text), None),
+        _ => load("overrides = \"overrides.toml\"\n", Some(ZONE_TEXT), Some(text)),
+    }
 }
 
 /// The examples of a page: pairs of a file and its text.
@@ -95,6 +104,7 @@ fn examples(page: &Path) -> Vec<(&'static str, String)> {
         match kind {
             "toml zone" => examples.push((ZONE, block)),
             "toml server" => examples.push((SERVER, block)),
+            "toml overrides" => examples.push((OVERRIDES, block)),
             "toml more" => examples.iter_mut().rfind(|(file, _)| *file == ZONE).unwrap().1.push_str(&block),
             _ => {}
         }
@@ -118,7 +128,7 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 
 #[test]
 fn every_example_fits_its_schema() {
-    let schemas = BTreeMap::from([SERVER, ZONE].map(|file| (file, of(file))));
+    let schemas = BTreeMap::from(ALL.map(|file| (file, of(file))));
     let mut pages = files(&root().join("docs"), "md");
     pages.push(root().join("README.md"));
     let mut count = 0;
@@ -215,6 +225,13 @@ fn shared_definitions_are_the_same_in_both_schemas() {
     assert!(shared.contains_key("monitor") && shared.contains_key("pool"));
 }
 
+/// Windows are the same in the server file and in a file of their own.
+#[test]
+fn windows_have_the_same_schema_in_both_files() {
+    let [server, overrides] = [SERVER, OVERRIDES].map(|file| of(file).document);
+    assert_eq!(server["properties"]["windows"], overrides["properties"]["windows"]);
+}
+
 /// The tables of the files: where the schema has them, and a text with a strange key in such a table.
 fn tables() -> Vec<(&'static str, String, String)> {
     let mut tables: Vec<(&str, String, String)> = Vec::new();
@@ -240,8 +257,13 @@ fn tables() -> Vec<(&'static str, String, String)> {
     }
     add(SERVER, "/properties/site/anyOf/1", format!("[site]\n{strange}"));
     add(SERVER, "/properties/admin/properties/tokens/additionalProperties", format!("[admin.tokens.a]\n{strange}"));
+    let clients = "/properties/admin/properties/clients/additionalProperties";
+    add(SERVER, clients, format!("[admin.clients.a]\n{strange}"));
+    add(SERVER, "/properties/admin/properties/connect", format!("[admin.connect]\n{strange}"));
     add(SERVER, "/properties/webhooks/items", format!("[[webhooks]]\n{strange}"));
     add(SERVER, "/properties/windows/items", format!("[[windows]]\n{strange}"));
+    add(OVERRIDES, "", strange.clone());
+    add(OVERRIDES, "/properties/windows/items", format!("[[windows]]\n{strange}"));
     add(ZONE, "", strange.clone());
     add(ZONE, "/properties/soa", format!("[soa]\n{strange}"));
     add(ZONE, "/definitions/datacenter", format!("[datacenters.fra]\n{strange}"));
@@ -301,7 +323,7 @@ fn strict_tables(value: &Value, pointer: &str, found: &mut BTreeSet<String>) {
 /// The decoder lists all keys of a table when it finds an unknown one. They must be the keys of the schema.
 #[test]
 fn decoder_and_schema_have_the_same_keys() {
-    let schemas = BTreeMap::from([SERVER, ZONE].map(|file| (file, of(file))));
+    let schemas = BTreeMap::from(ALL.map(|file| (file, of(file))));
     let mut seen: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (file, pointer, text) in tables() {
         let faults = load_file(file, &text).expect_err("the strange key");
@@ -322,7 +344,7 @@ fn decoder_and_schema_have_the_same_keys() {
         assert!(!schemas[file].faults(&text).is_empty(), "{file}{pointer} takes a strange key");
         seen.entry(file).or_default().insert(pointer);
     }
-    for file in [SERVER, ZONE] {
+    for file in ALL {
         let mut strict = BTreeSet::new();
         strict_tables(&schemas[file].document, "", &mut strict);
         if file == SERVER {
@@ -351,7 +373,7 @@ fn every_key_is_described() {
             }
         }
     }
-    for file in [SERVER, ZONE] {
+    for file in ALL {
         let document = of(file).document;
         // A branch of a choice, such as `required`, has no keys of its own.
         visit(&document, &document, file);
@@ -412,6 +434,11 @@ fn typical_mistakes_are_refused_by_both() {
         ("target = \"dc:fra\"", "target = \"fra\""),
         ("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]"),
         ("[admin]", "[admin]\ntoken = \"short\""),
+        ("[admin]", "[admin]\ncertificate = \"cert.pem\""),
+        ("[admin]", "[admin]\nclient_ca = \"ca.pem\""),
+        ("[admin]", "[admin]\nclients.ada = { may = [\"read\"] }"),
+        ("[admin]", "[admin]\nnodes.ns1 = \"https://ns1.example.net/admin\""),
+        ("[admin]", "[admin]\nconnect = { key = \"me.key\" }"),
         ("[admin]", "[ecs]\nmax_source_v4 = 33\n[admin]"),
         ("[admin]", "[rate_limit]\nslip = 1\n[admin]"),
         ("[admin]", "[log]\nformat = \"JSON\"\n[admin]"),

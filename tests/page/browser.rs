@@ -76,6 +76,8 @@ impl Browser {
         let arguments: Vec<&str> = OPTIONS.into_iter().chain([profile.as_str()]).collect();
         let options = json!({"args": arguments, "binary": chromium()});
         let capabilities = json!({"capabilities": {"alwaysMatch": {
+            // Nodes over HTTPS have certificates of their own.
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": options,
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});

@@ -43,7 +43,7 @@ fn a_failover_is_shown_as_it_happens() {
     browser.wait_for_words("#decisions-table", "iad usually fra");
     browser.wait_for("document.querySelectorAll('#map .land.place-1').length > 150");
     browser.wait_for("document.querySelector('#map .mark.bad title').textContent === 'fra: 0 of 1 endpoints answer'");
-    browser.wait_for_words("#events-list", "of web/fra is down: status 503");
+    browser.wait_for_words("#events-list", "of web/fra is down (monitor web): status 503");
     browser.wait_for_words("#events-list", "everybody: fra → iad");
     browser.wait_for("document.querySelector('#announcement').textContent.includes('is down')");
     browser.wait_for("document.title.startsWith('▼')");

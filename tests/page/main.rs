@@ -9,6 +9,7 @@ mod harness;
 
 mod access;
 mod browser;
+mod https;
 mod keyboard;
 mod live;
 mod many;
@@ -16,7 +17,7 @@ mod orders;
 mod plain;
 mod world;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use browser::Browser;
 use endpoint::{ANY_PORT, Endpoint, Script};
@@ -44,11 +45,18 @@ struct Scene {
 impl Scene {
     /// Starts both, and loads the page.
     fn new(server: &str, zones: &[(&str, &str)]) -> Self {
+        Self::by("http", server, zones)
+    }
+
+    fn by(scheme: &str, server: &str, zones: &[(&str, &str)]) -> Self {
         let files = Files::new(server, zones);
         let mut node = files.serve();
-        let admin = node.wait_for_admin();
+        let mut admin = node.wait_for_admin();
+        if admin.ip().is_unspecified() {
+            admin.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
         let browser = Browser::start(WIDTH, HEIGHT);
-        browser.open(&format!("http://{admin}/"));
+        browser.open(&format!("{scheme}://{admin}/"));
         Self { browser, node, admin, _files: files }
     }
 

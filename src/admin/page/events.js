@@ -16,12 +16,30 @@ const AGAIN = 2000;
 const events = [];
 let last = 0;
 
+// Returns the monitors that found something, in brackets.
+function by(monitors) {
+    return monitors.length === 0 ? "" : ` (monitor${monitors.length === 1 ? "" : "s"} ${monitors.join(", ")})`;
+}
+
+// Returns what happened to a certificate of the node itself, and its rank.
+function ownCertificate({ server, happening, names, expires, error }) {
+    const whose = `the certificate of ${server === "admin" ? "the admin server" : "encrypted DNS"} (${names.join(", ")})`;
+    const until = expires ? new Date(expires * 1000).toISOString() : "";
+    switch (happening) {
+        case "expires_soon": return ["warn", `${whose} expires soon: it is valid until ${until}`];
+        case "expired": return ["bad", `${whose} has expired: it was valid until ${until}`];
+        case "replaced": return ["good", `${whose} was replaced by one that is valid until ${until}`];
+        case "not_loaded": return ["bad", `${whose} stays in use, because the new one cannot be loaded: ${error}`];
+        default: return ["good", `${whose} can be loaded again`];
+    }
+}
+
 // Returns what an event says, and its rank.
 export function sentence(event) {
     switch (event.event) {
         case "start": return ["note", `${event.node} began to answer for ${plural(event.zones, "zone")}`];
         case "stop": return ["warn", "the node stops"];
-        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}: ${event.seen}`];
+        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}${by(event.monitors ?? [])}: ${event.seen}`];
         case "pool": return [event.to === "down" ? "bad" : "good", `pool ${event.pool} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "datacenter": return [event.to === "down" ? "bad" : "good", `datacenter ${event.datacenter} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "hold": return event.held ? ["warn", `pool ${event.pool} is usable again, but failback holds it back`] : ["good", `failback no longer holds pool ${event.pool} back`];
@@ -32,6 +50,9 @@ export function sentence(event) {
         case "override": return [["ended", "lifted"].includes(event.happening) ? "good" : "note", `${event.mode} ${event.target} ${event.happening}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
         case "rollout": return [event.happening === "rolled back" ? "warn" : "note", `roll-out of ${bare(event.name)} ${event.happening}: ${event.from} → ${event.to}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
         case "certificate": return ["warn", `the certificate of ${event.endpoint} for ${event.host} ends in ${event.days} days`];
+        case "own_certificate": return ownCertificate(event);
+        case "store": return event.kept ? ["good", "state is kept again"] : ["bad", `state is not kept, so a restart would lose orders: ${event.error}`];
+        case "remap": return ["note", `${event.maps} map${event.maps === 1 ? "" : "s"} made anew by ${event.by}, in ${event.took_ms} ms at most`];
         case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "gone"}`];
         // A newer node may tell more than this page knows.
         default: return ["note", event.event];

@@ -12,13 +12,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tracing::{error, info, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Turn};
+use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
 use crate::counters::NodeCounters;
 use crate::report::{Changes, EventKind, Impact, OverrideShape};
 use crate::snapshot::World;
@@ -58,6 +59,13 @@ impl Notifier {
     /// Queues an event behind all earlier ones.
     pub(super) fn tell(&self, kind: EventKind) {
         self.send(Message::Event(Box::new(kind)));
+    }
+
+    /// Queues several events.
+    pub(super) fn tell_all(&self, kinds: Vec<EventKind>) {
+        for kind in kinds {
+            self.tell(kind);
+        }
     }
 
     /// Replaces the webhooks by those for this world. The old ones keep their undelivered events.
@@ -160,9 +168,9 @@ async fn kinds_with_impact(
 /// Adds the impact to events, as far as it is known.
 fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
-        NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
+        NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
+            EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen, impact)
         }
         NodeEvent::FailStatic(event) => {
             EventKind::FailStatic { began: matches!(event, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
@@ -179,6 +187,12 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
             let impact = changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools));
             EventKind::of_group(turn, impact)
         }
+        NodeEvent::Remapped(Remaps { times, maps, longest }) => EventKind::Remap {
+            by: "round trips".to_owned(),
+            times: *times,
+            maps: *maps,
+            took_ms: milliseconds(*longest),
+        },
         NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
@@ -188,6 +202,11 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
         },
     };
     events.iter().map(kind).collect()
+}
+
+/// Returns a time in milliseconds.
+pub(super) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Logs which clients an event moves. The event itself was logged when it happened.

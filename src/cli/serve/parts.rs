@@ -21,18 +21,20 @@ use crate::store::{
     Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
 };
 
-/// Returns the function that publishes snapshots: it replaces the present snapshot and returns the old one. With the
+/// Returns the function that publishes snapshots, each with the time that it took to make: it replaces the present
+/// snapshot and returns the old one. With the
 /// first snapshot, it sends the shared place itself to `first`. It counts in `counters`, and leaves the counters of
 /// replaced configurations to `tallies`.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
     tallies: Arc<Tallies>,
     counters: Arc<NodeCounters>,
-) -> impl FnMut(Arc<Snapshot>) -> Option<Arc<Snapshot>> {
+) -> impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>> {
     let mut first = Some(first);
     let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
-    move |snapshot| {
+    move |snapshot, took| {
         counters.publications.fetch_add(1, Relaxed);
+        counters.build_times.record(took);
         counters.published_at.store(unix_time(), Relaxed);
         if let Some(place) = &place {
             let before = place.swap(snapshot.clone());

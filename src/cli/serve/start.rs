@@ -12,7 +12,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -22,12 +21,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tracing::info;
 
+use super::certificates::OwnCertificates;
 use super::files::Files;
 use super::notifier::Notifier;
 use super::orders::Orders;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::replace::{Waiting, own_path};
-use super::told::tell_start;
+use super::told::{Lookout, tell_start};
 use super::{Node, ServeError, beside};
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
@@ -39,7 +39,6 @@ use crate::cli::privileges::Privileges;
 use crate::cli::{log_faults, systemd, version};
 use crate::config::{self, Listen, Server};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
-use crate::counters::NodeCounters;
 use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
@@ -200,8 +199,8 @@ impl Node {
         log.count_in(&counters);
         log_faults(&loaded.warnings);
         let is_replacement = predecessor.is_some();
-        let (server, credentials) = (loaded.server.clone(), loaded.credentials);
-        count_certificate(&counters, credentials.as_deref());
+        let (server, credentials, admin_tls) = (loaded.server.clone(), loaded.credentials, loaded.admin_tls);
+        let certificates = OwnCertificates::new(credentials.as_ref(), admin_tls.as_ref(), &counters);
         let bind = move || Sockets::bind(server, credentials, inherited, is_replacement);
         let sockets = privileges.bind(bind).await.map_err(ServeError::Other)??;
         let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
@@ -267,7 +266,7 @@ impl Node {
                 connections: descriptors.admin,
                 alarm: alarm.clone(),
             };
-            bound.start(&admin, node)
+            bound.start(&admin, admin_tls.as_ref(), node)
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
         tell_start(&loaded.databases, taken_over, txt.values().len());
@@ -286,6 +285,8 @@ impl Node {
             latest,
             txt,
             notifier,
+            certificates,
+            lookout: Lookout::new(),
             admin,
             orders: Orders::new(orders),
             successors,
@@ -334,12 +335,6 @@ async fn take(
     files.store.replace(&rows).ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
     files.keep_serials(blueprint);
     Ok(predecessor)
-}
-
-/// Notes when the node's own certificate expires.
-fn count_certificate(counters: &NodeCounters, credentials: Option<&CertifiedKey>) {
-    let expires = credentials.and_then(config::certificate_expires);
-    counters.certificate_expires.store(expires.unwrap_or_default(), Relaxed);
 }
 
 /// Leaves the file of the admin server's socket to the process that goes on.

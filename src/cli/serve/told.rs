@@ -6,19 +6,24 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tracing::info;
 
 use super::Node;
 use super::start::TakenOver;
 use crate::cli::version;
+use crate::clock::unix_time;
 use crate::duration::Written;
 use crate::name::Name;
 use crate::overrides::rfc3339;
-use crate::report::EndpointCounts;
+use crate::report::{EndpointCounts, EventKind};
 use crate::snapshot::Snapshot;
 
 /// Most zones that a line names. It counts the others.
 const MOST_NAMED: usize = 20;
+
+/// Time between two looks at the state folder and the node's own certificates.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Tells what a node begins with.
 pub(super) fn tell_start(databases: &[(PathBuf, Duration)], taken_over: TakenOver, txt: usize) {
@@ -52,7 +57,39 @@ fn list(mut names: Vec<String>) -> Option<String> {
     (!named.is_empty()).then(|| if more > 0 { format!("{named} and {more} more") } else { named })
 }
 
+/// Looks at things that nobody tells of, once a second.
+pub(super) struct Lookout {
+    interval: Interval,
+    /// True if operators were told that state is not kept.
+    is_store_in_trouble: bool,
+}
+
+impl Lookout {
+    /// Begins to look, on the current tokio runtime.
+    pub(super) fn new() -> Self {
+        let mut interval = interval(LOOK_EVERY);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { interval, is_store_in_trouble: false }
+    }
+
+    /// Waits for the next look.
+    pub(super) async fn next(&mut self) {
+        self.interval.tick().await;
+    }
+}
+
 impl Node {
+    /// Tells of state that is no longer kept on disk, or is kept again, and of certificates that are near their end.
+    pub(super) fn look_around(&mut self) {
+        let trouble = self.files.store.trouble();
+        if trouble.is_some() != self.lookout.is_store_in_trouble {
+            self.lookout.is_store_in_trouble = trouble.is_some();
+            let error = trouble.as_deref().map(ToString::to_string);
+            self.notifier.tell(EventKind::Store { kept: trouble.is_none(), error });
+        }
+        self.notifier.tell_all(self.certificates.look(unix_time()));
+    }
+
     /// Logs a summary of the node's state.
     pub(super) async fn tell_summary(&self) {
         let snapshot = self.published.load_full();

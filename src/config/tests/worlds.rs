@@ -159,7 +159,7 @@ fn the_samples_are_without_fault() {
 
 #[test]
 fn the_server_file_is_taken_over() {
-    let Config { server, credentials, world, warnings, icmp, asked: _ } = whole();
+    let Config { server, credentials, world, warnings, icmp, asked: _, admin_tls: _ } = whole();
     assert!(credentials.is_none());
     let expected = [
         // The only zone has its own.
@@ -217,6 +217,7 @@ fn pools_know_their_targets() {
         min_healthy: MinHealthy::default(),
         capacity: None,
         recovery: Recovery::default(),
+        monitor: Some("shared".into()),
         members: addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
@@ -239,6 +240,7 @@ fn pools_know_their_targets() {
         min_healthy: MinHealthy::try_new(if name.starts_with("web") { 0.25 } else { 0.0 }).unwrap(),
         capacity: None,
         recovery: Recovery::default(),
+        monitor: name.starts_with("web").then(|| "web".into()),
         members,
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };

@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// The fields that a placeholder may name. A field that a notice does not have becomes an empty text.
-pub const FIELDS: [&str; 46] = [
+pub const FIELDS: [&str; 53] = [
     "summary",
     "event",
     "id",
@@ -22,6 +22,7 @@ pub const FIELDS: [&str; 46] = [
     "datacenter",
     "held",
     "pools",
+    "monitors",
     "from",
     "to",
     "seen",
@@ -48,6 +49,12 @@ pub const FIELDS: [&str; 46] = [
     "value",
     "set",
     "host",
+    "server",
+    "names",
+    "kept",
+    "by",
+    "times",
+    "maps",
     "days",
     "expires",
 ];

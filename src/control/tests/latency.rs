@@ -33,6 +33,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: crate::health::Recovery::default(),
+            monitor: None,
             members: Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap()),
         })
     };

@@ -7,6 +7,7 @@ mod answers;
 mod exposition;
 mod health;
 mod node;
+mod rollouts;
 mod traffic;
 
 use crate::counters::NodeCounters;
@@ -15,7 +16,7 @@ use crate::overrides::Mode;
 use crate::snapshot::Snapshot;
 use crate::watch::{Lateness, ProbeCounters};
 
-use super::{Totals, Traffic};
+use super::{RolloutShape, Totals, Traffic};
 use exposition::Exposition;
 pub use exposition::Format;
 
@@ -38,6 +39,8 @@ pub struct Metrics<'a> {
     pub lateness: &'a Lateness,
     /// All overrides, and whether each is in force.
     pub overrides: &'a [(Mode, bool)],
+    /// All roll-outs.
+    pub rollouts: &'a [RolloutShape],
     /// The state folder.
     pub store: StoreFacts,
     /// The process, as the system sees it.
@@ -75,6 +78,7 @@ impl Metrics<'_> {
         self.traffic_families(&mut out);
         self.answer_families(&mut out);
         self.health_families(&mut out);
+        self.rollout_families(&mut out);
         self.node_families(&mut out);
         out.finish()
     }

@@ -18,11 +18,18 @@ impl Metrics<'_> {
         gauge(out, "truenorth_snapshot_timestamp_seconds", help, self.node.published_at.load(Relaxed) as f64);
         let help = "Snapshots that were published.";
         counter(out, "truenorth_publications", help, self.node.publications.load(Relaxed));
-        let help = "When the node's own certificate expires. Absent without encrypted transports.";
+        let help = "Times to make a snapshot that was published.";
+        out.family("truenorth_snapshot_build_duration_seconds", Kind::Histogram, help, |samples| {
+            samples.histogram(&[], &self.node.build_times);
+        });
+        let help = "When the node's own certificates expire. Absent without encrypted connections.";
         out.family("truenorth_certificate_expiry_timestamp_seconds", Kind::Gauge, help, |samples| {
-            let expires = self.node.certificate_expires.load(Relaxed);
-            if expires > 0 {
-                samples.push(&[], expires as f64);
+            let of = [("dns", &self.node.certificate_expires), ("admin", &self.node.admin_certificate_expires)];
+            for (server, expires) in of {
+                let expires = expires.load(Relaxed);
+                if expires > 0 {
+                    samples.push(&[("server", server)], expires as f64);
+                }
             }
         });
         let help =

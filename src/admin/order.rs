@@ -1,0 +1,59 @@
+//! Orders that the loop of configurations executes, and their results.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::config::Faults;
+use crate::control::{DynamicTxt, TxtError};
+use crate::name::Name;
+use crate::report::Summary;
+use crate::snapshot::Snapshot;
+
+/// An order for the loop that reads files and makes configurations, one after the other.
+#[derive(Debug)]
+pub enum Order {
+    /// Read all files again.
+    Reload {
+        /// True if a configuration without a zone is intended.
+        may_be_empty: bool,
+        /// Receives the result.
+        reply: oneshot::Sender<Reloaded>,
+    },
+    /// List or change the TXT records that are set.
+    Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
+}
+
+/// The result of a reload. It fails with the faults that keep the old configuration.
+pub type Reloaded = Result<Loaded, Faults>;
+
+/// A configuration that is about to be served.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The faults that do not prevent its use.
+    pub warnings: Faults,
+    /// A summary of its contents.
+    pub summary: Summary,
+    /// Receives its first snapshot; closed if another configuration replaces it before that.
+    pub served: oneshot::Receiver<Arc<Snapshot>>,
+}
+
+/// An order about TXT records.
+#[derive(Debug)]
+pub enum TxtOrder {
+    /// List them.
+    List,
+    /// Set a value until this Unix time in seconds.
+    Set(Name, String, u64),
+    /// Remove one value, or all of a name.
+    Unset(Name, Option<String>),
+}
+
+/// The result of an order about TXT records.
+#[derive(Debug)]
+pub struct TxtDone {
+    /// All records that are set now.
+    pub records: DynamicTxt,
+    /// Receives the first snapshot with the change; `None` if nothing changed.
+    pub served: Option<oneshot::Receiver<Arc<Snapshot>>>,
+}

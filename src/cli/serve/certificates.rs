@@ -1,0 +1,148 @@
+//! The node's own certificates, that of encrypted DNS and that of the admin server, and what operators should know of
+//! them.
+//!
+//! ```text
+//!   valid ── a week before its end ──► expires soon ── its end ──► expired
+//!     ▲                                                              │
+//!     └───────────────────────── replaced ◄──────────────────────────┘
+//! ```
+//!
+//! New files that cannot be read are told once, and again when they can be.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rustls::sign::CertifiedKey;
+use tracing::{error, info, warn};
+
+use crate::config::{AdminTls, CertificateOf, Faults, certificate_expires, ends_soon};
+use crate::counters::NodeCounters;
+use crate::report::{CertificateTurn, EventKind};
+use crate::tls;
+
+/// The certificates that the node shows, and what was told of each.
+#[derive(Debug)]
+pub(super) struct OwnCertificates([OwnCertificate; 2]);
+
+/// A certificate of the node.
+#[derive(Debug)]
+struct OwnCertificate {
+    of: CertificateOf,
+    credentials: Option<Arc<CertifiedKey>>,
+    /// When it expires, in Unix seconds.
+    expires: Option<u64>,
+    /// What was told of its end.
+    told: Option<CertificateTurn>,
+    /// Why the files on disk cannot be used, if they cannot.
+    broken: Option<String>,
+}
+
+impl OwnCertificates {
+    /// The certificates of the first configuration. Counts when they expire.
+    pub(super) fn new(dns: Option<&Arc<CertifiedKey>>, admin: Option<&AdminTls>, counters: &NodeCounters) -> Self {
+        let mut own = Self([CertificateOf::Dns, CertificateOf::Admin].map(|of| OwnCertificate {
+            of,
+            credentials: None,
+            expires: None,
+            told: None,
+            broken: None,
+        }));
+        // They replace none, so there is nothing to tell.
+        let _ = own.exchange(dns, admin, counters);
+        own
+    }
+
+    /// Takes the certificates of a configuration, and counts when they expire. Returns the events of those that replace
+    /// others.
+    pub(super) fn exchange(
+        &mut self,
+        dns: Option<&Arc<CertifiedKey>>,
+        admin: Option<&AdminTls>,
+        counters: &NodeCounters,
+    ) -> Vec<EventKind> {
+        let [of_dns, of_admin] = &mut self.0;
+        let of_dns = of_dns.exchange(dns, &counters.certificate_expires);
+        let of_admin = of_admin.exchange(admin.map(|tls| &tls.credentials), &counters.admin_certificate_expires);
+        of_dns.into_iter().chain(of_admin).collect()
+    }
+
+    /// Takes in the faults of files that cannot be used. Returns the events of certificates among them.
+    pub(super) fn fail(&mut self, faults: &Faults) -> Vec<EventKind> {
+        let fail = |own: &mut OwnCertificate| {
+            let message = faults.error_of(own.of)?.message.clone();
+            (own.broken.as_ref() != Some(&message)).then(|| own.fail(message))
+        };
+        self.0.iter_mut().filter_map(fail).collect()
+    }
+
+    /// Returns the events of certificates that are near their end at this time, in Unix seconds. Each is told once.
+    pub(super) fn look(&mut self, now: u64) -> Vec<EventKind> {
+        self.0.iter_mut().filter_map(|own| own.look(now)).collect()
+    }
+}
+
+impl OwnCertificate {
+    fn exchange(&mut self, new: Option<&Arc<CertifiedKey>>, counter: &AtomicU64) -> Option<EventKind> {
+        let old = std::mem::replace(&mut self.credentials, new.cloned());
+        self.expires = new.and_then(|new| certificate_expires(new));
+        counter.store(self.expires.unwrap_or_default(), Relaxed);
+        let was_broken = self.broken.take().is_some();
+        let is_same = match (&old, new) {
+            (Some(old), Some(new)) => old.cert == new.cert,
+            (None, None) => true,
+            _ => false,
+        };
+        if !is_same {
+            self.told = None;
+        }
+        new?;
+        let server = self.of.as_str();
+        if old.is_some() && !is_same {
+            info!(server, "certificate replaced");
+            return Some(self.event(CertificateTurn::Replaced, None));
+        }
+        was_broken.then(|| {
+            info!(server, "certificate can be loaded again");
+            self.event(CertificateTurn::Loaded, None)
+        })
+    }
+
+    fn fail(&mut self, message: String) -> EventKind {
+        self.broken = Some(message.clone());
+        self.event(CertificateTurn::NotLoaded, Some(message))
+    }
+
+    fn look(&mut self, now: u64) -> Option<EventKind> {
+        let expires = self.expires?;
+        let turn = if expires <= now {
+            CertificateTurn::Expired
+        } else if ends_soon(expires, now) {
+            CertificateTurn::ExpiresSoon
+        } else {
+            return None;
+        };
+        if self.told == Some(turn) {
+            return None;
+        }
+        self.told = Some(turn);
+        let server = self.of.as_str();
+        if turn == CertificateTurn::Expired {
+            error!(server, "the node's own certificate has expired: clients refuse it");
+        } else {
+            warn!(server, "the node's own certificate expires soon");
+        }
+        Some(self.event(turn, None))
+    }
+
+    fn event(&self, happening: CertificateTurn, error: Option<String>) -> EventKind {
+        let shown = self.credentials.as_ref().and_then(|credentials| credentials.end_entity_cert().ok());
+        EventKind::OwnCertificate {
+            server: self.of.as_str().to_owned(),
+            happening,
+            names: shown.map(tls::names).unwrap_or_default().iter().map(ToString::to_string).collect(),
+            expires: self.expires,
+            error,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Events as sentences.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::super::{OverrideShape, RolloutChange};
+use super::{CertificateTurn, EventKind};
+use crate::duration::Written;
+use crate::overrides::rfc3339;
+
+/// Writes a sentence without a full stop.
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start { node, zones } => {
+                write!(f, "{node} began to answer for {zones} zone{}", if *zones == 1 { "" } else { "s" })?;
+            }
+            Self::Endpoint { endpoint, pools, monitors, to, seen, .. } => {
+                let plural = if monitors.len() == 1 { "" } else { "s" };
+                let by = if monitors.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (monitor{plural} {})", monitors.join(", "))
+                };
+                write!(f, "{endpoint} of {} is {to}{by}: {seen}", pools.join(", "))?;
+            }
+            Self::Pool { pool, to, down, endpoints, .. } => {
+                write!(f, "pool {pool} is {to}: {down} of {endpoints} endpoints down")?;
+            }
+            Self::Datacenter { datacenter, to, down, endpoints, .. } => {
+                write!(f, "datacenter {datacenter} is {to}: {down} of {endpoints} endpoints down")?;
+            }
+            Self::Hold { pool, held: true } => write!(f, "pool {pool} is usable again, but failback holds it back")?,
+            Self::Hold { pool, held: false } => write!(f, "failback no longer holds pool {pool} back")?,
+            Self::Reload { reason, taken: true, warnings, .. } => {
+                write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
+            }
+            Self::Reload { reason, taken: false, errors, .. } => {
+                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one stays in use")?;
+            }
+            Self::FailStatic { began: true } => {
+                f.write_str(
+                    "everything stopped answering at once: this node may be the sick one, last states are held",
+                )?;
+            }
+            Self::FailStatic { began: false } => f.write_str("states are held no longer")?,
+            Self::Override { change, .. } => {
+                let OverrideShape { mode, target, reason, who, happening, .. } = change;
+                write!(f, "{mode} {target} {}, asked for by {who}", happening.as_deref().unwrap_or_default())?;
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+            }
+            Self::Rollout { change, .. } => {
+                let RolloutChange { name, happening, from, to, who, reason, pool: _ } = change;
+                write!(f, "roll-out of {name} {happening}: {from} -> {to}, by {who}")?;
+                if !reason.is_empty() {
+                    write!(f, ": {reason}")?;
+                }
+            }
+            Self::Certificate { endpoint, host, days, .. } => {
+                write!(f, "the certificate of {endpoint} for {host} ends in {days} days")?;
+            }
+            Self::OwnCertificate { server, happening, names, expires, error } => {
+                let whose = if server == "admin" { "the admin server" } else { "encrypted DNS" };
+                write!(f, "the certificate of {whose} ({}) ", names.join(", "))?;
+                let until = || expires.map(|expires| rfc3339(Duration::from_secs(expires))).unwrap_or_default();
+                match happening {
+                    CertificateTurn::ExpiresSoon => write!(f, "expires soon: it is valid until {}", until())?,
+                    CertificateTurn::Expired => write!(f, "has expired: it was valid until {}", until())?,
+                    CertificateTurn::Replaced => write!(f, "was replaced by one that is valid until {}", until())?,
+                    CertificateTurn::NotLoaded => {
+                        let error = error.as_deref().unwrap_or_default();
+                        write!(f, "stays in use, because the new one cannot be loaded: {error}")?;
+                    }
+                    CertificateTurn::Loaded => f.write_str("can be loaded again")?,
+                }
+            }
+            Self::Store { kept: true, .. } => f.write_str("state is kept again")?,
+            Self::Store { kept: false, error } => {
+                let error = error.as_deref().unwrap_or_default();
+                write!(f, "state is not kept, so a restart would lose orders: {error}")?;
+            }
+            Self::Remap { by, times, maps, took_ms } => {
+                let plural = |count: u64| if count == 1 { "" } else { "s" };
+                write!(f, "{maps} map{} made anew by {by}", plural(*maps as u64))?;
+                if *times > 1 {
+                    write!(f, ", {times} times")?;
+                }
+                write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
+            }
+            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "gone" })?,
+            Self::Stop {} => f.write_str("the node stops")?,
+        }
+        self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
+    }
+}
