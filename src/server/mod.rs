@@ -27,6 +27,7 @@ mod pressure;
 mod pulse;
 mod quic;
 mod rate_limit;
+mod recorder;
 mod service;
 mod stream;
 mod tcp;
@@ -46,11 +47,12 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::{Rotation, Transport};
+use crate::answer::{Rotation, Transport, Worker};
 use crate::counters::{Tally, Traffic};
 use crate::handover::{Inherited, Labelled, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
+use crate::tap::{Producer, SharedProducers};
 use crate::vital::{self, Alarm, Part};
 pub use bind::{BindError, BindFailure};
 use bind::{Listener, Sockets};
@@ -58,6 +60,7 @@ use pressure::Pressure;
 pub use pulse::WorkerPulse;
 use quic::QuicAcceptor;
 use rate_limit::RateLimiter;
+use recorder::Recorder;
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
@@ -88,6 +91,17 @@ pub struct Bound {
     inherited: Inherited,
     /// Becomes true when the sockets of QUIC may be read; `None` if they may be read at once.
     quic_gate: Option<watch::Receiver<bool>>,
+    /// The rings of the query log, for UDP workers one each; `None` if nobody reads it.
+    taps: Option<Taps>,
+}
+
+/// The writing ends of the query log.
+#[derive(Debug)]
+pub struct Taps {
+    /// One for each UDP worker of each address. Workers beyond that number use those of connections.
+    pub workers: Vec<Producer>,
+    /// Those that connections share.
+    pub connections: SharedProducers,
 }
 
 /// The addresses of encrypted DNS.
@@ -154,6 +168,7 @@ impl Bound {
             traffic: None,
             inherited,
             quic_gate: None,
+            taps: None,
         })
     }
 
@@ -206,6 +221,11 @@ impl Bound {
         Self { traffic: Some(traffic), ..self }
     }
 
+    /// Passes queries and answers to the query log, where the snapshot asks for it.
+    pub fn with_taps(self, taps: Taps) -> Self {
+        Self { taps: Some(taps), ..self }
+    }
+
     /// Returns the addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|sockets| sockets.address).collect()
@@ -249,7 +269,10 @@ impl Bound {
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let labelled = self.labelled()?;
-        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate } = self;
+        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } =
+            self;
+        let (own_taps, shared) = taps.map(|Taps { workers, connections }| (workers, Arc::new(connections))).unzip();
+        let mut own_taps = own_taps.into_iter().flatten();
         let (stopping, stop) = watch::channel(());
         let (closing, close) = watch::channel(());
         let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
@@ -259,6 +282,7 @@ impl Bound {
             published,
             rotation,
             traffic,
+            taps: shared,
             limits,
             limiter: limiter.clone(),
             losses: losses.clone(),
@@ -286,10 +310,13 @@ impl Bound {
         for sockets in sockets {
             sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
             for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {
-                let (published, rotation) = (service.published.clone(), service.rotation.clone());
-                let (tally, stopping) = (tallies.next().flatten(), service.stopping.clone());
+                let (published, stopping) = (service.published.clone(), service.stopping.clone());
                 let (limiter, beat) = (limiter.clone(), running.workers.add());
-                let worker = UdpWorker::new(socket, published, rotation, tally, limiter, beat, stopping);
+                let worker = Worker::new(service.rotation.clone());
+                let worker = tallies.next().flatten().into_iter().fold(worker, Worker::counting);
+                let recorder = own_taps.next().map_or_else(|| service.recorder(), Recorder::Alone);
+                let socket = (socket, sockets.address);
+                let worker = UdpWorker::new(socket, published, worker, recorder, limiter, beat, stopping);
                 spawn(number, worker, alarm.part(udp::WORKER))?;
             }
             pressure.look_at_connections(&sockets.tcp)?;
