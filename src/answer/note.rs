@@ -29,7 +29,7 @@ pub(super) fn transfer(worker: &mut Worker, exchange: &Exchange<'_>, question: &
     let Some((id, served)) = snapshot.authority(question.key(), question.rtype) else { return };
     if rule.admits(LogClass::Success, Some(id)) && worker.is_sampled(rule.every) {
         let notes = worker.begin_notes();
-        notes.add(Note::Rcode(Rcode::NoError as u16));
+        notes.add(Note::Rcode(Rcode::NoError.as_str()));
         notes.add(Note::Zone(served.zone.apex().as_wire()));
     }
 }
@@ -48,7 +48,7 @@ fn note(
         return;
     }
     let notes = worker.begin_notes();
-    notes.add(Note::Rcode(reply.rcode as u16));
+    notes.add(Note::Rcode(reply.rcode.as_str()));
     if let Some((address, source)) = exchange.subnet_prefix() {
         notes.add(Note::Subnet(address, source, resolution.map_or(0, Resolution::scope)));
     }

@@ -13,6 +13,7 @@ mod files;
 mod notifier;
 mod orders;
 mod parts;
+mod query_log;
 mod replace;
 mod serials;
 mod signals;
@@ -41,6 +42,7 @@ use crate::config::{self, Faults, LogFormat, LogSettings, Severity, certificate_
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
 use crate::handover::Inherited;
+use crate::querylog::QueryLog;
 use crate::report::{EventKind, Summary};
 use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
@@ -203,6 +205,7 @@ pub(super) struct Node {
     notifier: Notifier,
     admin: Option<admin::Running>,
     orders: Orders,
+    query_log: QueryLog,
     successors: Waiting,
     started: Instant,
     /// The path of this program; after an upgrade, the new program is there.
@@ -300,6 +303,7 @@ impl Node {
             let _ = beside(close).await;
         };
         let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.notifier.stop(), kept);
+        query_log::finish(self.query_log).await;
         match failed {
             None => Ok(()),
             Some(end) => Err(ServeError::Other(format!("the node ended: {end}"))),
@@ -377,13 +381,16 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin);
         }
+        let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
         told::tell_zones(&previous, &loaded.blueprint);
         self.latest = loaded.blueprint;
+        self.query_log.prepare(query_log.as_ref());
         let served = self.control.adopt(self.latest.clone()).await;
+        self.query_log.use_settings(query_log);
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
     }
 }

@@ -1,6 +1,7 @@
 //! `[query_log]`: which answers are logged, where to, and in which format.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use rustix::fs::{Access, access};
 
 use crate::disk::Disk;
 use crate::name::Name;
+use crate::printable::Printable;
 use crate::snapshot::{LogClass, LogRule};
 
 use super::admin::MAX_SOCKET;
@@ -72,6 +74,17 @@ pub enum QueryLogSink {
     Unix(PathBuf),
     /// The address of a collector.
     Tcp(SocketAddr),
+}
+
+impl fmt::Display for QueryLogSink {
+    /// Writes it as files do.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, .. } => write!(f, "{}", Printable(path.display())),
+            Self::Unix(path) => write!(f, "unix:{}", Printable(path.display())),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
 }
 
 /// The query log, apart from the choice of answers.

@@ -17,7 +17,7 @@ pub struct Notes(ArrayVec<u8, MOST>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note<'a> {
     /// The response code.
-    Rcode(u16),
+    Rcode(&'a str),
     /// The apex of the zone that answers, in wire format.
     Zone(&'a [u8]),
     /// The network from the Client Subnet option with its source prefix length, and the scope of the answer.
@@ -49,7 +49,7 @@ impl Notes {
     /// Adds a fact, if there is room for it.
     pub fn add(&mut self, note: Note<'_>) {
         match note {
-            Note::Rcode(code) => self.put(0, &[&code.to_le_bytes()]),
+            Note::Rcode(code) => self.put(0, &[code.as_bytes()]),
             Note::Zone(apex) => self.put(1, &[apex]),
             Note::Subnet(IpAddr::V4(address), source, scope) => self.put(2, &[&[source, scope], &address.octets()]),
             Note::Subnet(IpAddr::V6(address), source, scope) => self.put(2, &[&[source, scope], &address.octets()]),
@@ -96,7 +96,7 @@ impl<'a> Note<'a> {
     fn read(kind: u8, content: &'a [u8]) -> Option<Self> {
         let text = || std::str::from_utf8(content).ok();
         Some(match kind {
-            0 => Self::Rcode(u16::from_le_bytes(content.try_into().ok()?)),
+            0 => Self::Rcode(text()?),
             1 => Self::Zone(content),
             2 => {
                 let (&[source, scope], octets) = content.split_first_chunk()?;
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn facts_come_back_as_they_were_noted() {
         let facts = [
-            Note::Rcode(16),
+            Note::Rcode("BADVERS"),
             Note::Zone(b"\x07example\0"),
             Note::Subnet("192.0.2.0".parse().unwrap(), 24, 20),
             Note::Subnet("2001:db8::".parse().unwrap(), 56, 0),
