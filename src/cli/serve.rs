@@ -35,7 +35,6 @@ use tracing::{error, info, warn};
 use super::kept_latency::KeptLatency;
 use super::log::{Log, log_to_stderr};
 use super::privileges::Privileges;
-use super::watch_files::FileWatch;
 use super::{log_faults, output, systemd, version};
 use crate::admin;
 use crate::config::{self, Faults, LogFormat, LogSettings, Severity, certificate_expires};
@@ -315,7 +314,7 @@ impl Node {
     async fn turn(&mut self, signals: &Signals) -> Option<Ready> {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
-            () = changed(&mut self.files.watch) => "file changed",
+            () = self.files.changed() => "file changed",
             successor = self.successors.next() => return self.prepare_hand_over(successor).await,
             () = signals.replace() => {
                 self.start_successor();
@@ -392,13 +391,5 @@ impl Node {
         let served = self.control.adopt(self.latest.clone()).await;
         self.query_log.use_settings(query_log);
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
-    }
-}
-
-/// Waits until files on disk differ from those that were read last.
-async fn changed(watch: &mut Option<FileWatch>) {
-    match watch {
-        Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
     }
 }

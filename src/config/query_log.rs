@@ -58,6 +58,16 @@ pub enum QueryLogFormat {
     Json,
 }
 
+impl QueryLogFormat {
+    /// Returns the word for it in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dnstap => "dnstap",
+            Self::Json => "json",
+        }
+    }
+}
+
 /// Where the query log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryLogSink {

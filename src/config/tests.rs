@@ -10,6 +10,7 @@ mod listen;
 mod many;
 mod meanings;
 mod monitors;
+mod query_log;
 mod recovery;
 mod told;
 mod webhooks;

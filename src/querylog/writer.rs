@@ -224,7 +224,9 @@ impl Log {
         while !is_empty && buffer.octets.len() < CHUNK {
             is_empty = true;
             for consumer in &mut *consumers {
-                let Some(()) = consumer.take(parts, |entry| encoder.write(&entry, &mut buffer.octets)) else { continue };
+                let Some(()) = consumer.take(parts, |entry| encoder.write(&entry, &mut buffer.octets)) else {
+                    continue;
+                };
                 buffer.ends.push(buffer.octets.len());
                 is_empty = false;
             }
@@ -261,8 +263,8 @@ impl Log {
         let trouble = self.trouble.take();
         self.before = trouble.or(self.before);
         if trouble.is_some() || !was_written {
-            let format = self.settings.section.format;
-            info!(sink = %self.settings.section.sink, ?format, "the query log is written");
+            let format = self.settings.section.format.as_str();
+            info!(sink = %self.settings.section.sink, format, "the query log is written");
         }
     }
 

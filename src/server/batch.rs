@@ -262,7 +262,9 @@ impl Destination<'_> {
         }
         match self.control.header.cmsg_level {
             // SAFETY: the content consists of integers, for which all octets are valid.
-            libc::IPPROTO_IP => Some(Ipv4Addr::from_bits(u32::from_be(unsafe { self.control.content.v4.ipi_addr.s_addr })).into()),
+            libc::IPPROTO_IP => {
+                Some(Ipv4Addr::from_bits(u32::from_be(unsafe { self.control.content.v4.ipi_addr.s_addr })).into())
+            }
             // SAFETY: as above.
             _ => Some(Ipv6Addr::from(unsafe { self.control.content.v6.ipi6_addr.s6_addr }).into()),
         }

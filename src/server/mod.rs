@@ -28,6 +28,7 @@ mod pulse;
 mod quic;
 mod rate_limit;
 mod recorder;
+mod running;
 mod service;
 mod stream;
 mod tcp;
@@ -38,13 +39,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Rotation, Transport, Worker};
@@ -61,20 +60,12 @@ pub use pulse::WorkerPulse;
 use quic::QuicAcceptor;
 use rate_limit::RateLimiter;
 use recorder::Recorder;
+pub use running::{DRAIN, GRACE, LAST_GRACE, Running};
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
 use tls::Shown;
 use udp::UdpWorker;
-
-/// Maximum time that stopping waits for half-sent queries and half-read answers.
-pub const GRACE: Duration = Duration::from_secs(1);
-
-/// Maximum time that stopping then waits for closed connections, and for workers to answer their last queries.
-pub const LAST_GRACE: Duration = Duration::from_secs(1);
-
-/// Maximum time that connections over TCP and TLS are served after another process replaced this one.
-pub const DRAIN: Duration = Duration::from_secs(5);
 
 /// Bound sockets, on which no query is answered yet.
 #[derive(Debug)]
@@ -122,24 +113,6 @@ struct Encrypted {
     https: Vec<Listener<TcpListener>>,
     quic: Vec<Listener<UdpSocket>>,
     shown: Arc<Shown>,
-}
-
-/// A running server. If dropped, it stops too, but nobody waits for its end.
-#[derive(Debug)]
-pub struct Running {
-    limiter: Arc<ConnectionLimiter>,
-    losses: Arc<Losses>,
-    /// The certificate of encrypted transports; `None` without such transports.
-    shown: Option<Arc<Shown>>,
-    /// All listening sockets, for a process that replaces this one.
-    sockets: Vec<Labelled>,
-    /// The tasks of QUIC's sockets.
-    quic: Vec<JoinHandle<()>>,
-    workers: WorkerPulse,
-    /// Workers, listeners and connections hold a receiver as long as they have a socket.
-    stopping: watch::Sender<()>,
-    /// Tells connections over TCP and TLS to end. They may go on for a while after `stopping`.
-    closing: watch::Sender<()>,
 }
 
 impl Bound {
@@ -269,8 +242,7 @@ impl Bound {
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let labelled = self.labelled()?;
-        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } =
-            self;
+        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } = self;
         let (own_taps, shared) = taps.map(|Taps { workers, connections }| (workers, Arc::new(connections))).unzip();
         let mut own_taps = own_taps.into_iter().flatten();
         let (stopping, stop) = watch::channel(());
@@ -384,64 +356,4 @@ fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
         worker.run();
     };
     std::thread::Builder::new().name(format!("udp-{number}")).spawn(work).map(drop)
-}
-
-impl Running {
-    /// Returns the limiter of all connections.
-    pub fn limiter(&self) -> &Arc<ConnectionLimiter> {
-        &self.limiter
-    }
-
-    /// Returns the counters of lost queries and connections; those of the kernel are read every 10 s.
-    pub fn losses(&self) -> &Arc<Losses> {
-        &self.losses
-    }
-
-    /// Uses this certificate for new connections from now on; existing connections go on. Returns true if it differs
-    /// from the one before. Without encrypted transports it has no effect.
-    pub fn show(&self, credentials: Arc<CertifiedKey>) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.exchange(credentials))
-    }
-
-    /// Returns the signs of life of the workers for UDP.
-    pub fn workers(&self) -> WorkerPulse {
-        self.workers.clone()
-    }
-
-    /// Returns all listening sockets, for a process that replaces this one.
-    pub fn sockets(&self) -> &[Labelled] {
-        &self.sockets
-    }
-
-    /// Leaves all sockets to the process that replaced this one. First ends what uses QUIC, and calls `quic_is_free`.
-    /// Connections over TCP and TLS are served until their clients close them, but no longer than [`DRAIN`]. Then stops
-    /// as [`Running::stop`] does.
-    pub async fn retire(mut self, quic_is_free: impl FnOnce()) {
-        self.sockets.clear();
-        self.stopping.send_replace(());
-        let deadline = Instant::now() + DRAIN;
-        for mut task in std::mem::take(&mut self.quic) {
-            if timeout(GRACE, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
-        quic_is_free();
-        let left = deadline.saturating_duration_since(Instant::now());
-        if timeout(left, self.stopping.closed()).await.is_err() {
-            self.stop().await;
-        }
-    }
-
-    /// Answers the queries that have arrived, closes everything and returns when the ports are free: at once if no
-    /// client is in the middle of a message, after [`GRACE`] and [`LAST_GRACE`] at the latest.
-    pub async fn stop(mut self) {
-        self.sockets.clear();
-        self.stopping.send_replace(());
-        self.closing.send_replace(());
-        if timeout(GRACE, self.stopping.closed()).await.is_err() {
-            self.limiter.free_all();
-            // Anything that is left after that is a bug, and ends with the process.
-            let _ = timeout(LAST_GRACE, self.stopping.closed()).await;
-        }
-    }
 }

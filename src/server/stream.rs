@@ -94,8 +94,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let Some(query) = Query::parse(octets) else { return Ok(()) };
         // The transfer holds the snapshot that it began with; ordinary questions hold none.
         let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
-        let exchange =
-            snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.peer.asker(), crate::clock::unix_time()));
+        let exchange = snapshot
+            .as_ref()
+            .map(|snapshot| Exchange::new(snapshot, &query, self.peer.asker(), crate::clock::unix_time()));
         let Some(mut transfer) = exchange.as_ref().and_then(|exchange| self.responder.transfer(exchange)) else {
             let Some((answer, _)) = self.responder.answer(&query, octets, self.peer) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;

@@ -29,8 +29,7 @@ pub struct LogRule {
 impl LogRule {
     /// True if an answer of this class is logged. `zone` answers the question's name; `None` if no zone does.
     pub fn admits(&self, class: LogClass, zone: Option<ZoneId>) -> bool {
-        let is_listed =
-            |zones: &[bool]| zone.is_some_and(|zone| zones.get(zone.index()).copied().unwrap_or_default());
+        let is_listed = |zones: &[bool]| zone.is_some_and(|zone| zones.get(zone.index()).copied().unwrap_or_default());
         self.classes[class as usize] && self.zones.as_deref().is_none_or(is_listed)
     }
 }

@@ -86,7 +86,9 @@ impl Status {
     fn query_log_line(&self) -> String {
         match &self.query_log {
             Some(QueryLogStatus { up: false, lost, .. }) => {
-                format!("the query log cannot be written, {lost} answers are missing in it: the node's log tells why\n\n")
+                format!(
+                    "the query log cannot be written, {lost} answers are missing in it: the node's log tells why\n\n"
+                )
             }
             Some(QueryLogStatus { lost: lost @ 1.., .. }) => {
                 format!("{lost} answers are missing in the query log: its sink did not take them in time\n")
