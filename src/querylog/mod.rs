@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use crate::config;
+use crate::config::{self, QueryLogSink};
 use crate::counters::{NodeCounters, Traffic};
 use crate::tap::{Consumer, Memory};
 use losses::Losses;
@@ -40,6 +40,18 @@ pub struct Settings {
     pub node: Box<str>,
     /// The program and its version, for dnstap.
     pub program: &'static str,
+}
+
+impl Settings {
+    /// True if what was encoded by these settings can be written to the sink of the others.
+    fn leads_to(&self, other: &Self) -> bool {
+        let (here, there) = (&self.section, &other.section);
+        let is_same = match (&here.sink, &there.sink) {
+            (QueryLogSink::File { path: one, .. }, QueryLogSink::File { path: other, .. }) => one == other,
+            (one, other) => one == other,
+        };
+        is_same && here.format == there.format
+    }
 }
 
 /// The thread of the query log.

@@ -46,23 +46,10 @@ impl Sink {
         }
     }
 
-    /// Follows other settings, if they lead to the same place in the same format. Returns false if they do not.
-    pub(super) fn follow(&mut self, old: &Settings, new: &Settings) -> bool {
-        let (old, new) = (&old.section, &new.section);
-        if old.format != new.format {
-            return false;
-        }
-        match (self, &old.sink, &new.sink) {
-            (
-                Self::File(file),
-                QueryLogSink::File { path: before, .. },
-                QueryLogSink::File { path, size, versions },
-            ) if before == path => {
-                file.set_bounds(*size, *versions);
-                true
-            }
-            (Self::Stream(_), old, new) => old == new,
-            _ => false,
+    /// Uses the bounds of other settings that lead to the same place.
+    pub(super) fn follow(&mut self, settings: &Settings) {
+        if let (Self::File(file), QueryLogSink::File { size, versions, .. }) = (self, &settings.section.sink) {
+            file.set_bounds(*size, *versions);
         }
     }
 

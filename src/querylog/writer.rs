@@ -168,15 +168,17 @@ impl Writer {
         }
         self.catch_up(Instant::now() + SWITCH);
         let Some(settings) = settings else { return self.close() };
-        if let Some(log) = &mut self.log
-            && let Some(sink) = &mut log.sink
-            && sink.follow(&log.settings, &settings)
-        {
+        if let Some(log) = self.log.as_mut().filter(|log| log.settings.leads_to(&settings)) {
+            if let Some(sink) = &mut log.sink {
+                sink.follow(&settings);
+            }
             log.encoder = Encoder::new(&settings);
             log.settings = settings;
             return;
         }
-        self.close();
+        // What is still in the rings is for the new sink.
+        let lost = self.close_sink();
+        self.tell_lost(lost);
         let (encoder, buffer) = (Encoder::new(&settings), Buffer::default());
         self.log = Some(Log { settings, encoder, sink: None, trouble: None, before: None, buffer });
         self.counters.query_log.is_on.store(true, Relaxed);
@@ -187,24 +189,32 @@ impl Writer {
         self.close();
     }
 
-    /// Closes the sink. What it did not take is lost.
+    /// Ends the log. What was not written is lost.
     fn close(&mut self) {
-        let Some(Log { settings, sink, buffer, .. }) = self.log.take() else { return };
-        let counters = &self.counters.query_log;
-        counters.is_on.store(false, Relaxed);
-        counters.is_written.store(false, Relaxed);
-        if let Some(sink) = sink {
-            sink.close();
-        }
-        let mut lost = buffer.ends.len();
+        let mut lost = self.close_sink();
         for consumer in &mut self.consumers {
             while consumer.take(&mut self.parts, |_| ()).is_some() {
                 lost += 1;
             }
         }
+        self.tell_lost(lost);
+    }
+
+    /// Closes the sink. Returns the number of entries that were encoded for it, and that it did not take.
+    fn close_sink(&mut self) -> usize {
+        let Some(Log { sink, buffer, .. }) = self.log.take() else { return 0 };
+        self.counters.query_log.is_on.store(false, Relaxed);
+        self.counters.query_log.is_written.store(false, Relaxed);
+        if let Some(sink) = sink {
+            sink.close();
+        }
+        buffer.ends.len()
+    }
+
+    fn tell_lost(&self, lost: usize) {
         if lost > 0 {
-            counters.lost.fetch_add(lost as u64, Relaxed);
-            warn!(sink = %settings.section.sink, lost, "entries of the query log were lost: it was closed before they were written");
+            self.counters.query_log.lost.fetch_add(lost as u64, Relaxed);
+            warn!(lost, "entries of the query log were lost: it was closed before they were written");
         }
     }
 }
