@@ -7,7 +7,7 @@ use std::process::Command;
 use hickory_proto::rr::RecordType;
 
 use crate::harness::{Node, cannot};
-use crate::{FAILING, WRITTEN, configuration, get, lines, metric, server, told, wait_for_lines, wait_until};
+use crate::{FAILING, WRITTEN, configuration, lines, metric, server, status, told, wait_for_lines, wait_until};
 
 /// Asks so many times.
 fn ask(node: &Node, count: usize) {
@@ -97,7 +97,7 @@ fn a_second_node_does_not_write_the_same_file() {
     ask(&second, 3);
     ask(&first, 2);
     wait_for_lines(&path, 2);
-    assert!(get(&second, "/v1/status").contains("\"up\":false"));
+    assert_eq!(status(&second)["up"], false);
     drop(first);
     told(&mut second, WRITTEN, 1);
     wait_for_lines(&path, 5);
@@ -111,7 +111,7 @@ fn a_full_disk_costs_no_answer_and_what_waited_is_written_whole_when_there_is_ro
     }
     let files = configuration("sink = \"small/queries.json\"\nformat = \"json\"");
     fs::create_dir(files.path("small")).unwrap();
-    let mounts = "mount -t tmpfs -o size=64k tmpfs small && head -c 40000 /dev/zero > small/ballast";
+    let mounts = "mount -t tmpfs -o size=1m tmpfs small && head -c 1036000 /dev/zero > small/ballast";
     let mut node = files.serve_with_mounts(mounts);
     ask(&node, 100);
     told(&mut node, FAILING, 1);

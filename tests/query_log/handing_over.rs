@@ -5,7 +5,7 @@ use std::fs;
 use hickory_proto::rr::RecordType;
 
 use crate::harness::Load;
-use crate::{WRITTEN, configuration, lines, read_dnstap, server, told, wait_until};
+use crate::{WRITTEN, configuration, get, lines, read_dnstap, server, told, wait_until};
 
 #[test]
 fn reloads_to_other_sinks_and_formats_lose_no_query() {
@@ -41,7 +41,7 @@ fn a_log_that_is_turned_off_and_on_has_what_was_asked_while_it_was_on() {
     wait_until("it is logged", || lines(&files.path("queries.json")).len() == 1);
     files.write("truenorth.toml", server(""));
     node.log.wait_for("configuration reloaded");
-    wait_until("it is off", || !crate::get(&node, "/metrics").contains("truenorth_query_log_up"));
+    wait_until("it is off", || !get(node.admin(), "/metrics").contains("truenorth_query_log_up"));
     asker.ask("www.example.com.", RecordType::A, None);
     assert_eq!(node.terminate().code(), Some(0));
     let lines = lines(&files.path("queries.json"));

@@ -11,6 +11,8 @@ mod files;
 mod handing_over;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -109,19 +111,28 @@ pub(crate) const FAILING: &str = "the query log cannot be written; answers go on
 
 /// The number in a metric of the node.
 pub(crate) fn metric(node: &Node, sample: &str) -> u64 {
-    let text = get(node, "/metrics");
-    let line = text.lines().find_map(|line| line.strip_prefix(sample)).unwrap_or_else(|| panic!("{sample}: {text}"));
-    line.trim().parse().unwrap_or_else(|_| panic!("{sample}{line}"))
+    metric_at(node.admin(), sample)
 }
 
-/// The body of a resource of the admin server.
-pub(crate) fn get(node: &Node, path: &str) -> String {
-    use std::io::{Read, Write};
-    let admin = node.admin();
-    let mut stream = std::net::TcpStream::connect(admin).unwrap();
+/// The same, by the address of its admin server.
+pub(crate) fn metric_at(admin: SocketAddr, sample: &str) -> u64 {
+    let text = get(admin, "/metrics");
+    let number = text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok());
+    number.unwrap_or_else(|| panic!("{sample}: {text}"))
+}
+
+/// `query_log` of the status of the node.
+pub(crate) fn status(node: &Node) -> Value {
+    let status: Value = serde_json::from_str(&get(node.admin(), "/v1/status")).expect("the status is JSON");
+    status["query_log"].clone()
+}
+
+/// The body of a resource of an admin server.
+pub(crate) fn get(admin: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(admin).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
     let mut text = String::new();
-    let _ = stream.read_to_string(&mut text);
-    text
+    stream.read_to_string(&mut text).unwrap();
+    text.split_once("\r\n\r\n").expect("a head and a body").1.to_owned()
 }
