@@ -17,12 +17,12 @@ const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["wire", "steering", "overrides", "load"],
-    &["zone", "rollout", "counters"],
+    &["zone", "rollout", "counters", "tap"],
     &["snapshot"],
     &["answer", "watch"],
     &["clock", "disk"],
     &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
-    &["server", "admin", "webhook"],
+    &["server", "admin", "webhook", "querylog"],
     &["cli"],
 ];
 
@@ -30,7 +30,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["config"]),
     ("arc_swap", &["admin", "cli", "server", "tls"]),
-    ("arrayvec", &["answer"]),
+    ("arrayvec", &["answer", "tap"]),
     ("axum", &["admin"]),
     ("bytes", &["cli", "monitor", "server"]),
     ("clap", &["cli"]),
@@ -53,7 +53,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
     ("ipnetwork", &["geoip"]),
     ("landlock", &["cli"]),
-    ("libc", &["cli", "disk", "monitor", "server"]),
+    ("libc", &["cli", "disk", "monitor", "querylog", "server"]),
     ("listenfd", &["handover"]),
     ("maxminddb", &["geoip"]),
     ("nix", &["cli"]),
@@ -62,20 +62,20 @@ const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "webhook"]),
-    ("rustix", &["cli", "handover", "monitor"]),
+    ("rustix", &["cli", "config", "handover", "monitor"]),
     ("rustls", &["admin", "cli", "config", "monitor", "server", "tls", "webhook"]),
     ("rustls_native_certs", &["cli", "monitor", "webhook"]),
-    ("serde", &["config", "geoip", "handover", "report", "store"]),
-    ("serde_json", &["cli", "config", "handover", "monitor", "report", "store"]),
+    ("serde", &["config", "geoip", "handover", "querylog", "report", "store"]),
+    ("serde_json", &["cli", "config", "handover", "monitor", "querylog", "report", "store"]),
     ("siphasher", &["config", "health", "steering", "wire"]),
-    ("socket2", &["admin", "monitor", "server"]),
+    ("socket2", &["admin", "monitor", "querylog", "server"]),
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
     ("tokio", &["admin", "cli", "control", "handover", "monitor", "limiter", "server", "vital", "webhook"]),
     ("tokio_rustls", &["admin", "monitor", "server"]),
     ("toml", &["config"]),
-    ("tracing", &["admin", "cli", "control", "monitor", "server", "store", "webhook"]),
+    ("tracing", &["admin", "cli", "control", "monitor", "querylog", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("webpki", &["monitor"]),
@@ -84,10 +84,13 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli"]),
+    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli", "querylog"]),
     // `disk` reads the time of a file's last change, and `config` compares it with the present time.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
-    ("std::time::Instant", &["monitor", "control", "handover", "limiter", "server", "admin", "cli", "store"]),
+    (
+        "std::time::Instant",
+        &["monitor", "control", "handover", "limiter", "server", "admin", "cli", "store", "querylog"],
+    ),
     ("std::net::UdpSocket", &["server"]),
 ];
 

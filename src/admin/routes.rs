@@ -178,7 +178,8 @@ impl AppState {
         let survey = self.control.survey().await.ok_or_else(ApiError::stopping)?;
         let overrides = self.control.overrides().await.ok_or_else(ApiError::stopping)?;
         let when = When { unix_time: unix_time(), uptime: self.started.elapsed(), traffic: self.traffic() };
-        let facts = StatusFacts { snapshot, survey: &survey, totals, overrides: &overrides, files: &self.files() };
+        let (files, query_log) = (&self.files(), &self.counters.query_log);
+        let facts = StatusFacts { snapshot, survey: &survey, totals, overrides: &overrides, files, query_log };
         Ok(Status::new(facts, filter, when))
     }
 

@@ -1,10 +1,10 @@
 //! Counts what was answered: reads the resolution, and decides nothing.
 
 use super::exchange::{Admission, Exchange};
-use super::resolution::{Given, Resolution, Steered, Step};
+use super::resolution::{Given, Hop, Resolution, Steered, Step};
 use super::{Reply, Worker};
 use crate::counters::{AnswerTally, Tally, ZoneAnswer};
-use crate::geo::DatacenterId;
+use crate::geo::{DatacenterId, Location, RegionId};
 use crate::snapshot::{Choice, Snapshot, Verdict};
 use crate::steering::{Set, members};
 use crate::wire::{Rcode, Rtype};
@@ -64,10 +64,9 @@ fn zones(
         let Some(steered) = hop.steered() else { continue };
         self::steered(tally, answer, steered);
         if let Some(weight) = weight {
-            let location = snapshot.locations().look_up(steered.ranked_by);
-            let regions = &hop.zone.regions;
-            let region = regions.of(steered.ranked_by, &location).index();
-            answer.region(hop.zone_id.index(), (region < regions.list().len()).then_some(region), weight);
+            let (location, region) = located(snapshot, hop, steered);
+            let region = region.index();
+            answer.region(hop.zone_id.index(), (region < hop.zone.regions.list().len()).then_some(region), weight);
             sent = Some((location.country, datacenter(steered, snapshot)));
         }
     }
@@ -81,7 +80,8 @@ fn zones(
     v4.enumerate().chain(v6.enumerate()).for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
 }
 
-fn kind(resolution: &Resolution<'_>) -> ZoneAnswer {
+/// Returns the sort of answer.
+pub(super) fn kind(resolution: &Resolution<'_>) -> ZoneAnswer {
     match resolution.rcode() {
         Rcode::NxDomain => ZoneAnswer::NxDomain,
         Rcode::NoError => match resolution.hops().last().map(|hop| &hop.step) {
@@ -91,6 +91,13 @@ fn kind(resolution: &Resolution<'_>) -> ZoneAnswer {
         },
         _ => ZoneAnswer::Failure,
     }
+}
+
+/// Returns where the client is that a name was ranked for.
+pub(super) fn located(snapshot: &Snapshot, hop: &Hop<'_>, steered: &Steered<'_>) -> (Location, RegionId) {
+    let location = snapshot.locations().look_up(steered.ranked_by);
+    let region = hop.zone.regions.of(steered.ranked_by, &location);
+    (location, region)
 }
 
 fn steered(tally: &Tally, answer: AnswerTally<'_>, steered: &Steered<'_>) {
@@ -108,7 +115,7 @@ fn steered(tally: &Tally, answer: AnswerTally<'_>, steered: &Steered<'_>) {
 }
 
 /// Returns the pools that gave the answer, for any family; none if `fallback` did.
-fn pools_of(steered: &Steered<'_>) -> Set {
+pub(super) fn pools_of(steered: &Steered<'_>) -> Set {
     let set = |choice: &Choice| match choice.verdict {
         Verdict::Pools(set, _) => set,
         Verdict::Fallback(_) | Verdict::Nodata | Verdict::Servfail => 0,
@@ -117,7 +124,7 @@ fn pools_of(steered: &Steered<'_>) -> Set {
 }
 
 /// Returns the datacenter of the first pool that gave the answer.
-fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<DatacenterId> {
+pub(super) fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<DatacenterId> {
     if matches!(steered.given, Given::Nodata | Given::Servfail) {
         return None;
     }

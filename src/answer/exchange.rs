@@ -7,6 +7,8 @@
 //!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP or REFUSED
 //! ```
 
+use std::net::IpAddr;
+
 use super::{Asker, Client, Transport, access};
 use crate::counters::SubnetUse;
 use crate::snapshot::{ServedZone, Snapshot};
@@ -184,6 +186,12 @@ impl<'a> Exchange<'a> {
     /// Returns the Client Subnet option if it is valid and enabled.
     fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
         self.options.client_subnet.as_ref()?.as_ref().ok()
+    }
+
+    /// Returns the network of the Client Subnet option and its source prefix length, if the option is valid and names one.
+    pub(super) fn subnet_prefix(&self) -> Option<(IpAddr, u8)> {
+        let subnet = self.client_subnet()?;
+        Some((subnet.address?, subnet.source))
     }
 
     /// Returns how the query uses Client Subnet; `None` without the option.

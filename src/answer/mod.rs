@@ -17,6 +17,7 @@ mod client;
 mod count;
 mod exchange;
 mod identity;
+mod note;
 mod reflect;
 mod resolution;
 mod resolve;
@@ -130,6 +131,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         resolution.resolve(exchange.snapshot(), worker);
         let reply = render(exchange, &resolution, out);
         count::response(worker, exchange, Some(&resolution), &reply);
+        note::response(worker, exchange, Some(&resolution), &reply);
         return reply;
     }
     let mut message = exchange.reply(out);
@@ -149,6 +151,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
     let is_truncated = message.is_truncated();
     let reply = Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated };
     count::response(worker, exchange, None, &reply);
+    note::response(worker, exchange, None, &reply);
     reply
 }
 

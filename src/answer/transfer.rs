@@ -15,7 +15,7 @@ use std::iter;
 
 use super::exchange::{Admission, Exchange};
 use super::rrset::SharedNames;
-use super::{Worker, count};
+use super::{Worker, count, note};
 use crate::name::Name;
 use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
@@ -43,9 +43,10 @@ pub struct Transfer<'s> {
 impl<'s> Transfer<'s> {
     /// Returns the transfer that a query asks for, or `None` if it asks for none or may not have it. Then
     /// [`answer`](super::answer()) answers or refuses the query.
-    pub fn new(exchange: &'s Exchange<'s>, worker: &Worker) -> Option<Self> {
+    pub fn new(exchange: &'s Exchange<'s>, worker: &mut Worker) -> Option<Self> {
         let Admission::Transfer(question, served) = exchange.admission() else { return None };
         count::transfer(worker, exchange);
+        note::transfer(worker, exchange, question);
         let zone = &served.zone;
         let apex = zone.apex();
         let soa = zone.apex_node().rrset(Rtype::SOA)?;

@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,6 +10,7 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
 use crate::counters::Tally;
+use crate::tap::Notes;
 use crate::wire::Rtype;
 
 /// Number of counters that rotate answers; a power of two. Askers that share a counter by chance advance each other's
@@ -84,12 +86,25 @@ pub struct Worker {
     left: u32,
     /// Number of clients after them until the next one that is located.
     until_located: u32,
+    /// What decided the last answer that the query log has.
+    notes: Notes,
+    /// True if that is the last answer.
+    is_noted: bool,
 }
 
 impl Worker {
     /// Returns a worker that shares turns with all others and has random numbers of its own.
     pub fn new(rotation: Arc<Rotation>) -> Self {
-        Self { rotation, random: fastrand::Rng::new(), tally: None, now: 0, left: ALL_UP_TO, until_located: 0 }
+        Self {
+            rotation,
+            random: fastrand::Rng::new(),
+            tally: None,
+            now: 0,
+            left: ALL_UP_TO,
+            until_located: 0,
+            notes: Notes::default(),
+            is_noted: false,
+        }
     }
 
     /// Counts its answers from now on.
@@ -122,6 +137,30 @@ impl Worker {
         }
         self.until_located = STRIDE - 1;
         Some(STRIDE.into())
+    }
+
+    /// True for one answer of `every`, at random. A counter would follow askers that ask for A and AAAA in turn, and log
+    /// one of the two alone.
+    pub(super) fn is_sampled(&mut self, every: NonZeroU32) -> bool {
+        every == NonZeroU32::MIN || self.random.u32(..every.get()) == 0
+    }
+
+    /// Begins the notes of an answer.
+    pub(super) fn begin_notes(&mut self) -> &mut Notes {
+        self.is_noted = true;
+        self.notes.clear();
+        &mut self.notes
+    }
+
+    /// Forgets the notes of the last answer.
+    pub(super) fn drop_notes(&mut self) {
+        self.is_noted = false;
+    }
+
+    /// Returns what decided the last answer, once; `None` if the query log does not have it.
+    #[inline]
+    pub fn take_notes(&mut self) -> Option<&[u8]> {
+        std::mem::take(&mut self.is_noted).then(|| self.notes.as_octets())
     }
 
     /// Returns the turn of this asker for this question: one more than at its last answer, whichever worker gave that.

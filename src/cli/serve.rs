@@ -14,6 +14,7 @@ mod files;
 mod notifier;
 mod orders;
 mod parts;
+mod query_log;
 mod reload;
 mod replace;
 mod serials;
@@ -35,13 +36,13 @@ use tracing::{error, info, warn};
 use super::kept_latency::KeptLatency;
 use super::log::{Log, log_to_stderr};
 use super::privileges::Privileges;
-use super::watch_files::FileWatch;
 use super::{output, systemd, version};
 use crate::admin;
 use crate::config::{self, Faults, LogFormat, LogSettings};
 use crate::control::{DynamicTxt, Event, Handle};
 use crate::duration::Written;
 use crate::handover::Inherited;
+use crate::querylog::QueryLog;
 use crate::report::EventKind;
 use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
@@ -208,6 +209,7 @@ pub(super) struct Node {
     lookout: Lookout,
     admin: Option<admin::Running>,
     orders: Orders,
+    query_log: QueryLog,
     successors: Waiting,
     started: Instant,
     /// The path of this program; after an upgrade, the new program is there.
@@ -305,6 +307,7 @@ impl Node {
             let _ = beside(close).await;
         };
         let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.notifier.stop(), kept);
+        query_log::finish(self.query_log).await;
         match failed {
             None => Ok(()),
             Some(end) => Err(ServeError::Other(format!("the node ended: {end}"))),
@@ -316,7 +319,7 @@ impl Node {
     async fn turn(&mut self, signals: &Signals) -> Option<Ready> {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
-            () = changed(&mut self.files.watch) => "file changed",
+            () = self.files.changed() => "file changed",
             successor = self.successors.next() => return self.prepare_hand_over(successor).await,
             () = signals.replace() => {
                 self.start_successor();
@@ -348,13 +351,5 @@ impl Node {
     fn status(&self) -> String {
         let zones = self.latest.zones().len();
         format!("{}, answering, {zones} zone{}", version::PROGRAM, if zones == 1 { "" } else { "s" })
-    }
-}
-
-/// Waits until files on disk differ from those that were read last.
-async fn changed(watch: &mut Option<FileWatch>) {
-    match watch {
-        Some(watch) => watch.changed().await,
-        None => std::future::pending().await,
     }
 }

@@ -24,7 +24,7 @@ pub(super) use tls::TlsFiles;
 const PORT: u16 = 8053;
 
 /// Longest path of a socket in octets: 107 (unix(7)) without the ending that it has until the socket is ready.
-const MAX_SOCKET: usize = 103;
+pub(super) const MAX_SOCKET: usize = 103;
 
 /// Stands for all nodes of `nodes`.
 pub const ALL_NODES: &str = "all";

@@ -44,6 +44,7 @@ mod prefix;
 mod presentation;
 mod process;
 mod protocol;
+mod query_log;
 mod records;
 mod recovery;
 mod regions;
@@ -100,6 +101,7 @@ pub use listen::Listen;
 pub use located::Asked;
 pub use log::{LogFilter, LogFormat, LogSettings};
 pub use process::Process;
+pub use query_log::{QueryLog, QueryLogFormat, QueryLogSink};
 pub use server::{Server, Watching};
 pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
@@ -209,7 +211,8 @@ pub fn load_early(path: &Path) -> Result<Early, Faults> {
         let socket = socket.and_then(|socket| Some(folder.join(&socket.value).parent()?.to_owned()));
         // An empty path is the current folder.
         let or_here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
-        let writable = [Some(state.clone()), socket].into_iter().flatten().map(or_here).collect();
+        let log_folder = query_log::writable(table.take("query_log"), folder, faults);
+        let writable = [Some(state.clone()), socket, log_folder].into_iter().flatten().map(or_here).collect();
         Early { state, process, log, writable }
     };
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
@@ -271,6 +274,14 @@ fn load_all(
         node,
         site_country: None,
     };
+    if let Some(query_log) = &server.query_log {
+        query_log.check(&server.server, disk, faults);
+        // The zones of a file that could not be read are unknown.
+        if world.zones.len() == files.len() {
+            let served: Vec<Name> = world.zones.iter().map(|zone| zone.tree.apex().clone()).collect();
+            world.protocol.query_log = Some(query_log.rule(&served, faults));
+        }
+    }
     world.site_country = server.site.as_ref().and_then(|site| site.country(&world, faults));
     // The definitions of a file that could not be read are unknown.
     if !faults.has_errors() {

@@ -23,6 +23,8 @@ pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) 
         identity: read_identity(table.take("identity"), faults),
         rate_limit: read_rate_limit(table.take("rate_limit"), faults),
         transfers: read_transfers(table.take("transfer"), faults),
+        // It names zones, which are read later.
+        query_log: None,
     }
 }
 

@@ -18,6 +18,7 @@ use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
 use super::log::{self, LogSettings};
 use super::process::{self, Process};
+use super::query_log::{self, QueryLog, QueryLogDraft};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
@@ -58,6 +59,8 @@ pub struct Server {
     pub process: Process,
     /// The settings of the log.
     pub log: LogSettings,
+    /// The query log, if there is one.
+    pub query_log: Option<QueryLog>,
 }
 
 /// When files that change are read again without an order.
@@ -88,6 +91,7 @@ pub(super) struct ServerFile {
     pub(super) zones_place: Option<Place>,
     pub(super) ecs: Ecs,
     pub(super) protocol: Protocol,
+    pub(super) query_log: Option<QueryLogDraft>,
     pub(super) probing: Probing,
     /// The location of this node.
     pub(super) site: Option<Site>,
@@ -116,6 +120,7 @@ pub(super) fn read(
     let watching = read_reload(table.take("reload"), faults);
     let process = process::read(&mut table, faults);
     let log = log::read(&mut table, faults);
+    let query_log = query_log::read(table.take("query_log"), folder, faults);
     let databases = read_databases(table.take("geoip"), folder, faults);
     let database_places = databases.iter().map(|database| database.place.clone()).collect();
     let databases = databases.into_iter().map(|database| database.value).collect();
@@ -129,7 +134,18 @@ pub(super) fn read(
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));
-    let server = Server { zones: zones_folder, state, listen, admin, webhooks, databases, watching, process, log };
+    let server = Server {
+        zones: zones_folder,
+        state,
+        listen,
+        admin,
+        webhooks,
+        databases,
+        watching,
+        process,
+        log,
+        query_log: query_log.as_ref().map(|draft| draft.settings.clone()),
+    };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
         server,
@@ -139,6 +155,7 @@ pub(super) fn read(
         zones_place,
         ecs,
         protocol,
+        query_log,
         probing,
         site,
         sections,

@@ -11,6 +11,7 @@ mod listen;
 mod many;
 mod meanings;
 mod monitors;
+mod query_log;
 mod recovery;
 mod told;
 mod webhooks;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 pub use answers::{AnswerCounters, AnswerTally, Dimensions, ZoneAnswer};
 pub use histogram::{BOUNDS, Histogram};
-pub use node::NodeCounters;
+pub use node::{NodeCounters, QueryLogCounters};
 use shard::Counter;
 pub use traffic::{QTYPES, QueryType, RCODES, SubnetUse, TRANSPORTS, Traffic, TrafficSums};
 

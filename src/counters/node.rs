@@ -39,4 +39,23 @@ pub struct NodeCounters {
     pub lost_deliveries: AtomicU64,
     /// Log lines that were lost, because nobody read the log or it could not be written.
     pub lost_log_lines: AtomicU64,
+    /// The query log.
+    pub query_log: QueryLogCounters,
+}
+
+/// Facts about the query log since the node's start. Entries that found no room in a ring are counted by the workers.
+#[derive(Debug, Default)]
+pub struct QueryLogCounters {
+    /// True if there is a query log.
+    pub is_on: AtomicBool,
+    /// True if its sink took everything so far, or takes it again.
+    pub is_written: AtomicBool,
+    /// Answers that were written.
+    pub written: AtomicU64,
+    /// Octets that were written.
+    pub octets: AtomicU64,
+    /// Answers that were recorded, and lost because the log was closed while its sink did not work.
+    pub lost: AtomicU64,
+    /// How often a sink was opened. If it grows, a collector closes its connections, or does not read.
+    pub openings: AtomicU64,
 }

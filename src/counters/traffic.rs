@@ -106,7 +106,8 @@ const LADDER: usize = SUBNETS + 3;
 const IGNORED: usize = LADDER + RUNGS;
 const PANICS: usize = IGNORED + 1;
 const TRANSFERS: usize = PANICS + 1;
-const LENGTH: usize = TRANSFERS + 1;
+const UNLOGGED: usize = TRANSFERS + 1;
+const LENGTH: usize = UNLOGGED + 1;
 
 /// Counters of queries and responses since the server's start.
 #[derive(Debug)]
@@ -184,6 +185,11 @@ impl Tally {
         self.count(TRANSFERS, 1);
     }
 
+    /// Counts an answer that is missing in the query log, because its ring was full.
+    pub fn unlogged(&self) {
+        self.count(UNLOGGED, 1);
+    }
+
     fn count(&self, place: usize, count: u64) {
         self.add(self.traffic.shards[self.shard].at(place), count);
     }
@@ -244,6 +250,11 @@ impl TrafficSums {
     pub fn transfers(&self) -> u64 {
         self.0[TRANSFERS]
     }
+
+    /// Returns the number of answers that are missing in the query log, because a ring was full.
+    pub fn unlogged(&self) -> u64 {
+        self.0[UNLOGGED]
+    }
 }
 
 #[cfg(test)]
@@ -292,6 +303,7 @@ mod tests {
         (0..4).for_each(|_| tally.ignored());
         (0..5).for_each(|_| tally.panicked());
         (0..6).for_each(|_| tally.transfer());
+        (0..7).for_each(|_| tally.unlogged());
         let sums = traffic.sums();
         let counted = [
             sums.truncated(),
@@ -300,8 +312,9 @@ mod tests {
             sums.ignored(),
             sums.panics(),
             sums.transfers(),
+            sums.unlogged(),
         ];
-        assert_eq!(counted, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7]);
         assert_eq!((sums.all_responses(), sums.subnets(SubnetUse::Network), sums.rung(0)), (0, 0, 0));
     }
 }

@@ -5,8 +5,8 @@
 //!   {"client": "192.0.2.0/24", "name": "www.gslb.example.com", "type": "AAAA", "count": 12}
 //! ```
 //!
-//! `client` is the address that asked, or the network of its EDNS Client Subnet option. Other keys are ignored, so a
-//! log with more details can be used as it is. The input is not trusted: the length of lines and the number of faults
+//! `client` is the address that asked, or the network of its EDNS Client Subnet option. A node's own log has the network as
+//! `subnet`, which counts first. Other keys are ignored, so a log with more details can be used as it is. The input is not trusted: the length of lines and the number of faults
 //! are limited.
 
 use std::fmt;
@@ -58,6 +58,7 @@ pub(super) struct BadLine {
 #[derive(Deserialize)]
 struct Line {
     client: String,
+    subnet: Option<String>,
     name: String,
     #[serde(rename = "type")]
     rtype: Option<String>,
@@ -92,9 +93,11 @@ pub(super) fn read(mut log: impl BufRead, mut each: impl FnMut(Logged)) -> Resul
 }
 
 fn parse(text: &[u8]) -> Result<Logged, String> {
-    let Line { client, name, rtype, count } = serde_json::from_slice(text).map_err(|error| reason(&error))?;
+    let Line { client, subnet, name, rtype, count } = serde_json::from_slice(text).map_err(|error| reason(&error))?;
+    // With a prefix length of 0 the client wished not to be located, and its resolver was.
+    let subnet = subnet.filter(|subnet| !subnet.ends_with("/0"));
     Ok(Logged {
-        client: client.parse()?,
+        client: subnet.as_ref().unwrap_or(&client).parse()?,
         name: Name::parse(&name, &Name::root()).map_err(|error| format!("`{name}`: {error}"))?,
         rtype: rtype.map_or(Ok(Rtype::A), |rtype| parse_type(&rtype))?,
         count: count.unwrap_or(NonZeroU32::MIN),
@@ -161,6 +164,15 @@ mod tests {
         let count = NonZeroU32::new(12).unwrap();
         let second = Logged { client: "2001:db8::/48".parse().unwrap(), name, rtype: Rtype::AAAA, count };
         assert_eq!(all.unwrap(), [first, second]);
+    }
+
+    #[test]
+    fn the_network_of_client_subnet_counts_before_the_resolver_that_sent_it() {
+        let line = |subnet: &str| {
+            read_all(&format!(r#"{{"client":"192.0.2.53","subnet":"{subnet}","name":"www.example.com."}}"#)).unwrap()
+        };
+        assert_eq!(line("203.0.113.0/24")[0].client, "203.0.113.0/24".parse().unwrap());
+        assert_eq!(line("0.0.0.0/0")[0].client, "192.0.2.53".parse().unwrap());
     }
 
     #[test]

@@ -139,12 +139,18 @@ impl Batch {
         self.received == 0
     }
 
-    /// Answers every query: `answer` takes its source, its octets and room for the answer, and returns the answer's
-    /// length, or 0 for no answer.
-    pub(super) fn answer_each(&mut self, mut answer: impl FnMut(IpAddr, &[u8], &mut [u8]) -> usize) {
+    /// Answers every query: `answer` takes its source, the address that it was sent to, its octets and room for the
+    /// answer, and returns the answer's length, or 0 for no answer.
+    pub(super) fn answer_each(
+        &mut self,
+        mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
+    ) {
         for slot in &mut self.slots[..self.received] {
             slot.answer_length = match slot.source_address() {
-                Some(source) => answer(source, &slot.query[..slot.query_length], &mut slot.answer),
+                Some(source) => {
+                    let destination = Destination { control: &slot.control, length: slot.control_length };
+                    answer(source, destination, &slot.query[..slot.query_length], &mut slot.answer)
+                }
                 None => 0,
             };
         }
@@ -221,20 +227,46 @@ impl Slot {
         self.answer_length = 0;
     }
 
-    fn source_address(&self) -> Option<IpAddr> {
+    fn source_address(&self) -> Option<SocketAddr> {
         let source = &raw const self.source;
         match i32::from(self.source.ss_family) {
             libc::AF_INET => {
                 // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a sockaddr_in.
                 let source = unsafe { &*source.cast::<libc::sockaddr_in>() };
-                Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr))))
+                let address = Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr));
+                Some((address, u16::from_be(source.sin_port)).into())
             }
             libc::AF_INET6 => {
                 // SAFETY: as above; by its family this is a sockaddr_in6.
                 let source = unsafe { &*source.cast::<libc::sockaddr_in6>() };
-                Some(IpAddr::V6(Ipv6Addr::from(source.sin6_addr.s6_addr)))
+                Some((Ipv6Addr::from(source.sin6_addr.s6_addr), u16::from_be(source.sin6_port)).into())
             }
             _ => None,
+        }
+    }
+}
+
+/// The address that a datagram was sent to.
+#[derive(Clone, Copy)]
+pub(super) struct Destination<'a> {
+    control: &'a Control,
+    /// Length of the control message, or 0 if there is none.
+    length: usize,
+}
+
+impl Destination<'_> {
+    /// Returns the address; `None` if the socket is bound to one, and the kernel does not tell it.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        if self.length == 0 {
+            return None;
+        }
+        match self.control.header.cmsg_level {
+            // SAFETY: the content consists of integers, for which all octets are valid.
+            libc::IPPROTO_IP => {
+                Some(Ipv4Addr::from_bits(u32::from_be(unsafe { self.control.content.v4.ipi_addr.s_addr })).into())
+            }
+            // SAFETY: as above.
+            _ => Some(Ipv6Addr::from(unsafe { self.control.content.v6.ipi6_addr.s6_addr }).into()),
         }
     }
 }
@@ -314,8 +346,9 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.receive(server.as_fd(), Wait::ForOne).unwrap();
-        batch.answer_each(|source, query, answer| {
-            assert_eq!(source, client.local_addr().unwrap().ip());
+        batch.answer_each(|source, destination, query, answer| {
+            assert_eq!(source, client.local_addr().unwrap());
+            assert_eq!(destination.address(), None, "the socket is bound to one address");
             answer[0] = query[0];
             query.len()
         });

@@ -2,15 +2,15 @@
 //!
 //! A protocol error on one stream ends the whole connection, where RFC 9250, section 4.3.3, requires that.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use quinn::{ReadError, RecvStream, SendStream, VarInt};
 use tokio::time::timeout;
 
-use super::service::{LENGTH, SHORT_QUERY, SharedResponder, TcpLimits};
-use crate::answer::{Asker, Transport};
+use super::recorder::Ends;
+use super::service::{LENGTH, Peer, SHORT_QUERY, SharedResponder, TcpLimits};
+use crate::answer::Transport;
 use crate::vital;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
@@ -36,7 +36,7 @@ pub(super) struct ProtocolError;
 pub(super) struct Exchange {
     pub(super) send: SendStream,
     pub(super) receive: RecvStream,
-    pub(super) client: IpAddr,
+    pub(super) ends: Ends,
     pub(super) limits: TcpLimits,
 }
 
@@ -64,9 +64,9 @@ impl Exchange {
                 return Ok(false);
             }
         };
-        let asker = Asker { address: self.client, transport: Transport::Quic, idle: None };
+        let peer = Peer { transport: Transport::Quic, ends: self.ends, idle: None };
         // Only messages that are not queries, and queries with the option edns-tcp-keepalive, get no answer.
-        let Ok(answer) = timeout(self.limits.answer, responder.answer(query(&stream)?, asker)).await else {
+        let Ok(answer) = timeout(self.limits.answer, responder.answer(query(&stream)?, peer)).await else {
             self.give_up();
             return Ok(false);
         };

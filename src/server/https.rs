@@ -23,8 +23,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
 use super::doh::{self, Rejection};
-use super::service::{Answer, Service, SharedResponder, TcpLimits};
-use crate::answer::Asker;
+use super::service::{Answer, Peer, Service, SharedResponder, TcpLimits};
 use crate::limiter::Permit;
 use crate::tls::HTTP_2;
 
@@ -44,11 +43,11 @@ const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
 /// Serves a connection until one side closes it.
-pub(super) async fn converse(stream: TlsStream<TcpStream>, asker: Asker, mut service: Service, permit: &Permit) {
+pub(super) async fn converse(stream: TlsStream<TcpStream>, peer: Peer, mut service: Service, permit: &Permit) {
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let limits = service.limits;
     let session = Arc::new(Session {
-        asker,
+        peer,
         limits,
         responder: SharedResponder::new(service.responder()),
         targets: Semaphore::new(WAITING_TARGETS),
@@ -87,7 +86,7 @@ fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
 
 /// State that the requests of one connection share.
 struct Session {
-    asker: Asker,
+    peer: Peer,
     limits: TcpLimits,
     responder: SharedResponder,
     targets: Semaphore,
@@ -126,7 +125,7 @@ impl Session {
         let Ok(_turn) = timeout(self.limits.answer, self.responder.turn()).await else { return Err(self.give_up()) };
         let reading = doh::read_query(request, &self.responder);
         let query = timeout(self.limits.query, reading).await.unwrap_or(Err(Rejection::Timeout))?;
-        let Ok(answer) = timeout(self.limits.answer, self.responder.answer(&query, self.asker)).await else {
+        let Ok(answer) = timeout(self.limits.answer, self.responder.answer(&query, self.peer)).await else {
             return Err(self.give_up());
         };
         answer.ok_or(Rejection::NotAQuery)

@@ -27,6 +27,8 @@ mod pressure;
 mod pulse;
 mod quic;
 mod rate_limit;
+mod recorder;
+mod running;
 mod service;
 mod stream;
 mod tcp;
@@ -36,20 +38,19 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use rustls::sign::CertifiedKey;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::{Rotation, Transport};
+use crate::answer::{Rotation, Transport, Worker};
 use crate::counters::{Tally, Traffic};
 use crate::handover::{Inherited, Labelled, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
+use crate::tap::{Producer, SharedProducers};
 use crate::tls::{self, Shown};
 use crate::vital::{self, Alarm, Part};
 pub use bind::{BindError, BindFailure};
@@ -58,19 +59,12 @@ use pressure::Pressure;
 pub use pulse::WorkerPulse;
 use quic::QuicAcceptor;
 use rate_limit::RateLimiter;
+use recorder::Recorder;
+pub use running::{DRAIN, GRACE, LAST_GRACE, Running};
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
 use udp::UdpWorker;
-
-/// Maximum time that stopping waits for half-sent queries and half-read answers.
-pub const GRACE: Duration = Duration::from_secs(1);
-
-/// Maximum time that stopping then waits for closed connections, and for workers to answer their last queries.
-pub const LAST_GRACE: Duration = Duration::from_secs(1);
-
-/// Maximum time that connections over TCP and TLS are served after another process replaced this one.
-pub const DRAIN: Duration = Duration::from_secs(5);
 
 /// Bound sockets, on which no query is answered yet.
 #[derive(Debug)]
@@ -87,6 +81,17 @@ pub struct Bound {
     inherited: Inherited,
     /// Becomes true when the sockets of QUIC may be read; `None` if they may be read at once.
     quic_gate: Option<watch::Receiver<bool>>,
+    /// The rings of the query log, for UDP workers one each; `None` if nobody reads it.
+    taps: Option<Taps>,
+}
+
+/// The writing ends of the query log.
+#[derive(Debug)]
+pub struct Taps {
+    /// One for each UDP worker of each address. Workers beyond that number use those of connections.
+    pub workers: Vec<Producer>,
+    /// Those that connections share.
+    pub connections: SharedProducers,
 }
 
 /// The addresses of encrypted DNS.
@@ -107,24 +112,6 @@ struct Encrypted {
     https: Vec<Listener<TcpListener>>,
     quic: Vec<Listener<UdpSocket>>,
     shown: Arc<Shown>,
-}
-
-/// A running server. If dropped, it stops too, but nobody waits for its end.
-#[derive(Debug)]
-pub struct Running {
-    limiter: Arc<ConnectionLimiter>,
-    losses: Arc<Losses>,
-    /// The certificate of encrypted transports; `None` without such transports.
-    shown: Option<Arc<Shown>>,
-    /// All listening sockets, for a process that replaces this one.
-    sockets: Vec<Labelled>,
-    /// The tasks of QUIC's sockets.
-    quic: Vec<JoinHandle<()>>,
-    workers: WorkerPulse,
-    /// Workers, listeners and connections hold a receiver as long as they have a socket.
-    stopping: watch::Sender<()>,
-    /// Tells connections over TCP and TLS to end. They may go on for a while after `stopping`.
-    closing: watch::Sender<()>,
 }
 
 impl Bound {
@@ -153,6 +140,7 @@ impl Bound {
             traffic: None,
             inherited,
             quic_gate: None,
+            taps: None,
         })
     }
 
@@ -205,6 +193,11 @@ impl Bound {
         Self { traffic: Some(traffic), ..self }
     }
 
+    /// Passes queries and answers to the query log, where the snapshot asks for it.
+    pub fn with_taps(self, taps: Taps) -> Self {
+        Self { taps: Some(taps), ..self }
+    }
+
     /// Returns the addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.sockets.iter().map(|sockets| sockets.address).collect()
@@ -248,7 +241,9 @@ impl Bound {
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let labelled = self.labelled()?;
-        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate } = self;
+        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } = self;
+        let (own_taps, shared) = taps.map(|Taps { workers, connections }| (workers, Arc::new(connections))).unzip();
+        let mut own_taps = own_taps.into_iter().flatten();
         let (stopping, stop) = watch::channel(());
         let (closing, close) = watch::channel(());
         let limiter = Arc::new(ConnectionLimiter::new(limits.connections, limits.connections_per_client));
@@ -258,6 +253,7 @@ impl Bound {
             published,
             rotation,
             traffic,
+            taps: shared,
             limits,
             limiter: limiter.clone(),
             losses: losses.clone(),
@@ -285,10 +281,13 @@ impl Bound {
         for sockets in sockets {
             sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
             for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {
-                let (published, rotation) = (service.published.clone(), service.rotation.clone());
-                let (tally, stopping) = (tallies.next().flatten(), service.stopping.clone());
+                let (published, stopping) = (service.published.clone(), service.stopping.clone());
                 let (limiter, beat) = (limiter.clone(), running.workers.add());
-                let worker = UdpWorker::new(socket, published, rotation, tally, limiter, beat, stopping);
+                let worker = Worker::new(service.rotation.clone());
+                let worker = tallies.next().flatten().into_iter().fold(worker, Worker::counting);
+                let recorder = own_taps.next().map_or_else(|| service.recorder(), Recorder::Alone);
+                let socket = (socket, sockets.address);
+                let worker = UdpWorker::new(socket, published, worker, recorder, limiter, beat, stopping);
                 spawn(number, worker, alarm.part(udp::WORKER))?;
             }
             pressure.look_at_connections(&sockets.tcp)?;
@@ -356,66 +355,4 @@ fn spawn(number: usize, worker: UdpWorker, part: Part) -> io::Result<()> {
         worker.run();
     };
     std::thread::Builder::new().name(format!("udp-{number}")).spawn(work).map(drop)
-}
-
-impl Running {
-    /// Returns the limiter of all connections.
-    pub fn limiter(&self) -> &Arc<ConnectionLimiter> {
-        &self.limiter
-    }
-
-    /// Returns the counters of lost queries and connections; those of the kernel are read every 10 s.
-    pub fn losses(&self) -> &Arc<Losses> {
-        &self.losses
-    }
-
-    /// Uses this certificate for new connections from now on; existing connections go on. Without encrypted transports
-    /// it has no effect.
-    pub fn show(&self, credentials: Arc<CertifiedKey>) {
-        if let Some(shown) = &self.shown {
-            shown.exchange(credentials);
-        }
-    }
-
-    /// Returns the signs of life of the workers for UDP.
-    pub fn workers(&self) -> WorkerPulse {
-        self.workers.clone()
-    }
-
-    /// Returns all listening sockets, for a process that replaces this one.
-    pub fn sockets(&self) -> &[Labelled] {
-        &self.sockets
-    }
-
-    /// Leaves all sockets to the process that replaced this one. First ends what uses QUIC, and calls `quic_is_free`.
-    /// Connections over TCP and TLS are served until their clients close them, but no longer than [`DRAIN`]. Then stops
-    /// as [`Running::stop`] does.
-    pub async fn retire(mut self, quic_is_free: impl FnOnce()) {
-        self.sockets.clear();
-        self.stopping.send_replace(());
-        let deadline = Instant::now() + DRAIN;
-        for mut task in std::mem::take(&mut self.quic) {
-            if timeout(GRACE, &mut task).await.is_err() {
-                task.abort();
-            }
-        }
-        quic_is_free();
-        let left = deadline.saturating_duration_since(Instant::now());
-        if timeout(left, self.stopping.closed()).await.is_err() {
-            self.stop().await;
-        }
-    }
-
-    /// Answers the queries that have arrived, closes everything and returns when the ports are free: at once if no
-    /// client is in the middle of a message, after [`GRACE`] and [`LAST_GRACE`] at the latest.
-    pub async fn stop(mut self) {
-        self.sockets.clear();
-        self.stopping.send_replace(());
-        self.closing.send_replace(());
-        if timeout(GRACE, self.stopping.closed()).await.is_err() {
-            self.limiter.free_all();
-            // Anything that is left after that is a bug, and ends with the process.
-            let _ = timeout(LAST_GRACE, self.stopping.closed()).await;
-        }
-    }
 }

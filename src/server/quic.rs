@@ -8,6 +8,7 @@
 //! quinn is used directly. hickory-server would wait for a handshake before it accepts the next, end every connection
 //! after 100 queries, and encode each answer anew.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::doq::{self, DOQ_EXCESSIVE_LOAD, DOQ_NO_ERROR, Exchange};
+use super::recorder::Ends;
 use super::service::{Service, SharedResponder, TcpLimits};
 use crate::limiter::Permit;
 use crate::tls::{self, Shown};
@@ -53,6 +55,8 @@ const CLOSING_PAUSE: Duration = Duration::from_millis(5);
 /// Accepts the connections of one socket.
 pub(super) struct QuicAcceptor {
     endpoint: Endpoint,
+    /// The address that the socket is bound to.
+    address: SocketAddr,
     socket: Weak<dyn AsyncUdpSocket>,
     handshakes: Arc<Semaphore>,
     service: Service,
@@ -61,13 +65,13 @@ pub(super) struct QuicAcceptor {
 impl QuicAcceptor {
     /// Makes the acceptor, on the tokio runtime that this is called in.
     pub(super) fn new(socket: std::net::UdpSocket, shown: &Arc<Shown>, service: Service) -> std::io::Result<Self> {
-        let runtime = Arc::new(TokioRuntime);
+        let (runtime, address) = (Arc::new(TokioRuntime), socket.local_addr()?);
         let socket = runtime.wrap_udp_socket(socket)?;
         let weak = Arc::downgrade(&socket);
         let config = config(shown, service.limits);
         let endpoint = Endpoint::new_with_abstract_socket(EndpointConfig::default(), Some(config), socket, runtime)?;
         let handshakes = Arc::new(Semaphore::new(UNPROVEN_HANDSHAKES));
-        Ok(Self { endpoint, socket: weak, handshakes, service })
+        Ok(Self { endpoint, address, socket: weak, handshakes, service })
     }
 
     /// Accepts connections until the server stops, then waits for connections to end, then closes the socket.
@@ -98,12 +102,12 @@ impl QuicAcceptor {
 
     fn receive(&self, incoming: Incoming, connections: &mut JoinSet<()>) {
         let client = incoming.remote_address().ip();
-        let service = self.service.clone();
+        let (service, address) = (self.service.clone(), self.address);
         if incoming.remote_address_validated() {
             let Some(permit) = service.limiter.take(client) else { return };
             connections.spawn(async move {
                 let Some(connection) = handshake(incoming, &service).await else { return };
-                converse(connection, service, permit).await;
+                converse(connection, address, service, permit).await;
             });
             return;
         }
@@ -119,7 +123,7 @@ impl QuicAcceptor {
             let Some(connection) = handshake(incoming, &service).await else { return };
             drop(unproven);
             let Some(permit) = service.limiter.take(client) else { return };
-            converse(connection, service, permit).await;
+            converse(connection, address, service, permit).await;
         });
     }
 }
@@ -171,9 +175,9 @@ async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> 
 }
 
 /// Answers until one side closes the connection.
-async fn converse(connection: Connection, service: Service, permit: Permit) {
+async fn converse(connection: Connection, address: SocketAddr, service: Service, permit: Permit) {
     let code = tokio::select! {
-        code = answer_streams(&connection, service, &permit) => code,
+        code = answer_streams(&connection, address, service, &permit) => code,
         // Another client needs the permit: there are more clients than permits.
         () = permit.evicted() => DOQ_EXCESSIVE_LOAD,
     };
@@ -181,7 +185,7 @@ async fn converse(connection: Connection, service: Service, permit: Permit) {
 }
 
 /// Returns the code to close the connection with.
-async fn answer_streams(connection: &Connection, mut service: Service, permit: &Permit) -> VarInt {
+async fn answer_streams(connection: &Connection, address: SocketAddr, mut service: Service, permit: &Permit) -> VarInt {
     let responder = Arc::new(SharedResponder::new(service.responder()));
     let mut exchanges: JoinSet<Result<(), doq::ProtocolError>> = JoinSet::new();
     loop {
@@ -196,8 +200,10 @@ async fn answer_streams(connection: &Connection, mut service: Service, permit: &
                 let Ok((send, receive)) = stream else { return DOQ_NO_ERROR };
                 permit.touch();
                 // A client's address may change; each query has the present one.
-                let client = connection.remote_address().ip();
-                let exchange = Exchange { send, receive, client, limits: service.limits };
+                let client = connection.remote_address();
+                let server = connection.local_ip().unwrap_or(address.ip());
+                let ends = Ends { client, server: Some((server, address.port()).into()) };
+                let exchange = Exchange { send, receive, ends, limits: service.limits };
                 exchanges.spawn(exchange.run(responder.clone()));
             }
             _ = service.stopping.changed() => break,

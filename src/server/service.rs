@@ -7,10 +7,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
-use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Worker, answer};
+use super::recorder::{Ends, Exchanged, Recorder};
+use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Transport, Worker, answer};
 use crate::counters::{Tally, Traffic};
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
+use crate::tap::{Fate, SharedProducers};
 use crate::wire::{MAX_MESSAGE, Query};
 
 /// Length in octets of a message's length field, which comes before it on a stream (RFC 1035, section 4.2.2; RFC 9250,
@@ -83,6 +85,8 @@ pub(super) struct Service {
     pub(super) rotation: Arc<Rotation>,
     /// `None` if nobody counts.
     pub(super) traffic: Option<Arc<Traffic>>,
+    /// `None` if nobody reads the query log.
+    pub(super) taps: Option<Arc<SharedProducers>>,
     pub(super) limits: TcpLimits,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
@@ -94,6 +98,11 @@ pub(super) struct Service {
 }
 
 impl Service {
+    /// Returns the access of a connection to the query log.
+    pub(super) fn recorder(&self) -> Recorder {
+        self.taps.clone().map_or(Recorder::Nobody, Recorder::Shared)
+    }
+
     /// Returns a responder for one connection.
     pub(super) fn responder(&self) -> Responder {
         let worker = Worker::new(self.rotation.clone());
@@ -103,8 +112,25 @@ impl Service {
                 Some(traffic) => worker.counting(Tally::of_stream(traffic.clone())),
                 None => worker,
             },
+            recorder: self.recorder(),
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
         }
+    }
+}
+
+/// The sender of a query over a connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) transport: Transport,
+    pub(super) ends: Ends,
+    /// How long the connection may stay idle, if it is used for DNS alone (RFC 7828).
+    pub(super) idle: Option<Duration>,
+}
+
+impl Peer {
+    /// Returns the sender as answers see it.
+    pub(super) fn asker(&self) -> Asker {
+        Asker { address: self.ends.client.ip(), transport: self.transport, idle: self.idle }
     }
 }
 
@@ -113,25 +139,35 @@ impl Service {
 pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
     worker: Worker,
+    recorder: Recorder,
     /// An answer, after its length.
     outbox: Box<[u8]>,
 }
 
 impl Responder {
     /// Returns the answer, after its length, and how many seconds it may be cached, if at all. `None` if the query
-    /// violates the rules of its transport.
-    pub(super) fn answer(&mut self, query: &Query<'_>, asker: Asker) -> Option<(&[u8], Option<u32>)> {
+    /// violates the rules of its transport. `octets` are the query as it came.
+    pub(super) fn answer(&mut self, query: &Query<'_>, octets: &[u8], peer: Peer) -> Option<(&[u8], Option<u32>)> {
         let snapshot = self.published.load();
-        let now = crate::clock::unix_time();
+        let received = crate::clock::wall();
+        let now = received.as_secs();
         self.worker.at(now);
-        let exchange = Exchange::new(&snapshot, query, asker, now);
+        let exchange = Exchange::new(&snapshot, query, peer.asker(), now);
         if exchange.breaks_protocol() {
             return None;
         }
         let (length, message) = self.outbox.split_at_mut(LENGTH);
         let Reply { length: written, ttl, .. } = answer(&exchange, &mut self.worker, message);
         length.copy_from_slice(&(written as u16).to_be_bytes());
+        self.record(received, octets, written, peer);
         Some((&self.outbox[..LENGTH + written], ttl))
+    }
+
+    /// Records a query and the message of this length in the outbox, if the query log has them.
+    fn record(&mut self, received: Duration, query: &[u8], length: usize, peer: Peer) {
+        let response = &self.outbox[LENGTH..LENGTH + length];
+        let exchanged = Exchanged { received, transport: peer.transport, fate: Fate::Sent, query, response };
+        self.recorder.record(&mut self.worker, &exchanged, || peer.ends);
     }
 
     /// Returns the snapshot that is published now, for a transfer.
@@ -140,15 +176,18 @@ impl Responder {
     }
 
     /// Returns the transfer that a query asks for, if it asks for one and may have it.
-    pub(super) fn transfer<'s>(&self, exchange: &'s Exchange<'s>) -> Option<Transfer<'s>> {
-        Transfer::new(exchange, &self.worker)
+    pub(super) fn transfer<'s>(&mut self, exchange: &'s Exchange<'s>) -> Option<Transfer<'s>> {
+        Transfer::new(exchange, &mut self.worker)
     }
 
-    /// Returns the next message of a transfer, after its length; `None` after the last one.
-    pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>) -> Option<&[u8]> {
+    /// Returns the next message of a transfer, after its length; `None` after the last one. `octets` are the query as it
+    /// came: the query log has it with the first message.
+    pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>, octets: &[u8], peer: Peer) -> Option<&[u8]> {
+        let received = crate::clock::wall();
         let (length, message) = self.outbox.split_at_mut(LENGTH);
         let written = transfer.next(message)?;
         length.copy_from_slice(&(written as u16).to_be_bytes());
+        self.record(received, octets, written, peer);
         Some(&self.outbox[..LENGTH + written])
     }
 }
@@ -204,14 +243,14 @@ impl SharedResponder {
 
     /// Returns the answer; `None` if the message is not a query, or violates the rules of its transport. Waits for room
     /// while the client leaves other answers unread.
-    pub(super) async fn answer(&self, query: &[u8], asker: Asker) -> Option<Answer> {
-        let query = Query::parse(query)?;
+    pub(super) async fn answer(&self, octets: &[u8], peer: Peer) -> Option<Answer> {
+        let query = Query::parse(octets)?;
         let room = self.room.clone().acquire_many_owned(MAX_MESSAGE as u32).await;
         let mut room = room.expect("nothing closes the semaphore");
         let (answer, ttl): (Box<[u8]>, _) = {
             // A panic can only leave an unfinished answer, which is not sent.
             let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
-            let (answer, ttl) = responder.answer(&query, asker)?;
+            let (answer, ttl) = responder.answer(&query, octets, peer)?;
             (answer[LENGTH..].into(), ttl)
         };
         drop(room.split(MAX_MESSAGE - answer.len()));

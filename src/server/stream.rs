@@ -14,15 +14,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::service::{LENGTH, Responder, Service};
-use crate::answer::{Asker, Exchange};
+use super::service::{LENGTH, Peer, Responder, Service};
+use crate::answer::Exchange;
 use crate::limiter::Permit;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
 
 /// One connection after its handshakes.
 pub(super) struct Conversation<S> {
     stream: S,
-    asker: Asker,
+    peer: Peer,
     inbox: Inbox,
     responder: Responder,
     service: Service,
@@ -38,8 +38,8 @@ impl From<io::Error> for Over {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
-    pub(super) fn new(stream: S, asker: Asker, service: Service) -> Self {
-        Self { stream, asker, inbox: Inbox::new(), responder: service.responder(), service }
+    pub(super) fn new(stream: S, peer: Peer, service: Service) -> Self {
+        Self { stream, peer, inbox: Inbox::new(), responder: service.responder(), service }
     }
 
     /// Answers until one side ends the conversation, and closes the connection properly.
@@ -94,14 +94,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let Some(query) = Query::parse(octets) else { return Ok(()) };
         // The transfer holds the snapshot that it began with; ordinary questions hold none.
         let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
-        let exchange =
-            snapshot.as_ref().map(|snapshot| Exchange::new(snapshot, &query, self.asker, crate::clock::unix_time()));
+        let exchange = snapshot
+            .as_ref()
+            .map(|snapshot| Exchange::new(snapshot, &query, self.peer.asker(), crate::clock::unix_time()));
         let Some(mut transfer) = exchange.as_ref().and_then(|exchange| self.responder.transfer(exchange)) else {
-            let Some((answer, _)) = self.responder.answer(&query, self.asker) else { return Ok(()) };
+            let Some((answer, _)) = self.responder.answer(&query, octets, self.peer) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };
         let end = Instant::now() + self.service.limits.transfer;
-        while let Some(message) = self.responder.next_of(&mut transfer) {
+        while let Some(message) = self.responder.next_of(&mut transfer, octets, self.peer) {
             let left = end.saturating_duration_since(Instant::now());
             let written = write(&mut self.stream, message, limit.min(left)).await;
             if written.is_err() && Instant::now() >= end {

@@ -4,7 +4,7 @@
 //! A listener only accepts. Handshakes happen in the connection's own task, and use its permit and its time.
 
 use std::io::ErrorKind;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -14,9 +14,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::https;
-use super::service::Service;
+use super::recorder::Ends;
+use super::service::{Peer, Service};
 use super::stream::Conversation;
-use crate::answer::{Asker, Transport};
+use crate::answer::Transport;
 use crate::limiter::Permit;
 
 /// Pause of a listener when there are no descriptors or no memory left.
@@ -51,7 +52,7 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer)) => {
                     is_failing = false;
-                    self.receive(stream, peer.ip());
+                    self.receive(stream, peer);
                     // During a burst, the task of each connection can run and read its query before many others are
                     // accepted.
                     yield_now().await;
@@ -71,37 +72,38 @@ impl Acceptor {
         }
     }
 
-    fn receive(&self, stream: TcpStream, client: IpAddr) {
+    fn receive(&self, stream: TcpStream, client: SocketAddr) {
         // Otherwise an answer waits for the acknowledgement of the one before. Only a dead connection refuses the
         // option.
         if stream.set_nodelay(true).is_err() {
             return;
         }
         // A full limiter closes the connection that has been idle longest.
-        let Some(permit) = self.service.limiter.take(client) else { return };
+        let Some(permit) = self.service.limiter.take(client.ip()) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
+        let ends = Ends { client, server: stream.local_addr().ok() };
         tokio::spawn(async move {
             tokio::select! {
-                () = converse(protocol, stream, client, service, &permit) => {}
+                () = converse(protocol, stream, ends, service, &permit) => {}
                 () = permit.evicted() => {}
             }
         });
     }
 }
 
-async fn converse(protocol: Protocol, stream: TcpStream, client: IpAddr, mut service: Service, permit: &Permit) {
+async fn converse(protocol: Protocol, stream: TcpStream, ends: Ends, mut service: Service, permit: &Permit) {
     // RFC 7828 applies only to connections that are used for DNS alone.
     let idle = Some(service.limits.idle);
-    let asker = |transport, idle| Asker { address: client, transport, idle };
+    let peer = |transport, idle| Peer { transport, ends, idle };
     match protocol {
-        Protocol::Dns => Conversation::new(stream, asker(Transport::Tcp, idle), service).run(permit).await,
+        Protocol::Dns => Conversation::new(stream, peer(Transport::Tcp, idle), service).run(permit).await,
         Protocol::DnsOverTls(acceptor) => {
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
-            Conversation::new(stream, asker(Transport::Tls, idle), service).run(permit).await;
+            Conversation::new(stream, peer(Transport::Tls, idle), service).run(permit).await;
         }
         Protocol::DnsOverHttps(acceptor) => {
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
-            https::converse(stream, asker(Transport::Https, None), service, permit).await;
+            https::converse(stream, peer(Transport::Https, None), service, permit).await;
         }
     }
 }

@@ -11,6 +11,7 @@
 //! does not hold an old snapshot.
 
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +24,11 @@ use tokio::sync::watch;
 use super::batch::{BATCH, Batch, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
-use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
+use super::recorder::{Ends, Exchanged, Recorder};
+use crate::answer::{Asker, Exchange, Transport, Worker, answer, truncate};
 use crate::counters::Tally;
 use crate::snapshot::Snapshot;
+use crate::tap::Fate;
 use crate::vital;
 use crate::wire::Query;
 
@@ -49,26 +52,27 @@ pub(super) struct UdpWorker {
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
     worker: Worker,
     limiter: Arc<RateLimiter>,
+    recorder: Recorder,
+    /// The address that the socket is bound to.
+    address: SocketAddr,
     beat: Arc<Beat>,
     /// Changed or closed when the server stops.
     stopping: watch::Receiver<()>,
 }
 
 impl UdpWorker {
+    /// Makes a worker for a socket that is bound to this address.
     pub(super) fn new(
-        socket: Arc<Socket>,
+        (socket, address): (Arc<Socket>, SocketAddr),
         published: Arc<ArcSwap<Snapshot>>,
-        rotation: Arc<Rotation>,
-        tally: Option<Tally>,
+        worker: Worker,
+        recorder: Recorder,
         limiter: Arc<RateLimiter>,
         beat: Arc<Beat>,
         stopping: watch::Receiver<()>,
     ) -> Self {
-        let mut worker = Worker::new(rotation);
-        if let Some(tally) = tally {
-            worker = worker.counting(tally);
-        }
-        Self { socket, batch: Batch::new(), snapshots: Cache::new(published), worker, limiter, beat, stopping }
+        let (batch, snapshots) = (Batch::new(), Cache::new(published));
+        Self { socket, batch, snapshots, worker, limiter, recorder, address, beat, stopping }
     }
 
     /// Answers queries until the server stops, then answers those that have arrived.
@@ -101,31 +105,43 @@ impl UdpWorker {
         vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
-        let now = crate::clock::unix_time();
+        let received_at = crate::clock::wall();
+        let now = received_at.as_secs();
         self.beat.at(now);
         match received {
             Ok(()) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
         }
-        let worker = &mut self.worker;
+        let (worker, recorder, bound) = (&mut self.worker, &mut self.recorder, self.address);
         worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
-        self.batch.answer_each(|address, query, out| {
+        self.batch.answer_each(|source, destination, octets, out| {
+            let address = source.ip();
             let asker = Asker { address, transport: Transport::Udp, idle: None };
             let answered = unless_it_panics(|| {
-                let Some(query) = Query::parse(query) else {
+                let Some(query) = Query::parse(octets) else {
                     count(worker, Tally::ignored);
                     return 0;
                 };
                 let exchange = Exchange::new(snapshot, &query, asker, now);
                 let reply = answer(&exchange, worker, out);
-                let Some((limit, time)) = limit.filter(|_| !exchange.has_valid_cookie()) else { return reply.length };
-                match self.limiter.count(limit, address, reply.class, time) {
-                    RateDecision::Send => reply.length,
-                    RateDecision::Slip => truncate(&exchange, out),
-                    RateDecision::Drop => 0,
-                }
+                let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
+                    Some((limit, time)) => self.limiter.count(limit, address, reply.class, time),
+                    None => RateDecision::Send,
+                };
+                let (length, fate) = match decision {
+                    RateDecision::Send => (reply.length, Fate::Sent),
+                    RateDecision::Slip => (truncate(&exchange, out), Fate::Slipped),
+                    RateDecision::Drop => (0, Fate::Dropped),
+                };
+                let (received, transport) = (received_at, Transport::Udp);
+                let exchanged = Exchanged { received, transport, fate, query: octets, response: &out[..length] };
+                recorder.record(worker, &exchanged, || {
+                    let server = destination.address().unwrap_or(bound.ip());
+                    Ends { client: source, server: Some((server, bound.port()).into()) }
+                });
+                length
             });
             answered.unwrap_or_else(|| {
                 count(worker, Tally::panicked);

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 
 use ipnet::IpNet;
 
+use super::query_log::LogRule;
+
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
 /// Maximum number of octets of each string by which a node identifies itself. With all other options there is room for
@@ -28,6 +30,8 @@ pub struct Protocol {
     pub rate_limit: Option<RateLimit>,
     /// The networks that may copy whole zones.
     pub transfers: Transfers,
+    /// Which answers the query log has; `None` without a query log.
+    pub query_log: Option<LogRule>,
 }
 
 impl Default for Protocol {
@@ -38,6 +42,7 @@ impl Default for Protocol {
             identity: Identity::default(),
             rate_limit: None,
             transfers: Transfers::default(),
+            query_log: None,
         }
     }
 }

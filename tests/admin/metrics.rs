@@ -172,6 +172,7 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_pool_capacity",
         "truenorth_pool_kept_ratio",
         "truenorth_certificate_expiry_timestamp_seconds",
+        "truenorth_query_log_up",
         "truenorth_endpoint_certificate_expiry_timestamp_seconds",
         "truenorth_metrics_omitted_samples",
     ];

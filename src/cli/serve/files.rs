@@ -113,6 +113,14 @@ impl Files {
         self.adopt(loaded?, txt)
     }
 
+    /// Waits until files on disk differ from those that were read last.
+    pub(super) async fn changed(&mut self) {
+        match &mut self.watch {
+            Some(watch) => watch.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// From now on, watches these files for changes.
     pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
         self.server.watching = watching;

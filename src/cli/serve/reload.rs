@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use tracing::{error, info};
 
-use super::Node;
 use super::files::{count_load, judge_lost, warn_of_hosts};
 use super::notifier::milliseconds;
 use super::told;
+use super::{Node, query_log};
 use crate::admin;
 use crate::cli::load::NewMaps;
 use crate::cli::{log_faults, systemd};
@@ -52,13 +52,16 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin, admin_tls.as_ref());
         }
+        let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
         told::tell_zones(&previous, &loaded.blueprint);
         self.latest = loaded.blueprint;
+        self.query_log.prepare(query_log.as_ref());
         let served = self.control.adopt(self.latest.clone()).await;
+        self.query_log.use_settings(query_log);
         Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use super::{Node, beside};
+use super::{Node, beside, query_log};
 use crate::admin;
 use crate::cli::{systemd, version};
 use crate::control::Pause;
@@ -158,6 +158,7 @@ impl Node {
         // The folder belongs to the other process: nothing is written.
         let closed = beside(move || store.close());
         let ((), (), (), _) = tokio::join!(admin, running, self.notifier.stop(), closed);
+        query_log::finish(self.query_log).await;
     }
 
     /// Starts the program that is installed now, to replace this process.

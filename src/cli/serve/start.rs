@@ -28,7 +28,7 @@ use super::orders::Orders;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::replace::{Waiting, own_path};
 use super::told::{Lookout, tell_start};
-use super::{Node, ServeError, beside};
+use super::{Node, ServeError, beside, query_log};
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::cli::descriptors::Descriptors;
@@ -206,6 +206,10 @@ impl Node {
         let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
         let (open_quic, gate) = watch::channel(!is_replacement);
         let bound = bound.with_alarm(alarm.clone()).with_quic_gate(gate).with_counters(tallies.traffic().clone());
+        let (query_log, taps) = query_log::start(&files, is_replacement).map_err(|error| other(&error))?;
+        let settings = query_log::settings(&loaded.server, &loaded.blueprint);
+        query_log.prepare(settings.as_ref());
+        let bound = bound.with_taps(taps);
 
         let predecessor = match predecessor {
             Some(predecessor) => Some(take(predecessor, &mut admin, &files, &loaded.blueprint).await?),
@@ -247,6 +251,7 @@ impl Node {
             }
         }
         files.store.own();
+        query_log.use_settings(settings);
         let tidying = tidy(tallies.clone(), published.clone());
         tokio::spawn(alarm.part("the task that keeps counters").run(tidying));
         let started = admin.map(|(bound, admin)| {
@@ -289,6 +294,7 @@ impl Node {
             lookout: Lookout::new(),
             admin,
             orders: Orders::new(orders),
+            query_log,
             successors,
             started: std::time::Instant::now(),
             program,

@@ -45,7 +45,28 @@ impl Metrics<'_> {
         });
         let help = "Log lines that were lost, because nobody read the log or it could not be written.";
         counter(out, "truenorth_lost_log_lines", help, self.node.lost_log_lines.load(Relaxed));
+        self.query_log_families(out);
         self.process_families(out);
+    }
+
+    fn query_log_families(&self, out: &mut Exposition) {
+        let log = &self.node.query_log;
+        let help = "1 if the sink of the query log works, 0 if it does not. Absent without a query log.";
+        out.family("truenorth_query_log_up", Kind::Gauge, help, |samples| {
+            if log.is_on.load(Relaxed) {
+                samples.push(&[], f64::from(u8::from(log.is_written.load(Relaxed))));
+            }
+        });
+        let help = "Answers for the query log, by what became of them.";
+        out.family("truenorth_query_log_entries", Kind::Counter, help, |samples| {
+            samples.count(&[("result", "written")], log.written.load(Relaxed));
+            let unlogged = self.totals.traffic.unlogged();
+            samples.count(&[("result", "lost")], unlogged + log.lost.load(Relaxed));
+        });
+        let help = "Octets of the query log that were written.";
+        counter(out, "truenorth_query_log_written_bytes", help, log.octets.load(Relaxed));
+        let help = "How often the sink of the query log was opened.";
+        counter(out, "truenorth_query_log_openings", help, log.openings.load(Relaxed));
     }
 
     fn configuration_families(&self, out: &mut Exposition) {

@@ -6,13 +6,14 @@ mod screen;
 mod sums;
 mod tables;
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::owners::Owners;
 use super::{NameAnswers, OverrideShape, PoolLoad, Totals};
-use crate::counters::ZoneAnswer;
+use crate::counters::{QueryLogCounters, ZoneAnswer};
 use crate::health::Survey;
 use crate::load::Allowance;
 use crate::name::Name;
@@ -105,6 +106,9 @@ pub struct Status {
     /// The files on disk.
     #[serde(default)]
     pub files: FilesStatus,
+    /// The query log; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub query_log: Option<QueryLogStatus>,
     /// Numbers of endpoints, pools and names by their state: of all, whatever was asked for.
     #[serde(default)]
     pub sums: Sums,
@@ -209,6 +213,34 @@ pub struct FilesStatus {
     pub read_at: u64,
 }
 
+/// The query log of a node. The numbers are since the node's start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueryLogStatus {
+    /// True if its sink works.
+    pub up: bool,
+    /// Answers that were written.
+    pub written: u64,
+    /// Octets that were written.
+    pub written_bytes: u64,
+    /// Answers that are missing, because the sink did not take them in time.
+    pub lost: u64,
+    /// How often the sink was opened.
+    pub openings: u64,
+}
+
+impl QueryLogStatus {
+    /// Returns the state of the query log, if there is one.
+    fn of(log: &QueryLogCounters, totals: &Totals) -> Option<Self> {
+        log.is_on.load(Relaxed).then(|| Self {
+            up: log.is_written.load(Relaxed),
+            written: log.written.load(Relaxed),
+            written_bytes: log.octets.load(Relaxed),
+            lost: totals.traffic.unlogged() + log.lost.load(Relaxed),
+            openings: log.openings.load(Relaxed),
+        })
+    }
+}
+
 /// The facts that a status is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusFacts<'a> {
@@ -222,12 +254,14 @@ pub struct StatusFacts<'a> {
     pub overrides: &'a [(Override, bool)],
     /// The files on disk.
     pub files: &'a FilesStatus,
+    /// The query log.
+    pub query_log: &'a QueryLogCounters,
 }
 
 impl Status {
     /// Returns the requested part of the status.
     pub fn new(facts: StatusFacts<'_>, filter: &Filter, when: When) -> Self {
-        let StatusFacts { snapshot, survey, totals, overrides, files } = facts;
+        let StatusFacts { snapshot, survey, totals, overrides, files, query_log } = facts;
         let world = snapshot.world();
         let pool_is_meant = |pool: &PoolSpec| {
             filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant))
@@ -262,6 +296,7 @@ impl Status {
             generation: snapshot.generation(),
             traffic: when.traffic,
             files: files.clone(),
+            query_log: QueryLogStatus::of(query_log, totals),
             sums,
             datacenters,
             orders: in_force().map(|item| OverrideShape { in_force: Some(true), ..item.into() }).collect(),

@@ -16,7 +16,7 @@
 use std::fmt::Write;
 
 use super::tables::{color, state};
-use super::{DatacenterStatus, EndpointStatus, NameStatus, PoolStatus, Status, Sums, Traffic};
+use super::{DatacenterStatus, EndpointStatus, NameStatus, PoolStatus, QueryLogStatus, Status, Sums, Traffic};
 use crate::report::OverrideList;
 use crate::report::table::{RED, TextTable, YELLOW, span};
 use crate::report::text::Percent;
@@ -73,12 +73,28 @@ impl Status {
         if self.held_until.is_some() {
             out.push_str("everything stopped answering at once: last states are held\n\n");
         }
+        out.push_str(&self.query_log_line());
         out.push_str(&self.traffic_lines());
         out
     }
 
     fn is_in_trouble(&self) -> bool {
-        self.files.would_fail || self.held_until.is_some()
+        self.files.would_fail || self.held_until.is_some() || self.query_log.as_ref().is_some_and(|log| !log.up)
+    }
+
+    /// Returns a line about a query log that is not whole; empty if it is, or there is none.
+    fn query_log_line(&self) -> String {
+        match &self.query_log {
+            Some(QueryLogStatus { up: false, lost, .. }) => {
+                format!(
+                    "the query log cannot be written, {lost} answers are missing in it: the node's log tells why\n\n"
+                )
+            }
+            Some(QueryLogStatus { lost: lost @ 1.., .. }) => {
+                format!("{lost} answers are missing in the query log: its sink did not take them in time\n")
+            }
+            _ => String::new(),
+        }
     }
 
     fn datacenters_table(&self) -> TextTable {
