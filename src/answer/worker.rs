@@ -86,7 +86,7 @@ pub struct Worker {
     left: u32,
     /// Number of clients after them until the next one that is located.
     until_located: u32,
-    /// What decided the last answer that the query log has.
+    /// The facts that decided the last answer that the query log has.
     notes: Notes,
     /// True if that is the last answer.
     is_noted: bool,

@@ -88,17 +88,12 @@ impl LogFile {
     pub(super) fn write(&mut self, octets: &[u8]) -> Result<(), Unwritten> {
         let none = |error| Unwritten { octets: 0, error, is_open: true };
         self.follow().map_err(none)?;
-        match (&self.file).write_all(octets) {
-            Ok(()) => {
-                self.length += octets.len() as u64;
-                Ok(())
-            }
+        if let Err(error) = self.file.write_all(octets) {
             // An entry that is half written would spoil those that come after it.
-            Err(error) => {
-                let is_open = self.file.set_len(self.length).is_ok();
-                Err(Unwritten { octets: 0, error, is_open })
-            }
-        }?;
+            let is_open = self.file.set_len(self.length).is_ok();
+            return Err(Unwritten { octets: 0, error, is_open });
+        }
+        self.length += octets.len() as u64;
         if self.length >= self.place.size {
             // The next attempt reports what is wrong.
             let _ = self.turn_over();
@@ -107,10 +102,10 @@ impl LogFile {
     }
 
     /// Ends the file.
-    pub(super) fn close(self) {
+    pub(super) fn close(mut self) {
         if self.place.format == QueryLogFormat::Dnstap {
             // A reader takes the end of the file for the end of the stream, too.
-            let _ = (&self.file).write_all(&control(Control::Stop));
+            let _ = self.file.write_all(&control(Control::Stop));
         }
     }
 

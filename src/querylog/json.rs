@@ -59,7 +59,7 @@ struct Line<'a> {
     addresses: Vec<IpAddr>,
 }
 
-/// What steering chose at a name.
+/// The choice of steering at a name.
 #[derive(Debug, Default, Serialize)]
 struct SteeredName<'a> {
     name: String,

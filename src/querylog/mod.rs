@@ -31,7 +31,7 @@ use crate::tap::{Consumer, Memory};
 use losses::Losses;
 use writer::Writer;
 
-/// What is logged, and where to.
+/// The settings of the log: where it goes, and in which format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The section of the server file.

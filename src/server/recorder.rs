@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{Transport, Worker};
-use crate::counters::Tally;
 use crate::tap::{Entry, Fate, Producer, SharedProducers};
 
 /// The two ends of a query.
@@ -53,8 +52,8 @@ impl Recorder {
             Self::Shared(producers) => producers.record(&entry),
             Self::Nobody => return,
         };
-        if !is_recorded {
-            worker.tally().map(Tally::unlogged);
+        if !is_recorded && let Some(tally) = worker.tally() {
+            tally.unlogged();
         }
     }
 }

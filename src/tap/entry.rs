@@ -29,7 +29,7 @@ pub struct Entry<'a> {
     pub client: SocketAddr,
     /// The address and port that it came to; `None` if the system did not tell it.
     pub server: Option<SocketAddr>,
-    /// What decided the answer, for [`Note::all`](super::Note::all).
+    /// The facts that decided the answer, for [`Note::all`](super::Note::all).
     pub notes: &'a [u8],
     /// The query as it came.
     pub query: &'a [u8],

@@ -1,4 +1,4 @@
-//! What decided an answer, as a list of facts in one piece of memory.
+//! The facts that decided an answer, as a list in one piece of memory.
 //!
 //! Ids belong to a snapshot, which may be gone when the log is written. So the notes hold names.
 

@@ -47,7 +47,7 @@ struct Ring {
 #[derive(Debug)]
 pub struct Producer {
     ring: Arc<Ring>,
-    /// What is known to have been read.
+    /// The position that the reader had when it was last looked at.
     read: usize,
 }
 
@@ -137,8 +137,11 @@ impl Producer {
         if at - self.read > HALF {
             self.read = ring.read.0.load(Ordering::Acquire);
             // Only the entry that passes the half wakes the reader: that is a system call.
-            if at - self.read > HALF && written - self.read <= HALF {
-                ring.reader.get().inspect(|reader| reader.unpark());
+            if at - self.read > HALF
+                && written - self.read <= HALF
+                && let Some(reader) = ring.reader.get()
+            {
+                reader.unpark();
             }
         }
         true

@@ -1,4 +1,4 @@
-//! What entries hold.
+//! The contents of entries.
 
 use std::fs;
 

@@ -105,7 +105,7 @@ pub(crate) fn told(node: &mut Node, words: &str, times: usize) {
     assert_eq!(told(node), times, "{words}");
 }
 
-/// What a node logs when its sink takes entries, and when it does not.
+/// Parts of the lines that a node logs when its sink takes entries, and when it does not.
 pub(crate) const WRITTEN: &str = "the query log is written sink=";
 pub(crate) const FAILING: &str = "the query log cannot be written; answers go on";
 
