@@ -44,10 +44,11 @@ pub(super) fn read(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults
 
 fn read_list(value: Option<Value<'_>>, who: &str, faults: &mut Faults) -> Vec<Placed<Order>> {
     let Some(value) = value else { return Vec::new() };
-    let windows = value.each(faults, |value, faults| read_window(value, who, faults));
+    let mut windows = value.each(faults, |value, faults| read_window(value, who, faults));
     if windows.len() > MAX_OVERRIDES {
         faults.push(
             Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), "").code(Code::Limit),
+        windows.truncate(MAX_OVERRIDES);
         );
     }
     windows

@@ -186,6 +186,16 @@ impl TargetPattern {
         matches(&self.tokens, text) || (is_pool && whole_pool())
     }
 
+    /// The one text that the pattern matches, apart from a pool's name that means all of its datacenters; `None` for a
+    /// pattern with `*` or `?`. For a pool in a name, the pool's.
+    pub fn literal(&self) -> Option<String> {
+        let character = |token: &Token| match token {
+            Token::This(character) => Some(*character),
+            Token::AnyOne | Token::AnyMany => None,
+        };
+        self.tokens.iter().map(character).collect()
+    }
+
     pub(super) fn exactness(&self) -> Exactness {
         match self.kind {
             _ if self.is_glob() => Exactness::Glob,
@@ -259,7 +269,11 @@ fn endpoint_text(text: &str) -> Result<String, TargetPatternError> {
     if text.contains(':') || text.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.') {
         return Err(TargetPatternError::BadAddress(text.into()));
     }
-    name_text(text)
+    match name_text(text)?.as_str() {
+        // The root is no endpoint, and could not be read again.
+        "." => Err(TargetPatternError::BadAddress(text.into())),
+        name => Ok(name.to_owned()),
+    }
 }
 
 /// A name without globs. `*` and `?` in it are escaped, as they were written.
@@ -330,6 +344,7 @@ mod tests {
             ("pool:web@a..b", "`a..b` is not a name: a label may not be empty"),
             ("endpoint:192.0.2.300", "`192.0.2.300` is not an address"),
             ("endpoint:2001:db8::g", "`2001:db8::g` is not an address"),
+            ("endpoint:@", "`@` is not an address"),
             ("name:a..b", "`a..b` is not a name: a label may not be empty"),
         ] {
             assert_eq!(text.parse::<TargetPattern>().map_err(|error| error.to_string()), Err(told.to_owned()));
