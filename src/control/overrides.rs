@@ -12,7 +12,7 @@ use super::ramps::{Ramps, StateInputs};
 use super::{Control, Effect, Next, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{
-    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetPattern,
+    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Placement, Selector, TargetPattern,
 };
 use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 
@@ -21,7 +21,7 @@ use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 pub enum OverrideEvent {
     /// Places an override. The sender gets the changes, or why there are none. An `open` of a target that is already
     /// open changes nothing.
-    Place(Order, Reply),
+    Place(Placement, Reply),
     /// Lifts the selected overrides; the text says who does.
     Lift(Selector, Box<str>, Reply),
     /// The overrides of the last run. They are taken in unchecked: their targets may come with a later configuration.
@@ -94,7 +94,7 @@ impl Control {
     pub(super) fn take_override(&mut self, event: OverrideEvent) -> Vec<Effect> {
         let mut effects = self.advance_overrides();
         let (result, to) = match event {
-            OverrideEvent::Place(order, to) => (self.place(order), Some(to)),
+            OverrideEvent::Place(placement, to) => (self.place(placement), Some(to)),
             OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
@@ -107,8 +107,9 @@ impl Control {
         effects
     }
 
-    fn place(&mut self, order: Order) -> Result<Vec<Change>, OverrideRefusal> {
+    fn place(&mut self, placement: Placement) -> Result<Vec<Change>, OverrideRefusal> {
         let Now { elapsed, wall: now } = self.now;
+        let order = placement.at(now);
         let opens = (order.mode == Mode::Open && order.is_in_force(now)).then(|| order.target.clone());
         let world = known_world(self.serving.as_ref(), self.next.as_ref());
         let changes = place_in(&mut self.overrides, world, order, now)?;
@@ -348,7 +349,7 @@ mod tests {
             let target = target.parse().unwrap();
             let order = Order { mode, target, from, until, over: None, reason: "test".into(), who: "ada".into() };
             let (to, mut answer) = oneshot::channel();
-            self.happen(Event::Override(OverrideEvent::Place(order, to)));
+            self.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
             answer.try_recv().expect("an answer comes with the step")
         }
 
@@ -505,7 +506,7 @@ mod tests {
             reason: "".into(),
             who: "".into(),
         };
-        scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+        scene.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
         for (ahead, behind) in [(HOUR * 9, Duration::ZERO), (Duration::ZERO, HOUR * 9), (HOUR, Duration::ZERO)] {
             scene.set(ahead, behind);
             scene.pass(HOUR / 4);

@@ -399,7 +399,7 @@ fn report(turn: &Turn) {
 }
 
 fn report_hold(turn: HoldTurn) -> NodeEvent {
-    let HoldTurn { pool, is_held } = &turn;
+    let HoldTurn { id: _, pool, is_held } = &turn;
     if *is_held {
         warn!(%pool, "pool is usable again, but failback holds it back");
     } else {

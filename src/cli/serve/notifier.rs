@@ -183,7 +183,10 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
             let impact = changes.as_mut().map(|changes| changes.impact());
             EventKind::Rollout { change: change.into(), impact }
         }
-        NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
+        NodeEvent::Hold(HoldTurn { id, pool, is_held }) => {
+            let impact = changes.as_mut().map(|changes| changes.impact_of_pools(&[*id]));
+            EventKind::Hold { pool: pool.to_string(), held: *is_held, impact }
+        }
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
             host: target.host.to_string(),
