@@ -51,7 +51,8 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         }
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
-    PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members }
+    let monitors = monitor.iter().flat_map(MonitorTree::monitors).map(|placed| placed.name.clone()).collect();
+    PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members, monitors }
 }
 
 /// The values that a pool's endpoints have in common.

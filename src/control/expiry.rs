@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::health::{Check, Finding, GrpcCheck, Outcome, Target};
+use crate::health::{Finding, Outcome, Target};
 
 /// The number of certificates that are remembered for each endpoint: more than it usually has probed names. An endpoint
 /// that presents a new certificate at every handshake is reported again and again, but does not fill memory.
@@ -19,11 +19,7 @@ impl Expiries {
     /// certificate, and only if less time is left than the monitor's warning time. `now` is the time since the Unix
     /// epoch.
     pub(super) fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
-        let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
-            &target.monitor.check
-        else {
-            return None;
-        };
+        let tls = target.monitor.check.tls()?;
         let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
         let left = expires.saturating_sub(now);
         if left >= tls.expiry_warning {
@@ -49,7 +45,7 @@ impl Expiries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
+    use crate::health::{Check, Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const NOW: Duration = Duration::from_secs(20_000 * 86_400);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::turns::monitor_of;
 use super::{Control, Effect, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
-use crate::health::{Health, LastProbe, Outcome, State, Transition};
+use crate::health::{Health, LastProbe, Outcome, State, Target, Transition};
 use crate::snapshot::PoolId;
 use crate::watch::{FailStaticEvent, Observed, Restored, TargetId};
 
@@ -88,8 +89,8 @@ impl Control {
         if from == to {
             return;
         }
-        let (of, pools) = self.part(target);
-        let turn = Turn { target: probed.clone(), of, pools, from, to, seen: seen.clone() };
+        let (of, monitor, pools) = self.part(target, &probed);
+        let turn = Turn { target: probed.clone(), monitor, of, pools, from, to, seen: seen.clone() };
         effects.push(Effect::Report(turn));
         if let Some(serving) = &self.serving {
             let (world, dependents) = (serving.snapshot.world(), &serving.dependents);
@@ -141,15 +142,20 @@ impl Control {
         self.last_probes.insert(target, last_probe);
     }
 
-    /// The part that a target is of its endpoints, and the pools to report: those of the next configuration if any of
-    /// them holds the target, otherwise those that are served.
-    fn part(&self, target: TargetId) -> (Part, Vec<Box<str>>) {
+    /// The part that a target is of its endpoints, its monitor, and the pools to report: those of the next configuration
+    /// if any of them holds the target, otherwise those that are served.
+    fn part(&self, target: TargetId, probed: &Target) -> (Part, Box<str>, Vec<Box<str>>) {
         let next = self.next.as_ref().map(|next| (&next.dependents, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.dependents, serving.snapshot.world()));
         let mut worlds = [next, serving].into_iter().flatten();
         let found = worlds.find(|(dependents, _)| dependents.hold(target));
         let (part, ids) = found.map_or((Part::Only, Vec::new()), |(dependents, _)| Part::of(target, dependents));
         let pools = found.map_or(&[][..], |(_, world)| &world.pools);
-        (part, ids.into_iter().map(|id: PoolId| pools[id.index()].name.clone()).collect())
+        let holder = found.and_then(|(dependents, _)| {
+            dependents.endpoints(target).iter().find(|(pool, _)| ids.first().is_none_or(|first| first == pool))
+        });
+        let monitor = holder.map(|&(pool, place)| monitor_of(&pools[pool.index()], place, probed));
+        let names = ids.into_iter().map(|id: PoolId| pools[id.index()].name.clone()).collect();
+        (part, monitor.unwrap_or_default(), names)
     }
 }

@@ -362,7 +362,7 @@ fn expiring(expiries: &mut Expiries, event: &Event, control: &Control, now: Dura
             let left = expiries.observe(target, outcome, now)?;
             let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
             let days = left.as_secs() / SECONDS_A_DAY;
-            warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+            warn!(endpoint = %target.address, host = target.server_name(), days, "certificate expires soon");
             Some(Expiring { target: target.clone(), left, expires: *expires })
         }
         Event::Adopt(blueprint) => {
@@ -376,7 +376,7 @@ fn expiring(expiries: &mut Expiries, event: &Event, control: &Control, now: Dura
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, of, pools, from: _, to, seen } = turn;
+    let Turn { target, monitor, of, pools, from: _, to, seen } = turn;
     let pools = pools.join(", ");
     let is = match to {
         State::Down => "down",
@@ -390,9 +390,13 @@ fn report(turn: &Turn) {
     };
     let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
     match (of, is) {
-        (Part::One, _) => info!(probe = %target, check, %pools, %seen, share, "a probe of the endpoint is {is}"),
-        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %seen, "endpoint is up"),
-        (Part::Whole, _) => warn!(%endpoint, %pools, probe = %target, check, %seen, share, "endpoint is {is}"),
+        (Part::One, _) => {
+            info!(probe = %target, check, %monitor, %pools, %seen, share, "a probe of the endpoint is {is}")
+        }
+        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %monitor, %seen, "endpoint is up"),
+        (Part::Whole, _) => {
+            warn!(%endpoint, %pools, probe = %target, check, %monitor, %seen, share, "endpoint is {is}");
+        }
         (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
         (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::dependents::Dependents;
 use super::push::EndpointRef;
 use crate::health::{Condition, EndpointKey, LastProbe, Outcome, State, Target};
-use crate::snapshot::{PoolId, World};
+use crate::snapshot::{PoolId, PoolSpec, World};
 use crate::watch::{TargetId, TargetMap, Watch};
 
 /// The state of an endpoint, or of one of its probes, changed.
@@ -19,6 +19,8 @@ use crate::watch::{TargetId, TargetMap, Watch};
 pub struct Turn {
     /// The probe whose outcome caused the change.
     pub target: Arc<Target>,
+    /// The name of its monitor in the first of the pools.
+    pub monitor: Box<str>,
     /// The part of the endpoint that changed.
     pub of: Part,
     /// The pools that hold it, as `web/fra`.
@@ -81,11 +83,12 @@ impl Aggregates {
                 let key = spec.key_of(place);
                 let (from, since) = before.get(&key).copied().unwrap_or((State::Unknown, now));
                 self.told.insert(key, (to, if from == to { since } else { now }));
-                if let Some((target, seen)) = last_seen(condition, last_probes).filter(|_| from != to)
+                if let Some((target, seen)) = last_seen(condition, last_probes, to).filter(|_| from != to)
                     && let Some(watched) = watch.target(target)
                 {
                     let (target, pools) = (watched.target().clone(), vec![spec.name.clone()]);
-                    turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+                    let monitor = monitor_of(spec, place, &target);
+                    turns.push(Turn { target, monitor, of: Part::Whole, pools, from, to, seen });
                 }
             }
         }
@@ -117,7 +120,8 @@ impl Aggregates {
                 turn.pools.push(spec.name.clone());
             } else {
                 let (target, pools, seen) = (target.clone(), vec![spec.name.clone()], seen.clone());
-                turns.push(Turn { target, of: Part::Whole, pools, from, to, seen });
+                let monitor = monitor_of(spec, place, &target);
+                turns.push(Turn { target, monitor, of: Part::Whole, pools, from, to, seen });
             }
         }
         turns
@@ -129,14 +133,26 @@ impl Aggregates {
     }
 }
 
-/// The probe of the condition with the latest outcome, and that outcome.
-fn last_seen(condition: &Condition<TargetId>, last_probes: &TargetMap<LastProbe>) -> Option<(TargetId, Outcome)> {
-    let mut last: Option<(TargetId, &Outcome, Duration)> = None;
+/// The name of the monitor of an endpoint's target; empty if the endpoint does not depend on it.
+pub(super) fn monitor_of(spec: &PoolSpec, place: usize, target: &Target) -> Box<str> {
+    let probes = spec.probes(place);
+    probes.into_iter().find(|(_, other)| *other == target).map_or_else(Box::default, |(monitor, _)| monitor.into())
+}
+
+/// The probe of the condition with the latest outcome, and that outcome: of those in this state, if there are any. A
+/// success is not why an endpoint is down.
+fn last_seen(
+    condition: &Condition<TargetId>,
+    last_probes: &TargetMap<LastProbe>,
+    state: State,
+) -> Option<(TargetId, Outcome)> {
+    let mut last: Option<(TargetId, &Outcome, (bool, Duration))> = None;
     condition.each_target(&mut |&target| {
-        if let Some(LastProbe { seen: Some((seen, at)), .. }) = last_probes.get(target)
-            && last.as_ref().is_none_or(|(.., before)| before < at)
-        {
-            last = Some((target, seen, *at));
+        if let Some(LastProbe { seen: Some((seen, at)), health, .. }) = last_probes.get(target) {
+            let rank = (health.state() == state, *at);
+            if last.as_ref().is_none_or(|&(.., before)| before < rank) {
+                last = Some((target, seen, rank));
+            }
         }
     });
     last.map(|(target, seen, _)| (target, seen.clone()))

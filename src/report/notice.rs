@@ -36,6 +36,9 @@ pub enum EventKind {
         endpoint: String,
         /// The pools with this endpoint, such as `web/fra`.
         pools: Vec<String>,
+        /// The name of the monitor whose probe caused the change.
+        #[serde(default)]
+        monitor: String,
         /// The old state: `unknown`, `up`, `degraded`, `drained` or `down`.
         from: String,
         /// The new state.
@@ -85,6 +88,9 @@ pub enum EventKind {
         pool: String,
         /// True if it is held back now.
         held: bool,
+        /// The clients that move; absent if unknown.
+        #[serde(flatten)]
+        impact: Option<Impact>,
     },
     /// The files were read again.
     Reload {
@@ -149,7 +155,7 @@ impl EventKind {
     /// Makes a notice about a changed endpoint. `is_one_of_several` is true if the state depends on
     /// other targets too.
     pub fn endpoint(
-        target: &Target,
+        (monitor, target): (&str, &Target),
         is_one_of_several: bool,
         pools: &[Box<str>],
         [from, to]: [State; 2],
@@ -157,13 +163,15 @@ impl EventKind {
         impact: Option<Impact>,
     ) -> Self {
         let (endpoint, seen_text) = if is_one_of_several {
-            (target.address.ip().to_string(), format!("{} {target}: {seen}", target.monitor.check.as_str()))
+            let check = target.monitor.check.as_str();
+            (target.address.ip().to_string(), format!("{monitor} ({check} {target}): {seen}"))
         } else {
             (target.address.to_string(), seen.to_string())
         };
         Self::Endpoint {
             endpoint,
             pools: pools.iter().map(ToString::to_string).collect(),
+            monitor: monitor.to_owned(),
             from: word(from).to_owned(),
             to: word(to).to_owned(),
             seen: seen_text,
@@ -244,6 +252,7 @@ impl EventKind {
             Self::Endpoint { impact, .. }
             | Self::Pool { impact, .. }
             | Self::Datacenter { impact, .. }
+            | Self::Hold { impact, .. }
             | Self::Override { impact, .. }
             | Self::Rollout { impact, .. } => impact.as_ref(),
             _ => None,
@@ -252,7 +261,6 @@ impl EventKind {
 }
 
 /// Writes a sentence without a full stop.
-            | Self::Hold { impact, .. }
 impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -361,7 +369,8 @@ mod tests {
         };
         let impact = Some(Impact { moves: vec![shift], more: 0 });
         let seen = Outcome::Failure(Failure::Status(500));
-        let kind = EventKind::endpoint(&target, false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
+        let kind =
+            EventKind::endpoint(("web", &target), false, &["web/fra".into()], [State::Up, State::Down], &seen, impact);
         let expected = "127.0.0.1:80 of web/fra is down: status 500; names www. and 1 more: fra -> iad for europe";
         assert_eq!(kind.to_string(), expected);
         assert_eq!((kind.severity(), kind.is_good()), (Severity::Error, false));
@@ -373,17 +382,17 @@ mod tests {
         );
         assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
         assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-        let unknown = EventKind::endpoint(&target, false, &[], [State::Down, State::Up], &seen, None);
+        let unknown = EventKind::endpoint(("web", &target), false, &[], [State::Down, State::Up], &seen, None);
         assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
         let json = serde_json::to_value(&unknown).unwrap();
         assert!(unknown.is_good() && json.get("impact").is_none());
         assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), unknown);
         let one_of_several =
-            EventKind::endpoint(&target, true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
-        let expected = "127.0.0.1 of web/fra is down: tcp 127.0.0.1:80: status 500";
+            EventKind::endpoint(("web", &target), true, &["web/fra".into()], [State::Up, State::Down], &seen, None);
+        let expected = "127.0.0.1 of web/fra is down: web (tcp 127.0.0.1:80): status 500";
         assert_eq!(one_of_several.to_string(), expected);
         let drained = [State::Up, State::Degraded(Share::NONE)];
-        let drained = EventKind::endpoint(&target, false, &["web/fra".into()], drained, &seen, None);
+        let drained = EventKind::endpoint(("web", &target), false, &["web/fra".into()], drained, &seen, None);
         assert_eq!(drained.severity(), Severity::Warning);
         assert!(drained.to_string().contains("is drained"), "{drained}");
     }

@@ -295,6 +295,7 @@ mod tests {
             capacity: None,
             recovery: crate::health::Recovery::default(),
             members: Members::Addresses(Addresses::try_new(members.into()).unwrap()),
+            monitors: [].into(),
         })
     }
 

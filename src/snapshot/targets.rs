@@ -124,6 +124,7 @@ mod tests {
                 capacity: None,
                 recovery: Recovery::default(),
                 members: Members::Addresses(members.unwrap()),
+                monitors: [].into(),
             })
         };
         World {

@@ -119,6 +119,7 @@ mod tests {
         notice(EventKind::Endpoint {
             endpoint: address.into(),
             pools: pools.iter().map(ToString::to_string).collect(),
+            monitor: String::new(),
             from: String::new(),
             to: to.into(),
             seen: String::new(),

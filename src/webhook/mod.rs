@@ -344,10 +344,10 @@ mod tests {
             handshake_ms: Some(1.0),
             first_byte_ms: Some(1.0),
         };
-        let (endpoint, pools, from, to, seen) = (text(), Vec::new(), text(), text(), text());
+        let (endpoint, pools, monitor, from, to, seen) = (text(), Vec::new(), text(), text(), text(), text());
         vec![
             EventKind::Start { node: text(), zones: 1 },
-            EventKind::Endpoint { endpoint, pools, from, to, seen, sight, impact: impact.clone() },
+            EventKind::Endpoint { endpoint, pools, monitor, from, to, seen, sight, impact: impact.clone() },
             EventKind::Pool { pool: text(), to: text(), down: 1, endpoints: 1, impact: impact.clone() },
             EventKind::Datacenter {
                 datacenter: text(),

@@ -49,6 +49,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             members: Members::Addresses(
                 Addresses::try_new((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()).unwrap(),
             ),
+            monitors: [].into(),
         })],
         zones: vec![zone(version)],
         datacenters: Vec::new(),

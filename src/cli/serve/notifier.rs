@@ -168,9 +168,9 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
         .map(|turn| EventKind::of_group(turn, changes.as_mut().map(|changes| changes.impact_of_pools(&turn.pools))))
         .collect();
     let kind = |event: &NodeEvent| match event {
-        NodeEvent::Turn(Turn { target, of, pools, from, to, seen }) => {
+        NodeEvent::Turn(Turn { target, monitor, of, pools, from, to, seen }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            EventKind::endpoint(target, *of == Part::Whole, pools, [*from, *to], seen, impact)
+            EventKind::endpoint((monitor, target), *of == Part::Whole, pools, [*from, *to], seen, impact)
         }
         NodeEvent::FailStatic(event) => {
             EventKind::FailStatic { began: matches!(event, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
@@ -189,7 +189,7 @@ fn kinds(Events { list, groups }: &Events, mut changes: Option<&mut Changes<'_>>
         }
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
-            host: target.host.to_string(),
+            host: target.server_name().to_owned(),
             days: left.as_secs() / SECONDS_A_DAY,
             expires: expires.as_secs(),
         },

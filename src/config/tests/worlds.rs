@@ -223,6 +223,7 @@ fn pools_know_their_targets() {
             capacity: None,
             condition: Some(Condition::Probe(target)),
         }]),
+        monitors: ["shared".into()].into(),
     };
     let https = Arc::new(https_monitor());
     let web = |value: &str, weight| {
@@ -240,6 +241,7 @@ fn pools_know_their_targets() {
         capacity: None,
         recovery: Recovery::default(),
         members,
+        monitors: if name.starts_with("web") { ["web".into()].into() } else { [].into() },
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
     let fra = addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);

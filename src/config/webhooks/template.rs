@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// The fields that a placeholder may name. A field that a notice does not have becomes an empty text.
-pub const FIELDS: [&str; 46] = [
+pub const FIELDS: [&str; 47] = [
     "summary",
     "event",
     "id",
@@ -17,6 +17,7 @@ pub const FIELDS: [&str; 46] = [
     "impact",
     "impact_more",
     "endpoint",
+    "monitor",
     "endpoints",
     "down",
     "datacenter",

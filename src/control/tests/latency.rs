@@ -34,6 +34,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             capacity: None,
             recovery: crate::health::Recovery::default(),
             members: Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap()),
+            monitors: [].into(),
         })
     };
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };

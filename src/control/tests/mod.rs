@@ -68,6 +68,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             capacity: None,
             recovery: Recovery::default(),
             members: Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap()),
+            monitors: [].into(),
         })
     };
     let datacenter = |place: usize| Datacenter {
