@@ -28,6 +28,7 @@
 //! `sockets` is also where sockets of systemd come in (socket activation).
 
 mod channel;
+mod kept;
 mod predecessor;
 mod private;
 mod sockets;
@@ -36,6 +37,7 @@ mod successor;
 use std::time::Duration;
 
 pub use channel::{HandoverError, Parcel};
+pub use kept::KeptSocket;
 pub use predecessor::Predecessor;
 pub use private::PrivateSocket;
 pub use sockets::{ActivationError, Inherited, Kind, Label, Labelled, Role};
