@@ -274,7 +274,7 @@ impl Zone {
             origin: self.origin.clone(),
             place,
             // A zone file can refer to the regions of the server file, whether its names use them or not.
-            regions: if self.has_toml { reader.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
+            regions: if self.has_toml { reader.regions.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
             tree: Some(self.tree.clone()),
             leads,
             owners: Vec::new(),

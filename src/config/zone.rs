@@ -25,7 +25,7 @@ use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pools::PoolDraft;
-use super::regions::{self, DEFAULT};
+use super::regions::{self, DEFAULT, SharedRegions};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::serial;
@@ -85,7 +85,7 @@ pub(super) struct ZoneReader<'a> {
     /// The server file's definitions for all zones.
     pub(super) shared: &'a Sections,
     /// The regions of `shared`.
-    pub(super) regions: &'a Arc<Regions>,
+    pub(super) regions: &'a SharedRegions,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
     /// Returns the serial and the contents that a zone was last served with.
@@ -178,7 +178,7 @@ impl ZoneReader<'_> {
             DependsOn::Definitions
         };
         let owners = names::read(names.as_ref(), &scope, &mut drafts.pools, faults);
-        let regions = regions::resolve(region_view, self.regions, faults);
+        let regions = regions::resolve(&sections.regions, self.regions, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         lints::check_matches(region_view, self.ecs, faults);
         lints::Names { owners: &owners, pools: &drafts.pools, others, regions: regions.list() }.check(faults);
