@@ -15,7 +15,8 @@ use crate::zone::{Builder, Tree};
 use super::LastServed;
 use super::checks::ZoneCheck;
 use super::code::Code;
-use super::decode::{Placed, TomlTable, Value, read_document};
+use super::decode::{Placed, TomlTable, Value};
+use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::leads;
@@ -114,7 +115,10 @@ impl ZoneReader<'_> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
             let read = |table: TomlTable<'_>, faults: &mut Faults| self.read_toml(stem, table, files, drafts, faults);
-            let (draft, records) = read_document(&toml.source, "a zone file", faults, read)??;
+            let again = |table: TomlTable<'_>, faults: &mut Faults| {
+                _ = self.read_toml(stem, table, files, &mut Drafts::default(), faults);
+            };
+            let (draft, records) = read_document_again(&toml.source, "a zone file", faults, read, again)??;
             // The tables of the parser are gone now: in a zone of many records they take most of the memory.
             return Some(draft.checked(records, before, faults));
         }
@@ -237,7 +241,7 @@ impl ZoneReader<'_> {
         let second = ns.get(1).map(|located| located.place.clone());
         // Nameservers in both files were already reported as a fault.
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
-        records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
+        records.extend(statics::read_records(table, origin, faults));
         if master_soa.is_some() {
             return (Master { records, included }, None);
         }
