@@ -75,7 +75,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tokio", &["admin", "cli", "control", "handover", "monitor", "limiter", "server", "vital", "webhook"]),
     ("tokio_rustls", &["admin", "monitor", "server"]),
     ("toml", &["config"]),
-    ("tracing", &["admin", "cli", "control", "monitor", "querylog", "server", "store", "webhook"]),
+    ("tracing", &["admin", "cli", "control", "handover", "monitor", "querylog", "server", "store", "webhook"]),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("webpki", &["monitor"]),

@@ -12,6 +12,8 @@ use crate::report::{Changes, OrderEffect};
 pub(super) struct Foreseen {
     /// The overrides that would be placed, end or be lifted.
     pub(super) changes: Vec<Change>,
+    /// The pools that `failback` holds back and that would answer again.
+    pub(super) released: Vec<String>,
     /// The effect on clients; `None` while no configuration is served.
     pub(super) effect: Option<OrderEffect>,
 }
@@ -21,7 +23,7 @@ impl AppState {
     /// processor, on a thread for such work.
     pub(super) async fn foresee(&self, proposal: Proposal, dry_run: bool) -> Result<Foreseen, ApiError> {
         let preview = self.control.preview(proposal).await.ok_or_else(ApiError::stopping)?;
-        let Preview { changes, publication } = preview.map_err(|refusal| match refusal {
+        let Preview { changes, released, publication } = preview.map_err(|refusal| match refusal {
             OrderRefusal::Override(refusal) => ApiError::from(refusal),
             OrderRefusal::Rollout(refusal) => ApiError::from(refusal),
         })?;
@@ -35,6 +37,6 @@ impl AppState {
                 None
             }),
         };
-        Ok(Foreseen { changes, effect })
+        Ok(Foreseen { changes, released: released.into_iter().map(String::from).collect(), effect })
     }
 }

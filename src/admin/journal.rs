@@ -148,11 +148,11 @@ mod tests {
         (0..all).for_each(|_| _ = journal.tell(EventKind::Stop {}));
         drop(journal);
         let again = Journal::beginning_with(Arc::new(Store::open(folder.path()).unwrap()), all + 10);
-        again.tell(EventKind::Hold { pool: "web".into(), held: true });
+        again.tell(EventKind::Hold { pool: "web".into(), held: true, impact: None });
         let history = again.history(0);
         assert!((KEPT_ON_DISK..=KEPT_ON_DISK + TIDY_EVERY as usize).contains(&history.len()), "{}", history.len());
         assert!(history.is_sorted_by_key(|notice| notice.id));
-        assert_eq!(history.last().unwrap().kind, EventKind::Hold { pool: "web".into(), held: true });
+        assert_eq!(history.last().unwrap().kind, EventKind::Hold { pool: "web".into(), held: true, impact: None });
         assert_eq!(again.history(u64::MAX), []);
     }
 }

@@ -18,6 +18,7 @@ mod connection;
 mod effect;
 mod encryption;
 mod events;
+mod file_listener;
 mod gate;
 mod healthz;
 mod journal;
@@ -61,6 +62,7 @@ use crate::store::Store;
 use crate::vital::Alarm;
 use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use encryption::Encryption;
+use file_listener::FileListener;
 use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
@@ -171,8 +173,8 @@ pub struct Node {
 pub struct Running {
     app: Arc<AppState>,
     addresses: Vec<SocketAddr>,
-    socket: Option<PrivateSocket>,
-    /// All listening sockets, for a process that replaces this one.
+    socket: Option<FileListener>,
+    /// The listening sockets on the network, for a process that replaces this one.
     sockets: Vec<Labelled>,
     /// Listeners and connections hold a receiver as long as they have a socket.
     stopping: watch::Sender<()>,
@@ -258,10 +260,9 @@ impl Bound {
         }
         let mut socket = None;
         if let Some((file, listener)) = self.socket {
-            sockets.push(Labelled::new(Role::AdminFile, Label::of_file(file.path()), listener.try_clone()?));
-            let listener = tokio::net::UnixListener::from_std(listener)?;
+            let (file, listeners) = FileListener::start(file, listener)?;
             let routes = routes::all(app.clone(), Way::File);
-            let accepting = connection::accept(listener, None, routes, over_file, stopping.subscribe());
+            let accepting = file_listener::accept(listeners, routes, over_file, stopping.subscribe());
             tokio::spawn(alarm.part("the admin server's socket").run(accepting));
             socket = Some(file);
         }
@@ -279,7 +280,7 @@ impl Running {
 
     /// The socket in the file system.
     pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_ref().map(PrivateSocket::path)
+        self.socket.as_ref().map(FileListener::path)
     }
 
     /// From now on, uses the tokens, hosts and clients of this configuration, and its certificates for new connections.
@@ -290,8 +291,9 @@ impl Running {
     }
 
     /// Returns all listening sockets, for a process that replaces this one.
-    pub fn sockets(&self) -> &[Labelled] {
-        &self.sockets
+    pub fn sockets(&self) -> io::Result<Vec<Labelled>> {
+        let of_file = self.socket.iter().map(FileListener::labelled);
+        self.sockets.iter().map(Labelled::try_clone).chain(of_file).collect()
     }
 
     /// Does the same as [`Running::stop`], but leaves the file of the socket to the process that replaced this one.

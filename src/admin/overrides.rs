@@ -15,14 +15,14 @@ use super::{AppState, body};
 use crate::clock::{self, unix_time};
 use crate::control::Proposal;
 use crate::duration;
-use crate::overrides::{self, Order, Override, Selector, TargetPattern};
+use crate::overrides::{self, Order, Override, Placement, Selector, TargetPattern};
 use crate::report::{self, OrderEffect, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 
 /// `GET /v1/overrides`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
     let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
-    Ok(answer(all.iter().map(shape).collect(), None, None))
+    Ok(answer(all.iter().map(shape).collect(), Vec::new(), None, None))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers when the override is
@@ -35,14 +35,14 @@ pub(super) async fn place(
     let text = body::read(request, body::MAX_BODY).await?;
     let order: OverrideOrder = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     let dry_run = order.dry_run;
-    let order = read_order(order, &caller)?;
-    let Foreseen { changes, effect } = app.foresee(Proposal::Place(order.clone()), dry_run).await?;
+    let placement = read_order(order, &caller)?;
+    let Foreseen { changes, released, effect } = app.foresee(Proposal::Place(placement.clone()), dry_run).await?;
     if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), None, effect));
+        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, effect));
     }
-    let placed = app.control.place(order).await.ok_or_else(ApiError::stopping)??;
+    let placed = app.control.place(placement).await.ok_or_else(ApiError::stopping)??;
     let kept = app.settled().await?;
-    Ok(answer(placed.iter().map(Into::into).collect(), Some(kept), effect))
+    Ok(answer(placed.iter().map(Into::into).collect(), released, Some(kept), effect))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`; also with `"dry_run": true`.
@@ -62,33 +62,35 @@ pub(super) async fn lift(
         _ => return Err(ApiError::bad("`override` or `target` is needed")),
     };
     let dry_run = selector.dry_run;
-    let Foreseen { changes, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;
+    let Foreseen { changes, released, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;
     if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), None, effect));
+        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, effect));
     }
     let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)??;
     let kept = app.settled().await?;
-    Ok(answer(lifted.iter().map(Into::into).collect(), Some(kept), effect))
+    Ok(answer(lifted.iter().map(Into::into).collect(), released, Some(kept), effect))
 }
 
 fn read_order(
     OverrideOrder { mode, target, lifetime, from, over, reason, who, dry_run: _ }: OverrideOrder,
     caller: &Caller,
-) -> Result<Order, ApiError> {
+) -> Result<Placement, ApiError> {
     let lifetime = lifetime.map(|text| read_duration("for", &text)).transpose()?;
     let over = over.map(|text| read_duration("over", &text)).transpose()?;
     let from = from.map(Duration::from_secs);
-    let begin = from.unwrap_or_else(clock::wall);
-    let until = lifetime.map(|lifetime| begin.checked_add(lifetime).ok_or_else(|| ApiError::bad("`for` is too long")));
-    Ok(Order {
+    if lifetime.is_some_and(|lifetime| from.unwrap_or_else(clock::wall).checked_add(lifetime).is_none()) {
+        return Err(ApiError::bad("`for` is too long"));
+    }
+    let order = Order {
         mode: mode.parse().map_err(|error: overrides::UnknownMode| ApiError::bad(format!("`mode`: {error}")))?,
         target: read_target(&target)?,
         from,
-        until: until.transpose()?,
+        until: None,
         over,
         reason: reason.into(),
         who: caller.who(who),
-    })
+    };
+    Ok(Placement { order, lifetime })
 }
 
 fn read_duration(key: &str, text: &str) -> Result<Duration, ApiError> {
@@ -115,6 +117,11 @@ impl From<overrides::OverrideRefusal> for ApiError {
     }
 }
 
-fn answer(overrides: Vec<OverrideShape>, kept: Option<bool>, effect: Option<OrderEffect>) -> Response {
-    json(StatusCode::OK, report::to_json(&OverrideList { overrides, time: unix_time(), kept, effect }))
+fn answer(
+    overrides: Vec<OverrideShape>,
+    released: Vec<String>,
+    kept: Option<bool>,
+    effect: Option<OrderEffect>,
+) -> Response {
+    json(StatusCode::OK, report::to_json(&OverrideList { overrides, released, time: unix_time(), kept, effect }))
 }

@@ -27,12 +27,9 @@ pub(super) const HINFO_TTL: u32 = 3600;
 /// The answer is valid for this query alone.
 pub(super) const REFLECT_TTL: u32 = 0;
 
-/// Maximum number of CNAME records in an answer, synthesized ones included. It is more than a sane chain has, and the
-/// records still fit in a datagram in most cases.
-const MAX_CHAIN: usize = 16;
-
-/// Maximum number of names that a resolution looks up: the question's, and one for each CNAME record.
-const MAX_HOPS: usize = MAX_CHAIN + 1;
+/// Maximum number of names that a resolution looks up, and so of CNAME records in an answer, synthesized ones included. It
+/// is more than a sane chain has, and the records still fit in a datagram in most cases.
+const MAX_HOPS: usize = 17;
 
 /// Addresses of one family in an answer, in order.
 pub(super) type Picked<'s, T> = ArrayVec<&'s Member<T>, MAX_ANSWERS>;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::duration::{self, Written};
 
@@ -20,7 +20,6 @@ use super::meant;
 use super::secrets::is_secret;
 use super::source::{Place, Source};
 use super::suggest::{did_you_mean, list_of};
-use super::syntax;
 
 /// A value and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,19 +35,6 @@ impl<T> Placed<T> {
     }
 }
 
-/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: the values of a recovering parser
-/// may differ from those that the operator wrote.
-pub(super) fn read_document<T>(
-    source: &Arc<Source>,
-    what: &'static str,
-    faults: &mut Faults,
-    read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
-) -> Option<T> {
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
-    faults.0.extend(syntax::faults(source, &errors));
-    errors.is_empty().then(|| read(TomlTable::new(source, 0..0, what, table.get_ref()), faults))
-}
-
 /// A table from which callers take one key after the other.
 pub(super) struct TomlTable<'d> {
     source: &'d Arc<Source>,
@@ -60,16 +46,55 @@ pub(super) struct TomlTable<'d> {
     rest: Vec<Value<'d>>,
     /// The keys that callers asked for.
     known: Vec<&'static str>,
+    /// The octets of the source that are not in this table yet: each part is a file of its own.
+    parts: &'d [Range<usize>],
 }
 
 impl<'d> TomlTable<'d> {
-    fn new(source: &'d Arc<Source>, anchor: Range<usize>, what: &'static str, table: &'d DeTable<'d>) -> Self {
-        let mut rest: Vec<_> = table
-            .iter()
-            .map(|(key, content)| Value { source, key: key.get_ref(), anchor: key.span(), content })
-            .collect();
+    /// The table of a whole file. `parts` are those that were cut out of it.
+    pub(super) fn document(
+        source: &'d Arc<Source>,
+        what: &'static str,
+        table: &'d DeTable<'d>,
+        parts: &'d [Range<usize>],
+    ) -> Self {
+        Self { parts, ..Self::new((source, 0), 0..0, what, table) }
+    }
+
+    /// `offset` is where the parsed text begins in the source.
+    fn new(
+        (source, offset): (&'d Arc<Source>, usize),
+        anchor: Range<usize>,
+        what: &'static str,
+        table: &'d DeTable<'d>,
+    ) -> Self {
+        let value = |(key, content): (&'d Spanned<_>, _)| {
+            let key: &'d Spanned<DeString<'d>> = key;
+            Value { source, offset, key: key.get_ref(), anchor: at(offset, &key.span()), content }
+        };
+        let mut rest: Vec<_> = table.iter().map(value).collect();
         rest.sort_by_key(|value| value.anchor.start);
-        Self { source, anchor, what, rest, known: Vec::new() }
+        Self { source, anchor, what, rest, known: Vec::new(), parts: &[] }
+    }
+
+    /// Calls `read` with the value of a key, and with its value in each part.
+    pub(super) fn each(
+        &mut self,
+        key: &'static str,
+        faults: &mut Faults,
+        read: &mut impl FnMut(&Value<'_>, &mut Faults),
+    ) {
+        if let Some(value) = self.take(key) {
+            read(&value, faults);
+        }
+        for part in self.parts {
+            // It was parsed without an error before.
+            let (table, _) = DeTable::parse_recoverable(&self.source.text[part.clone()]);
+            let mut table = TomlTable::new((self.source, part.start), 0..0, self.what, table.get_ref());
+            if let Some(value) = table.take(key) {
+                read(&value, faults);
+            }
+        }
     }
 
     /// The place of the whole table.
@@ -145,6 +170,11 @@ impl<'d> TomlTable<'d> {
     }
 }
 
+/// Octets of a parsed text, as octets of the source.
+fn at(offset: usize, span: &Range<usize>) -> Range<usize> {
+    offset + span.start..offset + span.end
+}
+
 /// The values of a section whose keys are the operator's own words, such as `[pools]`; empty if the section is missing.
 pub(super) fn entries<'d>(section: Option<&Value<'d>>, what: &'static str, faults: &mut Faults) -> Vec<Value<'d>> {
     section.and_then(|section| section.table(what, faults)).map(TomlTable::into_values).unwrap_or_default()
@@ -154,6 +184,8 @@ pub(super) fn entries<'d>(section: Option<&Value<'d>>, what: &'static str, fault
 #[derive(Clone)]
 pub(super) struct Value<'d> {
     source: &'d Arc<Source>,
+    /// Where the parsed text begins in the source.
+    offset: usize,
     /// Its key, or the key of the list that holds it.
     pub(super) key: &'d str,
     /// The place of the whole value: its key, or the value itself in a list.
@@ -164,7 +196,7 @@ pub(super) struct Value<'d> {
 impl<'d> Value<'d> {
     /// The place of the value.
     pub(super) fn place(&self) -> Place {
-        Place { source: self.source.clone(), span: self.content.span() }
+        Place { source: self.source.clone(), span: at(self.offset, &self.content.span()) }
     }
 
     /// The place of its key, or of the value itself in a list.
@@ -357,7 +389,8 @@ impl<'d> Value<'d> {
         let item = |content: &'d Spanned<DeValue<'d>>| Value {
             source: self.source,
             key: self.key,
-            anchor: content.span(),
+            offset: self.offset,
+            anchor: at(self.offset, &content.span()),
             content,
         };
         Some(items.iter().map(item).collect())
@@ -385,7 +418,7 @@ impl<'d> Value<'d> {
     /// Reads a table; `what` is the kind of table for messages.
     pub(super) fn table(&self, what: &'static str, faults: &mut Faults) -> Option<TomlTable<'d>> {
         match self.content.get_ref() {
-            DeValue::Table(table) => Some(TomlTable::new(self.source, self.anchor.clone(), what, table)),
+            DeValue::Table(table) => Some(TomlTable::new((self.source, self.offset), self.anchor.clone(), what, table)),
             _ => self.unexpected("a table", faults),
         }
     }

@@ -274,7 +274,7 @@ impl Zone {
             origin: self.origin.clone(),
             place,
             // A zone file always has the regions of the server file, even if its names do not use them.
-            regions: if self.has_toml { reader.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
+            regions: if self.has_toml { reader.regions.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
             tree: Some(self.tree.clone()),
             leads,
             owners: Vec::new(),

@@ -5,6 +5,8 @@ mod matches;
 mod name;
 mod numbers;
 
+use std::sync::Arc;
+
 use crate::geo::Region;
 use crate::snapshot::PoolId;
 
@@ -21,7 +23,7 @@ pub(super) struct Names<'a> {
     pub(super) pools: &'a [PoolDraft],
     /// The number of pools that other files define. The zone's own follow them.
     pub(super) others: usize,
-    pub(super) regions: &'a [Region],
+    pub(super) regions: &'a [Arc<Region>],
 }
 
 impl Names<'_> {

@@ -18,6 +18,7 @@ mod checks;
 mod code;
 mod datacenters;
 mod decode;
+mod document;
 mod fault;
 mod files;
 #[cfg(test)]
@@ -83,7 +84,8 @@ use crate::name::Name;
 use crate::snapshot::World;
 use crate::steering::Step;
 
-use decode::{Placed, TomlTable, read_document};
+use decode::{Placed, TomlTable};
+use document::{read_document, read_document_again};
 use files::{ReadFile, ZoneFiles};
 use regions::PlacedRegion;
 use scope::{Definition, View};
@@ -231,7 +233,10 @@ fn load_all(
     let folder = path.parent().unwrap_or(Path::new(""));
     let ReadFile { source, print: source_print, .. } = files::read_file(disk, path, faults)?;
     let read = |table: TomlTable<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
-    let Some(server) = read_document(&source, "the server file", faults, read) else {
+    let again = |table: TomlTable<'_>, faults: &mut Faults| {
+        _ = server::read(table, folder, disk, &mut Drafts::default(), faults);
+    };
+    let Some(server) = read_document_again(&source, "the server file", faults, read, again) else {
         check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };

@@ -13,9 +13,10 @@ pub(super) enum MonitorTree {
     AtLeast(u8, Vec<MonitorTree>),
 }
 
-/// A monitor, and the host that it asks for if it has its own.
+/// A monitor with its name, and the host that it asks for if it has its own.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PlacedMonitor {
+    pub(super) name: Box<str>,
     pub(super) monitor: Arc<Monitor>,
     pub(super) host: Option<Box<str>>,
 }

@@ -126,11 +126,17 @@ fn read_written(value: &Value<'_>, disk: &Disk, faults: &mut Faults) -> Option<W
     let kind = table.require("type", faults)?.word(&KINDS, faults)?.value;
     match kind {
         Kind::Aggregate(needed) => aggregates::read(table, needed, faults).map(Written::Aggregate),
-        _ => read_monitor(table, kind, disk, faults).map(Written::One),
+        _ => read_monitor(value.key.into(), table, kind, disk, faults).map(Written::One),
     }
 }
 
-fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut Faults) -> Option<PlacedMonitor> {
+fn read_monitor(
+    name: Box<str>,
+    mut table: TomlTable<'_>,
+    kind: Kind,
+    disk: &Disk,
+    faults: &mut Faults,
+) -> Option<PlacedMonitor> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
@@ -171,7 +177,7 @@ fn read_monitor(mut table: TomlTable<'_>, kind: Kind, disk: &Disk, faults: &mut 
         hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
         port: port?,
     };
-    Some(PlacedMonitor { monitor: Arc::new(monitor), host })
+    Some(PlacedMonitor { name, monitor: Arc::new(monitor), host })
 }
 
 /// Reads the port. Reports a fault and returns `None` if it is faulty.

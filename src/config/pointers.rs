@@ -1,9 +1,10 @@
 //! Finds records of all zones that point at the wrong name: a loop, a missing name, an address, or a name without its
 //! final dot.
 
+mod chains;
 mod circles;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
@@ -58,8 +59,8 @@ pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Fault
             contents.check(&Pointer { zone, owner: None, rtype: Rtype::CNAME, target, place: &endpoint.place }, faults);
         }
     }
-    contents.check_circles(faults);
-    circles::check(zones, faults);
+    let told = circles::check(zones, faults);
+    chains::check(&contents, told, faults);
 }
 
 /// All names of the zones.
@@ -69,6 +70,9 @@ struct Contents<'a> {
     /// The targets of CNAME records and of steered names, in the order of the files.
     cnames: HashMap<&'a Name, Lead<'a>, RandomState>,
     order: Vec<&'a Name>,
+    /// The targets of DNAME records, by their owners in lower case, and the owners in the order of the files.
+    dnames: HashMap<Box<[u8]>, (Name, &'a Place), RandomState>,
+    dname_order: Vec<&'a Name>,
 }
 
 /// The target of a CNAME.
@@ -96,21 +100,29 @@ enum Known<'a> {
 
 impl<'a> Contents<'a> {
     fn of(zones: &'a [ZoneDraft], pools: &'a [PoolDraft]) -> Self {
-        let (mut by_origin, order) = (HashMap::default(), Vec::new());
+        let mut by_origin = HashMap::default();
         for zone in zones {
             if let Some(tree) = &zone.tree {
                 by_origin.insert(zone.origin.to_key(), Zone { origin: &zone.origin, tree });
             }
         }
-        let mut contents = Self { zones: by_origin, cnames: HashMap::default(), order };
+        let mut contents = Self {
+            zones: by_origin,
+            cnames: HashMap::default(),
+            order: Vec::new(),
+            dnames: HashMap::default(),
+            dname_order: Vec::new(),
+        };
         for zone in zones {
             for located in &zone.leads {
                 let record = &located.record;
-                if record.rtype == Rtype::CNAME
-                    && let Some(target) = target(record.rtype, &record.rdata)
-                {
+                let Some(target) = target(record.rtype, &record.rdata) else { continue };
+                if record.rtype == Rtype::CNAME {
                     contents.order.push(&record.owner);
                     contents.cnames.insert(&record.owner, Lead { target, place: &located.place, is_steered: false });
+                } else if record.rtype == Rtype::DNAME {
+                    contents.dname_order.push(&record.owner);
+                    contents.dnames.insert(record.owner.to_key(), (target, &located.place));
                 }
             }
             for owner in &zone.owners {
@@ -235,35 +247,16 @@ impl<'a> Contents<'a> {
         (!near.is_empty()).then(|| near.to_owned())
     }
 
-    /// Warns of CNAME loops, once for each loop.
-    fn check_circles(&self, faults: &mut Faults) {
-        let mut done: HashSet<Name, RandomState> = HashSet::default();
-        for &start in &self.order {
-            let mut path: Vec<Name> = Vec::new();
-            let mut at = start.clone();
-            // A chain may be as long as the number of names, so a hash set holds its names.
-            let mut on_path: HashSet<Name, RandomState> = HashSet::default();
-            while let Some(next) = self.next(&at).filter(|_| !done.contains(&at)) {
-                if !on_path.insert(at.clone()) {
-                    let begin = path.iter().position(|name| *name == at).unwrap_or_default();
-                    let circle: Vec<String> = path[begin..].iter().chain([&at]).map(ToString::to_string).collect();
-                    if let Some(Lead { place, .. }) = self.cnames.get(start) {
-                        let message = format!("the CNAME at {start} leads back to itself");
-                        let fault = Fault::warning(place, message, circle.join(" -> ")).code(Code::DoubtfulName);
-                        faults.push(fault.help("resolvers answer SERVFAIL"));
-                    }
-                    break;
-                }
-                path.push(at);
-                at = next;
-            }
-            done.extend(path);
-        }
+    /// Returns the owner of the DNAME record above a name in lower case, in lower case.
+    fn dname_above<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let zone = suffixes(key).find_map(|above| self.zones.get(above))?;
+        zone.tree.dname_above(key)
     }
 
-    /// The target of the CNAME that answers for `name`, if there is one.
-    fn next(&self, name: &Name) -> Option<Name> {
+    /// Returns the owner and the target of the CNAME that answers for `name`, if there is one.
+    fn cname_of(&self, name: &Name) -> Option<(Name, &Name)> {
         let Known::There(answers) = self.find(name) else { return None };
-        self.cnames.get(&answers).map(|lead| lead.target.clone())
+        let target = &self.cnames.get(&answers)?.target;
+        Some((answers, target))
     }
 }

@@ -51,8 +51,6 @@ pub(super) struct PoolDraft {
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
     pub(super) monitor: Option<MonitorTree>,
-    /// The name of that monitor.
-    pub(super) monitor_name: Option<Box<str>>,
     /// The names that use it, also as `fallback`.
     pub(super) users: Vec<Name>,
 }
@@ -139,19 +137,18 @@ fn read_entry(
 ) -> Option<PoolEntry> {
     let mut table = value.table("a pool", faults)?;
     let datacenter = table.take("datacenter").and_then(|value| value.string(faults));
-    let monitor_name = table.take("monitor").and_then(|value| value.string(faults));
+    let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
     let min_healthy = min_healthy.and_then(|share| MinHealthy::try_new(share.value)).unwrap_or_default();
     let capacity = read_capacity(&mut table, faults);
-    let recoveries = recovery::read(&mut table, monitor_name.as_ref(), faults);
+    let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let endpoints = table.require("endpoints", faults);
     table.finish(faults);
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
-    let monitor_value =
-        monitor_name.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
+    let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
     let endpoints = endpoints?;
-    let probed = monitor_name.is_some();
+    let probed = monitor.is_some();
     let by_datacenter = endpoints.is_table();
     let parts: Vec<Part> = if by_datacenter {
         if let Some(datacenter) = &datacenter {
@@ -171,7 +168,6 @@ fn read_entry(
         Some(found) => Some(found?),
         None => None,
     };
-    let monitor_name: Option<Box<str>> = monitor_name.map(|name| name.value.into());
     let mut entry = PoolEntry { parts: Vec::new() };
     for (place, members) in parts {
         let name = match &place {
@@ -194,7 +190,6 @@ fn read_entry(
             recovery,
             members,
             monitor: monitor.clone(),
-            monitor_name: monitor_name.clone(),
             users: Vec::new(),
         });
     }

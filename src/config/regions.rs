@@ -30,6 +30,15 @@ pub(super) struct PlacedRegion {
 }
 
 impl PlacedRegion {
+    fn named(&self, name: &str) -> Region {
+        Region {
+            name: name.into(),
+            clients: self.clients.iter().map(|client| client.value).collect(),
+            prefer: self.prefer.clone(),
+            only: self.only,
+        }
+    }
+
     /// The matches of its clients.
     pub(super) fn clients(&self) -> &[Placed<ClientMatch>] {
         &self.clients
@@ -226,43 +235,60 @@ fn read_preferred(
     Some(id)
 }
 
-/// The regions of the server file. Reports client matches that two of them share.
-pub(super) fn resolve_shared(own: &Definitions<PlacedRegion>, faults: &mut Faults) -> Arc<Regions> {
-    Arc::new(Regions::new(list(View { own, shared: None }, faults)))
+/// The regions of the server file.
+#[derive(Debug)]
+pub(super) struct SharedRegions {
+    pub(super) regions: Arc<Regions>,
+    /// The first region with each client match, and the place of the match.
+    clients: HashMap<ClientMatch, (Box<str>, Place)>,
 }
 
-/// The regions that are visible in a zone file: `shared` itself, unless the zone has regions of its own. Reports client
-/// matches that one of these shares with another region. Faults among the shared regions alone were reported with the
-/// server file.
-pub(super) fn resolve(view: View<'_, PlacedRegion>, shared: &Arc<Regions>, faults: &mut Faults) -> Arc<Regions> {
-    if view.own.is_empty() { shared.clone() } else { Arc::new(Regions::new(list(view, faults))) }
-}
-
-fn list(view: View<'_, PlacedRegion>, faults: &mut Faults) -> Vec<Region> {
-    // Shared regions come first, so that the fault of a match that occurs twice points at the zone's own region.
-    let shared = view.visible().skip(view.own.iter().count()).map(|definition| (definition, false));
-    let own = view.own.iter().map(|definition| (definition, true));
-    let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();
+/// Reads the regions of the server file. Reports client matches that two of them share.
+pub(super) fn resolve_shared(own: &Definitions<PlacedRegion>, faults: &mut Faults) -> SharedRegions {
+    let mut clients: HashMap<ClientMatch, (Box<str>, Place)> = HashMap::new();
     let mut list = Vec::new();
-    for (definition, is_own) in shared.chain(own) {
+    for definition in own.iter() {
         let Some(region) = &definition.value else { continue };
         for client in &region.clients {
-            if let Some(first) = seen.get(&client.value).filter(|_| is_own) {
-                let message = format!("the clients {} are named twice", client.value);
-                faults.push(
-                    Fault::error(&client.place, message, "again")
-                        .code(Code::Duplicate)
-                        .related(first, "first named here"),
-                );
+            match clients.get(&client.value) {
+                Some((_, first)) => faults.push(named_twice(client, first)),
+                None => {
+                    _ = clients.insert(client.value, (definition.name.value.as_str().into(), client.place.clone()));
+                }
+            }
+        }
+        list.push(region.named(&definition.name.value));
+    }
+    SharedRegions { regions: Arc::new(Regions::new(list)), clients }
+}
+
+/// The regions that are visible in a zone file: `shared` itself, unless the zone has regions of its own. One of these with
+/// the name of a shared one takes its place. Reports client matches that one of these shares with another region.
+pub(super) fn resolve(own: &Definitions<PlacedRegion>, shared: &SharedRegions, faults: &mut Faults) -> Arc<Regions> {
+    if own.is_empty() {
+        return shared.regions.clone();
+    }
+    let mut list: Vec<Arc<Region>> = shared.regions.list().to_vec();
+    let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();
+    for definition in own.iter() {
+        let Some(region) = &definition.value else { continue };
+        for client in &region.clients {
+            let of_shared = shared.clients.get(&client.value).filter(|(name, _)| own.get(name).is_none());
+            if let Some(first) = of_shared.map(|(_, place)| place).or_else(|| seen.get(&client.value).copied()) {
+                faults.push(named_twice(client, first));
             }
             seen.entry(client.value).or_insert(&client.place);
         }
-        list.push(Region {
-            name: definition.name.value.as_str().into(),
-            clients: region.clients.iter().map(|client| client.value).collect(),
-            prefer: region.prefer.clone(),
-            only: region.only,
-        });
+        let region = Arc::new(region.named(&definition.name.value));
+        match list.iter_mut().find(|other| other.name == region.name) {
+            Some(other) => *other = region,
+            None => list.push(region),
+        }
     }
-    list
+    Arc::new(Regions::over(Some(&shared.regions), list))
+}
+
+fn named_twice(client: &Placed<ClientMatch>, first: &Place) -> Fault {
+    let message = format!("the clients {} are named twice", client.value);
+    Fault::error(&client.place, message, "again").code(Code::Duplicate).related(first, "first named here")
 }

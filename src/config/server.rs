@@ -8,7 +8,6 @@ use std::time::Duration;
 use rustls::sign::CertifiedKey;
 
 use crate::disk::Disk;
-use crate::geo::Regions;
 use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
@@ -19,6 +18,7 @@ use super::listen::{self, Listen, ListenSection};
 use super::log::{self, LogSettings};
 use super::process::{self, Process};
 use super::query_log::{self, QueryLog, QueryLogDraft};
+use super::regions::{SharedRegions, resolve_shared};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
@@ -97,7 +97,7 @@ pub(super) struct ServerFile {
     pub(super) site: Option<Site>,
     pub(super) sections: Sections,
     /// The regions of `sections`, as zones without regions of their own use them.
-    pub(super) regions: Arc<Regions>,
+    pub(super) regions: SharedRegions,
     pub(super) windows: Vec<Placed<Order>>,
 }
 
@@ -130,7 +130,7 @@ pub(super) fn read(
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
-    let regions = super::regions::resolve_shared(&sections.regions, faults);
+    let regions = resolve_shared(&sections.regions, faults);
     super::lints::check_matches(View { own: &sections.regions, shared: None }, ecs, faults);
     table.finish(faults);
     let zones_folder = folder.join(zones.as_ref().map_or(ZONES, |text| &text.value));

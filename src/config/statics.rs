@@ -9,7 +9,7 @@ use crate::zone::Record;
 
 use super::addresses;
 use super::code::Code;
-use super::decode::{Placed, Value, entries};
+use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::meant;
@@ -176,20 +176,22 @@ fn read_mailbox(value: &Value<'_>, origin: &Name, faults: &mut Faults) -> Option
 }
 
 /// Reads `[records]`.
-pub(super) fn read_records(section: Option<&Value<'_>>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
+pub(super) fn read_records(file: &mut TomlTable<'_>, origin: &Name, faults: &mut Faults) -> Vec<Located> {
     let mut records = Vec::new();
     let mut defined = HashMap::new();
-    for value in entries(section, "`[records]`", faults) {
-        let owner = read_owner(&value, origin, &mut defined, faults);
-        let Some(mut table) = value.table("an owner's records", faults) else { continue };
-        let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
-        let ttl = ttl.map(|ttl| ttl.value);
-        let Some(owner) = owner else { continue };
-        let reader = RrsetReader { owner: &owner, ttl, origin };
-        for rrset in table.into_values() {
-            reader.read(&value, &rrset, &mut records, faults);
+    file.each("records", faults, &mut |section, faults| {
+        for value in entries(Some(section), "`[records]`", faults) {
+            let owner = read_owner(&value, origin, &mut defined, faults);
+            let Some(mut table) = value.table("an owner's records", faults) else { continue };
+            let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
+            let ttl = ttl.map(|ttl| ttl.value);
+            let Some(owner) = owner else { continue };
+            let reader = RrsetReader { owner: &owner, ttl, origin };
+            for rrset in table.into_values() {
+                reader.read(&value, &rrset, &mut records, faults);
+            }
         }
-    }
+    });
     records
 }
 

@@ -5,8 +5,9 @@ use super::fault::{Faults, MAX_TOLD};
 pub(super) use crate::suggest::did_you_mean;
 
 /// Approximate maximum number of comparisons with candidates in one run. Ten thousand references to missing pools, each
-/// compared with ten thousand pools, would take minutes, and only the first few suggestions are useful.
-const MAX_COMPARISONS: usize = 500_000;
+/// compared with ten thousand pools, would take minutes, and only the first few suggestions are useful: no more than
+/// [`MAX_TOLD`] faults of a file are shown.
+const MAX_COMPARISONS: usize = 100_000;
 
 /// True if another fault is worth a comparison with this number of candidates.
 pub(super) fn is_worth_comparing(faults: &Faults, candidates: usize) -> bool {

@@ -5,6 +5,7 @@
 //! file.
 
 mod kinds;
+mod mended;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use super::fault::Fault;
 use super::meant;
 use super::source::{Place, Source};
 use kinds::Kind;
+use mended::Mend;
+pub(super) use mended::{Broken, Mended};
 
 /// Tables whose entries have names of any kind: the rest of the header is one name.
 const NAMED: &[&str] = &["names", "records", "nameservers"];
@@ -25,7 +28,7 @@ const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‘', '’', '«', '»', '`
 
 /// Returns the faults for the errors of the TOML parser. Leaves out errors that follow from an earlier one: a second
 /// error in the same line, errors in a table that is given twice, and errors after a part that is never closed.
-pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
+pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Broken> {
     let mut faults = Vec::new();
     let (mut told_line, mut doubled) = (None, 0..0);
     let end = source.text.len();
@@ -40,16 +43,15 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Fault> {
         if error.message() == "duplicate key" {
             let body = place.first_line().0.end;
             doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);
-            faults.push(duplicate(&place));
+            faults.push(without_mend(duplicate(&place)));
             continue;
         }
-        let (fault, ends_there) = match Line::around(&place).explain(error.message()) {
-            Some(fault) => (fault, true),
-            None => (fault(&place, in_our_words(error.message())), false),
-        };
-        faults.push(fault);
-        if !ends_there {
-            break;
+        match Line::around(&place).explain(error.message()) {
+            Some(broken) => faults.push(broken),
+            None => {
+                faults.push(without_mend(fault(&place, in_our_words(error.message()))));
+                break;
+            }
         }
     }
     faults
@@ -69,6 +71,10 @@ fn in_our_words(message: &str) -> &str {
         ("key with no value", "a key has no `=` and no value"),
     ];
     WORDS.iter().find(|(theirs, _)| message.starts_with(theirs)).map_or(message, |(_, ours)| ours)
+}
+
+fn without_mend(fault: Fault) -> Broken {
+    Broken { fault, mend: None }
 }
 
 fn fault(place: &Place, message: &str) -> Fault {
@@ -137,7 +143,7 @@ impl<'a> Line<'a> {
 
     /// Returns the fault with the probable meaning. Returns `None` if the line does not show it, or if the mistake
     /// makes the rest of the file unreadable.
-    fn explain(&self, message: &str) -> Option<Fault> {
+    fn explain(&self, message: &str) -> Option<Broken> {
         let is_header = self.text.trim_start().starts_with('[')
             && self.text.trim_start_matches(['[', ' ', '\t']).starts_with(|c: char| c.is_ascii_alphabetic());
         if is_header {
@@ -150,7 +156,7 @@ impl<'a> Line<'a> {
     }
 
     /// `[names.*.apps]`: a name that needs quotes, or a missing bracket.
-    fn explain_header(&self) -> Option<Fault> {
+    fn explain_header(&self) -> Option<Broken> {
         let header = without_comment(self.text).trim();
         let opening = if header.starts_with("[[") { "[[" } else { "[" };
         let closing = &"]]"[..opening.len()];
@@ -173,11 +179,13 @@ impl<'a> Line<'a> {
         } else {
             "this header is not closed"
         };
-        Some(fault(&self.place(start..start + header.len()), message).help(format!("write `{meant}`")))
+        let place = self.place(start..start + header.len());
+        let fault = fault(&place, message).help(format!("write `{meant}`"));
+        Some(Broken { fault, mend: Some(Mend { range: place.span, meant, is_value: false }) })
     }
 
     /// `type : "http"`, `type "http"` and `type == "http"`: a key without one equals sign.
-    fn explain_equals(&self) -> Option<Fault> {
+    fn explain_equals(&self) -> Option<Broken> {
         let line = without_comment(self.text).trim_end();
         let start = line[..self.at.min(line.len())].rfind(['{', ',']).map_or(0, |at| at + 1);
         let rest = line[start..].trim_start();
@@ -195,11 +203,15 @@ impl<'a> Line<'a> {
         let begins = self.text.len() - self.text[start..].trim_start().len();
         let begins = if start == 0 { begins } else { start + (line[start..].len() - line[start..].trim_start().len()) };
         let fault = fault(&self.place(begins..begins + key.len()), "between a key and its value is one `=`");
-        Some(self.with_help(fault, begins..line.len(), &format!("{key} = {meant}")))
+        let meant = format!("{key} = {meant}");
+        // In a table in braces, other entries follow in the line.
+        let mend = || Mend { range: self.place(begins..line.len()).span, meant: meant.clone(), is_value: true };
+        let mend = (start == 0).then(mend);
+        Some(Broken { fault: self.with_help(fault, begins..line.len(), &meant), mend })
     }
 
     /// A value that is not one: text without quotes, or something behind the value.
-    fn explain_value(&self) -> Option<Fault> {
+    fn explain_value(&self) -> Option<Broken> {
         let Written { key, is_item, range } = self.value()?;
         let raw = &self.text[range.clone()];
         let name = key.unwrap_or_default();
@@ -209,7 +221,8 @@ impl<'a> Line<'a> {
             _ => value.to_owned(),
         };
         if raw.is_empty() {
-            return key.map(|key| fault(&self.place(self.at..self.at), &format!("`{key}` has no value")));
+            let fault = |key| fault(&self.place(self.at..self.at), &format!("`{key}` has no value"));
+            return key.map(|key| without_mend(fault(key)));
         }
         if let Some(quote) = raw.chars().next().filter(|c| "\"'".contains(*c)) {
             let end = 1 + raw[1..].find(quote)? + 1;
@@ -221,8 +234,12 @@ impl<'a> Line<'a> {
                 }
                 _ => return None,
             };
-            let place = self.place(range.start + raw.len() - behind.len()..range.end);
-            return Some(self.with_help(fault(&place, &message), range, &meant(value)));
+            let surplus = self.place(range.start + raw.len() - behind.len()..range.end);
+            let fault = self.with_help(fault(&surplus, &message), range, &meant(value));
+            return Some(Broken {
+                fault,
+                mend: Some(Mend { range: place.span, meant: value.to_owned(), is_value: true }),
+            });
         }
         if raw.starts_with(['[', '{', '=']) {
             return None;
@@ -233,7 +250,8 @@ impl<'a> Line<'a> {
             b't' | b'f' => "this is neither `true` nor `false`",
             _ => "text is in quotes",
         };
-        Some(self.with_help(fault(&place, message), range, &meant(&value)))
+        let fault = self.with_help(fault(&place, message), range, &meant(&value));
+        Some(Broken { fault, mend: Some(Mend { range: place.span, meant: value, is_value: true }) })
     }
 
     /// Adds what to write, unless it would show a secret.

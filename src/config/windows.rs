@@ -12,7 +12,8 @@ use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRe
 use crate::snapshot::{KnownTargets, World};
 
 use super::code::Code;
-use super::decode::{self, Placed, TomlTable, Value};
+use super::decode::{Placed, TomlTable, Value};
+use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::{self, ReadFile};
 use super::suggest::is_worth_comparing;
@@ -38,14 +39,16 @@ pub(super) fn read(table: &mut TomlTable<'_>, folder: &Path, disk: &Disk, faults
         table.finish(faults);
         windows
     };
-    windows.extend(decode::read_document(&source, "the overrides file", faults, read).unwrap_or_default());
+    let again = |table: TomlTable<'_>, faults: &mut Faults| _ = read(table, faults);
+    windows.extend(read_document_again(&source, "the overrides file", faults, read, again).unwrap_or_default());
     windows
 }
 
 fn read_list(value: Option<Value<'_>>, who: &str, faults: &mut Faults) -> Vec<Placed<Order>> {
     let Some(value) = value else { return Vec::new() };
-    let windows = value.each(faults, |value, faults| read_window(value, who, faults));
+    let mut windows = value.each(faults, |value, faults| read_window(value, who, faults));
     if windows.len() > MAX_OVERRIDES {
+        windows.truncate(MAX_OVERRIDES);
         faults.push(
             Fault::error(&value.anchor(), format!("there are more than {MAX_OVERRIDES} windows"), "").code(Code::Limit),
         );

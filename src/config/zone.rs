@@ -15,7 +15,8 @@ use crate::zone::{Builder, Tree};
 use super::LastServed;
 use super::checks::ZoneCheck;
 use super::code::Code;
-use super::decode::{Placed, TomlTable, Value, read_document};
+use super::decode::{Placed, TomlTable, Value};
+use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
 use super::leads;
@@ -25,7 +26,7 @@ use super::master::{Included, Located, Master, parse_master_file, rrset};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pools::PoolDraft;
-use super::regions::{self, DEFAULT};
+use super::regions::{self, DEFAULT, SharedRegions};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::serial;
@@ -85,7 +86,7 @@ pub(super) struct ZoneReader<'a> {
     /// The server file's definitions for all zones.
     pub(super) shared: &'a Sections,
     /// The regions of `shared`.
-    pub(super) regions: &'a Arc<Regions>,
+    pub(super) regions: &'a SharedRegions,
     /// How Client Subnet is used.
     pub(super) ecs: Ecs,
     /// Returns the serial and the contents that a zone was last served with.
@@ -114,7 +115,10 @@ impl ZoneReader<'_> {
         let before = faults.0.len();
         if let Some(toml) = &files.toml {
             let read = |table: TomlTable<'_>, faults: &mut Faults| self.read_toml(stem, table, files, drafts, faults);
-            let (draft, records) = read_document(&toml.source, "a zone file", faults, read)??;
+            let again = |table: TomlTable<'_>, faults: &mut Faults| {
+                _ = self.read_toml(stem, table, files, &mut Drafts::default(), faults);
+            };
+            let (draft, records) = read_document_again(&toml.source, "a zone file", faults, read, again)??;
             // The tables of the parser are gone now: in a zone of many records they take most of the memory.
             return Some(draft.checked(records, before, faults));
         }
@@ -178,7 +182,7 @@ impl ZoneReader<'_> {
             DependsOn::Definitions
         };
         let owners = names::read(names.as_ref(), &scope, &mut drafts.pools, faults);
-        let regions = regions::resolve(region_view, self.regions, faults);
+        let regions = regions::resolve(&sections.regions, self.regions, faults);
         check_regions_are_used(region_view, &owners, &drafts.pools, faults);
         lints::check_matches(region_view, self.ecs, faults);
         lints::Names { owners: &owners, pools: &drafts.pools, others, regions: regions.list() }.check(faults);
@@ -237,7 +241,7 @@ impl ZoneReader<'_> {
         let second = ns.get(1).map(|located| located.place.clone());
         // Nameservers in both files were already reported as a fault.
         records.extend(nameservers.into_iter().filter(|l| master_ns.is_none() || l.record.rtype != Rtype::NS));
-        records.extend(statics::read_records(table.take("records").as_ref(), origin, faults));
+        records.extend(statics::read_records(table, origin, faults));
         if master_soa.is_some() {
             return (Master { records, included }, None);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::{Control, Event, Expiring};
-use crate::health::{Check, Finding, GrpcCheck, Outcome, Target};
+use crate::health::{Finding, Outcome, Target};
 
 /// The number of certificates that are remembered for each endpoint: more than it usually has probed names. An endpoint
 /// that presents a new certificate at every handshake is reported again and again, but does not fill memory.
@@ -28,7 +28,7 @@ impl Expiries {
                 let left = self.observe(target, outcome, now)?;
                 let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
                 let days = left.as_secs() / SECONDS_A_DAY;
-                warn!(endpoint = %target.address, host = %target.host, days, "certificate expires soon");
+                warn!(endpoint = %target.address, host = target.server_name(), days, "certificate expires soon");
                 Some(Expiring { target: target.clone(), left, expires: *expires })
             }
             Event::Adopt(blueprint) => {
@@ -45,11 +45,7 @@ impl Expiries {
     /// each certificate, and only if less time is left than the monitor's warning time. `now` is the time since the
     /// Unix epoch.
     fn observe(&mut self, target: &Target, outcome: &Outcome, now: Duration) -> Option<Duration> {
-        let (Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })) =
-            &target.monitor.check
-        else {
-            return None;
-        };
+        let tls = target.monitor.check.tls()?;
         let Outcome::Success(Finding { certificate_expires: Some(expires), .. }) = outcome else { return None };
         let left = expires.saturating_sub(now);
         if left >= tls.expiry_warning {
@@ -75,7 +71,7 @@ impl Expiries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
+    use crate::health::{Check, Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
 
     const DAY: Duration = Duration::from_secs(86_400);
     const NOW: Duration = Duration::from_secs(20_000 * 86_400);

@@ -10,7 +10,7 @@ use super::{
     Event, OrderRefusal, OverrideEvent, Preview, Proposal, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent,
 };
 use crate::health::Survey;
-use crate::overrides::{Change, Order, Override, OverrideRefusal, Selector};
+use crate::overrides::{Change, Override, OverrideRefusal, Placement, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
 
@@ -176,9 +176,9 @@ impl Handle {
     }
 
     /// Places an override. Returns all changes that follow from it, or why it was refused.
-    pub async fn place(&self, order: Order) -> Option<Result<Vec<Change>, OverrideRefusal>> {
+    pub async fn place(&self, placement: Placement) -> Option<Result<Vec<Change>, OverrideRefusal>> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Event::Override(OverrideEvent::Place(order, reply))).await;
+        self.tell(Event::Override(OverrideEvent::Place(placement, reply))).await;
         answer.await.ok()
     }
 

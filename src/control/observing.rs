@@ -89,11 +89,10 @@ impl Control {
         if from == to {
             return;
         }
-        let (of, specs) = self.part(target);
-        let (pools, monitors) = (Vec::new(), Vec::new());
-        let mut turn = Turn { target: probed.clone(), of, pools, monitors, from, to, seen: seen.clone() };
-        for spec in &specs {
-            turn.add(spec);
+        let (of, holders) = self.part(target);
+        let mut turn = Turn::new(&probed, of, [from, to], seen.clone());
+        for (spec, place) in &holders {
+            turn.add(spec, *place);
         }
         effects.push(Effect::Report(turn));
         if let Some(serving) = &self.serving {
@@ -147,15 +146,21 @@ impl Control {
         self.last_probes.insert(target, last_probe);
     }
 
-    /// Returns whether a target is the only probe of its endpoints, and the pools to report. These are pools of the
-    /// next configuration if any of them holds the target, otherwise pools of the served one.
-    fn part(&self, target: TargetId) -> (Part, Vec<Arc<PoolSpec>>) {
+    /// Returns whether a target is the only probe of its endpoints, and the pools to report, each with the position of
+    /// the endpoint. These are pools of the next configuration if any of them holds the target, otherwise pools of the
+    /// served one.
+    fn part(&self, target: TargetId) -> (Part, Vec<(Arc<PoolSpec>, usize)>) {
         let next = self.next.as_ref().map(|next| (&next.dependents, next.blueprint.world()));
         let serving = self.serving.as_ref().map(|serving| (&serving.dependents, serving.snapshot.world()));
         let mut worlds = [next, serving].into_iter().flatten();
         let found = worlds.find(|(dependents, _)| dependents.hold(target));
         let (part, ids) = found.map_or((Part::Only, Vec::new()), |(dependents, _)| Part::of(target, dependents));
         let pools = found.map_or(&[][..], |(_, world)| &world.pools);
-        (part, ids.into_iter().map(|id: PoolId| pools[id.index()].clone()).collect())
+        let place_in = |id: PoolId| {
+            let (dependents, _) = found?;
+            dependents.endpoints(target).iter().find(|(pool, _)| *pool == id).map(|&(_, place)| place)
+        };
+        let holder = |id: PoolId| Some((pools[id.index()].clone(), place_in(id)?));
+        (part, ids.into_iter().filter_map(holder).collect())
     }
 }

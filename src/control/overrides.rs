@@ -16,7 +16,7 @@ use super::ramps::{Ramps, StateInputs};
 use super::{Control, Effect, Next, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{
-    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Selector, TargetPattern,
+    Change, Happening, Mode, Order, Override, OverrideRefusal, OverrideStore, Placement, Selector, TargetPattern,
 };
 use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 
@@ -25,7 +25,7 @@ use crate::snapshot::{Dirty, EndpointState, PoolId, PoolSpec, World};
 pub enum OverrideEvent {
     /// Places an override. The sender gets the changes, or why there are none. An `open` of a target that is already
     /// open changes nothing.
-    Place(Order, Reply),
+    Place(Placement, Reply),
     /// Lifts the selected overrides. The text names the operator.
     Lift(Selector, Box<str>, Reply),
     /// The overrides of the last run. They are not checked, because a later configuration may contain their targets.
@@ -98,7 +98,7 @@ impl Control {
     pub(super) fn take_override(&mut self, event: OverrideEvent) -> Vec<Effect> {
         let mut effects = self.advance_overrides();
         let (result, to) = match event {
-            OverrideEvent::Place(order, to) => (self.place(order), Some(to)),
+            OverrideEvent::Place(placement, to) => (self.place(placement), Some(to)),
             OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
@@ -111,8 +111,9 @@ impl Control {
         effects
     }
 
-    fn place(&mut self, order: Order) -> Result<Vec<Change>, OverrideRefusal> {
+    fn place(&mut self, placement: Placement) -> Result<Vec<Change>, OverrideRefusal> {
         let Now { elapsed, wall: now } = self.now;
+        let order = placement.at(now);
         let opens = (order.mode == Mode::Open && order.is_in_force(now)).then(|| order.target.clone());
         let world = known_world(self.serving.as_ref(), self.next.as_ref());
         let changes = place_in(&mut self.overrides, world, order, now)?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::overrides::{self, known_world, place_in};
 use super::serving::inputs;
 use super::{Control, Now, Publication, rollouts};
-use crate::overrides::{Change, Happening, Mode, Order, OverrideRefusal, OverrideStore, Selector};
+use crate::overrides::{Change, Happening, Mode, Order, OverrideRefusal, OverrideStore, Placement, Selector};
 use crate::rollout::{self, RolloutRefusal};
 use crate::snapshot::{Dirty, Snapshot};
 
@@ -16,7 +16,7 @@ use crate::snapshot::{Dirty, Snapshot};
 #[derive(Clone, Debug)]
 pub enum Proposal {
     /// To place an override.
-    Place(Order),
+    Place(Placement),
     /// To lift overrides.
     Lift(Selector),
     /// To change a roll-out.
@@ -28,6 +28,8 @@ pub enum Proposal {
 pub struct Preview {
     /// The overrides that would be placed, end or be lifted.
     pub changes: Vec<Change>,
+    /// The pools that `failback` holds back and that would answer again.
+    pub released: Vec<Box<str>>,
     /// The snapshots before and after; `None` while no configuration is served.
     pub publication: Option<Publication>,
 }
@@ -57,7 +59,8 @@ impl Control {
     pub fn preview(&self, proposal: &Proposal, now: impl Into<Now>) -> Result<Preview, OrderRefusal> {
         let now = now.into();
         match proposal {
-            Proposal::Place(order) => {
+            Proposal::Place(placement) => {
+                let order = placement.clone().at(now.wall);
                 let world = known_world(self.serving.as_ref(), self.next.as_ref());
                 let changes = place_in(&mut self.overrides.clone(), world, order.clone(), now.wall);
                 let changes = changes.map_err(OrderRefusal::Override)?;
@@ -65,13 +68,12 @@ impl Control {
                 let mut store = self.overrides.clone();
                 // An order that ends before it could begin is refused above.
                 let begun = place_in(&mut store, world, in_the_end, now.wall).unwrap_or_default();
-                Ok(Preview { changes, publication: self.with_overrides(&store, Some(order), &begun, now) })
+                Ok(self.with_overrides(&store, Some(&order), &begun, now).of(changes))
             }
             Proposal::Lift(which) => {
                 let mut store = self.overrides.clone();
                 let changes = store.lift(which, "", now.wall).map_err(OrderRefusal::Override)?;
-                let publication = self.with_overrides(&store, None, &changes, now);
-                Ok(Preview { changes, publication })
+                Ok(self.with_overrides(&store, None, &changes, now).of(changes))
             }
             Proposal::Rollout(order) => {
                 let store = self.rollouts.after(order, now.elapsed).map_err(OrderRefusal::Rollout)?;
@@ -82,21 +84,14 @@ impl Control {
                     let dirty = Dirty { names: true, ..Dirty::default() };
                     publication(before, |before| before.next(state, &dirty))
                 });
-                Ok(Preview { changes: Vec::new(), publication })
+                Ok(Preview { changes: Vec::new(), released: Vec::new(), publication })
             }
         }
     }
 
-    /// The served snapshot, and the one that follows if `store` takes the place of the overrides. `order` is the one
-    /// that caused it.
-    fn with_overrides(
-        &self,
-        store: &OverrideStore,
-        order: Option<&Order>,
-        changes: &[Change],
-        now: Now,
-    ) -> Option<Publication> {
-        let serving = self.serving.as_ref()?;
+    /// What follows if `store` takes the place of the overrides. `order` is the one that caused it.
+    fn with_overrides(&self, store: &OverrideStore, order: Option<&Order>, changes: &[Change], now: Now) -> Followed {
+        let Some(serving) = &self.serving else { return Followed::default() };
         let before = serving.snapshot.clone();
         let world = before.world();
         let mut ramps = self.ramps.clone();
@@ -107,9 +102,11 @@ impl Control {
         }
         let began = |change: &&Change| matches!(change.happening, Happening::Began);
         let opened = changes.iter().filter(began).map(|change| &change.item.order).chain(order);
+        let mut released = Vec::new();
         for order in opened.filter(|order| order.mode == Mode::Open) {
-            dirty.pools.extend(ramps.release(&world.pools_meant(&order.target), world, now.elapsed));
+            released.extend(ramps.release(&world.pools_meant(&order.target), world, now.elapsed));
         }
+        dirty.pools.extend(&released);
         let mut state = before.state().clone();
         let inputs = inputs(&self.watch, &serving.dependents, store, world);
         ramps.observe(dirty.pools.iter().copied(), &inputs, now.elapsed);
@@ -120,7 +117,22 @@ impl Control {
         if dirty.names {
             state.set_name_orders(before.blueprint(), store.effective_overrides());
         }
-        Some(publication(before.clone(), |before| before.next(state, &dirty)))
+        let released = released.iter().map(|id| world.pools[id.index()].name.clone()).collect();
+        Followed { released, publication: Some(publication(before.clone(), |before| before.next(state, &dirty))) }
+    }
+}
+
+/// What follows from overrides.
+#[derive(Default)]
+struct Followed {
+    released: Vec<Box<str>>,
+    publication: Option<Publication>,
+}
+
+impl Followed {
+    fn of(self, changes: Vec<Change>) -> Preview {
+        let Self { released, publication } = self;
+        Preview { changes, released, publication }
     }
 }
 

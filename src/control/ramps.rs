@@ -34,7 +34,9 @@ pub type RecoveryStates = BTreeMap<String, Option<RecoveryState>>;
 /// A pool began or stopped to be held back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldTurn {
-    /// The pool, as `web/fra`.
+    /// The pool.
+    pub id: PoolId,
+    /// Its name, as `web/fra`.
     pub pool: Box<str>,
     /// True if it is held back now.
     pub is_held: bool,
@@ -179,7 +181,7 @@ impl Ramps {
             if pool.recovery.failback != Failback::Auto
                 && let Some(is_usable) = inputs.is_usable(id)
             {
-                self.observe_pool(pool, is_usable, now);
+                self.observe_pool((id, pool), is_usable, now);
             }
             let moving = self.movement(pool, inputs, now);
             if moving.ramps.is_empty() && moving.release_at.is_none() {
@@ -229,7 +231,7 @@ impl Ramps {
         }
     }
 
-    fn observe_pool(&mut self, pool: &PoolSpec, is_usable: bool, now: Duration) {
+    fn observe_pool(&mut self, (id, pool): (PoolId, &PoolSpec), is_usable: bool, now: Duration) {
         let key = pool.key();
         let before = self.pools.get(&key).copied();
         match (before, is_usable) {
@@ -237,10 +239,10 @@ impl Ramps {
             (Some(PoolStage::Usable | PoolStage::Held(_)), false) => self.set_pool(key, PoolStage::Failed),
             (Some(PoolStage::Failed), true) => {
                 self.set_pool(key, PoolStage::Held(now));
-                self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: true });
+                self.turns.push(HoldTurn { id, pool: pool.name.clone(), is_held: true });
             }
             (Some(PoolStage::Held(since)), true) if release_at(pool, since).is_some_and(|at| at <= now) => {
-                self.let_go(pool, now);
+                self.let_go((id, pool), now);
             }
             _ => {}
         }
@@ -251,15 +253,15 @@ impl Ramps {
         let is_held = |id: &PoolId| self.is_held(&world.pools[id.index()]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
         for &id in &held {
-            self.let_go(&world.pools[id.index()], now);
+            self.let_go((id, &world.pools[id.index()]), now);
         }
         held
     }
 
     /// Ends the hold of a pool. The pool had no clients until now, so its slow start, if it has one, begins now.
-    fn let_go(&mut self, pool: &PoolSpec, now: Duration) {
+    fn let_go(&mut self, (id, pool): (PoolId, &PoolSpec), now: Duration) {
         self.set_pool(pool.key(), PoolStage::Usable);
-        self.turns.push(HoldTurn { pool: pool.name.clone(), is_held: false });
+        self.turns.push(HoldTurn { id, pool: pool.name.clone(), is_held: false });
         if pool.recovery.slow_start.is_zero() {
             return;
         }

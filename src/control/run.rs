@@ -310,8 +310,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, of, pools, monitors: _, from: _, to, seen } = turn;
-    let pools = pools.join(", ");
+    let Turn { target, of, pools, monitors, from: _, to, seen } = turn;
+    let (pools, monitors) = (pools.join(", "), monitors.join(", "));
     let is = match to {
         State::Down => "down",
         State::Degraded(share) if !share.is_some() => "drained",
@@ -324,16 +324,20 @@ fn report(turn: &Turn) {
     };
     let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
     match (of, is) {
-        (Part::One, _) => info!(probe = %target, check, %pools, %seen, share, "a probe of the endpoint is {is}"),
-        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %seen, "endpoint is up"),
-        (Part::Whole, _) => warn!(%endpoint, %pools, probe = %target, check, %seen, share, "endpoint is {is}"),
+        (Part::One, _) => {
+            info!(probe = %target, check, %monitors, %pools, %seen, share, "a probe of the endpoint is {is}")
+        }
+        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %monitors, %seen, "endpoint is up"),
+        (Part::Whole, _) => {
+            warn!(%endpoint, %pools, probe = %target, check, %monitors, %seen, share, "endpoint is {is}");
+        }
         (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
         (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),
     }
 }
 
 fn report_hold(turn: HoldTurn) -> NodeEvent {
-    let HoldTurn { pool, is_held } = &turn;
+    let HoldTurn { id: _, pool, is_held } = &turn;
     if *is_held {
         warn!(%pool, "pool is usable again, but failback holds it back");
     } else {

@@ -23,7 +23,7 @@ pub struct Turn {
     pub of: Part,
     /// The pools that hold it, as `web/fra`.
     pub pools: Vec<Box<str>>,
-    /// The monitors of these pools, each once: pools whose monitors ask the same share a probe.
+    /// The monitors that this probe belongs to in these pools, each once: monitors that ask the same share a probe.
     pub monitors: Vec<Box<str>>,
     /// The state before.
     pub from: State,
@@ -34,18 +34,26 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// The change of an endpoint of this pool that has several probes.
-    fn of_whole(target: &Arc<Target>, spec: &PoolSpec, [from, to]: [State; 2], seen: Outcome) -> Self {
-        let (pools, monitors) = (Vec::new(), Vec::new());
-        let mut turn = Self { target: target.clone(), of: Part::Whole, pools, monitors, from, to, seen };
-        turn.add(spec);
+    /// The change of an endpoint that no pool holds yet.
+    pub(super) fn new(target: &Arc<Target>, of: Part, [from, to]: [State; 2], seen: Outcome) -> Self {
+        Self { target: target.clone(), of, pools: Vec::new(), monitors: Vec::new(), from, to, seen }
+    }
+
+    /// The change of an endpoint with several probes: the one at this position of a pool.
+    fn of_whole(target: &Arc<Target>, (spec, place): (&PoolSpec, usize), states: [State; 2], seen: Outcome) -> Self {
+        let mut turn = Self::new(target, Part::Whole, states, seen);
+        turn.add(spec, place);
         turn
     }
 
-    /// Adds a pool that holds the endpoint too.
-    pub(super) fn add(&mut self, spec: &PoolSpec) {
+    /// Adds a pool that holds the endpoint at this position.
+    pub(super) fn add(&mut self, spec: &PoolSpec, place: usize) {
         self.pools.push(spec.name.clone());
-        self.monitors.extend(spec.monitor.clone().filter(|monitor| !self.monitors.contains(monitor)));
+        for (monitor, target) in spec.probes(place) {
+            if *target == *self.target && !self.monitors.iter().any(|known| **known == *monitor) {
+                self.monitors.push(monitor.into());
+            }
+        }
     }
 }
 
@@ -99,10 +107,10 @@ impl Aggregates {
                 let key = spec.key_of(place);
                 let (from, since) = before.get(&key).copied().unwrap_or((State::Unknown, now));
                 self.told.insert(key, (to, if from == to { since } else { now }));
-                if let Some((target, seen)) = last_seen(condition, last_probes).filter(|_| from != to)
+                if let Some((target, seen)) = last_seen(condition, last_probes, to).filter(|_| from != to)
                     && let Some(watched) = watch.target(target)
                 {
-                    turns.push(Turn::of_whole(watched.target(), spec, [from, to], seen));
+                    turns.push(Turn::of_whole(watched.target(), (spec, place), [from, to], seen));
                 }
             }
         }
@@ -131,9 +139,9 @@ impl Aggregates {
             }
             let (from, _) = std::mem::replace(told, (to, now));
             if let Some(turn) = turns.iter_mut().find(|turn| (turn.from, turn.to) == (from, to)) {
-                turn.add(spec);
+                turn.add(spec, place);
             } else {
-                turns.push(Turn::of_whole(target, spec, [from, to], seen.clone()));
+                turns.push(Turn::of_whole(target, (spec, place), [from, to], seen.clone()));
             }
         }
         turns
@@ -145,14 +153,20 @@ impl Aggregates {
     }
 }
 
-/// The probe of the condition with the latest outcome, and that outcome.
-fn last_seen(condition: &Condition<TargetId>, last_probes: &TargetMap<LastProbe>) -> Option<(TargetId, Outcome)> {
-    let mut last: Option<(TargetId, &Outcome, Duration)> = None;
+/// The probe of the condition with the latest outcome, and that outcome: of those in this state, if there are any. A
+/// success is not why an endpoint is down.
+fn last_seen(
+    condition: &Condition<TargetId>,
+    last_probes: &TargetMap<LastProbe>,
+    state: State,
+) -> Option<(TargetId, Outcome)> {
+    let mut last: Option<(TargetId, &Outcome, (bool, Duration))> = None;
     condition.each_target(&mut |&target| {
-        if let Some(LastProbe { seen: Some((seen, at)), .. }) = last_probes.get(target)
-            && last.as_ref().is_none_or(|(.., before)| before < at)
-        {
-            last = Some((target, seen, *at));
+        if let Some(LastProbe { seen: Some((seen, at)), health, .. }) = last_probes.get(target) {
+            let rank = (health.state() == state, *at);
+            if last.as_ref().is_none_or(|&(.., before)| before < rank) {
+                last = Some((target, seen, rank));
+            }
         }
     });
     last.map(|(target, seen, _)| (target, seen.clone()))

@@ -274,6 +274,12 @@ fn timed_out(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, why)
 }
 
+/// Reads a regular file on this thread, however long it takes, for whoever has a thread for that. Fails as
+/// [`Disk::read`] does for anything else, and for a file that memory has no room for.
+pub fn read_patiently(path: &Path) -> io::Result<Vec<u8>> {
+    read_regular(path, &AtomicU64::new(0)).1.map(|contents| contents.octets)
+}
+
 /// Reads a file and returns its identity. Opening does not block: a pipe without a writer would.
 fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents>) {
     // Opening a device may have effects, so the type is checked first.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -67,13 +68,16 @@ impl Region {
     }
 }
 
-/// A zone's regions, with tables to find the region of a client.
+/// A zone's regions, with tables to find the region of a client. Zones share what they have in common: a region may have
+/// tens of thousands of prefixes.
 #[derive(Debug)]
 pub struct Regions {
-    list: Box<[Region]>,
+    list: Box<[Arc<Region>]>,
+    /// The hash of each region, so that a shared one is not hashed again for each zone.
+    digests: Box<[u64]>,
     default: RegionId,
-    v4: Runs<u32>,
-    v6: Runs<u128>,
+    v4: Arc<Runs<u32>>,
+    v6: Arc<Runs<u128>>,
     asn: HashMap<u32, RegionId>,
     subdivision: HashMap<Subdivision, RegionId>,
     country: HashMap<CountryCode, RegionId>,
@@ -88,13 +92,34 @@ impl Regions {
 
     /// Builds the look-up tables. The region named `default` takes the clients that match no other region.
     pub fn new(list: Vec<Region>) -> Self {
+        Self::over(None, list.into_iter().map(Arc::new).collect())
+    }
+
+    /// Does the same for regions of which some are those of `shared`, at the same positions.
+    pub fn over(shared: Option<&Self>, list: Vec<Arc<Region>>) -> Self {
+        let is_same = |(place, region): (usize, &Arc<Region>)| {
+            shared.and_then(|shared| shared.list.get(place)).is_some_and(|other| Arc::ptr_eq(region, other))
+        };
+        let hash = |(place, region): (usize, &Arc<Region>)| match shared {
+            Some(shared) if is_same((place, region)) => shared.digests[place],
+            _ => foldhash::fast::FixedState::default().hash_one(region),
+        };
+        let digests: Box<[u64]> = list.iter().enumerate().map(hash).collect();
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut asn, mut subdivision, mut country, mut continent) =
             (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        let has_prefixes = |region: &Region| region.clients.iter().any(|it| matches!(it, ClientMatch::Prefix(_)));
+        // The prefixes are those of the shared regions, as long as no region with prefixes came or went.
+        let of_shared = shared.filter(|shared| {
+            let mut own = list.iter().enumerate().filter(|item| !is_same(*item));
+            let gone = (0..shared.list.len()).filter(|&place| list.get(place).is_none_or(|it| !is_same((place, it))));
+            !own.any(|(_, region)| has_prefixes(region)) && !gone.into_iter().any(|it| has_prefixes(&shared.list[it]))
+        });
         for (number, region) in (0..).zip(&list) {
             let id = RegionId::from_index(number as usize);
             for client in &region.clients {
                 match *client {
+                    ClientMatch::Prefix(_) if of_shared.is_some() => {}
                     ClientMatch::Prefix(IpNet::V4(net)) => {
                         v4.push(Prefix { first: net.network().to_bits(), length: net.prefix_len(), value: number });
                     }
@@ -109,12 +134,17 @@ impl Regions {
             }
         }
         let default = list.iter().position(|region| &*region.name == "default");
-        let digest = foldhash::fast::FixedState::default().hash_one(&list);
+        let digest = foldhash::fast::FixedState::default().hash_one(&digests);
+        let (v4, v6) = match of_shared {
+            Some(shared) => (shared.v4.clone(), shared.v6.clone()),
+            None => (Arc::new(nest(v4, Self::NO_PREFIX)), Arc::new(nest(v6, Self::NO_PREFIX))),
+        };
         Self {
             list: list.into(),
+            digests,
             default: default.map_or(RegionId::NOWHERE, RegionId::from_index),
-            v4: nest(v4, Self::NO_PREFIX),
-            v6: nest(v6, Self::NO_PREFIX),
+            v4,
+            v6,
             asn,
             subdivision,
             country,
@@ -124,13 +154,13 @@ impl Regions {
     }
 
     /// The regions in the order of their ids.
-    pub fn list(&self) -> &[Region] {
+    pub fn list(&self) -> &[Arc<Region>] {
         &self.list
     }
 
     /// The region with this id; `None` for [`RegionId::NOWHERE`].
     pub fn get(&self, id: RegionId) -> Option<&Region> {
-        self.list.get(id.index())
+        self.list.get(id.index()).map(|region| &**region)
     }
 
     /// The region of a client. The most specific match wins, whichever region it is in.

@@ -30,6 +30,7 @@
 //! `sockets` also takes over sockets of systemd (socket activation).
 
 mod channel;
+mod kept;
 mod predecessor;
 mod private;
 mod sockets;
@@ -38,6 +39,7 @@ mod successor;
 use std::time::Duration;
 
 pub use channel::{HandoverError, Parcel};
+pub use kept::KeptSocket;
 pub use predecessor::Predecessor;
 pub use private::PrivateSocket;
 pub use sockets::{ActivationError, Inherited, Kind, Label, Labelled, Role};

@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rustix::net::sockopt::socket_peercred;
+use rustix::net::{Shutdown, shutdown};
 use rustix::process::geteuid;
 use tokio::sync::mpsc;
+use tracing::warn;
 
 use super::channel::{Channel, HandoverError, Message, Parcel};
+use super::kept::KeptSocket;
 use super::private::PrivateSocket;
 use super::sockets::Labelled;
 use super::{CHECKING, GREETING, PREPARING, SOCKET, TAKING, VERSION};
@@ -20,7 +23,7 @@ use super::{CHECKING, GREETING, PREPARING, SOCKET, TAKING, VERSION};
 /// Waits for processes that ask to replace this one, and admits one at a time. Dropping it removes the socket.
 #[derive(Debug)]
 pub struct Successors {
-    file: PrivateSocket,
+    file: KeptSocket,
     ready: mpsc::Receiver<Successor>,
 }
 
@@ -66,10 +69,20 @@ impl Successors {
         let (file, listener) = PrivateSocket::bind_over(&folder.join(SOCKET))?;
         let (sender, ready) = mpsc::channel(1);
         let greeter = Greeter { program: program.to_owned(), manager, is_taken: Arc::default(), ready: sender };
+        let mut latest = listener.try_clone()?;
         let greeter = Arc::new(greeter);
-        let accept = move || accept(&listener, &greeter);
-        thread::Builder::new().name("handover".to_owned()).spawn(accept)?;
-        Ok(Self { file, ready })
+        greeter.listen(listener)?;
+        let renewed = move |listener: UnixListener| {
+            // Nobody can reach the old one, and its thread ends. Without a descriptor or a thread nobody can replace this
+            // process.
+            let _ = shutdown(&latest, Shutdown::Both);
+            let listening = listener.try_clone().and_then(|handle| {
+                latest = handle;
+                greeter.listen(listener)
+            });
+            let _ = listening.inspect_err(|error| warn!(%error, "no process can replace this one"));
+        };
+        Ok(Self { file: KeptSocket::start(file, "the socket for processes that replace this one", renewed)?, ready })
     }
 
     /// Waits for the next process that is ready to replace this one.
@@ -86,13 +99,18 @@ impl Successors {
     }
 }
 
-/// Greets every process that connects, until this process ends.
+/// Greets every process that connects, until this process ends or the listener is shut down.
 fn accept(listener: &UnixListener, greeter: &Arc<Greeter>) {
     for stream in listener.incoming() {
-        // Without a descriptor this process cannot greet now, but perhaps later.
-        let Ok(stream) = stream else {
-            thread::sleep(GREETING);
-            continue;
+        let stream = match stream {
+            Ok(stream) => stream,
+            // Its file is gone, and another listener has taken its place.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => return,
+            // Without a descriptor or a thread nobody is greeted; the next one may be.
+            Err(_) => {
+                thread::sleep(GREETING);
+                continue;
+            }
         };
         let greeter = greeter.clone();
         // An error means that the other process has gone, or that it got a refusal.
@@ -102,6 +120,12 @@ fn accept(listener: &UnixListener, greeter: &Arc<Greeter>) {
 }
 
 impl Greeter {
+    /// Greets whoever connects, on a thread of its own.
+    fn listen(self: &Arc<Self>, listener: UnixListener) -> io::Result<()> {
+        let greeter = self.clone();
+        thread::Builder::new().name("handover".to_owned()).spawn(move || accept(&listener, &greeter)).map(drop)
+    }
+
     fn greet(&self, stream: UnixStream) -> Result<(), HandoverError> {
         let peer = socket_peercred(&stream).map_err(io::Error::from)?;
         let mut channel = Channel(stream);

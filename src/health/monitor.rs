@@ -116,6 +116,11 @@ impl Target {
         !matches!(self.monitor.check, Check::Push)
     }
 
+    /// The name that a handshake of TLS asks for; the host without TLS.
+    pub fn server_name(&self) -> &str {
+        self.monitor.check.tls().and_then(|tls| tls.sni.as_deref()).unwrap_or(&self.host)
+    }
+
     /// The means of this node by which its outcomes come.
     pub fn means(&self) -> Means {
         match self.monitor.check {
@@ -145,6 +150,14 @@ impl fmt::Display for Target {
 }
 
 impl Check {
+    /// Its TLS settings, if its probes speak TLS.
+    pub fn tls(&self) -> Option<&TlsCheck> {
+        match self {
+            Self::Https(_, tls) | Self::Tls(tls, _) | Self::Grpc(GrpcCheck { tls: Some(tls), .. }) => Some(tls),
+            _ => None,
+        }
+    }
+
     /// Its name in a zone file.
     pub fn as_str(&self) -> &'static str {
         match self {

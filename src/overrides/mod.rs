@@ -120,6 +120,31 @@ impl Order {
     }
 }
 
+/// An order as an operator gives it. Only when it is placed is its end known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// The order.
+    pub order: Order,
+    /// How long it lasts from its beginning; `None` leaves the order's end as it is.
+    pub lifetime: Option<Duration>,
+}
+
+impl Placement {
+    /// The order with its end, if it is placed at this time. However short its time is, it has not ended yet.
+    pub fn at(self, now: Duration) -> Order {
+        let Self { order, lifetime } = self;
+        let begin = order.from.unwrap_or(now);
+        let until = lifetime.map_or(order.until, |lifetime| Some(begin.saturating_add(lifetime)));
+        Order { until, ..order }
+    }
+}
+
+impl From<Order> for Placement {
+    fn from(order: Order) -> Self {
+        Self { order, lifetime: None }
+    }
+}
+
 /// Identifies an override.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum OverrideId {

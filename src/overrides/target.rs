@@ -186,6 +186,16 @@ impl TargetPattern {
         matches(&self.tokens, text) || (is_pool && whole_pool())
     }
 
+    /// The one text that the pattern matches, apart from a pool's name that means all of its datacenters; `None` for a
+    /// pattern with `*` or `?`. For a pool in a name, the pool's.
+    pub fn literal(&self) -> Option<String> {
+        let character = |token: &Token| match token {
+            Token::This(character) => Some(*character),
+            Token::AnyOne | Token::AnyMany => None,
+        };
+        self.tokens.iter().map(character).collect()
+    }
+
     pub(super) fn exactness(&self) -> Exactness {
         match self.kind {
             _ if self.is_glob() => Exactness::Glob,

@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn each_event_is_a_line() {
         let notice = |time, kind| Notice { id: 1, time, kind };
-        let hold = EventKind::Hold { pool: "web/fra".into(), held: true };
+        let hold = EventKind::Hold { pool: "web/fra".into(), held: true, impact: None };
         let list = EventList { events: vec![notice(0, EventKind::Stop {}), notice(60, hold)], time: 0 };
         let told = "1970-01-01T00:00:00Z  info      the node stops\n\
                     1970-01-01T00:01:00Z  warning   pool web/fra is usable again, but failback holds it back";

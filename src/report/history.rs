@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::notice::word;
+use crate::health::Target;
 use crate::snapshot::Snapshot;
 use crate::watch::{ProbeHistory, SLOT, SLOTS, Track, Turned, slot_at};
 
@@ -42,6 +43,8 @@ pub struct EndpointHistory {
 /// The history of a probe.
 #[derive(Debug, Serialize)]
 pub struct ProbeHistoryShape {
+    /// The name of its monitor.
+    pub monitor: String,
     /// The probed address.
     pub target: String,
     /// `http`, `tcp`, ...
@@ -77,14 +80,11 @@ impl History {
         let first = last.saturating_sub(SLOTS as u32 - 1);
         let places = || pools().flat_map(|spec| (0..spec.members.len()).map(move |place| (spec, place)));
         let endpoints = places().take(MAX_ENDPOINTS).map(|(spec, place)| {
-            let mut probes = Vec::new();
-            if let Some(condition) = spec.members.condition(place) {
-                condition.each_target(&mut |target| {
-                    let track = history.track(target.fingerprint()).unwrap_or_default();
-                    let (target, check) = (target.address.to_string(), target.monitor.check.as_str().to_owned());
-                    probes.push(ProbeHistoryShape { target, check, ..ProbeHistoryShape::new(&track, first) });
-                });
-            }
+            let probe = |(monitor, target): (&str, &Target)| {
+                let track = history.track(target.fingerprint()).unwrap_or_default();
+                ProbeHistoryShape::new((monitor, target), &track, first)
+            };
+            let probes = spec.probes(place).into_iter().map(probe).collect();
             let (pool, zone) = (spec.name.to_string(), spec.zone.as_ref().map(ToString::to_string));
             EndpointHistory { pool, zone, endpoint: spec.members.text(place), probes }
         });
@@ -95,7 +95,7 @@ impl History {
 }
 
 impl ProbeHistoryShape {
-    fn new(track: &Track, first: u32) -> Self {
+    fn new((monitor, target): (&str, &Target), track: &Track, first: u32) -> Self {
         let (mut ms, mut successes, mut failures) = (vec![None; SLOTS], vec![0; SLOTS], vec![0; SLOTS]);
         for slot in &track.slots {
             let Some(place) = slot.number.checked_sub(first).map(|place| place as usize).filter(|&place| place < SLOTS)
@@ -112,6 +112,7 @@ impl ProbeHistoryShape {
             seen: turned.seen.as_ref().map(ToString::to_string),
         };
         let turns = track.turns.iter().map(turn).collect();
-        Self { target: String::new(), check: String::new(), ms, successes, failures, turns }
+        let (target, check) = (target.address.to_string(), target.monitor.check.as_str().to_owned());
+        Self { monitor: monitor.to_owned(), target, check, ms, successes, failures, turns }
     }
 }

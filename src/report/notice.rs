@@ -90,6 +90,9 @@ pub enum EventKind {
         pool: String,
         /// True if it is held back now.
         held: bool,
+        /// The clients that move; absent if unknown.
+        #[serde(flatten)]
+        impact: Option<Impact>,
     },
     /// The files were read again.
     Reload {
@@ -212,7 +215,8 @@ impl EventKind {
         impact: Option<Impact>,
     ) -> Self {
         let (endpoint, seen_text) = if is_one_of_several {
-            (target.address.ip().to_string(), format!("{} {target}: {seen}", target.monitor.check.as_str()))
+            let check = target.monitor.check.as_str();
+            (target.address.ip().to_string(), format!("{check} {target}: {seen}"))
         } else {
             (target.address.to_string(), seen.to_string())
         };
@@ -314,6 +318,7 @@ impl EventKind {
             Self::Endpoint { impact, .. }
             | Self::Pool { impact, .. }
             | Self::Datacenter { impact, .. }
+            | Self::Hold { impact, .. }
             | Self::Override { impact, .. }
             | Self::Rollout { impact, .. } => impact.as_ref(),
             _ => None,

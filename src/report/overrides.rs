@@ -67,6 +67,9 @@ impl From<&Change> for OverrideShape {
 pub struct OverrideList {
     /// Windows first, then overrides in the order in which they were placed.
     pub overrides: Vec<OverrideShape>,
+    /// After an order: the pools that `failback` held back and that answer again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub released: Vec<String>,
     /// The time of this list: Unix time in seconds.
     pub time: u64,
     /// After an order: true if it is in the state folder, so that a restart keeps it; false if the disk did not take it
@@ -126,8 +129,17 @@ pub struct OverrideSelector {
 
 impl fmt::Display for OverrideList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let released = match self.released.join(", ") {
+            pools if pools.is_empty() => None,
+            pools => Some(format!("failback no longer holds back {pools}")),
+        };
         if self.overrides.is_empty() {
-            f.write_str("none")?;
+            match (&released, &self.effect) {
+                (Some(released), _) => f.write_str(released)?,
+                (None, Some(_)) => f.write_str("nothing to open: no override is in force there, and no failback")?,
+                (None, None) => return f.write_str("none"),
+            }
+            f.write_str(kept::warning(self.kept))?;
             return self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"));
         }
         let mut table = TextTable::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
@@ -146,6 +158,9 @@ impl fmt::Display for OverrideList {
             table.push(vec![number, mode, target, state, who, reason], "");
         }
         f.write_str(table.text(false).trim_end())?;
+        if let Some(released) = released {
+            write!(f, "\n{released}")?;
+        }
         f.write_str(kept::warning(self.kept))?;
         self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"))
     }

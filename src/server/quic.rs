@@ -81,11 +81,12 @@ impl QuicAcceptor {
             tokio::select! {
                 biased;
                 _ = self.service.stopping.changed() => break,
+                // What has ended takes up memory until it is joined, also while a flood comes in.
+                Some(_) = connections.join_next() => {}
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => self.receive(incoming, &mut connections),
                     None => break,
                 },
-                Some(_) = connections.join_next() => {}
             }
         }
         self.endpoint.set_server_config(None);

@@ -34,15 +34,15 @@ impl<'a> KnownTargets<'a> {
 
     /// True if a target means anything.
     pub fn has(&self, target: &TargetPattern) -> bool {
-        let is_any = |texts: &Texts| texts.contains(target.text()) || texts.iter().any(|text| target.means(text));
+        let is_any = |texts: &Texts| match target.literal() {
+            Some(text) => texts.contains(&text),
+            None => texts.iter().any(|text| target.means(text)),
+        };
         match target.kind() {
             TargetKind::Datacenter => is_any(self.datacenters()),
             TargetKind::Pool => is_any(self.pools()),
             TargetKind::Endpoint => is_any(self.endpoints()),
-            TargetKind::Name => {
-                let names = self.names();
-                names.contains_key(target.text()) || names.keys().any(|text| target.means(text))
-            }
+            TargetKind::Name => self.names_meant(target).next().is_some(),
             TargetKind::PoolInName => self.names_meant(target).any(|name| self.uses(name, target)),
         }
     }
@@ -82,14 +82,15 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// Returns the steered names that the name of a target means.
+    /// Returns the steered names that a target means, or that the name of a pool in a name means.
     fn names_meant(&self, target: &TargetPattern) -> impl Iterator<Item = &'a SteeredName> {
-        let pattern = target.name();
-        // Most are written out.
-        let exact = pattern.and_then(|name| self.names().get(name.text())).copied();
-        let others = self.names().iter().filter(move |_| exact.is_none());
-        let others = others.filter(move |(text, _)| pattern.is_some_and(|pattern| pattern.means(text)));
-        exact.into_iter().chain(others.map(|(_, name)| *name))
+        let pattern = target.name().unwrap_or(target);
+        let (exact, all) = match pattern.literal() {
+            Some(text) => (self.names().get(&text).copied(), None),
+            None => (None, Some(self.names().iter())),
+        };
+        let others = all.into_iter().flatten().filter(|(text, _)| pattern.means(text)).map(|(_, name)| *name);
+        exact.into_iter().chain(others)
     }
 
     /// True if a name uses a pool that the target means.

@@ -294,8 +294,8 @@ mod tests {
             min_healthy: MinHealthy::try_new(min_healthy).unwrap(),
             capacity: None,
             recovery: crate::health::Recovery::default(),
-            monitor: None,
             members: Members::Addresses(Addresses::try_new(members.into()).unwrap()),
+            monitors: [].into(),
         })
     }
 

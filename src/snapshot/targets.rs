@@ -123,8 +123,8 @@ mod tests {
                 min_healthy: MinHealthy::default(),
                 capacity: None,
                 recovery: Recovery::default(),
-                monitor: None,
                 members: Members::Addresses(members.unwrap()),
+                monitors: [].into(),
             })
         };
         World {

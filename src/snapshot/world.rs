@@ -126,10 +126,11 @@ pub struct PoolSpec {
     pub capacity: Option<Capacity>,
     /// The pool's behaviour after it was down.
     pub recovery: Recovery,
-    /// The name of its monitor in the files; `None` if it has none.
-    pub monitor: Option<Box<str>>,
     /// Its endpoints.
     pub members: Members,
+    /// The names of its monitors, in the order of each endpoint's targets. Several targets of an endpoint may have the
+    /// same protocol and port, and people tell them apart by these names.
+    pub monitors: Box<[Box<str>]>,
 }
 
 impl PoolSpec {
@@ -141,6 +142,15 @@ impl PoolSpec {
     /// True if a reference means this pool: `web` means all of `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, reference: &str) -> bool {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
+    }
+
+    /// Returns the targets of the endpoint at this position, each with the name of its monitor.
+    pub fn probes(&self, place: usize) -> Vec<(&str, &Target)> {
+        let mut targets = Vec::new();
+        if let Some(condition) = self.members.condition(place) {
+            condition.each_target(&mut |target| targets.push(target));
+        }
+        self.monitors.iter().map(|name| &**name).zip(targets).collect()
     }
 
     /// Returns the identity of the endpoint at this position.

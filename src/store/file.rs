@@ -21,6 +21,7 @@ use redb::{Builder, Database, ReadableDatabase, ReadableTable, StorageBackend, T
 use super::contents::Rows;
 use super::lock::open_private;
 use super::table::Change;
+use crate::disk;
 
 /// Octets of pages that redb may hold in memory. All rows fit in several times.
 const CACHE: usize = 16 << 20;
@@ -122,7 +123,7 @@ impl Drop for StateFile {
 /// Reads a file without changing it. Returns no rows if the file does not exist. Fails if it cannot be read, or is
 /// corrupt.
 pub(super) fn read(path: &Path) -> Result<Rows, Damage> {
-    match fs::read(path) {
+    match disk::read_patiently(path) {
         // Every file was complete before it got its name. redb would take an empty one for a new one.
         Ok(octets) if octets.is_empty() => Err(Damage::Corrupt("it is empty".to_owned())),
         Ok(octets) => fenced(|| rows(octets)).map_err(Damage::Corrupt),

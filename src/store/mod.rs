@@ -108,6 +108,9 @@ impl Store {
         let store = Self { mailbox, waiting: Mutex::default() };
         store.start(writer);
         store.mailbox.wait_while(FIRST_READ, |state| state.progress == Progress::Reading);
+        if store.mailbox.state().progress == Progress::Reading {
+            warn!(folder = %folder.display(), "state is not kept: the disk takes too long to read the last run's state");
+        }
         Ok(store)
     }
 

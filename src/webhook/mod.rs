@@ -358,7 +358,7 @@ mod tests {
                 endpoints: 1,
                 impact: impact.clone(),
             },
-            EventKind::Hold { pool: text(), held: true },
+            EventKind::Hold { pool: text(), held: true, impact: None },
             EventKind::Reload { reason: text(), taken: true, errors: 0, warnings: 0 },
             EventKind::FailStatic { began: true },
             EventKind::Override { change, impact: impact.clone() },

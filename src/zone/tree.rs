@@ -200,6 +200,15 @@ impl Tree {
         existing.next().is_some_and(|id| self.node(id).end.is_some())
     }
 
+    /// Returns the owner of the DNAME record that redirects a name in lower case: the end of that name.
+    pub fn dname_above<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
+        let mut existing = crate::name::suffixes(key).filter_map(|suffix| self.find(suffix));
+        let end = existing.next().and_then(|id| self.node(id).end)?;
+        let owner = key.get(key.len() - usize::from(end.length)..)?;
+        // The owner itself is not redirected (RFC 6672, section 2.3).
+        (end.is_dname && owner.len() < key.len()).then_some(owner)
+    }
+
     /// Returns the names that have records, are steered or reflect, in lower case.
     pub fn owners(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().filter(|key| self.is_owner(key))

@@ -222,3 +222,35 @@ fn the_command_asks_over_the_socket_without_a_token_and_whatever_happens_to_the_
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("no node answers at"), "{ran:?}");
 }
+
+#[test]
+fn a_socket_whose_file_or_folder_is_removed_is_made_again() {
+    let server = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"run/admin.sock\"\n";
+    let files = Files::new(server, &[("example.com.toml", ZONE)]);
+    let folder = files.path("run");
+    let socket = folder.join("admin.sock");
+    fs::create_dir(&folder).unwrap();
+    let mut node = files.serve();
+    assert_eq!(files.run("status").code, Some(0));
+    for round in 0..3 {
+        match round {
+            0 => fs::remove_file(&socket).unwrap(),
+            1 => fs::rename(&socket, folder.join("away")).unwrap(),
+            _ => {
+                fs::remove_dir_all(&folder).unwrap();
+                node.log.wait_for("the admin server's socket was moved or removed, and cannot be created again");
+                fs::create_dir(&folder).unwrap();
+            }
+        }
+        node.log.wait_for("the admin server's socket was moved or removed: it is created again");
+        assert_eq!(files.run("drain endpoint:127.0.0.1 --yes").code, Some(0));
+        assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    // What another process puts there is not removed.
+    let other = std::os::unix::net::UnixListener::bind(folder.join("other")).unwrap();
+    fs::rename(folder.join("other"), &socket).unwrap();
+    node.log.wait_for("another process listens there");
+    node.terminate();
+    assert!(socket.exists());
+    drop(other);
+}

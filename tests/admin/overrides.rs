@@ -56,6 +56,29 @@ fn an_override_is_placed_told_and_lifted() {
     answers_with(&scene, "127.0.0.1");
 }
 
+/// Its time counts from the moment it is placed, not from when the request was read: a busy node refuses nothing.
+#[test]
+fn however_short_its_time_is_an_order_is_taken_and_ends() {
+    let scene = scene();
+    for time in [json!({"for": "1ms"}), json!({"over": "1ms"}), json!({"over": "1ms", "for": "1ms"})] {
+        for _ in 0..20 {
+            let mut order = json!({"mode": "drain", "target": "dc:fra"});
+            order.as_object_mut().unwrap().extend(time.as_object().unwrap().clone());
+            let placed = post(scene.admin, "/v1/overrides", &order.to_string());
+            assert_eq!(placed.status, 200, "{time}: {placed:?}");
+            assert_eq!(placed.json()["overrides"].as_array().unwrap().last().unwrap()["happening"], "placed");
+        }
+        if time.get("for").is_some() {
+            answers_with(&scene, "127.0.0.1");
+            assert_eq!(get(scene.admin, "/v1/overrides").json()["overrides"], json!([]), "{time}");
+        } else {
+            answers_with(&scene, "127.0.0.2");
+            let lifted = ask(scene.admin, "DELETE /v1/overrides", &[], &json!({"target": "dc:fra"}).to_string());
+            assert_eq!(lifted.status, 200, "{lifted:?}");
+        }
+    }
+}
+
 #[test]
 fn what_cannot_be_ordered_is_refused() {
     let scene = scene();

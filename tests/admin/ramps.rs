@@ -76,15 +76,26 @@ fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_
     fra.play(Script::status(200));
     scene.node.log.wait_for("pool is usable again, but failback holds it back");
     eventually(|| scene.state() == "held back");
-    let scene = scene.killed();
+    let mut scene = scene.killed();
     assert_eq!(scene.state(), "held back");
     assert_eq!(scene.node.dig("www.example.com").data(), [iad.address().ip().to_string()]);
     let told = scene.command("explain www.example.com --client 192.0.2.1");
     assert!(told.contains("web/fra: 0 of 1 A open, weight 1, held back by failback"), "{told}");
-    scene.command("open pool:web/fra");
+    let moves = "name www.example.com.: iad -> fra for everybody";
+    for (words, effect) in
+        [("open pool:web/fra --dry-run", "effect (dry run, nothing is changed): "), ("open pool:web/fra", "effect: ")]
+    {
+        assert_eq!(scene.command(words), format!("failback no longer holds back web/fra\n\n{effect}{moves}\n"));
+    }
     eventually(|| scene.state() == "up" && scene.ramp() < 0.5);
     let told = scene.command("explain www.example.com --client 192.0.2.1");
     assert!(told.contains("while it ramps") && told.contains("something comes back, or leaves, slowly"), "{told}");
+    scene.node.log.wait_for(&format!("clients move: {moves} because=\"hold web/fra\""));
+    let events = get(scene.admin, "/v1/events?since=1h").json();
+    let released = events["events"].as_array().unwrap().iter().find(|event| event["held"] == false).unwrap();
+    assert_eq!((&released["pool"], &released["impact"][0]["to"]), (&"web/fra".into(), &["fra"].into()), "{events}");
+    let told = scene.command("open pool:web/fra");
+    assert!(told.starts_with("nothing to open: no override is in force there, and no failback\n"), "{told}");
     eventually(|| scene.ramp() >= 1.0);
     assert_eq!(scene.node.dig("www.example.com").data(), [fra.address().ip().to_string()]);
 }

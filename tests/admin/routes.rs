@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::endpoint::Script;
 use crate::http::{get, post};
@@ -193,4 +193,49 @@ fn a_port_that_is_taken_keeps_the_node_from_starting() {
     let ran = crate::harness::Files::new(&server, &[("example.com.toml", ZONE)]).run("serve");
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(ran.stderr.contains(&format!("the admin server cannot listen on {address}")), "{ran:?}");
+}
+
+/// Two parts of one aggregate with the same protocol, address and port.
+#[test]
+fn the_parts_of_an_aggregate_are_told_apart_by_their_monitors() {
+    let endpoint = well();
+    let part = |name: &str, rest: &str| {
+        format!(
+            "[monitors.{name}]\ntype = \"http\"\nhost = \"www\"\ninterval = \"1s\"\ntimeout = \"900ms\"\nrise = 1\nfall = 1\n{rest}"
+        )
+    };
+    let zone = format!(
+        "[nameservers]\nns1 = [\"127.0.0.1\"]\n{}{}[monitors.both]\ntype = \"all\"\nof = [\"ready\", \"deep\"]\n\
+         [pools.web]\nmonitor = \"both\"\nendpoints = [{}]\n[names.www]\npools = [\"web\"]\nall_down = \"nodata\"\n",
+        part("ready", ""),
+        part("deep", "expect_status = [201, 204]\n"),
+        crate::harness::member(endpoint.address())
+    );
+    let mut scene = Scene::new(SERVER, &[("example.com.toml", &zone)]);
+    endpoint.play(Script::status(204));
+    eventually(|| get(scene.admin, "/v1/status").json()["pools"][0]["endpoints"][0]["state"] == "up");
+    endpoint.play(Script::status(200));
+    let line = scene.node.log.wait_for("endpoint is down");
+    assert!(line.contains("check=\"http\" monitor=deep"), "{line}");
+    let at = endpoint.address();
+    let endpoint = get(scene.admin, "/v1/status").json()["pools"][0]["endpoints"][0].clone();
+    let probes = endpoint["probes"].as_array().unwrap();
+    let told = |probe: &Value| (probe["monitor"].clone(), probe["target"].clone(), probe["state"].clone());
+    let expected = |monitor: &str, state: &str| (json!(monitor), json!(at.to_string()), json!(state));
+    assert_eq!(probes.iter().map(told).collect::<Vec<_>>(), [expected("ready", "up"), expected("deep", "down")]);
+    let seen = format!("deep (http {at}): status 200");
+    assert!(endpoint["why"].as_str().unwrap().contains(&seen), "{endpoint}");
+    for words in ["status", "explain www.example.com --client 192.0.2.1"] {
+        let ran = scene.files.run(&format!("{words} --node {}", scene.admin));
+        assert!(ran.stdout.contains(&seen), "{words}: {ran:?}");
+    }
+    let events = get(scene.admin, "/v1/events?since=1h").json();
+    // At the start too, although the other probe may have ended later.
+    for turn in events["events"].as_array().unwrap().iter().filter(|event| event["to"] == "down") {
+        assert_eq!((&turn["monitor"], &turn["seen"]), (&json!("deep"), &json!(seen)));
+    }
+    assert!(events["events"].as_array().unwrap().iter().filter(|event| event["to"] == "down").count() > 1, "{events}");
+    let history = get(scene.admin, "/v1/history?pool=web").json();
+    let tracks = history["endpoints"][0]["probes"].as_array().unwrap();
+    assert_eq!(tracks.iter().map(|track| &track["monitor"]).collect::<Vec<_>>(), ["ready", "deep"]);
 }

@@ -83,6 +83,26 @@ fn section_2_2_loops_end() {
     assert_eq!(answers.len(), 4);
 }
 
+/// The same where each lap makes the name longer: the chain ends after seventeen names, or as soon as the name is too
+/// long, and there is room for it all in one message.
+#[test]
+fn section_2_2_loops_that_grow_end() {
+    let zone = zone("a DNAME b\nc.b DNAME c.c.a\nin CNAME q.c.a\n*.w CNAME in\nfar DNAME away.far2\nfar2 DNAME far\n");
+    let mut scene = Scene::of_files(&[("example.com.zone", &zone)]);
+    for (name, dnames) in [("in", 2), ("q.c.a", 2), ("any.w", 2), ("x.far", 2)] {
+        let reply = scene.ask(name, A, "");
+        let answers = reply.answers();
+        let count = |rtype: &str| answers.iter().filter(|record| record.contains(rtype)).count();
+        assert_eq!((reply.rcode(), count(" CNAME "), count(" DNAME ")), (0, 17, dnames), "{name}: {answers:?}");
+        assert!(!reply.message.metadata.truncation, "{name}");
+    }
+    // 250 octets, and each lap adds two.
+    let long = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(40)].join(".");
+    let reply = scene.ask(&format!("{long}.c.a"), A, "");
+    assert_eq!(reply.rcode(), YXDOMAIN, "{:?}", reply.answers());
+    assert!(reply.message.answers.len() > 4);
+}
+
 /// A chain may use one DNAME twice; the answer holds its record once.
 #[test]
 fn section_2_2_a_dname_may_be_used_again() {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -301,4 +302,25 @@ fn a_state_folder_that_is_removed_is_made_again() {
     node.wait();
     let node = files.serve();
     node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+}
+
+/// What is no file is not read, whether it would hold up the node for ever or fill its memory.
+#[test]
+fn a_state_file_that_is_none_is_told_and_does_not_hold_up_the_node() {
+    for make in ["mkfifo state/state.redb", "ln -s /dev/zero state/state.redb", "mkdir -p state/state.redb/x"] {
+        let files = Files::new(&format!("{SERVER}{ADMIN}"), &[("example.com.toml", DRAINED)]);
+        let script = format!("mkdir -p state && {make}");
+        let made = Command::new("sh").args(["-c", &script]).current_dir(files.path("")).status().unwrap();
+        assert!(made.success(), "{make}");
+        let mut node = files.serve();
+        let is_told = |line: &String| line.contains("state is not kept") && line.contains("not a regular file");
+        assert!(node.log.lines().iter().any(is_told), "{make}: {:?}", node.log.lines());
+        let admin = node.wait_for_admin();
+        let ran = files.run(&format!("drain pool:one --node {admin}"));
+        assert!(ran.stdout.contains("in force, but not on disk"), "{make}: {ran:?}");
+        node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+        fs::rename(files.path("state/state.redb"), files.path("away")).unwrap();
+        node.log.wait_for("state is kept again");
+        assert_eq!(node.terminate().code(), Some(0), "{make}");
+    }
 }

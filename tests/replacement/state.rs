@@ -73,3 +73,25 @@ fn state_goes_over_without_a_disk() {
     node.log.wait_for("replaced: this process serves its open connections, and ends");
     assert_eq!(new.dig("a.example.com TXT").data(), ["\"kept\""]);
 }
+
+/// The socket that the new process asks at, and the one that it inherits, are those that were made again.
+#[test]
+fn sockets_whose_files_were_removed_go_over_once_they_are_made_again() {
+    let files = crate::files(1);
+    let mut node = files.serve();
+    std::fs::remove_file(files.path("admin.sock")).unwrap();
+    std::fs::remove_dir_all(files.path("state")).unwrap();
+    node.log.wait_for("the admin server's socket was moved or removed: it is created again");
+    // The folder comes back with the next change of the state.
+    while !files.path("state").is_dir() {
+        files.run("txt set a.example.com kept");
+    }
+    node.log.wait_for("the socket for processes that replace this one was moved or removed: it is created again");
+    let new = files.replace();
+    node.log.wait_for("replaced: this process serves its open connections, and ends");
+    assert_eq!(node.wait().code(), Some(0));
+    assert_eq!(new.dig("a.example.com TXT").data(), ["\"kept\""]);
+    assert_eq!(files.run("status").code, Some(0));
+    new.terminate();
+    assert!(!files.path("admin.sock").exists());
+}

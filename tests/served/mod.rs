@@ -46,10 +46,10 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
             min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: truenorth::health::Recovery::default(),
-            monitor: None,
             members: Members::Addresses(
                 Addresses::try_new((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()).unwrap(),
             ),
+            monitors: [].into(),
         })],
         zones: vec![zone(version)],
         datacenters: Vec::new(),

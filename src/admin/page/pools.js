@@ -136,7 +136,9 @@ function endpointRows(pool) {
 function endpointRow(pool, endpoint, history) {
     const probe = endpoint.probes.find(({ state }) => state === "down") ?? endpoint.probes[0];
     const past = history?.endpoints.find((one) => one.endpoint === endpoint.endpoint && one.zone === pool.zone);
-    const drawn = past?.probes.find(({ target }) => target === probe?.target);
+    const drawn = past?.probes.find(({ monitor, target }) => monitor === probe?.monitor && target === probe?.target);
+    // Several probes of an endpoint may have the same protocol.
+    const asked = endpoint.probes.length > 1 ? `${probe.monitor} (${probe.check})` : probe?.check;
     const differs = endpoint.really !== endpoint.state && !["up", "down"].includes(endpoint.state);
     return el("tr", { class: "endpoint", "data-key": endpoint.endpoint },
         el("th", { scope: "row" }, endpoint.endpoint, endpoint.weight !== 1 ? el("small", {}, ` weight ${endpoint.weight}`) : null),
@@ -146,7 +148,7 @@ function endpointRow(pool, endpoint, history) {
             endpoint.since ? el("small", {}, ` for ${span(overview.time - endpoint.since)}`) : null,
             endpoint.restless ? el("small", { class: "warn" }, " unconfirmed") : null,
             endpoint.ramp < 1 ? el("small", {}, ` ramp ${percent(endpoint.ramp)}`) : null),
-        el("td", { class: "seen" }, probe ? `${probe.check}: ${probe.seen ?? "not probed yet"}` : "no monitor",
+        el("td", { class: "seen" }, probe ? `${asked}: ${probe.seen ?? "not probed yet"}` : "no monitor",
             endpoint.why && endpoint.state !== "down" ? el("small", { class: "why" }, endpoint.why) : null),
         el("td", { class: "past" }, drawn ? el("div", {}, strip(drawn, history, overview.uptime), turns(drawn)) : null),
         el("td", { class: "number" }, count(endpoint.first_answers)),

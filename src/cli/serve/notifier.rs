@@ -193,10 +193,13 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
             maps: *maps,
             took_ms: milliseconds(*longest),
         },
-        NodeEvent::Hold(HoldTurn { pool, is_held }) => EventKind::Hold { pool: pool.to_string(), held: *is_held },
+        NodeEvent::Hold(HoldTurn { id, pool, is_held }) => {
+            let impact = changes.as_mut().map(|changes| changes.impact_of_pools(&[*id]));
+            EventKind::Hold { pool: pool.to_string(), held: *is_held, impact }
+        }
         NodeEvent::Certificate(Expiring { target, left, expires }) => EventKind::Certificate {
             endpoint: target.address.to_string(),
-            host: target.host.to_string(),
+            host: target.server_name().to_owned(),
             days: left.as_secs() / SECONDS_A_DAY,
             expires: expires.as_secs(),
         },

@@ -120,9 +120,10 @@ impl Node {
     }
 
     async fn try_to_prepare(&mut self, successor: Successor) -> Result<Ready, String> {
-        let admin = self.admin.iter().flat_map(admin::Running::sockets);
-        let sockets = self.running.sockets().iter().chain(admin).map(Labelled::try_clone);
-        let sockets = sockets.collect::<Result<Vec<_>, _>>().map_err(|error| error.to_string())?;
+        let of_dns = self.running.sockets().iter().map(Labelled::try_clone).collect::<io::Result<Vec<_>>>();
+        let of_admin = self.admin.as_ref().map_or(Ok(Vec::new()), admin::Running::sockets);
+        let [of_dns, of_admin] = [of_dns, of_admin].map(|sockets| sockets.map_err(|error| error.to_string()));
+        let sockets: Vec<Labelled> = of_dns?.into_iter().chain(of_admin?).collect();
         let store = self.files.store.clone();
         let parcel = Parcel { lock: store.lock(), secret: self.latest.own_secret().reveal().to_vec() };
         let successor = step(successor, move |other| other.prepare(&sockets, &parcel, &store.pack())).await?;

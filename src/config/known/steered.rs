@@ -113,7 +113,7 @@ impl Steered {
         self.note_users(drafts);
         drafts.places.add_again(copy.datacenters);
         drafts.pools.extend(copy.pools);
-        draft.regions = if copy.sections.regions.is_empty() { reader.regions.clone() } else { copy.regions };
+        draft.regions = if copy.sections.regions.is_empty() { reader.regions.regions.clone() } else { copy.regions };
         draft.owners = copy.owners;
         draft.sections = Some(copy.sections);
         draft.depends_on = DependsOn::Definitions;

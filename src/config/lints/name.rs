@@ -2,6 +2,7 @@
 //! only some pools have.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Names;
 use crate::config::code::Code;
@@ -78,7 +79,7 @@ impl NameLints<'_> {
         }
         let places: HashSet<DatacenterId> =
             self.name.steering.pools.iter().filter_map(|used| self.pool(used.pool).datacenter).collect();
-        let is_empty = |region: &&Region| {
+        let is_empty = |region: &&Arc<Region>| {
             region.only && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
         };
         let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();

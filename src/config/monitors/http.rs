@@ -296,7 +296,7 @@ fn status_range(text: &str) -> Option<StatusRange> {
 /// The status codes that were probably meant: by a class such as `2xx`, a list in one text, or a range with blanks or from
 /// its end to its beginning.
 fn meant_status(text: &str) -> Option<String> {
-    let plain: String = text.split_whitespace().collect();
+    let plain = text.split_whitespace().collect::<String>().replace("...", "-").replace("..", "-");
     if let Some(class @ b'1'..=b'5') = plain.bytes().next()
         && plain.len() == 3
         && plain[1..].eq_ignore_ascii_case("xx")

@@ -19,8 +19,9 @@ struct Leads<'a> {
     order: Vec<&'a Name>,
 }
 
-/// Warns of each circle once.
-pub(super) fn check(zones: &[ZoneDraft], faults: &mut Faults) {
+/// Warns of each circle once. Returns the owners in lower case of DNAME records that lead back to themselves.
+pub(super) fn check(zones: &[ZoneDraft], faults: &mut Faults) -> HashSet<Box<[u8]>, RandomState> {
+    let mut told = HashSet::default();
     let dnames = Leads::of(zones, Rtype::DNAME, |_| true);
     // A name below the target is below the nearest DNAME above it.
     let next =
@@ -31,6 +32,7 @@ pub(super) fn check(zones: &[ZoneDraft], faults: &mut Faults) {
             let message = format!("the DNAME at {owner} leads back to itself");
             faults.push(warning(dnames.place(owner), message, &circle).help("resolvers answer SERVFAIL"));
         }
+        told.extend(circle.iter().map(Name::to_key));
     }
     for rtype in [Rtype::HTTPS, Rtype::SVCB] {
         let aliases = Leads::of(zones, rtype, |rdata| rdata.starts_with(&[0, 0]));
@@ -43,6 +45,7 @@ pub(super) fn check(zones: &[ZoneDraft], faults: &mut Faults) {
             );
         }
     }
+    told
 }
 
 fn warning(place: Option<&Place>, message: String, circle: &[Name]) -> Fault {

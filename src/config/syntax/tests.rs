@@ -12,7 +12,7 @@ fn told(text: &str) -> Vec<String> {
         let message = fault.message.strip_prefix("this is not TOML: ").unwrap_or(&fault.message).to_owned();
         format!("{} {message} | {}", place.unwrap_or_default(), fault.help.unwrap_or_default())
     };
-    faults(&source, &errors).into_iter().map(tell).collect()
+    faults(&source, &errors).into_iter().map(|broken| tell(broken.fault)).collect()
 }
 
 #[test]

@@ -101,6 +101,35 @@ fn names_that_lead_nowhere_are_told() {
     ] {
         assert_one(records, &["the DNAME at d.example.com. leads back to itself", "-> d.example.com."]);
     }
+    // CNAME and DNAME records together.
+    let dname = "[records.a]\nDNAME = [\"b\"]\n";
+    for (records, circle) in [
+        ("[records.\"q.b\"]\nCNAME = [\"q.a\"]", "the CNAME at q.b.example.com. leads back to itself"),
+        ("[records.\"q.b\"]\nCNAME = [\"r\"]\n[records.r]\nCNAME = [\"q.a\"]", "q.a.example.com. -> q.b.example.com."),
+        ("[records.\"*.b\"]\nCNAME = [\"z.a\"]", "z.a.example.com. -> z.b.example.com. -> z.a.example.com."),
+        ("[records.\"c.b\"]\nDNAME = [\"c.a\"]", "x.c.b.example.com. -> x.c.a.example.com. -> x.c.b.example.com."),
+        (
+            "[pools.q]\nendpoints = [{ cname = \"q.a\" }]\n[names.\"q.b\"]\npools = [\"q\"]\nsteer = []",
+            "the CNAME at q.b.example.com. leads back to itself",
+        ),
+        // Each lap is longer, with and without a CNAME that leads there.
+        (
+            "[records.\"c.b\"]\nDNAME = [\"c.c.a\"]",
+            "the DNAME at c.b.example.com. leads back to itself, and each lap makes the name longer",
+        ),
+        (
+            "[records.\"c.b\"]\nDNAME = [\"c.c.a\"]\n[records.in]\nCNAME = [\"q.c.a\"]",
+            "q.c.b.example.com. -> q.c.c.a.example.com. -> q.c.c.b.example.com.",
+        ),
+    ] {
+        assert_one(&format!("{dname}{records}"), &[circle]);
+    }
+    let ring = "[records.a]\nDNAME = [\"b.c\"]\n[records.c]\nDNAME = [\"d.a\"]\n[records.in]\nCNAME = [\"q.a\"]";
+    assert_one(ring, &["the DNAME at a.example.com. leads back to itself"]);
+    // Shorter with each lap: it ends.
+    let ends =
+        "[records.\"c.b\"]\nDNAME = [\"a\"]\n[records.in]\nCNAME = [\"q.c.c.c.a\"]\n[records.\"q.b\"]\nTXT = [\"end\"]";
+    assert_eq!(told_with(&format!("{dname}{ends}")), [""; 0]);
     assert_one(
         "[records.h]\nHTTPS = [\"0 h\"]",
         &["the HTTPS record in AliasMode at h.example.com. leads back to itself"],

@@ -45,6 +45,50 @@ fn assert_told_once(changes: &[(&str, &str, &str)]) {
     }
 }
 
+/// What is wrong with a value beside its missing quotes is told with them.
+#[test]
+fn values_without_quotes_are_told_once_as_they_were_meant() {
+    let with = |line: &str| format!("host = \"example.com\"\n{line}");
+    let monitors = [
+        ("expect_status = 2xx", "did you mean \"200-299\"?"),
+        ("expect_status = [2xx]", "did you mean \"200-299\"?"),
+        ("expect_status = 200..299", "did you mean \"200-299\"?"),
+        ("expect_status: 2xx", "did you mean \"200-299\"?"),
+        ("degraded = { expect_status = 5xx }", "did you mean \"500-599\"?"),
+        ("path = http://example.com/up", "did you mean \"/up\" and host = \"example.com\"?"),
+        ("method = get", "did you mean \"GET\"?"),
+        ("interval = 5 parsecs", "`interval` takes a duration"),
+        ("verify = maybe", "`verify` is for https"),
+        ("expect_body = /[/", "`expect_body` takes"),
+    ];
+    let monitors = monitors.map(|(line, meant)| ("host = \"example.com\"", with(line), meant));
+    let others = [
+        ("type = \"http\"", "type = HTTP", "did you mean `http`?"),
+        ("type = \"http\"\nhost = \"example.com\"", "type = ping", "did you mean `icmp`?"),
+        ("host = \"example.com\"", "host = http://example.com/", "did you mean \"example.com\"?"),
+        ("steer = [\"region\"]", "steer = [geo]", "did you mean `region`?"),
+        ("steer = [\"region\"]", "steer = [\"region\"]\npick = round-robin", "did you mean `rotate`?"),
+        ("pools = [\"web\"]", "pools = [wbe]", "did you mean `web`?"),
+        ("monitor = \"web\"", "monitor = wbe", "did you mean `web`?"),
+        ("datacenter = \"fra\"", "datacenter = far", "did you mean `fra`?"),
+        ("\"continent:EU\"", "europe", "did you mean `continent:EU`?"),
+        ("\"continent:EU\"", "country:UK", "did you mean `country:GB`?"),
+        ("\"198.51.100.10\"", "198.51.100.1:80", "did you mean { address = \"198.51.100.1\", check_port = 80 }?"),
+        ("\"198.51.100.10\"", "www.example.net", "{ cname = \"www.example.net.\" }"),
+        ("dns = [\"127.0.0.1:5300\"]", "dns = [127.0.0.1]", "did you mean \"127.0.0.1:53\"?"),
+        ("dns = [\"127.0.0.1:5300\"]", "dns = :53", "did you mean \"0.0.0.0:53\"?"),
+    ];
+    let others = others.map(|(from, to, meant)| (from, to.to_owned(), meant));
+    for (from, to, meant) in monitors.iter().chain(&others) {
+        assert_told_once(&[(from, to, meant)]);
+        let found = changed(from, to);
+        assert!(found[0].contains("this is not TOML: "), "{to}: {}", found[0]);
+    }
+    // The same value with its quotes is all that is needed.
+    let found = changed("type = \"http\"", "type = http");
+    assert_eq!(found, ["12:8 error: this is not TOML: text is in quotes | help: write `type = \"http\"`"]);
+}
+
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table of mistakes")]
 fn every_mistake_is_told_once_with_what_was_meant() {

@@ -217,13 +217,13 @@ fn pools_know_their_targets() {
         min_healthy: MinHealthy::default(),
         capacity: None,
         recovery: Recovery::default(),
-        monitor: Some("shared".into()),
         members: addresses(vec![Endpoint {
             value: address("192.0.2.1"),
             weight: 1,
             capacity: None,
             condition: Some(Condition::Probe(target)),
         }]),
+        monitors: ["shared".into()].into(),
     };
     let https = Arc::new(https_monitor());
     let web = |value: &str, weight| {
@@ -240,8 +240,8 @@ fn pools_know_their_targets() {
         min_healthy: MinHealthy::try_new(if name.starts_with("web") { 0.25 } else { 0.0 }).unwrap(),
         capacity: None,
         recovery: Recovery::default(),
-        monitor: name.starts_with("web").then(|| "web".into()),
         members,
+        monitors: if name.starts_with("web") { ["web".into()].into() } else { [].into() },
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
     let fra = addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
@@ -286,7 +286,7 @@ fn names_know_their_pools() {
     };
     let clients = vec![ClientMatch::Continent(Continent::Europe), ClientMatch::Prefix("192.0.2.0/24".parse().unwrap())];
     let europe = Region { name: "europe".into(), clients, prefer: vec![vec![DatacenterId::from_index(0)]], only: true };
-    assert_eq!(regions.list(), [europe, default]);
+    assert_eq!(regions.list(), [europe, default].map(Arc::new));
     let www = SteeredName {
         owner: name("www.example.com."),
         steering: Arc::new(Steering {
@@ -474,6 +474,54 @@ fn zones_with_equal_regions_share_them() {
     let zones = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world.zones;
     assert!(Arc::ptr_eq(&zones[0].regions, &zones[1].regions));
     assert_eq!(zones[0].regions.list().len(), 2);
+}
+
+/// A zone with regions of its own has its own list. What stands in it for the server file's regions is theirs.
+#[test]
+fn zones_with_regions_of_their_own_share_the_others() {
+    let zone = |own: &str| {
+        format!("[nameservers]\nns1 = [\"192.0.2.53\"]\n{own}prefer = [\"fra\"]\n[names.www]\npools = [\"shared\"]\n")
+    };
+    let server = format!(
+        "{WHOLE_SERVER}[regions.office]\nclients = [\"203.0.113.0/24\", \"2001:db8:1::/48\"]\nprefer = [\"fra\"]\n"
+    );
+    let [plain, asn, default, prefix, office] = [
+        "[regions.europe2]\nclients = [\"asn:64511\"]\n",
+        "[regions.other]\nclients = [\"asn:64512\"]\n",
+        "[regions.default]\n",
+        "[regions.lab]\nclients = [\"198.51.100.0/24\"]\n",
+        "[regions.office]\nclients = [\"198.51.100.0/24\"]\n",
+    ]
+    .map(zone);
+    let config = load_files(&[
+        ("truenorth.toml", server.as_bytes()),
+        ("zones/a.example.toml", plain.as_bytes()),
+        ("zones/b.example.toml", asn.as_bytes()),
+        ("zones/c.example.toml", default.as_bytes()),
+        ("zones/d.example.toml", prefix.as_bytes()),
+        ("zones/e.example.toml", office.as_bytes()),
+    ]);
+    let zones = config.unwrap_or_else(|faults| panic!("{}", faults.render(false))).world.zones;
+    let office = |zone: usize| zones[zone].regions.list().iter().find(|region| &*region.name == "office").unwrap();
+    for zone in 1..4 {
+        assert!(Arc::ptr_eq(office(0), office(zone)), "{zone}");
+    }
+    assert!(!Arc::ptr_eq(office(0), office(4)));
+    let tables = |zone: usize| (zones[zone].regions.prefixes_v4(), zones[zone].regions.prefixes_v6());
+    for zone in 1..3 {
+        assert!(std::ptr::eq(tables(0).0, tables(zone).0) && std::ptr::eq(tables(0).1, tables(zone).1), "{zone}");
+    }
+    let region = |zone: usize, client: &str| {
+        let id = zones[zone].regions.of(client.parse().unwrap(), &crate::geo::Location::default());
+        zones[zone].regions.get(id).map(|region| region.name.to_string()).unwrap_or_default()
+    };
+    for (client, expected) in [
+        ("203.0.113.9", ["office", "office", "office", "office", "default"]),
+        ("198.51.100.9", ["default", "default", "default", "lab", "office"]),
+        ("2001:db8:1::9", ["office", "office", "office", "office", "default"]),
+    ] {
+        assert_eq!([0, 1, 2, 3, 4].map(|zone| region(zone, client)), expected, "{client}");
+    }
 }
 
 #[test]

@@ -131,7 +131,7 @@ impl Scene {
         let target = target.parse().unwrap();
         let order = Order { mode, target, from, until, over: None, reason: "test".into(), who: "ada".into() };
         let (to, mut answer) = oneshot::channel();
-        self.happen(Event::Override(OverrideEvent::Place(order, to)));
+        self.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
         answer.try_recv().expect("an answer comes with the step")
     }
 
@@ -288,7 +288,7 @@ fn windows_and_ends_go_by_the_clock_on_the_wall_and_drains_by_what_elapsed() {
         reason: "".into(),
         who: "".into(),
     };
-    scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+    scene.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
     for (ahead, behind) in [(HOUR * 9, Duration::ZERO), (Duration::ZERO, HOUR * 9), (HOUR, Duration::ZERO)] {
         scene.set(ahead, behind);
         scene.pass(HOUR / 4);

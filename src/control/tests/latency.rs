@@ -33,8 +33,8 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
             min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: crate::health::Recovery::default(),
-            monitor: None,
             members: Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap()),
+            monitors: [].into(),
         })
     };
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };

@@ -67,8 +67,8 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
             min_healthy: MinHealthy::default(),
             capacity: None,
             recovery: Recovery::default(),
-            monitor: Some("web".into()),
             members: Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap()),
+            monitors: [].into(),
         })
     };
     let datacenter = |place: usize| Datacenter {

@@ -65,7 +65,7 @@ fn any_proposal() -> impl Strategy<Value = Proposal> {
         if lifts {
             Proposal::Lift(Selector::Target(target.parse().unwrap()))
         } else {
-            Proposal::Place(order(mode, target))
+            Proposal::Place(order(mode, target).into())
         }
     })
 }
@@ -102,9 +102,9 @@ fn an_order_for_later_and_a_slow_drain_are_previewed_as_they_end() {
     let later = scene.now + at(3600);
     let slow = Order { over: Some(at(600)), ..order(Mode::Drain, "dc:0") };
     let dated = Order { from: Some(later), until: Some(later + at(60)), ..order(Mode::Drain, "dc:0") };
-    let at_once = scene.control.preview(&Proposal::Place(order(Mode::Drain, "dc:0")), scene.now).unwrap();
+    let at_once = scene.control.preview(&Proposal::Place(order(Mode::Drain, "dc:0").into()), scene.now).unwrap();
     for proposal in [slow, dated] {
-        let preview = scene.control.preview(&Proposal::Place(proposal.clone()), scene.now).unwrap();
+        let preview = scene.control.preview(&Proposal::Place(proposal.clone().into()), scene.now).unwrap();
         assert_eq!(preview.changes[0].item.order, proposal);
         let [expected, found] = [&at_once, &preview].map(|it| states(&it.publication.as_ref().unwrap().after));
         assert_eq!(found, expected);

@@ -54,7 +54,7 @@ impl Scene {
         let target = target.parse().unwrap();
         let order = Order { mode, target, from: None, until: None, over, reason: "".into(), who: "ada".into() };
         let (to, mut reply) = oneshot::channel();
-        self.happen(Event::Override(OverrideEvent::Place(order, to)));
+        self.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
         let changes = reply.try_recv().expect("an answer comes with the step").unwrap().len();
         self.elapse(PUBLISH_WINDOW, &[]);
         changes

@@ -123,7 +123,7 @@ fn what_the_operator_takes_off_duty_is_not_missed() {
         reason,
         who,
     };
-    scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+    scene.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
     scene.wait(PATIENCE * 2, well);
     assert_eq!(scene.share(), 50);
 }
@@ -174,7 +174,7 @@ fn a_switch_is_published_at_once_and_stays_under_what_is_said_of_the_name() {
         reason: "".into(),
         who: "".into(),
     };
-    scene.happen(Event::Override(OverrideEvent::Place(order, to)));
+    scene.happen(Event::Override(OverrideEvent::Place(order.into(), to)));
     let change = scene.command("shop.example.com", Command::Switch("next".into())).unwrap();
     assert_eq!((change.from, change.to), (Exposure::Active("stable".into()), Exposure::Active("next".into())));
     scene.wait(PUBLISH_WINDOW, well);

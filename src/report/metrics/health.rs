@@ -167,7 +167,7 @@ impl Metrics<'_> {
                 if let Some((Outcome::Success(finding), _)) = &last_probe.seen
                     && let Some(expires) = finding.certificate_expires
                 {
-                    certificates.insert((target.to_string(), target.host.to_string()), expires);
+                    certificates.insert((target.to_string(), target.server_name().to_owned()), expires);
                 }
             }
             for ((probe, host), expires) in certificates {

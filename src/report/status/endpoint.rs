@@ -46,6 +46,9 @@ pub struct EndpointStatus {
 /// A probe.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProbeStatus {
+    /// The name of its monitor.
+    #[serde(default)]
+    pub monitor: String,
     /// The probed address.
     pub target: String,
     /// `http`, `tcp`, ...
@@ -83,8 +86,6 @@ impl EndpointHealth {
         let Some(condition) = members.condition(place) else {
             return Self { state: State::Up, since: None, probes: Vec::new() };
         };
-        let mut targets = Vec::new();
-        condition.each_target(&mut |target| targets.push(target));
         let health =
             |target: &Target| survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health);
         let state = condition.state(&health);
@@ -95,7 +96,7 @@ impl EndpointHealth {
         Self {
             state,
             since: since.filter(|_| state != State::Unknown),
-            probes: targets.into_iter().map(|target| ProbeStatus::new(target, survey)).collect(),
+            probes: pool.spec().probes(place).into_iter().map(|probe| ProbeStatus::new(probe, survey)).collect(),
         }
     }
 
@@ -115,7 +116,10 @@ fn seen(probes: &[ProbeStatus]) -> String {
             let count = format!("{} of {} probes up", probes.iter().filter(is_up).count(), probes.len());
             let worst = ["down", "drained", "degraded"].into_iter();
             let worst = worst.flat_map(|state| probes.iter().filter(move |probe| probe.state == state)).next();
-            worst.map_or(count.clone(), |probe| format!("{count}; {} {}: {}", probe.check, probe.target, seen(probe)))
+            worst.map_or(count.clone(), |probe| {
+                let ProbeStatus { monitor, check, target, .. } = probe;
+                format!("{count}; {monitor} ({check} {target}): {}", seen(probe))
+            })
         }
     }
 }
@@ -158,11 +162,12 @@ impl EndpointStatus {
 }
 
 impl ProbeStatus {
-    fn new(target: &Target, survey: &Survey) -> Self {
+    fn new((monitor, target): (&str, &Target), survey: &Survey) -> Self {
         let last_probe: Option<&LastProbe> = survey.last_probes.get(target);
         let seen = last_probe.and_then(|last_probe| last_probe.seen.as_ref());
         let (failures, successes) = last_probe.map_or((0, 0), |last_probe| last_probe.health.in_a_row());
         Self {
+            monitor: monitor.to_owned(),
             target: target.address.to_string(),
             check: target.monitor.check.as_str().to_owned(),
             host: target.host.to_string(),

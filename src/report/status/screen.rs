@@ -150,7 +150,7 @@ impl Status {
         if self.orders.is_empty() {
             return String::new();
         }
-        let list = OverrideList { overrides: self.orders.clone(), time: self.time, kept: None, effect: None };
+        let list = OverrideList { overrides: self.orders.clone(), time: self.time, ..OverrideList::default() };
         format!("{list}\n")
     }
 

@@ -1,0 +1,131 @@
+//! Reads a whole TOML file.
+//!
+//! The tables of the parser take some twenty times the memory of the text. A zone file may hold hundreds of thousands of
+//! `[records.…]` tables, one like the other, so those of a large file are cut out and parsed a part at a time:
+//!
+//! ```text
+//!   [names.www] ... [records.a] ... [records.b] ... [records.z] ... [pools.web] ...
+//!   └─ the table ─┘ └─ part ──────┘ └─ part ──────────────────┘ └─ the table ─┘
+//! ```
+//!
+//! Each cut is at the beginning of a line with a header. If that line is inside of a text or a list, what is in front of it
+//! is not complete. Then, and after any other error, the file is parsed as a whole.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use super::decode::TomlTable;
+use super::fault::Faults;
+use super::source::Source;
+use super::syntax::{self, Mended};
+
+/// The beginning of the header of a table that may be in a part.
+const HEADER: &str = "[records.";
+
+/// Octets of such tables from which on it is worth the effort to cut them out.
+const LARGE: usize = 256 << 10;
+
+/// Octets of a part, about: its tables stay in the cache of a processor.
+const PART: usize = 32 << 10;
+
+/// Most stretches of such tables, with others between them. Before each of them the file is parsed once more.
+const MAX_STRETCHES: usize = 16;
+
+/// Reads a whole file. If its syntax is broken, this reports only the syntax faults: a recovering parser would blame
+/// the operator for values that nobody wrote.
+pub(super) fn read_document<T>(
+    source: &Arc<Source>,
+    what: &'static str,
+    faults: &mut Faults,
+    read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
+) -> Option<T> {
+    read_document_again(source, what, faults, read, |_, _| ())
+}
+
+/// Does the same. If it is clear how the syntax was meant, `again` reads the mended file, to find what else is wrong
+/// with the values that were mended.
+pub(super) fn read_document_again<T>(
+    source: &Arc<Source>,
+    what: &'static str,
+    faults: &mut Faults,
+    read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
+    again: impl FnOnce(TomlTable<'_>, &mut Faults),
+) -> Option<T> {
+    if let Some(Cut { rest, parts }) = cut(&source.text) {
+        let (table, errors) = DeTable::parse_recoverable(&rest);
+        if errors.is_empty() {
+            return Some(read(TomlTable::document(source, what, table.get_ref(), &parts), faults));
+        }
+    }
+    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    if errors.is_empty() {
+        return Some(read(TomlTable::document(source, what, table.get_ref(), &[]), faults));
+    }
+    let mut broken = syntax::faults(source, &errors);
+    if let Some(mended) = Mended::new(source, &broken) {
+        let (table, errors) = DeTable::parse_recoverable(&mended.source.text);
+        if errors.is_empty() {
+            let mut found = Faults::default();
+            again(TomlTable::document(&mended.source, what, table.get_ref(), &[]), &mut found);
+            mended.tell(&mut broken, found);
+        }
+    }
+    faults.0.extend(broken.into_iter().map(|broken| broken.fault));
+    None
+}
+
+/// A text without its tables of records.
+struct Cut {
+    /// The text with blanks in their place, so that all other places stay the same.
+    rest: String,
+    /// The octets of the parts.
+    parts: Vec<Range<usize>>,
+}
+
+/// Cuts the tables of records out of a text. `None` if there are not enough of them, or if a cut or a part is not valid by
+/// itself.
+fn cut(text: &str) -> Option<Cut> {
+    if text.len() < LARGE {
+        return None;
+    }
+    let (mut stretches, mut parts) = (Vec::<Range<usize>>::new(), Vec::<Range<usize>>::new());
+    let (mut at, mut is_open) = (0, false);
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        match (line.starts_with('['), line.starts_with(HEADER)) {
+            (true, true) if !is_open => {
+                is_open = true;
+                stretches.push(start..at);
+                parts.push(start..at);
+            }
+            (true, true) if parts.last().is_some_and(|part| part.len() >= PART) => parts.push(start..at),
+            (true, false) => is_open = false,
+            _ => {}
+        }
+        if is_open {
+            let open = stretches.last_mut().into_iter().chain(parts.last_mut());
+            open.for_each(|range| range.end = at);
+        }
+    }
+    if stretches.len() > MAX_STRETCHES || stretches.iter().map(Range::len).sum::<usize>() < LARGE {
+        return None;
+    }
+    let is_valid = |text: &str| DeTable::parse_recoverable(text).1.is_empty();
+    let (mut rest, mut end) = (String::with_capacity(text.len()), 0);
+    for stretch in stretches {
+        rest.push_str(&text[end..stretch.start]);
+        if !is_valid(&rest) {
+            return None;
+        }
+        rest.extend(std::iter::repeat_n(' ', stretch.len()));
+        end = stretch.end;
+    }
+    rest.push_str(&text[end..]);
+    parts.iter().all(|part| is_valid(&text[part.clone()])).then_some(Cut { rest, parts })
+}
+
+#[cfg(test)]
+mod tests;
