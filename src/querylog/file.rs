@@ -61,7 +61,6 @@ impl LogFile {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
             }
             match file.try_lock() {
-                Ok(()) => {}
                 Err(TryLockError::WouldBlock) if displaces => {
                     put_aside(&place.path, place.versions)?;
                     continue;
@@ -70,7 +69,7 @@ impl LogFile {
                     return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another process writes it"));
                 }
                 // Some file systems have no locks.
-                Err(TryLockError::Error(_)) => {}
+                Ok(()) | Err(TryLockError::Error(_)) => {}
             }
             // Another process may have put it aside before this one had the lock.
             if !is_at(&file, &place.path) {

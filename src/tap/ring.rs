@@ -126,7 +126,9 @@ impl Producer {
         put(parts.iter().fold(0, |lengths, part| lengths << 16 | part.len() as u64));
         for part in parts {
             let (whole, rest) = part.as_chunks::<WORD>();
-            whole.iter().for_each(|octets| put(u64::from_le_bytes(*octets)));
+            for octets in whole {
+                put(u64::from_le_bytes(*octets));
+            }
             if !rest.is_empty() {
                 let mut octets = [0; WORD];
                 octets[..rest.len()].copy_from_slice(rest);

@@ -1,32 +1,38 @@
 //! The query log of a node.
 
-use std::io;
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Duration;
 
-use super::beside;
 use super::files::Files;
+use super::{ServeError, beside};
 use crate::cli::version;
 use crate::config::Server;
 use crate::querylog::{QueryLog, Settings};
-use crate::server::Taps;
+use crate::server::{Bound, Taps};
 use crate::snapshot::Blueprint;
 use crate::tap::{Rings, SharedProducers};
 
 /// Longest time that the end of the process waits for the last entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
 
-/// Starts the thread of the query log, which logs nothing yet. Returns it with the rings of those who answer.
-pub(super) fn start(files: &Files, replaces: bool) -> io::Result<(QueryLog, Taps)> {
+/// Starts the thread of the query log, which writes nothing yet. Returns it, and the sockets whose queries it gets.
+pub(super) fn start(
+    bound: Bound,
+    files: &Files,
+    blueprint: &Blueprint,
+    replaces: bool,
+) -> Result<(QueryLog, Bound), ServeError> {
     // Connections are served by as many threads as there are processors.
     let connections = thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let traffic = files.tallies.traffic();
     let workers = traffic.shards() - 1;
     let Rings { mut producers, consumers, memory } = Rings::new(workers + connections);
     let connections = SharedProducers::new(producers.split_off(workers));
-    let log = QueryLog::start(consumers, memory, files.counters.clone(), traffic.clone(), replaces)?;
-    Ok((log, Taps { workers: producers, connections }))
+    let log = QueryLog::start(consumers, memory, files.counters.clone(), traffic.clone(), replaces);
+    let log = log.map_err(|error| ServeError::Other(format!("cannot start the thread of the query log: {error}")))?;
+    log.prepare(settings(&files.server, blueprint).as_ref());
+    Ok((log, bound.with_taps(Taps { workers: producers, connections })))
 }
 
 /// Returns the settings of a configuration.

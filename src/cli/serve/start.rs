@@ -206,10 +206,7 @@ impl Node {
         let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
         let (open_quic, gate) = watch::channel(!is_replacement);
         let bound = bound.with_alarm(alarm.clone()).with_quic_gate(gate).with_counters(tallies.traffic().clone());
-        let (query_log, taps) = query_log::start(&files, is_replacement).map_err(|error| other(&error))?;
-        let settings = query_log::settings(&loaded.server, &loaded.blueprint);
-        query_log.prepare(settings.as_ref());
-        let bound = bound.with_taps(taps);
+        let (query_log, bound) = query_log::start(bound, &files, &loaded.blueprint, is_replacement)?;
 
         let predecessor = match predecessor {
             Some(predecessor) => Some(take(predecessor, &mut admin, &files, &loaded.blueprint).await?),
@@ -251,9 +248,8 @@ impl Node {
             }
         }
         files.store.own();
-        query_log.use_settings(settings);
-        let tidying = tidy(tallies.clone(), published.clone());
-        tokio::spawn(alarm.part("the task that keeps counters").run(tidying));
+        query_log.use_settings(query_log::settings(&files.server, &latest));
+        tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
         let started = admin.map(|(bound, admin)| {
             let node = admin::Node {
                 published: published.clone(),
