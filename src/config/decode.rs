@@ -15,6 +15,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::duration::{self, Written};
 
 use super::code::Code;
+use super::document::Parts;
 use super::fault::{Fault, Faults};
 use super::meant;
 use super::secrets::is_secret;
@@ -46,8 +47,8 @@ pub(super) struct TomlTable<'d> {
     rest: Vec<Value<'d>>,
     /// The keys that callers asked for.
     known: Vec<&'static str>,
-    /// The octets of the source that are not in this table yet: each part is a file of its own.
-    parts: &'d [Range<usize>],
+    /// What was cut out of a large file, and is not in this table yet: each part is a file of its own.
+    parts: Option<&'d Parts>,
 }
 
 impl<'d> TomlTable<'d> {
@@ -56,9 +57,9 @@ impl<'d> TomlTable<'d> {
         source: &'d Arc<Source>,
         what: &'static str,
         table: &'d DeTable<'d>,
-        parts: &'d [Range<usize>],
+        parts: &'d Parts,
     ) -> Self {
-        Self { parts, ..Self::new((source, 0), 0..0, what, table) }
+        Self { parts: Some(parts), ..Self::new((source, 0), 0..0, what, table) }
     }
 
     /// `offset` is where the parsed text begins in the source.
@@ -74,7 +75,7 @@ impl<'d> TomlTable<'d> {
         };
         let mut rest: Vec<_> = table.iter().map(value).collect();
         rest.sort_by_key(|value| value.anchor.start);
-        Self { source, anchor, what, rest, known: Vec::new(), parts: &[] }
+        Self { source, anchor, what, rest, known: Vec::new(), parts: None }
     }
 
     /// Calls `read` with the value of a key, and with its value in each part.
@@ -87,9 +88,14 @@ impl<'d> TomlTable<'d> {
         if let Some(value) = self.take(key) {
             read(&value, faults);
         }
-        for part in self.parts {
-            // It was parsed without an error before.
-            let (table, _) = DeTable::parse_recoverable(&self.source.text[part.clone()]);
+        let Some(parts) = self.parts else { return };
+        for part in &parts.ranges {
+            let (table, errors) = DeTable::parse_recoverable(&self.source.text[part.clone()]);
+            if !errors.is_empty() {
+                // Whoever reads the file reports it.
+                parts.are_broken.set(true);
+                return;
+            }
             let mut table = TomlTable::new((self.source, part.start), 0..0, self.what, table.get_ref());
             if let Some(value) = table.take(key) {
                 read(&value, faults);

@@ -45,7 +45,8 @@ fn a_large_file_is_cut_and_all_of_it_is_read_with_its_places() {
         "ttl = 30\n[records]\nm.A = [\"192.0.2.2\"]\n[names.www]\n{many}[pools.web]\nx = 1\n[records.last]\nA = \"192.0.2.3\"\n"
     );
     let found = cut(&text).expect("it is large");
-    assert!(found.parts.len() > 5 && found.parts.iter().all(|part| part.len() < PART + 100));
+    let parts = &found.parts.ranges;
+    assert!(parts.len() > 5 && parts.iter().all(|part| part.len() < PART + 100));
     assert_eq!(found.rest.len(), text.len());
     let (owners, others) = read(&text);
     assert_eq!(owners.len(), MANY + 2);
@@ -71,10 +72,30 @@ fn what_only_looks_like_a_header_is_not_cut() {
         let records = whole.0.get_ref().get("records").map_or(0, |section| section.get_ref().as_table().unwrap().len());
         assert_eq!(read(&text).0.len(), records);
     }
-    for broken in [format!("prefer = [\n{many}]\n"), format!("{many}[records.x\n"), format!("{many}a = \n[names.b]\n")]
-    {
-        assert!(cut(&broken).is_none_or(|cut| !DeTable::parse_recoverable(&cut.rest).1.is_empty()));
+    for broken in [
+        format!("prefer = [\n{many}]\n"),
+        format!("{many}[records.x\n"),
+        format!("{many}a = \n[names.b]\n"),
+        format!("{many}[records.y]\nA = 192.0.2.1\n"),
+        format!("{many}a = [\n[names.b]\n"),
+    ] {
         let (source, mut faults) = (Arc::new(Source::new("a.toml", broken)), Faults::default());
-        assert!(read_document(&source, "a file", &mut faults, |_, _| ()).is_none() && !faults.0.is_empty());
+        assert!(read_document(&source, "a file", &mut faults, read_all).is_none());
+        assert!(faults.has_errors());
+    }
+}
+
+/// Reads all records, as a zone does.
+fn read_all(mut table: TomlTable<'_>, faults: &mut Faults) {
+    table.each("records", faults, &mut |_, _| ());
+}
+
+#[test]
+fn a_line_is_complete_or_goes_on() {
+    for line in ["", "# [", r#"A = ["[", ']', "\"["] # ["#, r#"[records."a]b"]"#, r"A = '\'", "a = { b = [1] }"] {
+        assert!(is_complete(line), "{line}");
+    }
+    for line in ["A = [", "a = { b = [1]", r#"A = "\""#, "A = '", "A = \"\"\"x", "A = \'\'\'x\'\'\'", "[records.x"] {
+        assert!(!is_complete(line), "{line}");
     }
 }

@@ -58,7 +58,7 @@ fn values_without_quotes_are_told_once_as_they_were_meant() {
         ("path = http://example.com/up", "did you mean \"/up\" and host = \"example.com\"?"),
         ("method = get", "did you mean \"GET\"?"),
         ("interval = 5 parsecs", "`interval` takes a duration"),
-        ("verify = maybe", "`verify` is for https"),
+        ("verify = maybe", "`verify` is for monitors of type https"),
         ("expect_body = /[/", "`expect_body` takes"),
     ];
     let monitors = monitors.map(|(line, meant)| ("host = \"example.com\"", with(line), meant));
