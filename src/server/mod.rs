@@ -62,7 +62,7 @@ use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
 use tls::Shown;
-use udp::UdpWorker;
+pub use udp::UdpWorker;
 
 /// Maximum time that stopping waits for half-sent queries and half-read answers.
 pub const GRACE: Duration = Duration::from_secs(1);
@@ -245,6 +245,15 @@ impl Bound {
         Ok(labelled)
     }
 
+    /// Returns a worker for the first address without a thread of its own, for measurements: it answers when
+    /// [`UdpWorker::answer_waiting`] is called.
+    pub fn worker(&self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> UdpWorker {
+        let (socket, (_, stopping)) = (self.sockets[0].udp[0].clone(), watch::channel(()));
+        let tally = self.traffic.as_ref().map(|traffic| Tally::of_worker(traffic, 0));
+        let (limiter, beat) = (Arc::new(RateLimiter::new(Arc::default())), WorkerPulse::default().add());
+        UdpWorker::new(socket, published, rotation, tally, limiter, beat, stopping)
+    }
+
     /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
@@ -282,7 +291,7 @@ impl Bound {
         let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
-        let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.clone()?, number)));
+        let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.as_ref()?, number)));
         for sockets in sockets {
             sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
             for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {

@@ -24,6 +24,7 @@ use super::batch::{BATCH, Batch, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use crate::answer::{Asker, Exchange, Rotation, Transport, Worker, answer, truncate};
+use crate::clock::unix_time;
 use crate::counters::Tally;
 use crate::snapshot::Snapshot;
 use crate::vital;
@@ -43,7 +44,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 const LAST_QUERIES: usize = 8192;
 
 /// Everything that a worker's thread owns. The socket is dropped first: when `stopping` is closed, the port is free.
-pub(super) struct UdpWorker {
+pub struct UdpWorker {
     socket: Arc<Socket>,
     batch: Batch,
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
@@ -75,7 +76,7 @@ impl UdpWorker {
     pub(super) fn run(mut self) {
         let mut failures = 0_u32;
         while !is_stopping(&self.stopping) {
-            match self.turn(Wait::ForOne) {
+            match self.turn(Wait::ForOne, unix_time) {
                 Ok(()) => failures = 0,
                 // The kernel may report an ICMP message about an earlier answer as an error of the next call. That
                 // happens once.
@@ -91,17 +92,25 @@ impl UdpWorker {
             }
         }
         for _ in 0..LAST_QUERIES / BATCH {
-            if self.turn(Wait::Not).is_err() || self.batch.is_empty() {
+            if self.turn(Wait::Not, unix_time).is_err() || self.batch.is_empty() {
                 break;
             }
         }
     }
 
-    fn turn(&mut self, wait: Wait) -> std::io::Result<()> {
+    /// Answers the queries that have arrived, at most a batch, in the caller's thread. `clock` returns the time in Unix
+    /// seconds. For measurements: [`Bound::start`](super::Bound::start) gives each worker a thread of its own.
+    pub fn answer_waiting(&mut self, clock: fn() -> u64) -> std::io::Result<()> {
+        self.turn(Wait::Not, clock)
+    }
+
+    /// The bench `instructions` counts what happens in here.
+    #[inline(never)]
+    fn turn(&mut self, wait: Wait, clock: fn() -> u64) -> std::io::Result<()> {
         vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
-        let now = crate::clock::unix_time();
+        let now = clock();
         self.beat.at(now);
         match received {
             Ok(()) => {}
