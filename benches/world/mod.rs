@@ -72,10 +72,15 @@ pub(crate) fn locations(networks: u32) -> Locations {
 
 /// A node that serves this zone file, all endpoints calm.
 pub(crate) fn snapshot(zone: &str, networks: u32) -> Snapshot {
+    snapshot_with("", zone, networks)
+}
+
+/// The same with these lines in the server file.
+pub(crate) fn snapshot_with(lines: &str, zone: &str, networks: u32) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let server = folder.path().join("truenorth.toml");
     fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(&server, "zones = \"zones\"\n").unwrap();
+    fs::write(&server, format!("zones = \"zones\"\n{lines}")).unwrap();
     fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
     let config = config::load(&server, &Disk::new(), &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
