@@ -96,8 +96,9 @@ impl Name {
 
     /// Returns the wire format in lower case, which is the key of the name in tables.
     pub fn to_key(&self) -> Box<[u8]> {
-        // Length octets are at most 63, so none of them is a letter.
-        self.wire.to_ascii_lowercase().into()
+        let mut key = self.wire.clone();
+        make_key(&mut key);
+        key
     }
 
     /// Returns the labels from the leftmost on, without the root's empty one.
@@ -141,6 +142,40 @@ impl Name {
     pub fn is_at_or_below(&self, ancestor: &Name) -> bool {
         suffixes(&self.wire).any(|suffix| suffix.eq_ignore_ascii_case(&ancestor.wire))
     }
+}
+
+/// Turns a name in wire format into lower case, the key of the name in tables: eight octets at a time, because every
+/// query's name comes through here. Length octets are at most 63, so none of them is a letter.
+#[inline]
+pub(crate) fn make_key(wire: &mut [u8]) {
+    fn lower(octets: &mut [u8; 8]) {
+        const EACH: u64 = u64::from_ne_bytes([1; 8]);
+        let word = u64::from_ne_bytes(*octets);
+        let low_bits = word & (EACH * 0x7f);
+        // The highest bit of an octet of these sums says that its low bits are at least `A`, or above `Z`.
+        let from_a = low_bits + EACH * (0x80 - u64::from(b'A'));
+        let above_z = low_bits + EACH * (0x7f - u64::from(b'Z'));
+        let is_upper = (from_a ^ above_z) & !word & (EACH * 0x80);
+        *octets = (word | is_upper >> 2).to_ne_bytes();
+    }
+    let (words, rest) = wire.as_chunks_mut();
+    words.iter_mut().for_each(lower);
+    if rest.is_empty() {
+        return;
+    }
+    match wire.last_chunk_mut() {
+        // It overlaps with the octets before, which are in lower case already.
+        Some(last) => lower(last),
+        None => wire.make_ascii_lowercase(),
+    }
+}
+
+/// Returns a copy of a name in wire format in lower case.
+pub(crate) fn key_of<'k>(wire: &[u8], key: &'k mut [u8; MAX_NAME_LENGTH]) -> &'k [u8] {
+    let key = &mut key[..wire.len()];
+    key.copy_from_slice(wire);
+    make_key(key);
+    key
 }
 
 /// Returns the labels of an uncompressed name, without the root's empty one.
@@ -299,6 +334,18 @@ mod tests {
         let longest = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
         assert_eq!(name(&longest).as_wire().len(), MAX_NAME_LENGTH);
         assert_eq!(Name::parse(&format!("{longest}d"), &Name::root()), Err(NameError::NameTooLong));
+    }
+
+    #[test]
+    fn keys_are_in_lower_case_whatever_their_length() {
+        let every: Vec<u8> = (0..=u8::MAX).collect();
+        for length in 0..=20 {
+            for octets in every.windows(length.max(1)) {
+                let mut key = octets[..length].to_vec();
+                make_key(&mut key);
+                assert_eq!(key, octets[..length].to_ascii_lowercase());
+            }
+        }
     }
 
     #[test]

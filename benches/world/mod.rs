@@ -14,7 +14,7 @@ use truenorth::config;
 use truenorth::counters::Traffic;
 use truenorth::disk::Disk;
 use truenorth::geo::{Location, Locations, RunsBuilder, countries};
-use truenorth::snapshot::{Blueprint, EndpointState, LogRule, Snapshot};
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
 
 /// The top of a zone file for `example.com`. Names and records can be added.
 pub(crate) const ZONE: &str = r#"
@@ -72,19 +72,18 @@ pub(crate) fn locations(networks: u32) -> Locations {
 
 /// A node that serves this zone file, all endpoints calm.
 pub(crate) fn snapshot(zone: &str, networks: u32) -> Snapshot {
-    logging(zone, networks, None)
+    snapshot_with("", zone, networks)
 }
 
-/// The same node with a query log.
-pub(crate) fn logging(zone: &str, networks: u32, log: Option<LogRule>) -> Snapshot {
+/// The same with these lines in the server file.
+pub(crate) fn snapshot_with(lines: &str, zone: &str, networks: u32) -> Snapshot {
     let folder = tempfile::tempdir().unwrap();
     let server = folder.path().join("truenorth.toml");
     fs::create_dir(folder.path().join("zones")).unwrap();
-    fs::write(&server, "zones = \"zones\"\n").unwrap();
+    fs::write(&server, format!("zones = \"zones\"\n{lines}")).unwrap();
     fs::write(folder.path().join("zones/example.com.toml"), zone).unwrap();
     let config = config::load(&server, &Disk::new(), &|_| None);
-    let mut config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
-    config.world.protocol.query_log = log;
+    let config = config.unwrap_or_else(|faults| panic!("{faults:?}"));
     let blueprint = Blueprint::compile(config.world, Arc::new(locations(networks)), None);
     Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None)
 }

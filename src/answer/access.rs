@@ -1,6 +1,7 @@
 //! Decides whether an asker may copy a zone, for AXFR and IXFR, before any record is sent (RFC 5936, section 2.2.1).
 
 use super::{Asker, Transport};
+use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
 
@@ -43,7 +44,8 @@ pub(super) fn find_zone<'s>(
     if !snapshot.world().protocol.transfers.allows(asker.address) {
         return Err(TransferRefusal::PROHIBITED);
     }
-    let served = snapshot.zone_at(question.key()).ok_or(TransferRefusal::NO_APEX)?;
+    let mut key = [0; MAX_NAME_LENGTH];
+    let served = snapshot.zone_at(key_of(question.name, &mut key)).ok_or(TransferRefusal::NO_APEX)?;
     if !served.zone.is_static() {
         return Err(TransferRefusal::STEERED);
     }

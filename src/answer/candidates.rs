@@ -186,15 +186,13 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
     }
 
     /// Returns the run that holds the member at this position, and the member's position in that run.
+    #[inline]
     fn run(&self, mut place: usize) -> (&Run<'s, T>, usize) {
-        let mut runs = iter::once(&self.first).chain(&self.more);
-        loop {
-            let run = runs.next().expect("a place is below the count");
-            match place.checked_sub(run.members.len()) {
-                Some(behind) => place = behind,
-                None => return (run, place),
-            }
+        let (mut run, mut more) = (&self.first, self.more.iter());
+        while let Some(behind) = place.checked_sub(run.members.len()) {
+            (run, place) = (more.next().expect("a place is below the count"), behind);
         }
+        (run, place)
     }
 
     /// Returns the positions of the members that are in the answer, in order. `turn` is one more for each answer to the

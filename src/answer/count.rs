@@ -29,7 +29,7 @@ pub(super) fn response(
     }
     let Some(resolution) = resolution else { return };
     let Some(counters) = exchange.snapshot().counters() else { return };
-    zones(tally, tally.answer(counters), exchange.snapshot(), resolution, weight);
+    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, reply.rcode), weight);
 }
 
 /// Counts the start of a zone transfer.
@@ -54,11 +54,11 @@ fn zones(
     tally: &Tally,
     answer: AnswerTally<'_>,
     snapshot: &Snapshot,
-    resolution: &Resolution<'_>,
+    (resolution, rcode): (&Resolution<'_>, Rcode),
     weight: Option<u64>,
 ) {
     let Some(first) = resolution.hops().first() else { return };
-    answer.zone(first.zone_id.index(), kind(resolution));
+    answer.zone(first.zone_id.index(), kind(resolution, rcode));
     let mut sent = None;
     for hop in resolution.hops() {
         let Some(steered) = hop.steered() else { continue };
@@ -81,8 +81,8 @@ fn zones(
 }
 
 /// Returns the sort of answer.
-pub(super) fn kind(resolution: &Resolution<'_>) -> ZoneAnswer {
-    match resolution.rcode() {
+pub(super) fn kind(resolution: &Resolution<'_>, rcode: Rcode) -> ZoneAnswer {
+    match rcode {
         Rcode::NxDomain => ZoneAnswer::NxDomain,
         Rcode::NoError => match resolution.hops().last().map(|hop| &hop.step) {
             Some(Step::Referral { .. }) => ZoneAnswer::Referral,

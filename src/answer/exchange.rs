@@ -13,8 +13,8 @@ use super::{Asker, Client, Transport, access};
 use crate::counters::SubnetUse;
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
-    CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
-    Message, Opt, Options, Query, Question, Rcode, Rtype,
+    BadSubnet, CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE,
+    MAX_PLAIN_UDP, Message, Opt, Options, Query, Question, Rcode, Rtype,
 };
 
 const OPCODE_QUERY: u8 = 0;
@@ -32,7 +32,8 @@ pub struct Exchange<'a> {
     query: &'a Query<'a>,
     asker: Asker,
     now: u64,
-    options: Options<'a>,
+    /// `None` without EDNS, or if the options cannot be read.
+    options: Option<&'a Options<'a>>,
     cookie: Option<Held<'a>>,
     admission: Admission<'a>,
 }
@@ -40,7 +41,7 @@ pub struct Exchange<'a> {
 /// A well-formed COOKIE option, and whether the server cookie in it is valid.
 #[derive(Debug)]
 struct Held<'a> {
-    cookie: Cookie<'a>,
+    cookie: &'a Cookie<'a>,
     is_valid: bool,
 }
 
@@ -64,14 +65,11 @@ impl<'a> Exchange<'a> {
     /// Checks a query up to its question. `now` is the time in Unix seconds.
     pub fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
         // Options of other EDNS versions have an unknown meaning.
-        let edns = query.edns.filter(|edns| edns.version == EDNS_VERSION);
-        let mut options = edns.and_then(|edns| edns.options.ok()).unwrap_or_default();
-        if !snapshot.world().ecs.enabled {
-            options.client_subnet = None;
-        }
-        let secrets = snapshot.cookie_secrets();
-        let cookie = options.cookie.and_then(Result::ok);
-        let cookie = cookie.map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, secrets) });
+        let edns = query.edns.as_ref().filter(|edns| edns.version == EDNS_VERSION);
+        let options = edns.and_then(|edns| edns.options.as_ref().ok());
+        let cookie = options.and_then(|options| options.cookie.as_ref()?.as_ref().ok());
+        let cookie = cookie
+            .map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, snapshot.cookie_secrets()) });
         let admission = Admission::Rejection(Rcode::FormErr, None);
         let mut exchange = Self { snapshot, query, asker, now, options, cookie, admission };
         exchange.admission = exchange.admit().unwrap_or_else(|(rcode, why)| Admission::Rejection(rcode, why));
@@ -116,25 +114,24 @@ impl<'a> Exchange<'a> {
     /// True if the query contains an option that its transport forbids. RFC 9250, section 5.5.2: clients and servers
     /// "MUST NOT send the edns-tcp-keepalive EDNS(0) Option [RFC7828] in any messages sent on a DoQ connection".
     pub fn breaks_protocol(&self) -> bool {
-        self.options.asks_keepalive && self.asker.transport == Transport::Quic
+        self.asker.transport == Transport::Quic && self.options.is_some_and(|options| options.asks_keepalive)
     }
 
     /// Begins the reply. If the query was rejected, the reply says why.
+    #[inline]
     pub(super) fn reply<'b>(&self, out: &'b mut [u8]) -> Message<'b>
     where
         'a: 'b,
     {
-        let mut reply = Message::begin(out, self.limit(), self.query);
         // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
         // OPT record in their respective responses."
-        if let Some(edns) = self.query.edns {
-            reply.speak_edns(self.opt(edns.dnssec_ok));
-        }
+        let opt = self.query.edns.as_ref().map(|edns| self.opt(edns.dnssec_ok));
+        let mut reply = Message::begin(out, self.limit(), self.query, opt);
         if let Admission::Rejection(rcode, why) = self.admission {
             if let Some(why) = why {
                 reply.explain(why);
             }
-            if let Some(tsig) = self.query.tsig.filter(|_| rcode == Rcode::NotAuth) {
+            if let Some(tsig) = self.query.tsig.as_ref().filter(|_| rcode == Rcode::NotAuth) {
                 reply.disown_key(tsig);
             }
         }
@@ -143,7 +140,7 @@ impl<'a> Exchange<'a> {
 
     /// Maximum number of octets of the reply.
     fn limit(&self) -> usize {
-        match (self.asker.transport.is_stream(), self.query.edns) {
+        match (self.asker.transport.is_stream(), &self.query.edns) {
             (true, _) => MAX_MESSAGE,
             // RFC 6891, section 6.2.3: "Values lower than 512 MUST be treated as equal to 512."
             (false, Some(edns)) => {
@@ -155,20 +152,22 @@ impl<'a> Exchange<'a> {
 
     fn opt(&self, dnssec_ok: bool) -> Opt<'a> {
         let protocol = &self.snapshot.world().protocol;
-        let nsid = protocol.identity.nsid.as_deref().filter(|_| self.options.asks_nsid);
+        let Some(options) = self.options else {
+            return Opt { payload: protocol.payload, dnssec_ok, ..Opt::default() };
+        };
         Opt {
             payload: protocol.payload,
             // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is.
             dnssec_ok,
-            client_subnet: self.client_subnet().copied(),
+            client_subnet: self.client_subnet().map(|subnet| subnet.octets),
             cookie: self
                 .secret()
                 .zip(self.cookie.as_ref())
                 .map(|(secret, held)| held.cookie.renew(self.asker.address, self.now, secret)),
-            nsid: nsid.map(str::as_bytes),
-            keepalive: self.keepalive(),
+            nsid: protocol.identity.nsid.as_deref().filter(|_| options.asks_nsid).map(str::as_bytes),
+            keepalive: self.keepalive(options),
             // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded.
-            is_padded: self.options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
+            is_padded: options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
         }
     }
 
@@ -177,15 +176,20 @@ impl<'a> Exchange<'a> {
     }
 
     /// RFC 7828, section 3.3.1: over UDP the option is ignored. HTTPS and QUIC have idle timeouts of their own.
-    fn keepalive(&self) -> Option<u16> {
+    fn keepalive(&self, options: &Options<'_>) -> Option<u16> {
         let has_messages = matches!(self.asker.transport, Transport::Tcp | Transport::Tls);
-        let idle = self.asker.idle.filter(|_| has_messages && self.options.asks_keepalive)?;
+        let idle = self.asker.idle.filter(|_| has_messages && options.asks_keepalive)?;
         Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
     }
 
+    /// Returns the Client Subnet option if it is enabled, or its fault.
+    fn client_subnet_option(&self) -> Option<&'a Result<ClientSubnet<'a>, BadSubnet>> {
+        self.options?.client_subnet.as_ref().filter(|_| self.snapshot.world().ecs.enabled)
+    }
+
     /// Returns the Client Subnet option if it is valid and enabled.
-    fn client_subnet(&self) -> Option<&ClientSubnet<'a>> {
-        self.options.client_subnet.as_ref()?.as_ref().ok()
+    fn client_subnet(&self) -> Option<&'a ClientSubnet<'a>> {
+        self.client_subnet_option()?.as_ref().ok()
     }
 
     /// Returns the network of the Client Subnet option and its source prefix length, if the option is valid and names one.
@@ -196,7 +200,7 @@ impl<'a> Exchange<'a> {
 
     /// Returns how the query uses Client Subnet; `None` without the option.
     pub(super) fn subnet_use(&self) -> Option<SubnetUse> {
-        Some(match self.options.client_subnet.as_ref()? {
+        Some(match self.client_subnet_option()? {
             Ok(ClientSubnet { address: Some(_), source, .. }) if *source > 0 => SubnetUse::Network,
             Ok(_) => SubnetUse::Private,
             Err(_) => SubnetUse::Malformed,
@@ -205,7 +209,7 @@ impl<'a> Exchange<'a> {
 
     /// Decides who answers the query. Fails with the rejection.
     fn admit(&self) -> Result<Admission<'a>, Rejection> {
-        if self.query.edns.is_some_and(|edns| edns.version > EDNS_VERSION) {
+        if self.query.edns.as_ref().is_some_and(|edns| edns.version > EDNS_VERSION) {
             return Err((Rcode::BadVers, None));
         }
         if self.query.opcode != OPCODE_QUERY {
@@ -225,11 +229,12 @@ impl<'a> Exchange<'a> {
     }
 
     fn check_options(&self) -> Result<(), Rejection> {
-        let fault = if self.query.edns.is_some_and(|edns| edns.options.is_err()) {
+        let Some(edns) = &self.query.edns else { return Ok(()) };
+        let fault = if edns.options.is_err() {
             "an option runs past the OPT record"
-        } else if let Some(Err(fault)) = self.options.client_subnet {
+        } else if let Some(Err(fault)) = self.client_subnet_option() {
             fault.as_str()
-        } else if let Some(Err(_)) = self.options.cookie {
+        } else if let Some(Some(Err(_))) = self.options.map(|options| &options.cookie) {
             "cookie: length is neither 8 nor 16 to 40"
         } else {
             return Ok(());

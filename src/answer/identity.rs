@@ -9,10 +9,13 @@ const TTL: u32 = 0;
 /// Answers a question of class CH. Facts that the operator has not enabled are refused with REFUSED, as any other name
 /// is. Returns the code, and the TTL of the record that was written.
 pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> (Rcode, Option<u32>) {
-    let text = match question.key() {
-        b"\x02id\x06server\x00" | b"\x08hostname\x04bind\x00" => &identity.id,
-        b"\x07version\x06server\x00" | b"\x07version\x04bind\x00" => &identity.version,
-        _ => &None,
+    let asks = |names: [&[u8]; 2]| names.iter().any(|name| question.name.eq_ignore_ascii_case(name));
+    let text = if asks([b"\x02id\x06server\x00", b"\x08hostname\x04bind\x00"]) {
+        &identity.id
+    } else if asks([b"\x07version\x06server\x00", b"\x07version\x04bind\x00"]) {
+        &identity.version
+    } else {
+        &None
     };
     let Some(text) = text.as_deref().filter(|_| matches!(question.rtype, Rtype::TXT | Rtype::ANY)) else {
         reply.explain(ExtendedError { code: InfoCode::NotAuthoritative, text: "nothing here is of this class" });

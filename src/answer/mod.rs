@@ -127,7 +127,7 @@ pub enum ResponseClass {
 pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
-        let mut resolution = Resolution::new((question.key(), question.rtype), client, source);
+        let mut resolution = Resolution::new((question.name, question.rtype), client, source);
         resolution.resolve(exchange.snapshot(), worker);
         let reply = render(exchange, &resolution, out);
         count::response(worker, exchange, Some(&resolution), &reply);
@@ -160,7 +160,8 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u
     let mut message = exchange.reply(out);
     write::write(resolution, exchange.snapshot().world(), &mut message);
     let (rcode, is_truncated) = (resolution.rcode(), message.is_truncated());
-    Reply { length: message.finish(rcode), rcode, class: resolution.class(), ttl: resolution.ttl(), is_truncated }
+    let (class, ttl) = (resolution.class(rcode), resolution.ttl(rcode));
+    Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
 }
 
 /// Writes an answer that has only TC set, so that the asker can ask again over a stream. EDNS and cookies are answered

@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::resolution::{Given, Hop, Resolution, Steered};
 use super::{Reply, ResponseClass, Worker};
 use crate::counters::ZoneAnswer;
+use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{LogClass, LogRule, PoolId};
 use crate::tap::{Note, Notes};
 use crate::wire::{Question, Rcode};
@@ -26,7 +27,9 @@ pub(super) fn response(
 pub(super) fn transfer(worker: &mut Worker, exchange: &Exchange<'_>, question: &Question<'_>) {
     let snapshot = exchange.snapshot();
     let Some(rule) = &snapshot.world().protocol.query_log else { return };
-    let Some((id, served)) = snapshot.authority(question.key(), question.rtype) else { return };
+    let mut key = [0; MAX_NAME_LENGTH];
+    let key = key_of(question.name, &mut key);
+    let Some((id, served)) = snapshot.authority(key, question.rtype) else { return };
     if rule.admits(LogClass::Success, Some(id)) && worker.is_sampled(rule.every) {
         let notes = worker.begin_notes();
         notes.add(Note::Rcode(Rcode::NoError.as_str()));
@@ -69,7 +72,7 @@ fn note(
 }
 
 fn class(resolution: Option<&Resolution<'_>>, reply: &Reply) -> LogClass {
-    match (resolution.map(count::kind), reply.class) {
+    match (resolution.map(|resolution| count::kind(resolution, reply.rcode)), reply.class) {
         (Some(ZoneAnswer::Referral | ZoneAnswer::Answer), ResponseClass::Empty) | (_, ResponseClass::Answer) => {
             LogClass::Success
         }

@@ -37,13 +37,13 @@ pub(super) type Picked<'s, T> = ArrayVec<&'s Member<T>, MAX_ANSWERS>;
 /// How a question is answered: the hops of RFC 1034, section 4.3.2, in order, and the picks of the last one.
 #[derive(Debug)]
 pub struct Resolution<'s> {
-    /// The question's name, in wire format and lower case.
+    /// The question's name, in wire format.
     pub(super) question: &'s [u8],
     pub(super) rtype: Rtype,
     pub(super) source: IpAddr,
     pub(super) client: Client,
     pub(super) hops: ArrayVec<Hop<'s>, MAX_HOPS>,
-    /// Lower-case names that neither the question nor a zone holds.
+    /// Lower-case names that no zone holds: the question's, and those that DNAME records and CNAME targets make.
     pub(super) names: ArrayVec<u8, { MAX_HOPS * MAX_NAME_LENGTH }>,
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
@@ -67,7 +67,7 @@ pub struct Hop<'s> {
 /// The name of a hop, called SNAME in RFC 1034, section 4.3.2; in wire format and lower case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sname<'s> {
-    /// The question or a zone holds it.
+    /// A zone holds it.
     Held(&'s [u8]),
     /// The resolution itself holds it.
     Made { start: u16, length: u8 },
@@ -189,6 +189,7 @@ impl<'s> Resolution<'s> {
         self.octets(hop.sname)
     }
 
+    #[inline]
     pub(super) fn octets(&self, sname: Sname<'s>) -> &[u8] {
         match sname {
             Sname::Held(octets) => octets,
@@ -237,9 +238,9 @@ impl<'s> Resolution<'s> {
         self.hops.first().is_some_and(|hop| !matches!(hop.step, Step::Referral { .. }))
     }
 
-    /// Returns the class of the response for rate limiting.
-    pub fn class(&self) -> ResponseClass {
-        match self.rcode() {
+    /// Returns the class of the response for rate limiting; `rcode` is its [response code](Self::rcode).
+    pub(super) fn class(&self, rcode: Rcode) -> ResponseClass {
+        match rcode {
             Rcode::NoError if self.hops.iter().any(|hop| hop.step.has_answer()) => ResponseClass::Answer,
             Rcode::NoError => ResponseClass::Empty,
             Rcode::NxDomain => ResponseClass::NxDomain,
@@ -248,9 +249,9 @@ impl<'s> Resolution<'s> {
     }
 
     /// Returns how long the whole answer may be cached, in seconds: the least TTL in it, including that of a negative
-    /// answer's SOA. `None` for failures and referrals.
-    pub fn ttl(&self) -> Option<u32> {
-        let lasting = matches!(self.rcode(), Rcode::NoError | Rcode::NxDomain);
+    /// answer's SOA. `None` for failures and referrals. `rcode` is the [response code](Self::rcode).
+    pub(super) fn ttl(&self, rcode: Rcode) -> Option<u32> {
+        let lasting = matches!(rcode, Rcode::NoError | Rcode::NxDomain);
         self.hops.iter().filter(|_| lasting).filter_map(Hop::ttl).min()
     }
 }
@@ -259,7 +260,7 @@ impl Hop<'_> {
     /// Returns how long this hop's records, or its negative answer, may be cached, in seconds. `None` for failures and
     /// referrals.
     pub fn ttl(&self) -> Option<u32> {
-        let negative = self.zone.zone.negative_soa().ttl();
+        let negative = || self.zone.zone.negative_soa().ttl();
         match &self.step {
             Step::Referral { .. } => None,
             Step::Dname { dname: rrset, .. } | Step::Cname(rrset) | Step::Static(rrset) | Step::Any(Some(rrset)) => {
@@ -268,11 +269,11 @@ impl Hop<'_> {
             Step::Any(None) => Some(HINFO_TTL),
             Step::Steered(Steered { ttl, given, .. }) => match given {
                 Given::Addresses | Given::Https(_) | Given::Cname(_) => Some(*ttl),
-                Given::Nodata => Some(negative.min(*ttl)),
+                Given::Nodata => Some(negative().min(*ttl)),
                 Given::Servfail => None,
             },
             Step::Reflect(_) => Some(REFLECT_TTL),
-            Step::Nodata | Step::NxDomain => Some(negative),
+            Step::Nodata | Step::NxDomain => Some(negative()),
         }
     }
 

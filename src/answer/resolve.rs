@@ -7,14 +7,14 @@ use arrayvec::ArrayVec;
 use super::resolution::{Given, Hop, Resolution, Sname, Steered, Step, Synthesis};
 use super::resolver::Resolver;
 use super::{Client, Worker, reflect, steered};
-use crate::name::{MAX_NAME_LENGTH, suffixes};
+use crate::name::{MAX_NAME_LENGTH, make_key, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Rrset};
 
 impl<'s> Resolution<'s> {
-    /// Returns an empty resolution, to be filled by [`resolve`](Self::resolve). `name` is in wire format and lower
-    /// case; `source` is the source address of the packet.
+    /// Returns an empty resolution, to be filled by [`resolve`](Self::resolve). `name` is in wire format; `source` is the
+    /// source address of the packet.
     pub fn new((name, rtype): (&'s [u8], Rtype), client: Client, source: IpAddr) -> Self {
         Self {
             question: name,
@@ -33,8 +33,9 @@ impl<'s> Resolution<'s> {
     ///
     /// The value is filled in place: it has thousands of octets, of which most answers use few.
     pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
-        let name = Sname::Held(self.question);
-        Resolver { snapshot, worker, resolution: self }.follow(name);
+        if let Some(name) = self.keep(self.question) {
+            Resolver { snapshot, worker, resolution: self }.follow(name);
+        }
     }
 }
 
@@ -46,9 +47,10 @@ impl<'s> Resolver<'_, 's> {
         while let Some(sname) = next {
             // A name in no zone here is for the resolver to look up elsewhere.
             let Some((zone_id, zone)) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
-            let (encloser, step) = self.look_up(zone, sname);
-            next = self.target(sname, &step);
-            self.resolution.hops.push(Hop { sname, zone, zone_id, encloser, step });
+            // The hop is filled where it lies: it has hundreds of octets.
+            self.resolution.hops.push(Hop { sname, zone, zone_id, encloser: 0, step: Step::Nodata });
+            self.look_up(zone, sname);
+            next = self.target(sname);
             // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
             // resolver can go on.
             next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));
@@ -59,38 +61,67 @@ impl<'s> Resolver<'_, 's> {
         self.resolution.hops.iter().any(|hop| self.key(hop.sname) == self.key(sname))
     }
 
-    /// Looks up one name. Returns the length in octets of its closest encloser, cut or DNAME owner, and the step.
-    fn look_up(&mut self, zone: &'s ServedZone, sname: Sname<'s>) -> (usize, Step<'s>) {
-        match zone.zone.look_up(self.key(sname), self.rtype()) {
-            Found::Cut { nameservers, length } => (length, Step::Referral { nameservers, cut: length }),
-            Found::Dname { dname, length } => (length, self.redirect(sname, dname, length)),
-            Found::Nothing { encloser } => (encloser, Step::NxDomain),
-            Found::Node { node, encloser } => (encloser, self.node(zone, sname, node)),
+    /// Looks up one name, and fills the last hop with its closest encloser, cut or DNAME owner, and with the step.
+    #[inline]
+    fn look_up(&mut self, zone: &'s ServedZone, sname: Sname<'s>) {
+        let (encloser, node) = match zone.zone.look_up(self.key(sname), self.rtype()) {
+            Found::Cut { nameservers, length } => {
+                self.take(Step::Referral { nameservers, cut: length });
+                (length, None)
+            }
+            Found::Dname { dname, length } => {
+                self.take(self.redirect(sname, dname, length));
+                (length, None)
+            }
+            Found::Nothing { encloser } => {
+                self.take(Step::NxDomain);
+                (encloser, None)
+            }
+            Found::Node { node, encloser } => (encloser, Some(node)),
+        };
+        if let Some(hop) = self.resolution.hops.last_mut() {
+            hop.encloser = encloser;
+        }
+        if let Some(node) = node {
+            self.node(zone, sname, node);
         }
     }
 
-    fn node(&mut self, zone: &'s ServedZone, sname: Sname<'s>, node: Node<'s>) -> Step<'s> {
+    /// Takes a step as that of the last hop.
+    #[inline]
+    pub(super) fn take(&mut self, step: Step<'s>) {
+        if let Some(hop) = self.resolution.hops.last_mut() {
+            hop.step = step;
+        }
+    }
+
+    #[inline]
+    fn node(&mut self, zone: &'s ServedZone, sname: Sname<'s>, node: Node<'s>) {
         let rtype = self.rtype();
         let stays = matches!(rtype, Rtype::CNAME | Rtype::ANY) || rtype.stands_beside_cname();
         if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {
-            return Step::Cname(cname);
+            return self.take(Step::Cname(cname));
         }
         match node.dynamic() {
             Dynamic::Steered(plan, name) => {
-                if let Some(steered) = steered::resolve(self, sname, (plan, name)) {
-                    return Step::Steered(steered);
+                if steered::resolve(self, sname, (plan, name)) {
+                    return;
                 }
             }
-            Dynamic::Reflect if rtype == Rtype::TXT => return Step::Reflect(reflect::resolve(self, zone)),
+            Dynamic::Reflect if rtype == Rtype::TXT => {
+                let reflection = reflect::resolve(self, zone);
+                return self.take(Step::Reflect(reflection));
+            }
             Dynamic::Reflect | Dynamic::None => {}
         }
-        if rtype == Rtype::ANY {
-            return match (node.rrsets().first(), node.dynamic()) {
+        self.take(if rtype == Rtype::ANY {
+            match (node.rrsets().first(), node.dynamic()) {
                 (None, Dynamic::None) => Step::Nodata,
                 (first, _) => Step::Any(first),
-            };
-        }
-        node.rrset(rtype).map_or(Step::Nodata, Step::Static)
+            }
+        } else {
+            node.rrset(rtype).map_or(Step::Nodata, Step::Static)
+        });
     }
 
     /// Returns the step for a DNAME record whose owner has `owner` octets (RFC 6672, section 3.1).
@@ -114,20 +145,21 @@ impl<'s> Resolver<'_, 's> {
         Step::Dname { dname, owner, is_repeated, synthesis }
     }
 
-    /// Returns the canonical name that a step leads to. A question for CNAME records is answered already. ANY gets one
-    /// RRset (RFC 8482, section 4.1), which is the CNAME record.
-    fn target(&mut self, sname: Sname<'s>, step: &Step<'s>) -> Option<Sname<'s>> {
-        match step {
+    /// Returns the canonical name that the last hop, which has this name, leads to. A question for CNAME records is
+    /// answered already. ANY gets one RRset (RFC 8482, section 4.1), which is the CNAME record.
+    fn target(&mut self, sname: Sname<'s>) -> Option<Sname<'s>> {
+        let rtype = self.rtype();
+        match self.resolution.hops.last()?.step {
             Step::Cname(cname) => Some(Sname::Held(cname.targets().first()?.name.as_wire())),
-            Step::Dname { dname, owner, synthesis: Synthesis::Cname, .. } if self.rtype() != Rtype::CNAME => {
-                self.resolution.make(sname, *owner, dname.targets().first()?.name.as_wire())
+            Step::Dname { dname, owner, synthesis: Synthesis::Cname, .. } if rtype != Rtype::CNAME => {
+                self.resolution.make(sname, owner, dname.targets().first()?.name.as_wire())
             }
             Step::Steered(Steered { given: Given::Cname(target), .. })
-                if !matches!(self.rtype(), Rtype::CNAME | Rtype::ANY) =>
+                if !matches!(rtype, Rtype::CNAME | Rtype::ANY) =>
             {
                 let target = target.as_wire();
                 if target.iter().any(u8::is_ascii_uppercase) {
-                    self.resolution.make(sname, self.key(sname).len(), target)
+                    self.resolution.keep(target)
                 } else {
                     Some(Sname::Held(target))
                 }
@@ -138,8 +170,15 @@ impl<'s> Resolver<'_, 's> {
 }
 
 impl<'s> Resolution<'s> {
-    /// Returns a name whose last `old` octets are replaced by `end`, in lower case. `None` if there is no room; there
-    /// is room for one name per hop.
+    /// Keeps a copy of a name in lower case. Returns `None` if there is no room; there is room for one name per hop.
+    #[inline]
+    fn keep(&mut self, name: &[u8]) -> Option<Sname<'s>> {
+        let start = self.names.len();
+        self.names.try_extend_from_slice(name).ok()?;
+        Some(self.made(start))
+    }
+
+    /// Keeps a name whose last `old` octets are replaced by `end`. Returns `None` if there is no room.
     fn make(&mut self, sname: Sname<'s>, old: usize, end: &[u8]) -> Option<Sname<'s>> {
         let start = self.names.len();
         let prefix = self.octets(sname).len() - old;
@@ -152,7 +191,13 @@ impl<'s> Resolution<'s> {
             }
         }
         self.names.try_extend_from_slice(end).ok()?;
-        self.names[start..].make_ascii_lowercase();
-        Some(Sname::Made { start: start as u16, length: (self.names.len() - start) as u8 })
+        Some(self.made(start))
+    }
+
+    /// Returns the name that was added last, after turning it into lower case.
+    #[inline]
+    fn made(&mut self, start: usize) -> Sname<'s> {
+        make_key(&mut self.names[start..]);
+        Sname::Made { start: start as u16, length: (self.names.len() - start) as u8 }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::snapshot::ServedZone;
 use crate::wire::{Message, NameOffset, RrsetWriter, Section, Truncated};
-use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
+use crate::zone::{POINTER_LENGTH, Pointer, Rrset, Shared, TTL_OFFSET};
 
 /// Where the message holds the names that a hop's records refer to.
 #[derive(Clone, Copy)]
@@ -15,16 +15,8 @@ pub(super) struct HopNames<'s> {
     pub(super) apex: NameOffset,
 }
 
-/// The position of an RRset in a message.
-pub(super) struct Pushed {
-    /// Offset of its first record.
-    pub(super) start: usize,
-    /// The RDATA of its last record; `None` if that is out of reach of a compression pointer.
-    pub(super) rdata: Option<NameOffset>,
-}
-
 /// Writes a static RRset with this owner. `apex` is where the message holds the zone's apex. `most` is the maximum TTL
-/// in seconds. Fails if there is no room.
+/// in seconds. Returns where the message holds its first record, as an offset. Fails if there is no room.
 pub(super) fn push(
     message: &mut Message<'_>,
     section: Section,
@@ -32,24 +24,19 @@ pub(super) fn push(
     apex: NameOffset,
     rrset: &Rrset,
     most: u32,
-) -> Result<Pushed, Truncated> {
-    let mut pushed = Pushed { start: message.len(), rdata: None };
+) -> Result<usize, Truncated> {
+    let start = message.len();
     let mut names = SharedNames { apex, owner: Some(owner), first: None };
     message.push_rrset(section, |writer| {
         for (record, pointers) in rrset.records() {
-            let (fixed, ttl) = record[..FIXED_FIELDS].split_at(TTL_OFFSET);
-            let (ttl, length) = ttl.split_at(size_of::<u32>());
-            let ttl = ttl.first_chunk().map_or(0, |ttl| u32::from_be_bytes(*ttl));
-            names.push_owner(writer, &[])?;
-            writer.octets(fixed)?;
-            writer.octets(&ttl.min(most).to_be_bytes())?;
-            writer.octets(length)?;
-            pushed.rdata = writer.here();
-            names.push_rdata(writer, record, pointers)?;
+            names.push_record(writer, &[], (record, pointers))?;
+            if most < u32::MAX {
+                writer.lower_ttl(record.len() - TTL_OFFSET, most);
+            }
         }
         Ok(())
     })?;
-    Ok(pushed)
+    Ok(start)
 }
 
 /// The positions in a message of the names that the records of an RRset share.
@@ -74,7 +61,8 @@ impl SharedNames {
         Ok(())
     }
 
-    /// Writes a whole record, with the owner as in [`push_owner`](Self::push_owner).
+    /// Writes a whole record, with its compression pointers inserted, and with the owner as in
+    /// [`push_owner`](Self::push_owner).
     pub(super) fn push_record(
         &mut self,
         writer: &mut RrsetWriter<'_, '_>,
@@ -82,18 +70,7 @@ impl SharedNames {
         (record, pointers): (&[u8], impl Iterator<Item = Pointer>),
     ) -> Result<(), Truncated> {
         self.push_owner(writer, labels)?;
-        writer.octets(&record[..FIXED_FIELDS])?;
-        self.push_rdata(writer, record, pointers)
-    }
-
-    /// Writes RDATA, with its compression pointers inserted.
-    fn push_rdata(
-        &self,
-        writer: &mut RrsetWriter<'_, '_>,
-        record: &[u8],
-        pointers: impl Iterator<Item = Pointer>,
-    ) -> Result<(), Truncated> {
-        let mut written = FIXED_FIELDS;
+        let mut written = 0;
         for Pointer { at, to } in pointers {
             writer.octets(&record[written..at])?;
             // Shared names are always near enough: see `zone::NEAR`.

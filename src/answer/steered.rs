@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use super::candidates::{Candidates, Chosen};
-use super::resolution::{Given, Picked, Sname, Steered};
+use super::resolution::{Given, Picked, Sname, Steered, Step};
 use super::resolver::Resolver;
 use super::{Client, Worker};
 use crate::snapshot::{Choice, Plan, Rule, Verdict};
@@ -23,16 +23,13 @@ struct Ranked<'s> {
     key: Option<HashKey>,
 }
 
-/// Chooses for a steered name. Returns `None` if the asked type is left to the name's static records.
+/// Chooses for a steered name, and fills the last hop with the choice. Returns false if the asked type is left to the
+/// name's static records.
 #[inline]
-pub(super) fn resolve<'s>(
-    resolver: &mut Resolver<'_, 's>,
-    sname: Sname<'s>,
-    id: (PlanId, NameId),
-) -> Option<Steered<'s>> {
+pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id: (PlanId, NameId)) -> bool {
     let plan = resolver.snapshot.plan(id.0, id.1);
     let families = plan.families(resolver.resolution.rtype, resolver.snapshot.pools());
-    let &first = families.first()?;
+    let Some(&first) = families.first() else { return false };
     let Ranked { by: ranked_by, ranking, placement, key } = rank(resolver, plan.rule(), sname);
     let steered = |choice, second: Option<Choice>, given| {
         let ttl = second.map_or(u32::MAX, |second| plan.ttl(&second)).min(plan.ttl(&choice));
@@ -45,11 +42,15 @@ pub(super) fn resolve<'s>(
             let mut numbers = numbers.clone();
             plan.choose(ranking, family, key, |below| numbers.u32(..below))
         });
-        return Some(steered(choice, Some(second), hint(resolver, sname, plan, key, [choice, second])));
+        let given = hint(resolver, sname, plan, key, [choice, second]);
+        resolver.take(Step::Steered(steered(choice, Some(second), given)));
+        return true;
     }
     let worker = &mut *resolver.worker;
     let choice = plan.choose(ranking, first, key, |below| worker.draw(below));
-    give(resolver, sname, plan, key, &choice).map(|given| steered(choice, None, given))
+    let Some(given) = give(resolver, sname, plan, key, &choice) else { return false };
+    resolver.take(Step::Steered(steered(choice, None, given)));
+    true
 }
 
 /// Ranks the client. The scope of the answer covers the addresses for which the ranking is the same.

@@ -1,6 +1,6 @@
 //! State that a worker keeps from query to query.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -56,7 +56,10 @@ impl Rotation {
     /// Returns the turn of this asker for this question: one more than the last time.
     fn next(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
         let mut hasher = self.hasher.build_hasher();
-        asker.hash(&mut hasher);
+        hasher.write_u128(match asker {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => address.to_bits(),
+        });
         hasher.write(name);
         let hash = hasher.finish();
         let place = hash.wrapping_add(u64::from(rtype.0).wrapping_mul(TYPE_FACTOR)) as usize % TURNS;

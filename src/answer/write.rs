@@ -10,7 +10,7 @@ use super::rrset::{HopNames, push};
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, World};
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
-use crate::zone::{POINTER_LENGTH, below};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, below};
 
 /// RDATA of the record that answers ANY at names without static RRsets (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
@@ -63,7 +63,7 @@ impl<'s> Writer<'_, 's, '_> {
         match &hop.step {
             Step::Referral { nameservers, cut } => {
                 let owner = self.message.ancestor(place.owner, name.len() - cut);
-                let start = push(self.message, Section::Authority, owner, place.apex, nameservers, u32::MAX)?.start;
+                let start = push(self.message, Section::Authority, owner, place.apex, nameservers, u32::MAX)?;
                 additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
             }
             Step::Dname { dname, owner, is_repeated, synthesis } => {
@@ -80,11 +80,12 @@ impl<'s> Writer<'_, 's, '_> {
                 }
             }
             Step::Cname(cname) => {
-                return Ok(push(self.message, Section::Answer, place.owner, place.apex, cname, u32::MAX)?.rdata);
+                let start = push(self.message, Section::Answer, place.owner, place.apex, cname, u32::MAX)?;
+                return Ok(NameOffset::at(start + POINTER_LENGTH + FIXED_FIELDS));
             }
             Step::Static(rrset) => {
-                let pushed = push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
-                additional::push_targets(self.message, place, name, rrset, pushed.start);
+                let start = push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
+                additional::push_targets(self.message, place, name, rrset, start);
             }
             Step::Any(Some(rrset)) => {
                 push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
@@ -178,7 +179,6 @@ fn addresses<const LENGTH: usize>(
     (rtype, ttl): (Rtype, u32),
     members: &[&Member<[u8; LENGTH]>],
 ) -> Result<(), Truncated> {
-    message.push_rrset(section, |rrset| {
-        members.iter().try_for_each(|member| rrset.record(owner, rtype, ttl, &member.value))
-    })
+    message
+        .push_rrset(section, |rrset| rrset.addresses((owner, rtype, ttl), members.iter().map(|member| &member.value)))
 }

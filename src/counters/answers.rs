@@ -184,7 +184,7 @@ pub struct AnswerTally<'a> {
 impl Tally {
     /// Returns access to the counters of a blueprint.
     pub fn answer<'a>(&'a self, counters: &'a Arc<AnswerCounters>) -> AnswerTally<'a> {
-        AnswerTally { tally: self, counters, shard: &counters.shards[self.shard] }
+        AnswerTally { tally: self, counters, shard: &counters.shards[self.number] }
     }
 }
 
@@ -237,6 +237,7 @@ impl AnswerTally<'_> {
         self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }
 
+    #[inline]
     fn count(&self, place: usize, count: u64) {
         self.tally.add(self.shard.at(place), count);
     }
@@ -257,9 +258,9 @@ mod tests {
 
     #[test]
     fn everything_has_a_counter_of_its_own() {
-        let traffic = Arc::new(Traffic::new(1));
+        let traffic = Traffic::new(1);
         let counters = Arc::new(AnswerCounters::new(&dimensions(), &traffic));
-        let (alone, shared) = (Tally::of_worker(traffic.clone(), 0), Tally::of_stream(traffic.clone()));
+        let (alone, shared) = (Tally::of_worker(&traffic, 0), Tally::of_stream(&traffic));
         for tally in [&alone, &shared] {
             let answer = tally.answer(&counters);
             for zone in 0..3 {
@@ -303,11 +304,11 @@ mod tests {
 
     #[test]
     fn names_beyond_the_limit_are_counted_together() {
-        let traffic = Arc::new(Traffic::new(0));
+        let traffic = Traffic::new(0);
         let each = MAX_NAME_COUNTERS / 2 - BESIDE_POOLS;
         let dimensions = Dimensions { pools: vec![each, each, 1, 1], ..dimensions() };
         let counters = Arc::new(AnswerCounters::new(&dimensions, &traffic));
-        let tally = Tally::of_stream(traffic);
+        let tally = Tally::of_stream(&traffic);
         let answer = tally.answer(&counters);
         answer.pool(1, each - 1);
         answer.pool(2, 0);

@@ -19,12 +19,10 @@ mod node;
 mod shard;
 mod traffic;
 
-use std::sync::Arc;
-
 pub use answers::{AnswerCounters, AnswerTally, Dimensions, ZoneAnswer};
 pub use histogram::{BOUNDS, Histogram};
 pub use node::{NodeCounters, QueryLogCounters};
-use shard::Counter;
+use shard::{Counter, Shard};
 pub use traffic::{QTYPES, QueryType, RCODES, SubnetUse, TRANSPORTS, Traffic, TrafficSums};
 
 /// Number of rungs of the ladder.
@@ -33,24 +31,28 @@ pub const RUNGS: usize = 8;
 /// One writer's access to the counters.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    traffic: Arc<Traffic>,
-    shard: usize,
+    /// The shard of [`Traffic`].
+    traffic: Shard,
+    /// Its number, which is that of the writer's shard of all [`AnswerCounters`] too.
+    number: usize,
     is_alone: bool,
 }
 
 impl Tally {
     /// Returns the access of a UDP worker with this number. Numbers count from 0, and no two workers have the same one.
-    pub fn of_worker(traffic: Arc<Traffic>, number: usize) -> Self {
+    pub fn of_worker(traffic: &Traffic, number: usize) -> Self {
         // A worker without a shard of its own counts with those who share one.
-        let is_alone = number < traffic.shared();
-        Self { shard: number.min(traffic.shared()), traffic, is_alone }
+        let shared = traffic.shared();
+        Self { traffic: traffic.shard(number.min(shared)), number: number.min(shared), is_alone: number < shared }
     }
 
     /// Returns the access of a connection.
-    pub fn of_stream(traffic: Arc<Traffic>) -> Self {
-        Self { shard: traffic.shared(), traffic, is_alone: false }
+    pub fn of_stream(traffic: &Traffic) -> Self {
+        let shared = traffic.shared();
+        Self { traffic: traffic.shard(shared), number: shared, is_alone: false }
     }
 
+    #[inline]
     fn add(&self, counter: &Counter, count: u64) {
         if self.is_alone { counter.add_alone(count) } else { counter.add(count) }
     }

@@ -1,5 +1,6 @@
 //! A counter, and counters that one writer owns.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Counters at each end of a shard that are never used: more than a cache line, so that shards share none with their
@@ -12,6 +13,7 @@ pub(super) struct Counter(AtomicU64);
 
 impl Counter {
     /// Adds to the counter, if no other thread does so at the same time.
+    #[inline]
     pub(super) fn add_alone(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
@@ -26,15 +28,16 @@ impl Counter {
     }
 }
 
-/// Counters that one writer owns, or that all connections share.
-#[derive(Debug)]
-pub(super) struct Shard(Box<[Counter]>);
+/// Counters that one writer owns, or that all connections share. A clone is the same shard.
+#[derive(Clone, Debug)]
+pub(super) struct Shard(Arc<[Counter]>);
 
 impl Shard {
     pub(super) fn new(length: usize) -> Self {
         Self((0..length + 2 * PADDING).map(|_| Counter::default()).collect())
     }
 
+    #[inline]
     pub(super) fn at(&self, place: usize) -> &Counter {
         &self.0[PADDING + place]
     }

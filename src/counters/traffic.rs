@@ -131,6 +131,10 @@ impl Traffic {
         self.shards.len() - 1
     }
 
+    pub(super) fn shard(&self, number: usize) -> Shard {
+        self.shards[number].clone()
+    }
+
     /// Returns the sums over all workers.
     pub fn sums(&self) -> TrafficSums {
         TrafficSums((0..LENGTH).map(|place| sum(&self.shards, place)).collect())
@@ -190,8 +194,9 @@ impl Tally {
         self.count(UNLOGGED, 1);
     }
 
+    #[inline]
     fn count(&self, place: usize, count: u64) {
-        self.add(self.traffic.shards[self.shard].at(place), count);
+        self.add(self.traffic.at(place), count);
     }
 }
 
@@ -259,21 +264,19 @@ impl TrafficSums {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]
     fn every_type_and_code_has_a_cell_of_its_own() {
-        let traffic = Arc::new(Traffic::new(2));
+        let traffic = Traffic::new(2);
         let tallies = [
-            Tally::of_worker(traffic.clone(), 0),
-            Tally::of_worker(traffic.clone(), 1),
-            Tally::of_worker(traffic.clone(), 2),
-            Tally::of_stream(traffic.clone()),
+            Tally::of_worker(&traffic, 0),
+            Tally::of_worker(&traffic, 1),
+            Tally::of_worker(&traffic, 2),
+            Tally::of_stream(&traffic),
         ];
         assert_eq!(
-            tallies.each_ref().map(|tally| (tally.shard, tally.is_alone)),
+            tallies.each_ref().map(|tally| (tally.number, tally.is_alone)),
             [(0, true), (1, true), (2, false), (2, false)]
         );
         for (number, tally) in tallies.iter().enumerate() {
@@ -295,8 +298,8 @@ mod tests {
 
     #[test]
     fn the_other_counters_do_not_touch_each_other() {
-        let traffic = Arc::new(Traffic::new(1));
-        let tally = Tally::of_worker(traffic.clone(), 0);
+        let traffic = Traffic::new(1);
+        let tally = Tally::of_worker(&traffic, 0);
         tally.truncated();
         (0..2).for_each(|_| tally.subnet(SubnetUse::Malformed));
         (0..3).for_each(|_| tally.rung(RUNGS - 1));

@@ -93,7 +93,7 @@ pub(super) fn write(entry: &Entry<'_>, cut: Cut, out: &mut Vec<u8>) {
         server_port: entry.server.map(|server| server.port()),
         subnet: None,
         scope: None,
-        name: question.and_then(|question| presentation(question.key())),
+        name: question.and_then(|question| presentation(&question.name.to_ascii_lowercase())),
         rtype: question.map(|question| question.rtype.to_string()),
         truncated: !entry.response.is_empty() && flags.contains(&"tc"),
         flags,

@@ -89,8 +89,7 @@ fn asking(snapshot: &Snapshot, owners: &Owners<'_>, worker: &mut Worker, logged:
         Some(length) => Client::of_network(&snapshot.world().ecs, address, length),
         None => Client::of_host(address),
     };
-    let key = logged.name.to_key();
-    let mut resolution = Resolution::new((&key, logged.rtype), client, address);
+    let mut resolution = Resolution::new((logged.name.as_wire(), logged.rtype), client, address);
     resolution.resolve(snapshot, worker);
     let steered = resolution.hops().iter().find_map(Hop::steered)?;
     let ranking = steered.plan.rule().map.number_of(steered.ranking)?;

@@ -64,7 +64,7 @@ pub use running::{DRAIN, GRACE, LAST_GRACE, Running};
 use service::Service;
 pub use service::TcpLimits;
 use tcp::{Acceptor, Protocol};
-use udp::UdpWorker;
+pub use udp::UdpWorker;
 
 /// Bound sockets, on which no query is answered yet.
 #[derive(Debug)]
@@ -237,6 +237,20 @@ impl Bound {
         Ok(labelled)
     }
 
+    /// Returns a worker for the first address without a thread of its own, for measurements: it answers when
+    /// [`UdpWorker::answer_waiting`] is called.
+    pub fn worker(&mut self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> UdpWorker {
+        let (sockets, (_, stopping)) = (&self.sockets[0], watch::channel(()));
+        let worker = Worker::new(rotation);
+        let tally = self.traffic.as_ref().map(|traffic| Tally::of_worker(traffic, 0));
+        let worker = tally.into_iter().fold(worker, Worker::counting);
+        let producer = self.taps.as_mut().and_then(|taps| taps.workers.pop());
+        let recorder = producer.map_or(Recorder::Nobody, Recorder::Alone);
+        let (limiter, beat) = (Arc::new(RateLimiter::new(Arc::default())), WorkerPulse::default().add());
+        let socket = (sockets.udp[0].clone(), sockets.address);
+        UdpWorker::new(socket, published, worker, recorder, limiter, beat, stopping)
+    }
+
     /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
     /// Fails if the system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
@@ -277,7 +291,7 @@ impl Bound {
         let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
         tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
-        let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.clone()?, number)));
+        let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.as_ref()?, number)));
         for sockets in sockets {
             sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
             for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {

@@ -109,7 +109,7 @@ impl Service {
         Responder {
             published: self.published.clone(),
             worker: match &self.traffic {
-                Some(traffic) => worker.counting(Tally::of_stream(traffic.clone())),
+                Some(traffic) => worker.counting(Tally::of_stream(traffic)),
                 None => worker,
             },
             recorder: self.recorder(),

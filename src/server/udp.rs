@@ -26,6 +26,7 @@ use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use super::recorder::{Ends, Exchanged, Recorder};
 use crate::answer::{Asker, Exchange, Transport, Worker, answer, truncate};
+use crate::clock::wall;
 use crate::counters::Tally;
 use crate::snapshot::Snapshot;
 use crate::tap::Fate;
@@ -46,7 +47,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 const LAST_QUERIES: usize = 8192;
 
 /// Everything that a worker's thread owns. The socket is dropped first: when `stopping` is closed, the port is free.
-pub(super) struct UdpWorker {
+pub struct UdpWorker {
     socket: Arc<Socket>,
     batch: Batch,
     snapshots: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
@@ -79,7 +80,7 @@ impl UdpWorker {
     pub(super) fn run(mut self) {
         let mut failures = 0_u32;
         while !is_stopping(&self.stopping) {
-            match self.turn(Wait::ForOne) {
+            match self.turn(Wait::ForOne, wall) {
                 Ok(()) => failures = 0,
                 // The kernel may report an ICMP message about an earlier answer as an error of the next call. That
                 // happens once.
@@ -95,17 +96,25 @@ impl UdpWorker {
             }
         }
         for _ in 0..LAST_QUERIES / BATCH {
-            if self.turn(Wait::Not).is_err() || self.batch.is_empty() {
+            if self.turn(Wait::Not, wall).is_err() || self.batch.is_empty() {
                 break;
             }
         }
     }
 
-    fn turn(&mut self, wait: Wait) -> std::io::Result<()> {
+    /// Answers the queries that have arrived, at most a batch, in the caller's thread. `clock` returns the time since the
+    /// Unix epoch. For measurements: [`Bound::start`](super::Bound::start) gives each worker a thread of its own.
+    pub fn answer_waiting(&mut self, clock: fn() -> Duration) -> std::io::Result<()> {
+        self.turn(Wait::Not, clock)
+    }
+
+    /// The bench `instructions` counts what happens in here.
+    #[inline(never)]
+    fn turn(&mut self, wait: Wait, clock: fn() -> Duration) -> std::io::Result<()> {
         vital::breaking_point(WORKER);
         let received = self.batch.receive(self.socket.as_fd(), wait);
         let snapshot = self.snapshots.load();
-        let received_at = crate::clock::wall();
+        let received_at = clock();
         let now = received_at.as_secs();
         self.beat.at(now);
         match received {

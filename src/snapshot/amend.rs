@@ -102,7 +102,7 @@ impl Blueprint {
     /// new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes.
     pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
         let mut blueprint = self.clone();
-        let Some(&id) = self.by_apex.get(&origin.to_key()) else { return Ok(blueprint) };
+        let Some(id) = self.zone_id_at(&origin.to_key()) else { return Ok(blueprint) };
         let before = &self.zones[id.index()];
         let zone = before.zone.amended(extra, serial.unwrap_or_else(|| before.serial()))?;
         blueprint.zones[id.index()] = Arc::new(ServedZone { zone, regions: before.regions.clone() });

@@ -34,10 +34,10 @@ use std::sync::Arc;
 use crate::counters::{AnswerCounters, Dimensions, Traffic};
 use crate::geo::{Locations, Regions};
 use crate::latency::{ClientRtts, LatencyTable};
-use crate::name::{Name, labels, suffixes};
+use crate::name::{Name, suffixes};
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{NameId, PlanId, Steered, Zone, ZoneId};
+use crate::zone::{NameId, Names, PlanId, Steered, Zone, ZoneId};
 pub use amend::Unfit;
 pub use compile::Remapped;
 use compile::{Compiler, Maps};
@@ -84,9 +84,8 @@ pub struct Blueprint {
     /// The client RTTs at the time of compilation; `None` if no chain uses them.
     client_rtts: Option<Arc<ClientRtts>>,
     zones: Box<[Arc<ServedZone>]>,
-    by_apex: Arc<HashMap<Box<[u8]>, ZoneId, foldhash::fast::RandomState>>,
-    /// Number of labels of the longest apex. Longer names need no look-up at their full length.
-    apex_depth: usize,
+    /// The apexes of the zones, by [`ZoneId`].
+    apexes: Arc<Names>,
     /// By [`PlanId`].
     rules: Arc<[Arc<Rule>]>,
     /// The plan of each steered name, by [`NameId`], in the order of the world.
@@ -121,9 +120,10 @@ impl Blueprint {
         }
         let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
-        let ids = (0..).map(ZoneId::from_index);
-        let by_apex = zones.iter().zip(ids).map(|(served, id)| (served.zone.apex().to_key(), id)).collect();
-        let apex_depth = zones.iter().map(|served| served.zone.apex().label_count()).max().unwrap_or(0);
+        let mut apexes = Names::default();
+        for served in &zones {
+            apexes.insert(&served.zone.apex().to_key());
+        }
         let plans_of = plans_of(world.pools.len(), &rules);
         let first_endpoints = first_endpoints(&world);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
@@ -132,8 +132,7 @@ impl Blueprint {
             locations,
             client_rtts,
             zones: zones.into(),
-            by_apex: Arc::new(by_apex),
-            apex_depth,
+            apexes: Arc::new(apexes),
             rules: rules.into(),
             plan_of_name: plan_of_name.into(),
             plans_of,
@@ -188,12 +187,12 @@ impl Blueprint {
 
     /// Returns the configuration of the zone with this origin.
     pub fn spec(&self, origin: &Name) -> Option<&ZoneSpec> {
-        self.by_apex.get(&origin.to_key()).map(|&id| &self.world.zones[id.index()])
+        self.zone_id_at(&origin.to_key()).map(|id| &self.world.zones[id.index()])
     }
 
     /// Returns this blueprint's zone if the spec and the plans would make an equal one.
     fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
-        let served = &self.zones[self.by_apex.get(&spec.origin.to_key())?.index()];
+        let served = &self.zones[self.zone_id_at(&spec.origin.to_key())?.index()];
         let steered = served.zone.steered();
         // Without steered names, the number of steered names in earlier zones does not matter.
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
@@ -205,7 +204,7 @@ impl Blueprint {
     /// Returns the number of zones that another blueprint does not share: the zones that were built for this one.
     pub fn built_since(&self, other: &Self) -> usize {
         let is_shared = |zone: &&Arc<ServedZone>| {
-            let before = other.by_apex.get(&zone.zone.apex().to_key()).map(|&id| &other.zones[id.index()]);
+            let before = other.zone_id_at(&zone.zone.apex().to_key()).map(|id| &other.zones[id.index()]);
             before.is_some_and(|before| Arc::ptr_eq(before.zone.tree(), zone.zone.tree()))
         };
         self.zones.len() - self.zones.iter().filter(is_shared).count()
@@ -242,8 +241,12 @@ impl Blueprint {
     }
 
     fn find_zone_id(&self, key: &[u8]) -> Option<ZoneId> {
-        let surplus = labels(key).count().saturating_sub(self.apex_depth);
-        suffixes(key).skip(surplus).find_map(|suffix| self.by_apex.get(suffix).copied())
+        suffixes(key).find_map(|suffix| self.zone_id_at(suffix))
+    }
+
+    /// Returns the zone with this apex, which is in wire format and lower case.
+    fn zone_id_at(&self, apex: &[u8]) -> Option<ZoneId> {
+        self.apexes.find(apex).map(|number| ZoneId::from_index(number as usize))
     }
 }
 
@@ -368,13 +371,13 @@ impl Snapshot {
         let find = |key: &[u8]| self.blueprint.find_zone_id(key).map(|id| (id, &*self.blueprint.zones[id.index()]));
         let (id, zone) = find(key)?;
         let is_apex = zone.zone.apex().as_wire().len() == key.len();
-        let above = suffixes(key).nth(1).filter(|_| rtype == Rtype::DS && is_apex).and_then(find);
+        let above = if rtype == Rtype::DS && is_apex { suffixes(key).nth(1).and_then(find) } else { None };
         Some(above.filter(|(_, above)| above.zone.delegates(key)).unwrap_or((id, zone)))
     }
 
     /// Returns the zone with this apex.
     pub fn zone_at(&self, apex: &[u8]) -> Option<&ServedZone> {
-        self.blueprint.by_apex.get(apex).map(|&id| &*self.blueprint.zones[id.index()])
+        self.blueprint.zone_id_at(apex).map(|id| &*self.blueprint.zones[id.index()])
     }
 
     /// Returns the secrets for cookies: the first one makes cookies, all of them verify.

@@ -112,35 +112,42 @@ impl SelectionPolicy {
     ) -> Walk {
         let ranked = if self.spare { self.take.get() - 1 } else { self.take.get() };
         let mut walk = Walk::default();
-        for Tier { pools, looked_at } in self.tiers(ranking, available, spill) {
+        let mut is_enough = |Tier { pools, looked_at }| {
             walk.reached |= looked_at;
             let mut left = pools & available;
             while left != 0 {
                 let best = if self.draw.is_some() { 1 << draw(left, weights) } else { left };
                 walk.chosen |= best;
                 if self.is_enough(walk.chosen, ranked) {
-                    if self.spare {
-                        self.add_spare(&mut walk, ranking, available, weights, draw);
-                    }
-                    return walk;
+                    return true;
                 }
                 left &= !self.beside(best);
             }
+            false
+        };
+        let is_complete = match self.by_home(ranking, spill.part) {
+            // Most chains have no step `load`, and their order is that of the ranking.
+            ([], tiers) => tiers.iter().any(|&tier| {
+                let pools = self.pools_of(tier);
+                is_enough(Tier { pools, looked_at: pools })
+            }),
+            by_home => self.tiers(by_home, available, spill).any(is_enough),
+        };
+        if is_complete && self.spare {
+            self.add_spare(&mut walk, ranking, available, weights, draw);
         }
         walk
     }
 
-    /// The order of pools for one client. Pools that take clients of others come one at a time, and only if they are
-    /// available.
-    #[inline]
+    /// The order of pools for one client with these home tiers, and tiers after them. Pools that take clients of others
+    /// come one at a time, and only if they are available.
     fn tiers<'a>(
         &'a self,
-        ranking: &'a Ranking,
+        (home, rest): (&'a [Set], &'a [Set]),
         available: Set,
         spill: &'a Spill<'_>,
     ) -> impl Iterator<Item = Tier> + 'a {
-        let Spill { part, keep, roomy, next } = *spill;
-        let (home, rest) = self.by_home(ranking, part);
+        let Spill { keep, roomy, next, .. } = *spill;
         let of = |tiers: &'a [Set], among: Set| {
             let tiers = tiers.iter().map(|&tier| self.pools_of(tier));
             tiers.map(move |pools| Tier { pools: pools & among, looked_at: pools })
@@ -157,13 +164,14 @@ impl SelectionPolicy {
     }
 
     /// The tiers whose pools these clients belong to, and the tiers after them.
+    #[inline]
     fn by_home<'a>(&self, ranking: &'a Ranking, part: Set) -> (&'a [Set], &'a [Set]) {
         ranking.by_home(|tier| self.pools_of(tier) & part != 0)
     }
 
     /// The order of pools for a client with this spill, if all pools are available. No set is empty.
     pub fn order(&self, ranking: &Ranking, spill: &Spill<'_>) -> Vec<Set> {
-        let tiers = self.tiers(ranking, Set::MAX, spill).map(|tier| tier.pools & spill.part);
+        let tiers = self.tiers(self.by_home(ranking, spill.part), Set::MAX, spill).map(|tier| tier.pools & spill.part);
         tiers.filter(|&pools| pools != 0).collect()
     }
 
@@ -196,6 +204,7 @@ impl SelectionPolicy {
     }
 
     /// The pools of a set of candidate classes.
+    #[inline]
     fn pools_of(&self, classes: Set) -> Set {
         members(classes).fold(0, |pools, class| pools | self.classes[class])
     }

@@ -38,7 +38,20 @@ const WHOLE: u64 = 1000;
 
 /// The picked endpoints, as positions among the available ones, in the order of the answer.
 #[derive(Clone, Debug)]
-pub struct Picks {
+pub struct Picks(Order);
+
+#[derive(Clone, Debug)]
+enum Order {
+    /// So many of all endpoints, from this one on; after the last one comes the first one of all.
+    Turn { first: usize, count: usize, all: usize },
+    /// Any.
+    List(List),
+}
+
+/// Positions one by one.
+#[derive(Clone, Debug)]
+struct List {
+    /// Those after the first `count` mean nothing.
     places: [u16; MAX_ANSWERS],
     count: u8,
 }
@@ -47,6 +60,7 @@ impl Picks {
     /// Picks at most `answers` of `count` endpoints. `turn` increases by one for each answer to one client; `weight`
     /// gives the weight of an endpoint; `draw` returns a uniform random number below its argument. A sticky pick
     /// without a client key is a weighted draw.
+    #[inline]
     pub fn new(
         pick: Pick,
         count: usize,
@@ -55,32 +69,25 @@ impl Picks {
         weight: impl Fn(usize) -> u16,
         draw: impl FnMut(u32) -> u32,
     ) -> Self {
-        let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
-        let mut picks = Self { places: [0; MAX_ANSWERS], count: wanted as u8 };
-        match pick {
-            Pick::Rotate => {
-                let first = if count == 0 { 0 } else { turn as usize % count };
-                for (offset, place) in picks.places[..wanted].iter_mut().enumerate() {
-                    *place = ((first + offset) % count) as u16;
-                }
-            }
-            Pick::Random => picks.draw(count, |_| 1, draw),
+        let wanted = wanted(count, answers);
+        Self(match pick {
+            Pick::Rotate => Order::Turn { first: turn as usize % count.max(1), count: wanted, all: count },
+            Pick::Random => Order::List(List::drawn(wanted, count, |_| 1, draw)),
             Pick::Weighted | Pick::Sticky | Pick::LeastLoad if (0..count).all(|place| weight(place) == 0) => {
-                picks.draw(count, |_| 1, draw);
+                Order::List(List::drawn(wanted, count, |_| 1, draw))
             }
             Pick::Weighted | Pick::Sticky | Pick::LeastLoad => {
-                picks.draw(count, |place| u32::from(weight(place)), draw);
+                Order::List(List::drawn(wanted, count, |place| u32::from(weight(place)), draw))
             }
-        }
-        picks
+        })
     }
 
     /// Picks at most `answers` of `count` endpoints by rendezvous hash: those with the best scores, the best first.
     /// `candidate` gives an endpoint's key and its weight. Endpoints of weight 0 are picked only if there are no
     /// others.
     pub fn sticky(client: HashKey, count: usize, answers: u16, candidate: impl Fn(usize) -> (HashKey, u32)) -> Self {
-        let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
-        let mut picks = Self { places: [0; MAX_ANSWERS], count: 0 };
+        let wanted = wanted(count, answers);
+        let mut list = List::EMPTY;
         let none_weighs = (0..count).all(|place| candidate(place).1 == 0);
         let mut scores = [Score::WORST; MAX_ANSWERS];
         for place in 0..count {
@@ -90,18 +97,18 @@ impl Picks {
                 continue;
             }
             let score = Score::draw(client, key, weight);
-            let picked = usize::from(picks.count);
+            let picked = usize::from(list.count);
             let rank = scores[..picked].iter().position(|other| score.is_better(*other)).unwrap_or(picked);
             if rank < wanted {
                 let last = picked.min(wanted - 1);
                 scores.copy_within(rank..last, rank + 1);
-                picks.places.copy_within(rank..last, rank + 1);
+                list.places.copy_within(rank..last, rank + 1);
                 scores[rank] = score;
-                picks.places[rank] = place as u16;
-                picks.count = last as u8 + 1;
+                list.places[rank] = place as u16;
+                list.count = last as u8 + 1;
             }
         }
-        picks
+        Self(Order::List(list))
     }
 
     /// Picks when some endpoints keep only a share of their clients. `share` returns 1 to 1000 thousandths. A weighted
@@ -116,8 +123,7 @@ impl Picks {
         share: impl Fn(usize) -> u16,
         mut draw: impl FnMut(u32) -> u32,
     ) -> Self {
-        let wanted = count.min(usize::from(answers)).min(MAX_ANSWERS);
-        let mut picks = Self { places: [0; MAX_ANSWERS], count: wanted as u8 };
+        let wanted = wanted(count, answers);
         if matches!(pick, Pick::Weighted | Pick::Sticky | Pick::LeastLoad) {
             let even = (0..count).all(|place| weight(place) == 0);
             let weight = |place| u64::from(if even { 1 } else { weight(place) }) * u64::from(share(place));
@@ -125,8 +131,8 @@ impl Picks {
             // size.
             let total: u64 = (0..count).map(weight).sum();
             let surplus = u32::BITS.saturating_sub(total.leading_zeros());
-            picks.draw(count, |place| (weight(place) >> surplus) as u32, draw);
-            return picks;
+            let weight = |place| (weight(place) >> surplus) as u32;
+            return Self(Order::List(List::drawn(wanted, count, weight, draw)));
         }
         let seed = u64::from(draw(u32::MAX));
         let stays = |place: &usize| scatter(seed, *place as u64) % WHOLE < u64::from(share(*place));
@@ -134,42 +140,60 @@ impl Picks {
         if staying == 0 {
             return Self::new(pick, count, answers, turn, weight, draw);
         }
-        picks.count = wanted.min(staying) as u8;
+        let wanted = wanted.min(staying);
         if pick == Pick::Random {
-            picks.draw(count, |place| u32::from(stays(&place)), draw);
-            return picks;
+            return Self(Order::List(List::drawn(wanted, count, |place| u32::from(stays(&place)), draw)));
         }
+        let mut list = List { count: wanted as u8, ..List::EMPTY };
         let in_turn = (0..count).filter(stays).cycle().skip(turn as usize % staying);
-        for (place, picked) in picks.places[..usize::from(picks.count)].iter_mut().zip(in_turn) {
+        for (place, picked) in list.places[..wanted].iter_mut().zip(in_turn) {
             *place = picked as u16;
         }
-        picks
+        Self(Order::List(list))
     }
 
     /// The positions, in the order of the answer.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = usize> + Clone {
-        self.places[..usize::from(self.count)].iter().map(|&place| usize::from(place))
+        let count = match &self.0 {
+            Order::Turn { count, .. } => *count,
+            Order::List(list) => list.count.into(),
+        };
+        (0..count).map(|number| match &self.0 {
+            Order::Turn { first, all, .. } => (first + number).checked_sub(*all).unwrap_or(first + number),
+            Order::List(list) => list.places[number].into(),
+        })
     }
+}
 
-    /// Draws without replacement. Ends early when only endpoints of weight 0 are left.
-    fn draw(&mut self, count: usize, weight: impl Fn(usize) -> u32, mut draw: impl FnMut(u32) -> u32) {
-        let wanted = usize::from(std::mem::take(&mut self.count));
+/// The number of endpoints in an answer.
+fn wanted(count: usize, answers: u16) -> usize {
+    count.min(answers.into()).min(MAX_ANSWERS)
+}
+
+impl List {
+    const EMPTY: Self = Self { places: [0; MAX_ANSWERS], count: 0 };
+
+    /// Draws so many of `count` endpoints without replacement. Ends early when only endpoints of weight 0 are left.
+    fn drawn(wanted: usize, count: usize, weight: impl Fn(usize) -> u32, mut draw: impl FnMut(u32) -> u32) -> Self {
+        let mut list = Self::EMPTY;
         let mut left: u32 = (0..count).map(&weight).sum();
-        while usize::from(self.count) < wanted && left > 0 {
+        while usize::from(list.count) < wanted && left > 0 {
             let mut drawn = draw(left);
             let is_drawn = |&place: &usize| {
                 let here = drawn < weight(place);
                 drawn = drawn.saturating_sub(weight(place));
                 here
             };
-            let picked = &self.places[..usize::from(self.count)];
+            let picked = &list.places[..usize::from(list.count)];
             let Some(place) = (0..count).filter(|place| !picked.contains(&(*place as u16))).find(is_drawn) else {
-                return;
+                return list;
             };
-            self.places[usize::from(self.count)] = place as u16;
-            self.count += 1;
+            list.places[usize::from(list.count)] = place as u16;
+            list.count += 1;
             left -= weight(place);
         }
+        list
     }
 }
 

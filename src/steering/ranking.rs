@@ -46,8 +46,13 @@ impl Ranking {
 
     /// Returns the home tiers of these clients, and the tiers after them. Home is the first group of tiers that the
     /// steps before `load` leave tied, and in which any tier `counts`. A chain without `load` has no home tiers.
+    #[inline]
     pub fn by_home(&self, counts: impl Fn(Set) -> bool) -> (&[Set], &[Set]) {
         let mut rest = &*self.tiers;
+        // With that step the last tier ends a group.
+        if rest.last() != Some(&TIE_ENDS) {
+            return (&[], rest);
+        }
         while let Some(end) = rest.iter().position(|&tier| tier == TIE_ENDS) {
             let (home, behind) = (&rest[..end], &rest[end + 1..]);
             if home.iter().any(|&tier| counts(tier)) {

@@ -9,6 +9,9 @@ use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Ts
 /// The highest offset that a compression pointer can hold.
 const MAX_POINTER: usize = POINTER_TARGET as usize;
 
+/// Length in octets of a record's fields before RDATA, with a compression pointer as its owner.
+const FIELDS: usize = 12;
+
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;
 const TC: u8 = 0x02;
@@ -73,39 +76,36 @@ pub struct Message<'a> {
     opt: Option<Opt<'a>>,
     scope: u8,
     error: Option<ExtendedError>,
-    unknown_key: Option<Tsig<'a>>,
+    unknown_key: Option<&'a Tsig<'a>>,
 }
 
 impl<'a> Message<'a> {
     /// Begins a response to `query` in `buffer`, which must hold at least [`MAX_PLAIN_UDP`](super::MAX_PLAIN_UDP)
-    /// octets. `limit` is the maximum length of the response in octets. Repeats the question if there is one.
-    pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>) -> Self {
+    /// octets. `limit` is the maximum length of the response in octets. Repeats the question if there is one. `opt` is the
+    /// OPT record for an asker that uses EDNS; room for it is reserved.
+    #[inline]
+    pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>, opt: Option<Opt<'a>>) -> Self {
         let limit = limit.min(buffer.len());
-        buffer[..2].copy_from_slice(&query.id.to_be_bytes());
+        let [high, low] = query.id.to_be_bytes();
         let recursion_desired = query.recursion_desired && has_recursion_desired(query.opcode);
-        buffer[2] = QR | query.opcode << 3 | if recursion_desired { RD } else { 0 };
-        buffer[3..HEADER_LENGTH].fill(0);
+        let flags = QR | query.opcode << 3 | if recursion_desired { RD } else { 0 };
+        let questions = u8::from(matches!(query.question, Ok(Some(_))));
+        let header: [u8; HEADER_LENGTH] = [high, low, flags, 0, 0, questions, 0, 0, 0, 0, 0, 0];
+        buffer[..HEADER_LENGTH].copy_from_slice(&header);
         let mut message = Self {
             buffer,
             length: HEADER_LENGTH,
-            limit,
+            limit: limit - opt.as_ref().map_or(0, Opt::length),
             end: limit,
-            opt: None,
+            opt,
             scope: 0,
             error: None,
             unknown_key: None,
         };
         if let Ok(Some(question)) = &query.question {
-            message.buffer[5] = 1;
             message.put(question.octets);
         }
         message
-    }
-
-    /// Adds an OPT record, for an asker that uses EDNS, and reserves room for it.
-    pub fn speak_edns(&mut self, opt: Opt<'a>) {
-        self.limit -= opt.length();
-        self.opt = Some(opt);
     }
 
     /// Adds an Extended DNS Error if the asker uses EDNS and there is room at the end. The first one counts.
@@ -114,7 +114,7 @@ impl<'a> Message<'a> {
     }
 
     /// Adds a TSIG record that says that the query's key is unknown here.
-    pub fn disown_key(&mut self, tsig: Tsig<'a>) {
+    pub fn disown_key(&mut self, tsig: &'a Tsig<'a>) {
         self.unknown_key = Some(tsig);
     }
 
@@ -152,7 +152,16 @@ impl<'a> Message<'a> {
 
     /// Returns where the message holds the ancestor of a name that is `octets` shorter. `octets` must cover whole
     /// labels.
-    pub fn ancestor(&self, name: NameOffset, mut octets: usize) -> NameOffset {
+    #[inline]
+    pub fn ancestor(&self, name: NameOffset, octets: usize) -> NameOffset {
+        if name == NameOffset::QUESTION {
+            // The question's name is not compressed.
+            return NameOffset((HEADER_LENGTH + octets) as u16);
+        }
+        self.compressed_ancestor(name, octets)
+    }
+
+    fn compressed_ancestor(&self, name: NameOffset, mut octets: usize) -> NameOffset {
         let mut at = self.label_start(name);
         while octets > 0 {
             let length = 1 + usize::from(self.buffer[at]);
@@ -213,7 +222,7 @@ impl<'a> Message<'a> {
     pub fn finish(mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
         self.buffer[3] |= (code & 0x0f) as u8;
-        if let Some(opt) = self.opt {
+        if let Some(opt) = &self.opt {
             self.length = opt.write(&mut self.buffer[..self.end], self.length, code, self.scope, self.error);
             self.count(Section::Additional, 1);
         }
@@ -252,12 +261,21 @@ impl RrsetWriter<'_, '_> {
         self.octets(&owner.pointer())
     }
 
-    /// Writes octets as they are.
-    pub fn octets(&mut self, octets: &[u8]) -> Result<(), Truncated> {
-        if self.message.length + octets.len() > self.message.limit {
+    /// Returns room for so many octets, which are written then.
+    #[inline]
+    fn claim(&mut self, octets: usize) -> Result<&mut [u8], Truncated> {
+        let (start, end) = (self.message.length, self.message.length + octets);
+        if end > self.message.limit {
             return Err(Truncated);
         }
-        self.message.put(octets);
+        self.message.length = end;
+        Ok(&mut self.message.buffer[start..end])
+    }
+
+    /// Writes octets as they are.
+    #[inline]
+    pub fn octets(&mut self, octets: &[u8]) -> Result<(), Truncated> {
+        self.claim(octets.len())?.copy_from_slice(octets);
         Ok(())
     }
 
@@ -313,13 +331,42 @@ impl RrsetWriter<'_, '_> {
     /// Writes a record up to its RDATA of `length` octets.
     pub fn fields(&mut self, owner: NameOffset, rtype: Rtype, ttl: u32, length: usize) -> Result<(), Truncated> {
         let length = u16::try_from(length).map_err(|_| Truncated)?;
-        let mut fields = [0; 12];
-        fields[..2].copy_from_slice(&owner.pointer());
-        fields[2..4].copy_from_slice(&rtype.0.to_be_bytes());
-        fields[4..6].copy_from_slice(&CLASS_IN.to_be_bytes());
-        fields[6..10].copy_from_slice(&ttl.to_be_bytes());
-        fields[10..].copy_from_slice(&length.to_be_bytes());
         self.count += 1;
-        self.octets(&fields)
+        self.octets(&fields(owner, rtype, ttl, length))
     }
+
+    /// Writes a record for each address.
+    #[inline]
+    pub fn addresses<'v, const LENGTH: usize>(
+        &mut self,
+        (owner, rtype, ttl): (NameOffset, Rtype, u32),
+        addresses: impl ExactSizeIterator<Item = &'v [u8; LENGTH]>,
+    ) -> Result<(), Truncated> {
+        let fields = fields(owner, rtype, ttl, LENGTH as u16);
+        self.count += addresses.len() as u16;
+        let room = self.claim(addresses.len() * (FIELDS + LENGTH))?;
+        for (record, address) in room.chunks_exact_mut(FIELDS + LENGTH).zip(addresses) {
+            let (before, rdata) = record.split_at_mut(FIELDS);
+            before.copy_from_slice(&fields);
+            rdata.copy_from_slice(address);
+        }
+        Ok(())
+    }
+
+    /// Lowers the TTL of the record that was written last to this maximum, in seconds. The record has `octets` octets
+    /// from its TTL on.
+    pub fn lower_ttl(&mut self, octets: usize, most: u32) {
+        let at = self.message.length - octets;
+        if let Some(ttl) = self.message.buffer[at..].first_chunk_mut() {
+            *ttl = u32::from_be_bytes(*ttl).min(most).to_be_bytes();
+        }
+    }
+}
+
+/// Returns the octets of a record up to its RDATA of `length` octets.
+#[inline]
+fn fields(owner: NameOffset, rtype: Rtype, ttl: u32, length: u16) -> [u8; FIELDS] {
+    let ([o0, o1], [t0, t1], [c0, c1]) = (owner.pointer(), rtype.0.to_be_bytes(), CLASS_IN.to_be_bytes());
+    let ([s0, s1, s2, s3], [l0, l1]) = (ttl.to_be_bytes(), length.to_be_bytes());
+    [o0, o1, t0, t1, c0, c1, s0, s1, s2, s3, l0, l1]
 }

@@ -4,7 +4,7 @@
 //! is written if there is room left.
 
 use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
-use super::{COOKIE_LENGTH, ClientSubnet, Rtype};
+use super::{COOKIE_LENGTH, Rtype};
 
 /// Length of an OPT record without options, in octets (RFC 6891, section 6.1.2).
 pub(super) const OPT_LENGTH: usize = 11;
@@ -23,8 +23,8 @@ pub struct Opt<'a> {
     pub payload: u16,
     /// The DO bit of the query.
     pub dnssec_ok: bool,
-    /// The Client Subnet option, repeated with a scope.
-    pub client_subnet: Option<ClientSubnet<'a>>,
+    /// The octets of the query's Client Subnet option, repeated with a scope.
+    pub client_subnet: Option<&'a [u8]>,
     /// The COOKIE option.
     pub cookie: Option<[u8; COOKIE_LENGTH]>,
     /// The NSID option.
@@ -57,13 +57,12 @@ pub enum InfoCode {
 impl Opt<'_> {
     /// Returns the length of the record in octets, without the optional parts.
     pub(super) fn length(&self) -> usize {
-        let options = [
-            self.client_subnet.map(|subnet| subnet.octets.len()),
-            self.cookie.map(|cookie| cookie.len()),
-            self.nsid.map(<[u8]>::len),
-            self.keepalive.map(|_| size_of::<u16>()),
-        ];
-        OPT_LENGTH + options.iter().flatten().map(|length| OPTION_FIXED + length).sum::<usize>()
+        let option = |length: Option<usize>| length.map_or(0, |length| OPTION_FIXED + length);
+        OPT_LENGTH
+            + option(self.client_subnet.map(<[u8]>::len))
+            + option(self.cookie.map(|_| COOKIE_LENGTH))
+            + option(self.nsid.map(<[u8]>::len))
+            + option(self.keepalive.map(|_| size_of::<u16>()))
     }
 
     /// Writes the record after the first `start` octets of `buffer`; it may use the rest of the buffer. Returns its
@@ -78,30 +77,31 @@ impl Opt<'_> {
         error: Option<ExtendedError>,
     ) -> usize {
         let mut writer = Writer { buffer, at: start };
-        writer.put(&[0]);
-        writer.put(&Rtype::OPT.0.to_be_bytes());
-        writer.put(&self.payload.to_be_bytes());
-        writer.put(&[(rcode >> 4) as u8, 0]);
-        writer.put(&if self.dnssec_ok { DNSSEC_OK } else { 0 }.to_be_bytes());
-        writer.put(&[0, 0]);
+        let ([type_high, type_low], [high, low]) = (Rtype::OPT.0.to_be_bytes(), self.payload.to_be_bytes());
+        let [flags_high, flags_low] = if self.dnssec_ok { DNSSEC_OK } else { 0 }.to_be_bytes();
+        // The last two octets are the length of the options, which is written at the end.
+        writer.put(&[0, type_high, type_low, high, low, (rcode >> 4) as u8, 0, flags_high, flags_low, 0, 0]);
         if let Some(subnet) = self.client_subnet {
-            let (before, address) = (&subnet.octets[..BEFORE_SCOPE], &subnet.octets[BEFORE_SCOPE + 1..]);
-            writer.option(code::CLIENT_SUBNET, &[before, &[scope], address]);
+            let start = writer.at + OPTION_FIXED;
+            writer.option(code::CLIENT_SUBNET, subnet);
+            writer.buffer[start + BEFORE_SCOPE] = scope;
         }
         if let Some(cookie) = &self.cookie {
-            writer.option(code::COOKIE, &[cookie]);
+            writer.option(code::COOKIE, cookie);
         }
         if let Some(nsid) = self.nsid {
-            writer.option(code::NSID, &[nsid]);
+            writer.option(code::NSID, nsid);
         }
         if let Some(keepalive) = self.keepalive {
-            writer.option(code::TCP_KEEPALIVE, &[&keepalive.to_be_bytes()]);
+            writer.option(code::TCP_KEEPALIVE, &keepalive.to_be_bytes());
         }
         if let Some(ExtendedError { code, text }) = error {
             let code = code as u16;
-            let length = OPTION_FIXED + size_of_val(&code) + text.len();
-            if length <= writer.room() {
-                writer.option(code::EXTENDED_ERROR, &[&code.to_be_bytes(), text.as_bytes()]);
+            let length = size_of_val(&code) + text.len();
+            if OPTION_FIXED + length <= writer.room() {
+                writer.begin(code::EXTENDED_ERROR, length);
+                writer.put(&code.to_be_bytes());
+                writer.put(text.as_bytes());
             }
         }
         if self.is_padded {
@@ -130,13 +130,15 @@ impl Writer<'_> {
         self.at += octets.len();
     }
 
-    fn option(&mut self, code: u16, parts: &[&[u8]]) {
-        let length = parts.iter().map(|part| part.len()).sum::<usize>() as u16;
-        self.put(&code.to_be_bytes());
-        self.put(&length.to_be_bytes());
-        for part in parts {
-            self.put(part);
-        }
+    /// Begins an option of this length in octets.
+    fn begin(&mut self, code: u16, length: usize) {
+        let ([high, low], [length_high, length_low]) = (code.to_be_bytes(), (length as u16).to_be_bytes());
+        self.put(&[high, low, length_high, length_low]);
+    }
+
+    fn option(&mut self, code: u16, octets: &[u8]) {
+        self.begin(code, octets.len());
+        self.put(octets);
     }
 
     /// Pads the message to a whole number of blocks, or to its maximum length.
@@ -146,8 +148,7 @@ impl Writer<'_> {
         }
         let end = (self.at + OPTION_FIXED).next_multiple_of(PADDING_BLOCK).min(self.buffer.len());
         let length = end - self.at - OPTION_FIXED;
-        self.put(&code::PADDING.to_be_bytes());
-        self.put(&(length as u16).to_be_bytes());
+        self.begin(code::PADDING, length);
         self.buffer[self.at..end].fill(0);
         self.at = end;
     }

@@ -1,6 +1,6 @@
 //! Reading queries.
 //!
-//! A query is read in place. Only the question's name is copied, in lower case, into an array on the stack.
+//! A query is read in place: nothing of it is copied.
 
 use super::edns::Edns;
 use super::pointer::POINTER;
@@ -9,7 +9,7 @@ use super::{HEADER_LENGTH, Malformed, Rtype, read_u16};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 /// The header and the sections of a query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Query<'a> {
     /// ID, to be repeated in the response.
     pub id: u16,
@@ -31,23 +31,16 @@ pub struct Query<'a> {
 }
 
 /// The only entry of the question section.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     /// The whole entry as received, to be repeated in the response.
     pub octets: &'a [u8],
+    /// QNAME in wire format, as received.
+    pub name: &'a [u8],
     /// QTYPE.
     pub rtype: Rtype,
     /// QCLASS.
     pub class: u16,
-    key: [u8; MAX_NAME_LENGTH],
-    length: u8,
-}
-
-impl Question<'_> {
-    /// Returns QNAME in wire format and lower case.
-    pub fn key(&self) -> &[u8] {
-        &self.key[..usize::from(self.length)]
-    }
 }
 
 impl<'a> Query<'a> {
@@ -60,32 +53,31 @@ impl<'a> Query<'a> {
         if header[2] & QR != 0 {
             return None;
         }
-        let mut query = Self {
+        let count = |at| read_u16(header, at).unwrap_or(0);
+        let mut reader = Reader { message, at: HEADER_LENGTH };
+        let (question, questions) = match count(4) {
+            0 => (Ok(None), Ok(())),
+            1 => {
+                let question = reader.question();
+                (question.map(Some), question.map(drop))
+            }
+            // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly
+            // formatted message." The OPT record is still read.
+            many => (Err(Malformed), reader.skip_questions(many)),
+        };
+        let mut found = Records::default();
+        let records = questions.and_then(|()| reader.records(&mut found, [count(6), count(8), count(10)]));
+        let Records { serial, edns, tsig } = found;
+        Some(Self {
             id: read_u16(header, 0)?,
             opcode: header[2] >> 3 & 0x0f,
             recursion_desired: header[2] & RD != 0,
-            question: Err(Malformed),
-            serial: None,
-            edns: None,
-            tsig: None,
-            records: Err(Malformed),
-        };
-        let count = |at| read_u16(header, at).unwrap_or(0);
-        let mut reader = Reader { message, at: HEADER_LENGTH };
-        let questions = match count(4) {
-            0 => {
-                query.question = Ok(None);
-                Ok(())
-            }
-            1 => reader.question().map(|question| query.question = Ok(Some(question))),
-            // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly
-            // formatted message." The OPT record is still read.
-            many => reader.skip_questions(many),
-        };
-        if questions.is_ok() {
-            query.records = reader.records(&mut query, [count(6), count(8), count(10)]);
-        }
-        Some(query)
+            question,
+            serial,
+            edns,
+            tsig,
+            records,
+        })
     }
 
     /// True if the question asks for a copy of a zone.
@@ -98,6 +90,14 @@ impl<'a> Query<'a> {
 fn soa_serial(rdata: &[u8]) -> Result<u32, Malformed> {
     let numbers: &[u8; 5 * size_of::<u32>()] = rdata.last_chunk().ok_or(Malformed)?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial)).ok_or(Malformed)
+}
+
+/// The records of a query that matter.
+#[derive(Default)]
+struct Records<'a> {
+    serial: Option<u32>,
+    edns: Option<Edns<'a>>,
+    tsig: Option<Tsig<'a>>,
 }
 
 struct Reader<'a> {
@@ -122,33 +122,29 @@ impl<'a> Reader<'a> {
         Ok(octets)
     }
 
-    fn u16(&mut self) -> Result<u16, Malformed> {
-        read_u16(self.take(2)?, 0).ok_or(Malformed)
+    /// Takes so many numbers of 16 bits.
+    #[inline]
+    fn numbers<const COUNT: usize>(&mut self) -> Result<[u16; COUNT], Malformed> {
+        let octets = self.take(2 * COUNT)?;
+        Ok(std::array::from_fn(|number| u16::from_be_bytes([octets[2 * number], octets[2 * number + 1]])))
     }
 
     fn question(&mut self) -> Result<Question<'a>, Malformed> {
         let start = self.at;
-        let mut key = [0; MAX_NAME_LENGTH];
-        let mut length = 0;
+        // Nothing before the question's name could be the target of a compression pointer, so the name has none.
         loop {
-            // Nothing before the question's name could be the target of a compression pointer, so the name has none.
-            let label = usize::from(self.take(1)?[0]);
-            if label > MAX_LABEL_LENGTH || length + 1 + label > MAX_NAME_LENGTH {
+            let label = usize::from(*self.message.get(self.at).ok_or(Malformed)?);
+            self.at += 1 + label;
+            if label > MAX_LABEL_LENGTH || self.at - start > MAX_NAME_LENGTH {
                 return Err(Malformed);
             }
-            let octets = self.take(label)?;
-            key[length] = label as u8;
-            for (to, from) in key[length + 1..].iter_mut().zip(octets) {
-                *to = from.to_ascii_lowercase();
-            }
-            length += 1 + label;
             if label == 0 {
                 break;
             }
         }
-        let rtype = Rtype(self.u16()?);
-        let class = self.u16()?;
-        Ok(Question { octets: &self.message[start..self.at], rtype, class, key, length: length as u8 })
+        let name = &self.message[start..self.at];
+        let [rtype, class] = self.numbers()?;
+        Ok(Question { octets: &self.message[start..self.at], name, rtype: Rtype(rtype), class })
     }
 
     fn skip_questions(&mut self, count: u16) -> Result<(), Malformed> {
@@ -161,12 +157,12 @@ impl<'a> Reader<'a> {
     /// Skips these numbers of answer, authority and additional records, and keeps OPT and TSIG. RFC 6891, section
     /// 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The
     /// placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
-    fn records(&mut self, query: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
+    fn records(&mut self, found: &mut Records<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
         for number in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
             match record.rtype {
                 Rtype::OPT | Rtype::TSIG => return Err(Malformed),
-                Rtype::SOA if number >= u32::from(answer) => query.serial = Some(soa_serial(record.rdata)?),
+                Rtype::SOA if number >= u32::from(answer) => found.serial = Some(soa_serial(record.rdata)?),
                 _ => {}
             }
         }
@@ -174,12 +170,12 @@ impl<'a> Reader<'a> {
             let record = self.record()?;
             match record.rtype {
                 // Section 6.1.2: NAME "MUST be 0 (root domain)".
-                Rtype::OPT if query.edns.is_some() || !record.is_root => return Err(Malformed),
-                Rtype::OPT => query.edns = Some(Edns::parse(record.class, record.ttl, record.rdata)),
+                Rtype::OPT if found.edns.is_some() || !record.is_root => return Err(Malformed),
+                Rtype::OPT => found.edns = Some(Edns::parse(record.class, record.ttl, record.rdata)),
                 // RFC 8945, section 5.2: "If multiple TSIG records are detected or a TSIG record is present in any other
                 // position, the DNS message is dropped and a response with RCODE 1 (FORMERR) MUST be returned."
                 Rtype::TSIG if left > 0 => return Err(Malformed),
-                Rtype::TSIG => query.tsig = Some(Tsig::parse(self.message, record.owner, record.rdata)?),
+                Rtype::TSIG => found.tsig = Some(Tsig::parse(self.message, record.owner, record.rdata)?),
                 _ => {}
             }
         }
@@ -189,11 +185,9 @@ impl<'a> Reader<'a> {
     fn record(&mut self) -> Result<Fields<'a>, Malformed> {
         let owner = self.at;
         let is_root = self.skip_name()?;
-        let rtype = Rtype(self.u16()?);
-        let class = self.u16()?;
-        let ttl = u32::from(self.u16()?) << 16 | u32::from(self.u16()?);
-        let length = usize::from(self.u16()?);
-        Ok(Fields { owner, is_root, rtype, class, ttl, rdata: self.take(length)? })
+        let [rtype, class, ttl_high, ttl_low, length] = self.numbers()?;
+        let ttl = u32::from(ttl_high) << 16 | u32::from(ttl_low);
+        Ok(Fields { owner, is_root, rtype: Rtype(rtype), class, ttl, rdata: self.take(length.into())? })
     }
 
     /// Skips a name without following its compression pointer. Returns true if it is the root.
@@ -232,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_read_and_known_in_lower_case() {
+    fn a_question_is_read_in_place() {
         let message = [&HEADER[..], QUESTION].concat();
         let query = Query::parse(&message).unwrap();
         let question = query.question.unwrap().unwrap();
         assert_eq!((query.id, query.opcode, query.recursion_desired), (0xabcd, 0, true));
-        assert_eq!(question.key(), b"\x03www\x07example\x00");
+        assert_eq!(question.name, b"\x03WwW\x07example\x00");
         assert_eq!((question.rtype, question.class, question.octets), (Rtype::AAAA, 1, QUESTION));
         assert_eq!((query.edns, query.records), (None, Ok(())));
     }

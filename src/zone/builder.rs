@@ -4,7 +4,7 @@ use super::names::Names;
 use super::record::Record;
 use super::rrset::{Rrset, TooLarge, distinct};
 use super::tree::{End, Local, NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError};
-use crate::name::{MAX_NAME_LENGTH, Name, labels, suffixes};
+use crate::name::{MAX_NAME_LENGTH, Name, key_of, suffixes};
 use crate::wire::Rtype;
 
 /// The names of a zone whose records are not yet checked, and the records of each name.
@@ -19,8 +19,6 @@ pub struct Builder {
     order: Vec<u32>,
     /// For each node, where its records begin in `order`; one more entry for the end of the last ones.
     bounds: Vec<u32>,
-    /// Number of labels of the deepest name.
-    depth: usize,
     steered: u32,
     reflects: bool,
 }
@@ -35,7 +33,6 @@ impl Builder {
             of_record: Vec::with_capacity(records.len()),
             order: Vec::new(),
             bounds: Vec::new(),
-            depth: 0,
             steered: 0,
             reflects: false,
         };
@@ -65,7 +62,7 @@ impl Builder {
     /// Returns the node of a name that exists; empty non-terminals exist.
     pub fn find(&self, name: &Name) -> Option<NodeId> {
         let mut key = [0; MAX_NAME_LENGTH];
-        self.find_key(lower(name, &mut key))
+        self.find_key(key_of(name.as_wire(), &mut key))
     }
 
     /// Returns the node of a name in lower case.
@@ -111,7 +108,6 @@ impl Builder {
             apex: self.apex,
             names: self.names,
             nodes: self.nodes.into(),
-            depth: self.depth,
             records: records.len(),
             is_static: self.steered == 0 && !self.reflects,
         })
@@ -124,11 +120,8 @@ impl Builder {
     /// Returns the node of a name. Adds it, and the empty non-terminals above it, if they are missing.
     fn node(&mut self, name: &Name) -> NodeId {
         let mut key = [0; MAX_NAME_LENGTH];
-        let mut key = lower(name, &mut key);
+        let mut key = key_of(name.as_wire(), &mut key);
         let (id, mut is_new) = self.insert(key);
-        if is_new {
-            self.depth = self.depth.max(labels(key).count());
-        }
         let mut child = id;
         while is_new && key.len() > self.apex.as_wire().len() {
             let above = &key[1 + usize::from(key[0])..];
@@ -207,16 +200,6 @@ impl Tree {
         reflect.into_iter().for_each(|name| builder.reflect(name));
         builder.finish(records)
     }
-}
-
-/// Writes a name in lower case into `key`, and returns it.
-fn lower<'k>(name: &Name, key: &'k mut [u8; MAX_NAME_LENGTH]) -> &'k [u8] {
-    let wire = name.as_wire();
-    let key = &mut key[..wire.len()];
-    key.copy_from_slice(wire);
-    // Length octets are at most 63, so none of them is a letter.
-    key.make_ascii_lowercase();
-    key
 }
 
 /// Returns the RRsets of one node's records, in the order of their first records.

@@ -2,10 +2,15 @@
 //!
 //! A zone of a million names consists mostly of names. So all names are stored in one list of octets, and the hash
 //! table has eight octets per slot.
+//!
+//! The closest encloser of a name is found by its ends, from the longest on. Most of them have a length that no name of
+//! the table has, so they need no hash.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
+
+use crate::name::MAX_NAME_LENGTH;
 
 /// The number of a free slot.
 const NONE: u32 = u32::MAX;
@@ -15,12 +20,14 @@ const MIN_SLOTS: usize = 8;
 
 /// Names in wire format, numbered from 0.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
+pub struct Names {
     octets: Vec<u8>,
     /// The beginning of each name in `octets`.
     starts: Vec<usize>,
     /// The hash table: a power of two of slots, at most three quarters in use; empty without names.
     slots: Vec<Slot>,
+    /// The lengths of the names in octets: bit `n` of all bits is set if a name has `n` octets.
+    lengths: [u64; MAX_NAME_LENGTH / 64 + 1],
     hasher: RandomState,
 }
 
@@ -53,12 +60,18 @@ impl Names {
     }
 
     /// Returns the number of a name in lower case.
-    pub(super) fn find(&self, key: &[u8]) -> Option<u32> {
+    #[inline]
+    pub fn find(&self, key: &[u8]) -> Option<u32> {
+        let is_length = self.lengths.get(key.len() / 64).is_some_and(|lengths| lengths >> (key.len() % 64) & 1 == 1);
+        if is_length { self.find_hashed(key) } else { None }
+    }
+
+    fn find_hashed(&self, key: &[u8]) -> Option<u32> {
         self.seek(self.hash(key), key).ok()
     }
 
     /// Adds a name in lower case. Returns its number, and true if it is new.
-    pub(super) fn insert(&mut self, key: &[u8]) -> (u32, bool) {
+    pub fn insert(&mut self, key: &[u8]) -> (u32, bool) {
         if (self.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
@@ -70,6 +83,7 @@ impl Names {
                 self.slots[free] = Slot { hash, id };
                 self.starts.push(self.octets.len());
                 self.octets.extend_from_slice(key);
+                self.lengths[key.len() / 64] |= 1 << (key.len() % 64);
                 (id, true)
             }
         }
@@ -81,6 +95,7 @@ impl Names {
         self.starts.shrink_to_fit();
     }
 
+    #[inline]
     fn hash(&self, key: &[u8]) -> u32 {
         let mut hasher = self.hasher.build_hasher();
         hasher.write(key);
@@ -88,6 +103,7 @@ impl Names {
     }
 
     /// Returns the number of a name, or as an error the free slot for it.
+    #[inline]
     fn seek(&self, hash: u32, key: &[u8]) -> Result<u32, usize> {
         let Some(mask) = self.slots.len().checked_sub(1) else { return Err(0) };
         let mut at = hash as usize & mask;
@@ -142,6 +158,7 @@ mod tests {
         names.shrink();
         assert!((0..1000).all(|number| names.find(&name(number)) == Some(number) && names.get(number) == name(number)));
         assert_eq!(names.find(&name(1000)), None);
+        assert_eq!((names.find(b"\x01a\0"), names.find(&[1; 300])), (None, None), "no name has this length");
         assert_eq!(names.iter().count(), 1000);
         assert!(names == names.clone());
     }

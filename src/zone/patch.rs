@@ -17,7 +17,7 @@ use super::names::Names;
 use super::record::Record;
 use super::rrset::{Rrset, TooLarge};
 use super::tree::{NodeId, Rrsets, Stored, Tree, WILDCARD, ZoneError};
-use crate::name::{MAX_NAME_LENGTH, labels, suffixes};
+use crate::name::{MAX_NAME_LENGTH, suffixes};
 use crate::wire::Rtype;
 
 /// The nodes of a zone that are not its tree's.
@@ -31,8 +31,6 @@ pub(super) struct Patch {
     nodes: Vec<Stored>,
     /// The nodes that replace nodes of the tree.
     instead: HashMap<NodeId, Stored, RandomState>,
-    /// Number of labels of the deepest additional name.
-    depth: usize,
     /// True if it holds a serial and no records.
     is_plain: bool,
 }
@@ -49,7 +47,6 @@ impl Patch {
             names: Names::default(),
             nodes: Vec::new(),
             instead: HashMap::default(),
-            depth: 0,
             is_plain: true,
         }
     }
@@ -90,11 +87,6 @@ impl Patch {
     /// Returns the number of changed and additional names.
     pub(super) fn len(&self) -> usize {
         self.nodes.len() + self.instead.len()
-    }
-
-    /// Returns the number of labels of the deepest additional name.
-    pub(super) fn depth(&self) -> usize {
-        self.depth
     }
 
     /// Returns the node of an additional name.
@@ -157,7 +149,6 @@ impl Patch {
             return;
         }
         self.nodes.push(like.clone());
-        self.depth = self.depth.max(labels(key).count());
         let parent = &key[1 + usize::from(key[0])..];
         let parent = tree.find(parent).or_else(|| self.find(parent));
         if let Some(parent) = parent.filter(|_| key.starts_with(WILDCARD)) {

@@ -10,7 +10,7 @@ use super::patch::Patch;
 use super::record::Record;
 use super::rrset::Rrset;
 use super::tree::{End, Local, NodeId, Stored, Tree, ZoneError};
-use crate::name::{Name, labels, suffixes};
+use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
 
 /// An immutable zone.
@@ -227,10 +227,9 @@ impl Zone {
 
     /// Returns the deepest node at or above a name, and the length of its name in octets.
     fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
-        let depth = self.tree.depth.max(self.patch.as_ref().map_or(0, Patch::depth));
-        let surplus = labels(key).count().saturating_sub(depth);
-        let found = suffixes(key).skip(surplus).find_map(|suffix| Some((self.find(suffix)?, suffix.len())));
-        found.unwrap_or((NodeId::APEX, self.apex().as_wire().len()))
+        let apex = self.apex().as_wire().len();
+        let mut below = suffixes(key).take_while(|suffix| suffix.len() > apex);
+        below.find_map(|suffix| Some((self.find(suffix)?, suffix.len()))).unwrap_or((NodeId::APEX, apex))
     }
 
     fn find(&self, key: &[u8]) -> Option<NodeId> {

@@ -52,8 +52,6 @@ pub struct Tree {
     /// The names of the nodes, by [`NodeId`]; the apex is the first.
     pub(super) names: Names,
     pub(super) nodes: Box<[Stored]>,
-    /// Number of labels of the deepest node. Longer names need no look-up at their full length.
-    pub(super) depth: usize,
     /// Number of records that it was built from.
     pub(super) records: usize,
     /// True if no name is steered or reflects.

@@ -138,7 +138,7 @@ impl Explanation {
         };
         let client = exchange.client();
         let mut worker = Worker::new(Arc::new(Rotation::default()));
-        let mut resolution = Resolution::new((asked.key(), asked.rtype), client, address);
+        let mut resolution = Resolution::new((asked.name, asked.rtype), client, address);
         resolution.resolve(snapshot, &mut worker);
         Ok(Self {
             offline,

@@ -111,8 +111,8 @@ pub struct Choice {
     pub restless: bool,
 }
 
-/// The rungs on which the name's own pools answer, the pools of each rung, and which of their members answer.
-type Rungs = [(Rung, PerFamily<Set>, Selection); 7];
+/// Number of steps of the ladder on which the name's own pools answer. Some share a rung.
+const STEPS: usize = 7;
 
 /// The pools that a query may be sent to.
 #[derive(Clone, Copy, Debug)]
@@ -144,8 +144,8 @@ impl Plan {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        let rungs = self.rungs(eligible);
-        for (rung, available, selection) in rungs {
+        for step in 0..STEPS {
+            let (rung, available, selection) = self.step(step, eligible);
             seen.come_to(rung);
             match seen.place(ranking, available, family, &mut draw) {
                 WalkEnd::None => {}
@@ -153,7 +153,7 @@ impl Plan {
                     return seen.choice(Verdict::Pools(pools, self.selection(selection)), rung, false);
                 }
                 WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, &rungs), ranking, family, draw),
+                WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, eligible), ranking, family, draw),
             }
         }
         if let Some(choice) = self.fall_back(&mut seen, family) {
@@ -168,7 +168,9 @@ impl Plan {
                 WalkEnd::None => {}
                 WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                WalkEnd::FamilyDown => return self.choose_alone(seen, (Rung::AllDown, &rungs), ranking, family, draw),
+                WalkEnd::FamilyDown => {
+                    return self.choose_alone(seen, (Rung::AllDown, eligible), ranking, family, draw);
+                }
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
@@ -184,21 +186,27 @@ impl Plan {
         }
     }
 
-    /// Returns the rungs on which the name's own pools answer a query.
-    fn rungs(&self, eligible: Eligible) -> Rungs {
-        // If all clients are sent to one part, the other part answers only when the first is down. If both parts have
-        // clients, each answers for the other as soon as that is not usable.
+    /// Returns one of the [`STEPS`]: its rung, the pools that may answer a query there, and which of their members answer.
+    /// Most queries need the first one only.
+    #[inline]
+    fn step(&self, step: usize, eligible: Eligible) -> (Rung, PerFamily<Set>, Selection) {
+        match step {
+            0 => (Rung::Usable, eligible.usable, Selection::Open),
+            1 => (Rung::BelowMinimum, self.below_minimum(eligible.part), Selection::Open),
+            2 => (Rung::Ready, self.usable, Selection::Open),
+            3 => (Rung::BelowMinimum, self.open, Selection::Open),
+            4 => (Rung::Held, self.held, Selection::Held),
+            5 => (Rung::Draining, self.drained_here, Selection::Open),
+            _ => (Rung::Draining, self.draining, Selection::Draining),
+        }
+    }
+
+    /// Returns the open pools of a part that answer before the usable ones of another part. If all clients are sent to one
+    /// part, the other part answers only when the first is down. If both parts have clients, each answers for the other as
+    /// soon as that is not usable.
+    fn below_minimum(&self, part: Set) -> PerFamily<Set> {
         let both_work = self.split.is_some_and(|split| !split.is_whole());
-        let below_minimum = if both_work { [0; 2] } else { within(self.open, eligible.part) };
-        [
-            (Rung::Usable, eligible.usable, Selection::Open),
-            (Rung::BelowMinimum, below_minimum, Selection::Open),
-            (Rung::Ready, self.usable, Selection::Open),
-            (Rung::BelowMinimum, self.open, Selection::Open),
-            (Rung::Held, self.held, Selection::Held),
-            (Rung::Draining, self.drained_here, Selection::Open),
-            (Rung::Draining, self.draining, Selection::Draining),
-        ]
+        if both_work { [0; 2] } else { within(self.open, part) }
     }
 
     /// Returns which members answer on a rung with this selection: for a name that is forced up, all.
@@ -247,13 +255,14 @@ impl Plan {
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
-        (place, rungs): (Rung, &Rungs),
+        (place, eligible): (Rung, Eligible),
         ranking: &Ranking,
         family: Family,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
-        for &(rung, available, selection) in rungs {
+        for step in 0..STEPS {
+            let (rung, available, selection) = self.step(step, eligible);
             seen.come_to(rung);
             let chosen = seen.walk(ranking, of_family(available), &mut draw);
             if chosen != 0 {
