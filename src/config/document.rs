@@ -105,7 +105,7 @@ fn report_syntax(
         if errors.is_empty() {
             let mut found = Faults::default();
             again(TomlTable::document(&mended.source, what, table.get_ref(), &Parts::default()), &mut found);
-            mended.tell(&mut broken, found);
+            mended.tell(&mut broken, &found);
         }
     }
     faults.0.extend(broken.into_iter().map(|broken| broken.fault));
@@ -174,12 +174,11 @@ fn is_complete(line: &str) -> bool {
                 continue;
             }
             (Some(open), _) if octet == open && !is_escaped => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(octet),
             (None, b'#') => break,
             (None, b'[' | b'{') => depth += 1,
             (None, b']' | b'}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
+            _ => {}
         }
         is_escaped = false;
     }

@@ -46,13 +46,11 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Broken> {
             faults.push(without_mend(duplicate(&place)));
             continue;
         }
-        match Line::around(&place).explain(error.message()) {
-            Some(broken) => faults.push(broken),
-            None => {
-                faults.push(without_mend(fault(&place, in_our_words(error.message()))));
-                break;
-            }
-        }
+        let Some(broken) = Line::around(&place).explain(error.message()) else {
+            faults.push(without_mend(fault(&place, in_our_words(error.message()))));
+            break;
+        };
+        faults.push(broken);
     }
     faults
 }

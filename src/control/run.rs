@@ -325,7 +325,7 @@ fn report(turn: &Turn) {
     let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
     match (of, is) {
         (Part::One, _) => {
-            info!(probe = %target, check, %monitors, %pools, %seen, share, "a probe of the endpoint is {is}")
+            info!(probe = %target, check, %monitors, %pools, %seen, share, "a probe of the endpoint is {is}");
         }
         (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %monitors, %seen, "endpoint is up"),
         (Part::Whole, _) => {

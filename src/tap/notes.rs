@@ -145,7 +145,9 @@ mod tests {
         let mut notes = Notes::default();
         notes.add(Note::Pool("of the last answer"));
         notes.clear();
-        facts.iter().for_each(|&fact| notes.add(fact));
+        for fact in facts {
+            notes.add(fact);
+        }
         assert!(Note::all(notes.as_octets()).eq(facts));
     }
 

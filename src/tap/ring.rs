@@ -255,8 +255,8 @@ mod tests {
         let Rings { mut producers, mut consumers, memory } = Rings::new(1);
         assert!(!producers[0].record(&entry(0, b"", b"")), "there is no memory yet");
         memory.make(&thread::current());
-        let response = [1; u16::MAX as usize];
-        let held = (0..).take_while(|&number| producers[0].record(&entry(number, b"query", &response))).count();
+        let response = vec![1; u16::MAX.into()];
+        let held = (0..u64::MAX).take_while(|&number| producers[0].record(&entry(number, b"query", &response))).count();
         assert_eq!(held, (WORDS * WORD) / (response.len() + 100));
         let mut parts = Parts::default();
         assert_eq!(consumers[0].take(&mut parts, |taken| taken.received.as_nanos()), Some(0));

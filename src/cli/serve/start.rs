@@ -43,7 +43,7 @@ use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
 use crate::report::EventKind;
-use crate::server::{Bound, EncryptedAddresses, TcpLimits};
+use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
 use crate::vital::{self, Alarm};
@@ -228,25 +228,10 @@ impl Node {
         }
         vital::holding_point("taken");
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        if let Some(predecessor) = predecessor {
-            vital::holding_point("answering");
-            match ask(predecessor, Predecessor::replace).await {
-                Ok((predecessor, ())) => {
-                    info!(process = predecessor.pid(), "took over from the process that ran before");
-                    tokio::spawn(async move {
-                        // Without a thread for it, QUIC begins at once.
-                        let _ = beside(move || predecessor.wait_for_quic()).await;
-                        open_quic.send_replace(true);
-                    });
-                }
-                Err(error) => {
-                    leave(&mut admin);
-                    // Queries that it has read are answered.
-                    running.stop().await;
-                    return Err(error);
-                }
-            }
-        }
+        let running = match predecessor {
+            Some(predecessor) => succeed(predecessor, running, open_quic, &mut admin).await?,
+            None => running,
+        };
         files.store.own();
         query_log.use_settings(query_log::settings(&files.server, &latest));
         tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
@@ -295,6 +280,33 @@ impl Node {
             started: std::time::Instant::now(),
             program,
         })
+    }
+}
+
+/// Becomes the node in place of the running process, and begins with QUIC when that has ended its own. If the other one
+/// does not let go, this process answers the queries that it has read, and stops.
+async fn succeed(
+    predecessor: Predecessor,
+    running: Running,
+    open_quic: watch::Sender<bool>,
+    admin: &mut Option<(admin::Bound, config::Admin)>,
+) -> Result<Running, ServeError> {
+    vital::holding_point("answering");
+    match ask(predecessor, Predecessor::replace).await {
+        Ok((predecessor, ())) => {
+            info!(process = predecessor.pid(), "took over from the process that ran before");
+            tokio::spawn(async move {
+                // Without a thread for it, QUIC begins at once.
+                let _ = beside(move || predecessor.wait_for_quic()).await;
+                open_quic.send_replace(true);
+            });
+            Ok(running)
+        }
+        Err(error) => {
+            leave(admin);
+            running.stop().await;
+            Err(error)
+        }
     }
 }
 

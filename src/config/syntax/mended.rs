@@ -49,7 +49,7 @@ impl Mended {
 
     /// Adds what is still wrong with a mended value to the fault of the syntax. `found` are the faults of the mended
     /// file.
-    pub(in crate::config) fn tell(&self, broken: &mut [Broken], found: Faults) {
+    pub(in crate::config) fn tell(&self, broken: &mut [Broken], found: &Faults) {
         // What is wrong with an entry may be told at its key.
         let line = |at: usize| self.source.line_number(at);
         let is_here = |place: &Place, range: &Range<usize>| {

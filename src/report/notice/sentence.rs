@@ -31,7 +31,7 @@ impl fmt::Display for EventKind {
                 write!(f, "datacenter {datacenter} is {to}: {down} of {endpoints} endpoints down")?;
             }
             Self::Hold { pool, held: true, .. } => {
-                write!(f, "pool {pool} is usable again, but failback holds it back")?
+                write!(f, "pool {pool} is usable again, but failback holds it back")?;
             }
             Self::Hold { pool, held: false, .. } => write!(f, "failback no longer holds pool {pool} back")?,
             Self::Reload { reason, taken: true, warnings, .. } => {
