@@ -246,6 +246,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "reload",
         "process",
         "log",
+        "query_log",
         "edns",
         "cookies",
         "identity",
@@ -442,6 +443,8 @@ fn typical_mistakes_are_refused_by_both() {
         ("[admin]", "[ecs]\nmax_source_v4 = 33\n[admin]"),
         ("[admin]", "[rate_limit]\nslip = 1\n[admin]"),
         ("[admin]", "[log]\nformat = \"JSON\"\n[admin]"),
+        ("[admin]", "[query_log]\nformat = \"json\"\n[admin]"),
+        ("[admin]", "[query_log]\nsink = \"tcp:collector:6000\"\n[admin]"),
         ("[admin]", "[[webhooks]]\nurl = \"ftp://example.com/\"\n[admin]"),
         ("[admin]", "[[webhooks]]\nurl = \"https://example.com/\"\nevents = [\"endpoints\"]\n[admin]"),
     ];
