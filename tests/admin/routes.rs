@@ -218,7 +218,10 @@ fn the_parts_of_an_aggregate_are_told_apart_by_their_monitors() {
     let line = scene.node.log.wait_for("endpoint is down");
     assert!(line.contains("check=\"http\" monitor=deep"), "{line}");
     let at = endpoint.address();
-    let endpoint = get(scene.admin, "/v1/status").json()["pools"][0]["endpoints"][0].clone();
+    let status = || get(scene.admin, "/v1/status").json()["pools"][0]["endpoints"][0].clone();
+    // The log tells it before answers show it.
+    eventually(|| status()["state"] == "down");
+    let endpoint = status();
     let probes = endpoint["probes"].as_array().unwrap();
     let told = |probe: &Value| (probe["monitor"].clone(), probe["target"].clone(), probe["state"].clone());
     let expected = |monitor: &str, state: &str| (json!(monitor), json!(at.to_string()), json!(state));

@@ -313,9 +313,9 @@ fn a_state_file_that_is_none_is_told_and_does_not_hold_up_the_node() {
         let made = Command::new("sh").args(["-c", &script]).current_dir(files.path("")).status().unwrap();
         assert!(made.success(), "{make}");
         let mut node = files.serve();
+        let admin = node.wait_for_admin();
         let is_told = |line: &String| line.contains("state is not kept") && line.contains("not a regular file");
         assert!(node.log.lines().iter().any(is_told), "{make}: {:?}", node.log.lines());
-        let admin = node.wait_for_admin();
         let ran = files.run(&format!("drain pool:one --node {admin}"));
         assert!(ran.stdout.contains("in force, but not on disk"), "{make}: {ran:?}");
         node.comes_to_answer("www.example.com", &["192.0.2.2"]);
