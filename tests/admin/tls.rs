@@ -25,7 +25,7 @@ const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"0.0
                       hosts = [\"ns1.example.test\"]\ncertificate = \"node.pem\"\nkey = \"node.key\"\n";
 
 /// Writes a certificate that this authority signs, and its key.
-fn write_identity(files: &Files, stem: &str, issuer: &Authority, params: CertificateParams) {
+fn write_identity(files: &Files, stem: &str, issuer: &Authority, params: &CertificateParams) {
     let key = KeyPair::generate().unwrap();
     let certificate = params.signed_by(&key, issuer).unwrap();
     files.write(&format!("{stem}.pem"), certificate.pem());
@@ -78,7 +78,7 @@ fn files(more: &str) -> (Files, Authority) {
     let files = Files::new(&format!("{SERVER}{more}"), &[("example.com.toml", ZONE)]);
     let authority = authority("test authority");
     files.write("ca.pem", authority.pem());
-    write_identity(&files, "node", &authority, of_node());
+    write_identity(&files, "node", &authority, &of_node());
     (files, authority)
 }
 
@@ -167,7 +167,7 @@ fn a_certificate_that_has_expired_is_told_and_shown() {
     let (files, authority) = files(&format!("token = \"{TOKEN}\"\n"));
     let mut expired = of_node();
     (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    write_identity(&files, "node", &authority, expired);
+    write_identity(&files, "node", &authority, &expired);
     let ran = files.run("check");
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("node.pem has expired"), "{ran:?}");
@@ -183,14 +183,14 @@ fn files_for_clients(more: &str) -> Files {
     let (files, _) = files(&format!("client_ca = \"clients.pem\"\n{more}"));
     let (clients, foreign) = (authority("authority of clients"), authority("another authority"));
     files.write("clients.pem", clients.pem());
-    write_identity(&files, "me", &clients, params("ada.example.test"));
-    write_identity(&files, "foreign", &foreign, params("ada.example.test"));
+    write_identity(&files, "me", &clients, &params("ada.example.test"));
+    write_identity(&files, "foreign", &foreign, &params("ada.example.test"));
     let mut named = CertificateParams::default();
     named.distinguished_name.push(DnType::CommonName, "Grace");
-    write_identity(&files, "named", &clients, named);
+    write_identity(&files, "named", &clients, &named);
     let mut expired = params("ada.example.test");
     (expired.not_before, expired.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
-    write_identity(&files, "expired", &clients, expired);
+    write_identity(&files, "expired", &clients, &expired);
     files
 }
 
@@ -262,7 +262,7 @@ fn a_reload_changes_the_certificate_and_streams_go_on() {
     let mut stream = secure.follow();
     let new = authority("new authority");
     secure.scene.files.write("new.pem", new.pem());
-    write_identity(&secure.scene.files, "node", &new, of_node());
+    write_identity(&secure.scene.files, "node", &new, &of_node());
     secure.scene.node.log.wait_for("certificate replaced server=\"admin\"");
     assert_eq!(secure.curl("--cacert new.pem", "/healthz").code, Some(0));
     assert_eq!(secure.curl("--cacert ca.pem", "/healthz").code, NOT_TRUSTED);
@@ -285,7 +285,7 @@ fn a_reload_changes_the_certificate_and_streams_go_on() {
     let mut soon = of_node();
     let today = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     soon.not_after = date_time_ymd(1970, 1, 1) + today + Duration::from_secs(3 * 86_400);
-    write_identity(&secure.scene.files, "node", &new, soon);
+    write_identity(&secure.scene.files, "node", &new, &soon);
     stream.wait_for("own_certificate");
     eventually(|| told(&secure) == ["replaced", "not_loaded", "replaced", "expires_soon"]);
 }
@@ -307,7 +307,7 @@ fn the_certificate_and_its_end_are_metrics() {
     let mut secure = Secure::new(&format!("token = \"{TOKEN}\"\n"));
     let mut until_2100 = of_node();
     until_2100.not_after = date_time_ymd(2100, 1, 1);
-    write_identity(&secure.scene.files, "node", &secure.authority, until_2100);
+    write_identity(&secure.scene.files, "node", &secure.authority, &until_2100);
     secure.scene.node.log.wait_for("certificate replaced");
     let metrics = secure.curl(&format!("--cacert ca.pem --oauth2-bearer {TOKEN}"), "/metrics").stdout;
     let line = "truenorth_certificate_expiry_timestamp_seconds{server=\"admin\"} 4102444800\n";

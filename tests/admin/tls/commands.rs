@@ -44,7 +44,7 @@ fn the_commands_ask_over_https() {
 #[test]
 fn the_commands_ask_their_own_node_by_the_name_of_its_certificate() {
     let mut secure = Secure::new(&format!("token = \"{TOKEN}\"\n"));
-    write_identity(&secure.scene.files, "node", &secure.authority, params(NAME));
+    write_identity(&secure.scene.files, "node", &secure.authority, &params(NAME));
     secure.scene.node.log.wait_for("certificate replaced");
     let files = &secure.scene.files;
     // The command knows the port that the kernel chose; it is not the configured one.
