@@ -174,12 +174,11 @@ fn is_complete(line: &str) -> bool {
                 continue;
             }
             (Some(open), _) if octet == open && !is_escaped => quote = None,
-            (Some(_), _) => {}
             (None, b'"' | b'\'') => quote = Some(octet),
             (None, b'#') => break,
             (None, b'[' | b'{') => depth += 1,
             (None, b']' | b'}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
+            _ => {}
         }
         is_escaped = false;
     }

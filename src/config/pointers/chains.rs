@@ -114,17 +114,16 @@ impl Circle {
             Record::Cname(owner) => Some(owner),
             Record::Dname(..) => None,
         });
-        let (what, place): (String, &Place) = match cname {
-            Some(owner) => (format!("the CNAME at {owner}"), contents.cnames.get(owner)?.place),
-            None => {
-                let owners: Vec<&[u8]> = self.records.iter().filter_map(Record::dname).collect();
-                if owners.iter().any(|owner| told.contains(*owner)) {
-                    return None;
-                }
-                told.extend(owners.iter().map(|owner| Box::from(*owner)));
-                let first = owners.first()?;
-                (format!("the DNAME at {}", Name::from_wire(first)), contents.dnames.get(*first)?.1)
+        let (what, place): (String, &Place) = if let Some(owner) = cname {
+            (format!("the CNAME at {owner}"), contents.cnames.get(owner)?.place)
+        } else {
+            let owners: Vec<&[u8]> = self.records.iter().filter_map(Record::dname).collect();
+            if owners.iter().any(|owner| told.contains(*owner)) {
+                return None;
             }
+            told.extend(owners.iter().map(|owner| Box::from(*owner)));
+            let first = owners.first()?;
+            (format!("the DNAME at {}", Name::from_wire(first)), contents.dnames.get(*first)?.1)
         };
         let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
         let (message, help) = if self.grows {
