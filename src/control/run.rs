@@ -325,11 +325,13 @@ fn report(turn: &Turn) {
     let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
     match (of, is) {
         (Part::One, _) => {
-            info!(probe = %target, check, %monitors, %pools, %seen, share, "a probe of the endpoint is {is}");
+            info!(probe = %target, check, monitor = %monitors, %pools, %seen, share, "a probe of the endpoint is {is}");
         }
-        (Part::Whole, "up") => info!(%endpoint, %pools, probe = %target, check, %monitors, %seen, "endpoint is up"),
+        (Part::Whole, "up") => {
+            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, "endpoint is up")
+        }
         (Part::Whole, _) => {
-            warn!(%endpoint, %pools, probe = %target, check, %monitors, %seen, share, "endpoint is {is}");
+            warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, share, "endpoint is {is}");
         }
         (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
         (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),

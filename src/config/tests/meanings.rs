@@ -59,7 +59,7 @@ fn values_without_quotes_are_told_once_as_they_were_meant() {
         ("method = get", "did you mean \"GET\"?"),
         ("interval = 5 parsecs", "`interval` takes a duration"),
         ("verify = maybe", "`verify` is for monitors of type https"),
-        ("expect_body = /[/", "`expect_body` takes"),
+        ("expect_body = /[/", "`expect_body` is not a regular expression"),
     ];
     let monitors = monitors.map(|(line, meant)| ("host = \"example.com\"", with(line), meant));
     let others = [
@@ -72,7 +72,7 @@ fn values_without_quotes_are_told_once_as_they_were_meant() {
         ("monitor = \"web\"", "monitor = wbe", "did you mean `web`?"),
         ("datacenter = \"fra\"", "datacenter = far", "did you mean `fra`?"),
         ("\"continent:EU\"", "europe", "did you mean `continent:EU`?"),
-        ("\"continent:EU\"", "country:UK", "did you mean `country:GB`?"),
+        ("\"continent:EU\"", "country:UK", "the United Kingdom is `GB`"),
         ("\"198.51.100.10\"", "198.51.100.1:80", "did you mean { address = \"198.51.100.1\", check_port = 80 }?"),
         ("\"198.51.100.10\"", "www.example.net", "{ cname = \"www.example.net.\" }"),
         ("dns = [\"127.0.0.1:5300\"]", "dns = [127.0.0.1]", "did you mean \"127.0.0.1:53\"?"),
