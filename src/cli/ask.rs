@@ -149,8 +149,13 @@ impl Ask {
     }
 
     /// Sends an order with this body.
-    pub(super) fn order(&self, method: Method, path: &str, body: Option<&impl Shape>) -> Result<Answer, AskError> {
-        self.send(method, path, &[], body.map(report::to_json_line))
+    pub(super) fn order(&self, method: Method, path: &str, body: &impl Shape) -> Result<Answer, AskError> {
+        self.send(method, path, &[], Some(report::to_json_line(body)))
+    }
+
+    /// Sends an order without a body.
+    pub(super) fn post(&self, path: &str, query: &[(&str, String)]) -> Result<Answer, AskError> {
+        self.send(Method::POST, path, query, None)
     }
 
     /// Prints a shape, as JSON if `--json` was given. Returns `code`, or the exit code for failures if it cannot be

@@ -95,7 +95,7 @@ fn order(mode: Mode, arguments: &PlaceArguments, over: Option<&String>) -> ExitC
         dry_run,
     };
     ask.each(|ask| {
-        tell(ask, assent.give(|dry_run| ask.order(Method::POST, PATH, Some(&order(dry_run))).and_then(Answer::shape)))
+        tell(ask, assent.give(|dry_run| ask.order(Method::POST, PATH, &order(dry_run)).and_then(Answer::shape)))
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) fn lift(LiftArguments { which, assent, ask }: &LiftArguments) -> Exit
     };
     let order = |dry_run| OverrideSelector { number: number.clone(), target: target.clone(), who: who(), dry_run };
     ask.each(|ask| {
-        tell(ask, assent.give(|dry_run| ask.order(Method::DELETE, PATH, Some(&order(dry_run))).and_then(Answer::shape)))
+        tell(ask, assent.give(|dry_run| ask.order(Method::DELETE, PATH, &order(dry_run)).and_then(Answer::shape)))
     })
 }
 

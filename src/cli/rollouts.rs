@@ -99,7 +99,7 @@ pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments)
 
 fn give(assent: &Assent, ask: &Ask, name: &str, order: &RolloutOrder) -> Result<RolloutList, AskError> {
     let order = |dry_run| RolloutOrder { dry_run, ..order.clone() };
-    assent.give(|dry_run| ask.order(Method::POST, &path(name), Some(&order(dry_run))).and_then(Answer::shape))
+    assent.give(|dry_run| ask.order(Method::POST, &path(name), &order(dry_run)).and_then(Answer::shape))
 }
 
 fn tell(ask: &Ask, answer: Result<RolloutList, AskError>) -> ExitCode {

@@ -137,9 +137,8 @@ pub(super) fn reload(ReloadArguments { allow_empty, ask }: &ReloadArguments) -> 
 }
 
 fn reload_one(allow_empty: bool, ask: &Ask) -> ExitCode {
-    let path = if allow_empty { "/v1/reload?allow_empty=true" } else { "/v1/reload" };
-    let body: Option<&()> = None;
-    let answer = ask.order(Method::POST, path, body);
+    let query = allow_empty.then(|| ("allow_empty", "true".to_owned()));
+    let answer = ask.post("/v1/reload", query.as_slice());
     let told: Reload<Vec<ToldFault>> = match answer.and_then(Answer::shape_of_any) {
         Ok(told) => told,
         Err(error) => return error.exit(),
@@ -162,11 +161,9 @@ fn txt_one(command: &Txt, ask: &Ask) -> ExitCode {
     };
     let answer = match command {
         Txt::Set { name, value, lifetime, .. } => {
-            ask.order(Method::POST, "/v1/txt", Some(&change(name, Some(value), Some(lifetime))))
+            ask.order(Method::POST, "/v1/txt", &change(name, Some(value), Some(lifetime)))
         }
-        Txt::Unset { name, value, .. } => {
-            ask.order(Method::DELETE, "/v1/txt", Some(&change(name, value.as_ref(), None)))
-        }
+        Txt::Unset { name, value, .. } => ask.order(Method::DELETE, "/v1/txt", &change(name, value.as_ref(), None)),
         Txt::List { .. } => ask.get("/v1/txt", &[]),
     };
     let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);

@@ -21,8 +21,6 @@ mod decode;
 mod document;
 mod fault;
 mod files;
-#[cfg(test)]
-pub(crate) mod fixture;
 mod https;
 mod json;
 mod kept;
@@ -66,7 +64,7 @@ mod suggest;
 mod syntax;
 mod targets;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tolerance;
 mod webhooks;
 mod windows;

@@ -7,6 +7,7 @@ mod checks;
 mod doubts;
 mod faults;
 mod files;
+pub(crate) mod fixture;
 mod listen;
 mod many;
 mod meanings;

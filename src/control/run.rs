@@ -328,7 +328,7 @@ fn report(turn: &Turn) {
             info!(probe = %target, check, monitor = %monitors, %pools, %seen, share, "a probe of the endpoint is {is}");
         }
         (Part::Whole, "up") => {
-            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, "endpoint is up")
+            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, "endpoint is up");
         }
         (Part::Whole, _) => {
             warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, share, "endpoint is {is}");

@@ -124,7 +124,7 @@ impl Blueprint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::fixture;
+    use crate::config::tests::fixture;
 
     const ZONE: &str = r#"
 [nameservers]

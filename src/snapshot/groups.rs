@@ -164,7 +164,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::config::fixture;
+    use crate::config::tests::fixture;
     use crate::geo::Locations;
     use crate::health::Share;
     use crate::snapshot::Blueprint;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::fixture;
+use crate::config::tests::fixture;
 
 /// Compiles a node with these master files, following `previous`.
 fn compiled(zones: &[(&str, &str)], previous: Option<&Snapshot>) -> Blueprint {

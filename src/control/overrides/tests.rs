@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::config::fixture;
+use crate::config::tests::fixture;
 use crate::control::{Event, PUBLISH_WINDOW};
 use crate::geo::Locations;
 use crate::health::{Failure, Finding, Outcome, State};

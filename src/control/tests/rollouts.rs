@@ -1,7 +1,7 @@
 //! Canaries and blue-green names from files to snapshots.
 
 use super::*;
-use crate::config::fixture;
+use crate::config::tests::fixture;
 use crate::control::{Requests, RequestsRefusal, RolloutEvent};
 use crate::rollout::{Action, Command, Exposure, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal};
 use crate::zone::{NameId, PlanId};

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::*;
-use crate::config::fixture;
+use crate::config::tests::fixture;
 use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
 use crate::overrides::{Mode, Order, OverrideStore};

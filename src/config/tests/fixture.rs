@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::load;
+use crate::config::load;
 use crate::disk::Disk;
 use crate::snapshot::World;
 
