@@ -12,6 +12,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::private::PrivateSocket;
+use crate::duration::Written;
 
 /// How often the thread looks.
 const LOOK: Duration = Duration::from_secs(1);
@@ -91,7 +92,7 @@ fn keep(mut file: PrivateSocket, what: &str, mut renewed: impl FnMut(UnixListene
             }
             Err(error) if !is_told => {
                 is_told = true;
-                warn!(path, %error, retry = ?LOOK, "{what} was moved or removed, and cannot be created again");
+                warn!(path, %error, retry = %Written(LOOK), "{what} was moved or removed, and cannot be created again");
             }
             Err(_) => {}
         }
