@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::process::{Command, id};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -195,7 +196,10 @@ struct Cable {
 impl Cable {
     /// Returns `None` if the system forbids it and tests may be skipped.
     fn lay() -> Option<Self> {
-        let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}", id()));
+        // Several tests of this process lay cables at the same time.
+        static LAID: AtomicU32 = AtomicU32::new(0);
+        let number = LAID.fetch_add(1, Ordering::Relaxed);
+        let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}-{number}", id()));
         let cable = Self { here, there };
         let Self { here, there } = &cable;
         let permitted = ip(&format!("netns add {here}")) && ip(&format!("netns add {there}"));
@@ -225,10 +229,12 @@ impl Cable {
             format!("netns exec {} dig @{} -p {} +noall +answer www.example.com A", self.here, at.ip(), at.port());
         let output = Command::new("ip").args(words.split(' ')).output().expect("there is ip");
         let text = String::from_utf8(output.stdout).expect("text");
+        // On a busy machine dig may say in a comment that it asks again.
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(';')).collect();
         let fields = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let mut addresses: Vec<String> = text.lines().map(|line| fields(line)[4].clone()).collect();
+        let mut addresses: Vec<String> = lines.iter().map(|line| fields(line)[4].clone()).collect();
         addresses.sort();
-        let ttl = text.lines().next().map(|line| fields(line)[1].parse().expect("a TTL"));
+        let ttl = lines.first().map(|line| fields(line)[1].parse().expect("a TTL"));
         (addresses, ttl.unwrap_or_else(|| panic!("no answer: {text}")))
     }
 }
