@@ -129,7 +129,8 @@ fn cut(text: &str) -> Option<Cut> {
     for line in text.split_inclusive('\n') {
         let start = at;
         at += line.len();
-        match (line.starts_with('['), line.starts_with(HEADER)) {
+        let head = line.trim_start();
+        match (head.starts_with('['), head.starts_with(HEADER)) {
             (true, true) if !is_open => {
                 is_open = true;
                 stretches.push(start..at);

@@ -57,6 +57,16 @@ fn a_large_file_is_cut_and_all_of_it_is_read_with_its_places() {
     assert!(cut(&records(100)).is_none(), "a small file is parsed at once");
 }
 
+#[test]
+fn indented_headers_are_headers() {
+    let many = records(MANY);
+    let text = format!("{many}\t[pools.web]\nx = 1\n  [records.last]\nA = \"192.0.2.3\"\n  [[windows]]\ny = 1\n");
+    let (owners, others) = read(&text);
+    assert_eq!(owners.len(), MANY + 1);
+    assert!(owners.contains(&("last".to_owned(), 3 + 2 * MANY)));
+    assert_eq!(others, ["pools", "windows"]);
+}
+
 /// A header inside of a text or a list is none.
 #[test]
 fn what_only_looks_like_a_header_is_not_cut() {
