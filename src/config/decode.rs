@@ -47,7 +47,7 @@ pub(super) struct TomlTable<'d> {
     rest: Vec<Value<'d>>,
     /// The keys that callers asked for.
     known: Vec<&'static str>,
-    /// What was cut out of a large file, and is not in this table yet: each part is a file of its own.
+    /// The parts that were cut out of a large file. Their tables are not in this one.
     parts: Option<&'d Parts>,
 }
 
@@ -92,7 +92,7 @@ impl<'d> TomlTable<'d> {
         for part in &parts.ranges {
             let (table, errors) = DeTable::parse_recoverable(&self.source.text[part.clone()]);
             if !errors.is_empty() {
-                // Whoever reads the file reports it.
+                // `read_document` reports the error.
                 parts.are_broken.set(true);
                 return;
             }

@@ -89,7 +89,7 @@ impl Control {
         }
     }
 
-    /// What follows if `store` takes the place of the overrides. `order` is the one that caused it.
+    /// Returns the effects that follow if `store` replaces the overrides because of `order`.
     fn with_overrides(&self, store: &OverrideStore, order: Option<&Order>, changes: &[Change], now: Now) -> Followed {
         let Some(serving) = &self.serving else { return Followed::default() };
         let before = serving.snapshot.clone();
@@ -122,7 +122,7 @@ impl Control {
     }
 }
 
-/// What follows from overrides.
+/// The effects of changed overrides.
 #[derive(Default)]
 struct Followed {
     released: Vec<Box<str>>,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-/// What clients lost since the start, by cause.
+/// The numbers of lost queries and connections since the start, by cause.
 #[derive(Debug, Default)]
 pub struct Losses {
     /// Queries over UDP that the kernel dropped, because more arrived than the workers could read. If it grows, give

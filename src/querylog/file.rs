@@ -32,7 +32,7 @@ const ATTEMPTS: usize = 5;
 
 /// A file of the log, and how it is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct FileSettings {
     pub(super) path: PathBuf,
     pub(super) size: u64,
     pub(super) versions: u32,
@@ -42,7 +42,7 @@ pub(super) struct Place {
 /// An open file, with its lock.
 #[derive(Debug)]
 pub(super) struct LogFile {
-    place: Place,
+    settings: FileSettings,
     file: File,
     /// Octets in it; all of them are whole entries.
     length: u64,
@@ -51,18 +51,18 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Opens the file, or makes it. Fails if another process writes it, unless it is to be put aside for this one.
-    pub(super) fn open(place: &Place, displaces: bool) -> io::Result<Self> {
+    pub(super) fn open(settings: &FileSettings, displaces: bool) -> io::Result<Self> {
         for _ in 0..ATTEMPTS {
             let mut options = OpenOptions::new();
             // A pipe or a device must not block the thread.
             options.read(true).append(true).create(true).mode(MODE).custom_flags(libc::O_NONBLOCK);
-            let file = options.open(&place.path)?;
+            let file = options.open(&settings.path)?;
             if !file.metadata()?.is_file() {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
             }
             match file.try_lock() {
                 Err(TryLockError::WouldBlock) if displaces => {
-                    put_aside(&place.path, place.versions)?;
+                    put_aside(&settings.path, settings.versions)?;
                     continue;
                 }
                 Err(TryLockError::WouldBlock) => {
@@ -72,13 +72,13 @@ impl LogFile {
                 Ok(()) | Err(TryLockError::Error(_)) => {}
             }
             // Another process may have put it aside before this one had the lock.
-            if !is_at(&file, &place.path) {
+            if !is_at(&file, &settings.path) {
                 continue;
             }
-            if let Some(length) = begin(&file, place.format)? {
-                return Ok(Self { place: place.clone(), file, length, looked: Instant::now() });
+            if let Some(length) = begin(&file, settings.format)? {
+                return Ok(Self { settings: settings.clone(), file, length, looked: Instant::now() });
             }
-            put_aside(&place.path, place.versions)?;
+            put_aside(&settings.path, settings.versions)?;
         }
         Err(io::Error::new(io::ErrorKind::ResourceBusy, "other processes put it aside"))
     }
@@ -93,7 +93,7 @@ impl LogFile {
             return Err(Unwritten { octets: 0, error, is_open });
         }
         self.length += octets.len() as u64;
-        if self.length >= self.place.size {
+        if self.length >= self.settings.size {
             // The next attempt reports what is wrong.
             let _ = self.turn_over();
         }
@@ -102,7 +102,7 @@ impl LogFile {
 
     /// Ends the file.
     pub(super) fn close(mut self) {
-        if self.place.format == QueryLogFormat::Dnstap {
+        if self.settings.format == QueryLogFormat::Dnstap {
             // A reader takes the end of the file for the end of the stream, too.
             let _ = self.file.write_all(&control(Control::Stop));
         }
@@ -110,17 +110,17 @@ impl LogFile {
 
     /// Uses another size and number of older files from now on.
     pub(super) fn set_bounds(&mut self, size: u64, versions: u32) {
-        (self.place.size, self.place.versions) = (size, versions);
+        (self.settings.size, self.settings.versions) = (size, versions);
     }
 
     /// Goes on in a new file if this one is full, or somebody put it aside.
     fn follow(&mut self) -> io::Result<()> {
-        if self.length >= self.place.size {
+        if self.length >= self.settings.size {
             return self.turn_over();
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
-            if !is_at(&self.file, &self.place.path) {
+            if !is_at(&self.file, &self.settings.path) {
                 self.replace();
             }
         }
@@ -130,8 +130,8 @@ impl LogFile {
     /// Puts the file aside, and begins a new one.
     fn turn_over(&mut self) -> io::Result<()> {
         // If the path leads elsewhere, somebody has put it aside.
-        if is_at(&self.file, &self.place.path) {
-            put_aside(&self.place.path, self.place.versions)?;
+        if is_at(&self.file, &self.settings.path) {
+            put_aside(&self.settings.path, self.settings.versions)?;
         }
         self.replace();
         Ok(())
@@ -140,7 +140,7 @@ impl LogFile {
     /// Goes on in the file at the path. If that is not possible, as with the file of a process that replaced this one, goes
     /// on in the old one.
     fn replace(&mut self) {
-        if let Ok(next) = Self::open(&self.place, false) {
+        if let Ok(next) = Self::open(&self.settings, false) {
             std::mem::replace(self, next).close();
         }
     }

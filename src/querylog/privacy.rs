@@ -74,7 +74,7 @@ impl Cut {
                 self.cut_option(message.get_mut(rdata..at)?)?;
             }
         }
-        // What comes after the last record is no part of the message.
+        // Octets after the last record are no part of the message.
         (at == message.len()).then_some(())
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::config::QueryLogSink;
 
-use super::file::{LogFile, Place};
+use super::file::{FileSettings, LogFile};
 use super::stream::Stream;
 use super::{Ending, Settings};
 
@@ -31,8 +31,9 @@ impl Sink {
         let section = &settings.section;
         match &section.sink {
             QueryLogSink::File { path, size, versions } => {
-                let place = Place { path: path.clone(), size: *size, versions: *versions, format: section.format };
-                LogFile::open(&place, displaces).map(Self::File)
+                let file =
+                    FileSettings { path: path.clone(), size: *size, versions: *versions, format: section.format };
+                LogFile::open(&file, displaces).map(Self::File)
             }
             sink => Stream::open(sink, section.format).map(Self::Stream),
         }

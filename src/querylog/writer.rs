@@ -176,7 +176,7 @@ impl Writer {
             log.settings = settings;
             return;
         }
-        // What is still in the rings is for the new sink.
+        // The new sink gets the entries that are still in the rings.
         let lost = self.close_sink();
         self.tell_lost(lost);
         let (encoder, buffer) = (Encoder::new(&settings), Buffer::default());

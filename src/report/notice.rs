@@ -144,7 +144,7 @@ pub enum EventKind {
     OwnCertificate {
         /// The server that shows it: `dns` or `admin`.
         server: String,
-        /// What happened to it.
+        /// The change.
         happening: CertificateTurn,
         /// The names in the certificate that the node shows.
         names: Vec<String>,
@@ -167,7 +167,7 @@ pub enum EventKind {
     Remap {
         /// The reason: `round trips`, `databases` or `configuration`.
         by: String,
-        /// How often since the last such event.
+        /// Number of times since the last such event.
         times: u64,
         /// Number of maps that were made, in all.
         maps: usize,

@@ -81,7 +81,7 @@ impl QuicAcceptor {
             tokio::select! {
                 biased;
                 _ = self.service.stopping.changed() => break,
-                // What has ended takes up memory until it is joined, also while a flood comes in.
+                // Ended tasks take up memory until they are joined, also while a flood comes in.
                 Some(_) = connections.join_next() => {}
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => self.receive(incoming, &mut connections),

@@ -184,7 +184,7 @@ impl<'a> Page<'a> {
         target.unwrap_or(value)
     }
 
-    /// What a value is, in words.
+    /// Returns the kind of a value in words, such as "text".
     fn kind(&self, value: &'a Value) -> String {
         let value = self.resolved(value);
         if let Some(words) = value.get("enum").and_then(Value::as_array) {

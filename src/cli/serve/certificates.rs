@@ -32,7 +32,7 @@ struct OwnCertificate {
     credentials: Option<Arc<CertifiedKey>>,
     /// When it expires, in Unix seconds.
     expires: Option<u64>,
-    /// What was told of its end.
+    /// The last event about its end; `None` before the first one.
     told: Option<CertificateTurn>,
     /// Why the files on disk cannot be used, if they cannot.
     broken: Option<String>,

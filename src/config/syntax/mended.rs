@@ -16,7 +16,7 @@ pub(in crate::config) struct Broken {
     pub(super) mend: Option<Mend>,
 }
 
-/// What was meant in the place of a fault.
+/// The text that the author probably meant in the place of a fault.
 pub(super) struct Mend {
     /// The octets to replace.
     pub(super) range: Range<usize>,
@@ -50,13 +50,13 @@ impl Mended {
     /// Adds what is still wrong with a mended value to the fault of the syntax. `found` are the faults of the mended
     /// file.
     pub(in crate::config) fn tell(&self, broken: &mut [Broken], found: &Faults) {
-        // What is wrong with an entry may be told at its key.
+        // The fault of an entry may be at its key, so the lines are compared.
         let line = |at: usize| self.source.line_number(at);
         let is_here = |place: &Place, range: &Range<usize>| {
             Arc::ptr_eq(&place.source, &self.source) && line(place.span.start) == line(range.start)
         };
         let broken = broken.iter_mut().zip(&self.ranges);
-        // What is wrong with a table whose header was mended is not in its header.
+        // A fault in the line of a mended header is not about the header.
         for (Broken { fault, .. }, range) in broken.filter(|(one, _)| one.mend.as_ref().is_some_and(|it| it.is_value)) {
             let is_error = |other: &&Fault| other.severity == Severity::Error;
             let of_value = |other: &&Fault| other.place.as_ref().is_some_and(|place| is_here(place, range));

@@ -45,7 +45,7 @@ fn assert_told_once(changes: &[(&str, &str, &str)]) {
     }
 }
 
-/// What is wrong with a value beside its missing quotes is told with them.
+/// One message reports the missing quotes of a value and everything else that is wrong with it.
 #[test]
 fn values_without_quotes_are_told_once_as_they_were_meant() {
     let with = |line: &str| format!("host = \"example.com\"\n{line}");
