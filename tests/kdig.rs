@@ -1,4 +1,4 @@
-//! Runs the real command with a certificate, asks with kdig over every transport, and changes the certificate.
+//! Runs the real command with a certificate, asks with kdig and dnsperf over encrypted transports, and changes the certificate.
 //!
 //! kdig is in Debian's package knot-dnsutils, with support for QUIC.
 
@@ -186,6 +186,24 @@ fn kdig_verifies_the_certificate() {
         let answer = kdig(address, &[&trust, &name, way], &["version.example.test", "TXT"]);
         assert!(answer.contains("\"one\""), "{way}: {answer}");
     }
+}
+
+/// dnsperf 2.10 keeps one answer of each TLS record that it reads, and asks no more when too many of its queries wait.
+#[test]
+fn dnsperf_loses_no_answer_over_https() {
+    let node = Node::start(&Identity::new());
+    let questions = node.folder.path().join("questions");
+    fs::write(&questions, "version.example.test TXT\nwww.example.test A\n".repeat(500)).unwrap();
+    let output = Command::new("dnsperf")
+        .args(["-m", "doh", "-c", "1", "-q", "20", "-n", "1", "-t", "5", "-d"])
+        .arg(&questions)
+        .args(["-s", &node.https.ip().to_string(), "-p", &node.https.port().to_string()])
+        .arg("-O")
+        .arg(format!("doh-uri=https://{}/dns-query", node.https))
+        .output()
+        .expect("Debian's dnsperf is needed");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("Queries completed:    1000 (100.00%)"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,11 +17,13 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use tokio::io::BufWriter;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 
+use super::answer_records::AnswerRecords;
 use super::doh::{self, Rejection};
 use super::service::{Answer, Peer, Service, SharedResponder, TcpLimits};
 use crate::limiter::Permit;
@@ -42,8 +44,16 @@ const WAITING_TARGETS: usize = 64 * 1024;
 const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
+/// Octets of TLS records that a connection collects before it sends them: some ten answers.
+pub(super) const UNSENT: usize = 4 * 1024;
+
 /// Serves a connection until one side closes it.
-pub(super) async fn converse(stream: TlsStream<TcpStream>, peer: Peer, mut service: Service, permit: &Permit) {
+pub(super) async fn converse(
+    stream: TlsStream<BufWriter<TcpStream>>,
+    peer: Peer,
+    mut service: Service,
+    permit: &Permit,
+) {
     let is_http_2 = stream.get_ref().1.alpn_protocol() == Some(HTTP_2);
     let limits = service.limits;
     let session = Arc::new(Session {
@@ -59,7 +69,7 @@ pub(super) async fn converse(stream: TlsStream<TcpStream>, peer: Peer, mut servi
         session.clone().respond(request)
     });
     let builder = builder(is_http_2, limits.query);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), serve));
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(AnswerRecords::new(stream, is_http_2)), serve));
     tokio::select! {
         _ = connection.as_mut() => return,
         () = session.stalled.notified() => return,

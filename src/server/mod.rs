@@ -17,6 +17,7 @@
 //! their transport, share one connection limiter and one set of limits. All transports read the snapshot that is
 //! published at the time, and do not know where it comes from.
 
+mod answer_records;
 mod batch;
 mod bind;
 mod doh;

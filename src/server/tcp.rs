@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -102,6 +103,7 @@ async fn converse(protocol: Protocol, stream: TcpStream, ends: Ends, mut service
             Conversation::new(stream, peer(Transport::Tls, idle), service).run(permit).await;
         }
         Protocol::DnsOverHttps(acceptor) => {
+            let stream = BufWriter::with_capacity(https::UNSENT, stream);
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
             https::converse(stream, peer(Transport::Https, None), service, permit).await;
         }
@@ -109,7 +111,10 @@ async fn converse(protocol: Protocol, stream: TcpStream, ends: Ends, mut service
 }
 
 /// Returns the connection; `None` if the client does not speak TLS or a supported version, or takes too long.
-async fn handshake(acceptor: &TlsAcceptor, stream: TcpStream, service: &mut Service) -> Option<TlsStream<TcpStream>> {
+async fn handshake<S>(acceptor: &TlsAcceptor, stream: S, service: &mut Service) -> Option<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     tokio::select! {
         shaken = timeout(service.limits.handshake, acceptor.accept(stream)) => shaken.ok()?.ok(),
         _ = service.closing.changed() => None,
