@@ -150,7 +150,38 @@ impl<'a> Line<'a> {
         if message.contains("missing comma") {
             return None;
         }
-        self.explain_equals().or_else(|| self.explain_value())
+        self.explain_comma().or_else(|| self.explain_equals()).or_else(|| self.explain_value())
+    }
+
+    /// `latitude = 50,11` and `max_keys = 1,000`: a number as people write it. TOML takes the comma for the end of the value.
+    fn explain_comma(&self) -> Option<Broken> {
+        let line = without_comment(self.text);
+        let is_digit = |c: char| c.is_ascii_digit();
+        // The parser stops at the comma, or somewhere up to the next one.
+        let in_number = |comma: &usize| line[..*comma].ends_with(is_digit) && line[comma + 1..].starts_with(is_digit);
+        let commas = line.match_indices(',').map(|(at, _)| at).take_while(|comma| *comma <= self.at);
+        let comma = commas.filter(in_number).last()?;
+        let end = comma + 1 + line[comma + 1..].find(|c| !is_digit(c)).unwrap_or(line.len() - comma - 1);
+        let before = line[..comma].trim_end_matches(is_digit);
+        let before = before.strip_suffix('-').unwrap_or(before);
+        let (whole, rest) = (&line[before.len()..comma], &line[comma + 1..end]);
+        if line.get(end..self.at).is_some_and(|behind| !behind.trim_matches([',', ' ', '\t']).is_empty()) {
+            return None;
+        }
+        let key = before.trim_end().strip_suffix('=')?.trim_end();
+        let key = &key[key.rfind(['{', ',', ' ']).map_or(0, |at| at + 1)..];
+        let meant = match kinds::of(key) {
+            Some(Kind::Number) if rest.len() == 3 => format!("{whole}{rest}"),
+            Some(_) => return None,
+            None => format!("{whole}.{rest}"),
+        };
+        let range = before.len()..end;
+        let fault = self.with_help(
+            fault(&self.place(range.clone()), "a number is written with a decimal point, and without commas"),
+            range.clone(),
+            &format!("{key} = {meant}"),
+        );
+        Some(Broken { fault, mend: Some(Mend { range: self.place(range).span, meant, is_value: true }) })
     }
 
     /// `[names.*.apps]`: a name that needs quotes, or a missing bracket.

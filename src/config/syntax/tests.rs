@@ -18,6 +18,19 @@ fn told(text: &str) -> Vec<String> {
 #[test]
 fn a_value_without_quotes_is_shown_as_it_was_meant() {
     for (text, meant) in [
+        (
+            "latitude = 38,95",
+            "1:12 a number is written with a decimal point, and without commas | write `latitude = 38.95`",
+        ),
+        (
+            "fra = { latitude = 50.11, longitude = -8,68 }",
+            "1:39 a number is written with a decimal point, and without commas | write `longitude = -8.68`",
+        ),
+        (
+            "fra = { latitude = 50,11, longitude = 8.68 }",
+            "1:20 a number is written with a decimal point, and without commas | write `latitude = 50.11`",
+        ),
+        ("ttl = 3,600", "1:7 a number is written with a decimal point, and without commas | write `ttl = 3600`"),
         ("type = http", "1:8 text is in quotes | write `type = \"http\"`"),
         ("type=http # of web", "1:6 text is in quotes | write `type = \"http\"`"),
         ("path = /healthz", "1:8 text is in quotes | write `path = \"/healthz\"`"),
