@@ -30,32 +30,17 @@ impl Log {
     /// Waits for the next line with these words. Lines before it are skipped.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, words: &str) -> String {
-        self.wait_for_one_of(&[words])
-    }
-
-    /// Waits for lines with each of these words, which may come in any order. Lines between them are skipped.
-    #[track_caller]
-    pub(crate) fn wait_for_all(&mut self, words: &[&str]) {
-        let mut missing = words.to_vec();
-        while !missing.is_empty() {
-            let line = self.wait_for_one_of(&missing);
-            missing.retain(|words| !line.contains(words));
-        }
-    }
-
-    #[track_caller]
-    fn wait_for_one_of(&mut self, words: &[&str]) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => {
                     self.read.push(line.clone());
-                    if words.iter().any(|words| line.contains(words)) {
+                    if line.contains(words) {
                         return line;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no {words:?} within {PATIENCE:?} in:\n{}", self.text()),
-                Err(RecvTimeoutError::Disconnected) => panic!("the process ended without {words:?}:\n{}", self.text()),
+                Err(RecvTimeoutError::Timeout) => panic!("no `{words}` within {PATIENCE:?} in:\n{}", self.text()),
+                Err(RecvTimeoutError::Disconnected) => panic!("the process ended without `{words}`:\n{}", self.text()),
             }
         }
     }

@@ -38,7 +38,7 @@ pub(crate) use zones::{member, places, probed_zone};
 pub(crate) const SERVER: &str = "[listen]\ndns = [\"127.0.0.1:0\"]\n";
 
 /// Maximum time of anything that a process does, on a busy machine: the first round of probes alone can take 5 s.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Number of different users for nodes; after that the test program begins with the first user again.
 const MAX_STARTS: u32 = 64;
