@@ -12,6 +12,7 @@ use crate::overrides::Order;
 use crate::snapshot::{Ecs, Probing, Protocol};
 
 use super::admin::{self, Admin, AdminSection, AdminTls};
+use super::connections::{self, Connections};
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
 use super::listen::{self, Listen, ListenSection};
@@ -47,6 +48,8 @@ pub struct Server {
     pub state: PathBuf,
     /// The addresses that serve DNS.
     pub listen: Listen,
+    /// The limits of clients' connections.
+    pub connections: Connections,
     /// The admin HTTP server, if it is configured.
     pub admin: Option<Admin>,
     /// The webhooks that events are posted to.
@@ -113,6 +116,7 @@ pub(super) fn read(
     let state = state_folder(&mut table, folder, faults);
     let site = table.take("site").and_then(|value| site::read(&value, faults));
     let ListenSection { listen, credentials } = listen::read(table.take("listen"), folder, disk, faults);
+    let connections = connections::read(table.take("connections"), faults);
     let admin = admin::read(table.take("admin"), folder, &listen, disk, faults);
     let admin = admin.filter(|section| section.admin.is_served());
     let admin_tls = admin.as_ref().and_then(|section| section.tls.as_ref()?.read(disk, faults));
@@ -138,6 +142,7 @@ pub(super) fn read(
         zones: zones_folder,
         state,
         listen,
+        connections,
         admin,
         webhooks,
         databases,

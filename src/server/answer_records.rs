@@ -80,8 +80,10 @@ impl Frames {
                 let (header, behind) = rest.split_at(missing.min(rest.len()));
                 self.header.extend(header.iter().copied());
                 rest = behind;
-                let Ok(header) = self.header.take().into_inner() else { return octets };
-                self.begin(header);
+                if !self.header.is_full() {
+                    return octets;
+                }
+                self.begin();
             }
             let (payload, behind) = rest.split_at(self.payload.min(rest.len()));
             self.payload -= payload.len();
@@ -93,8 +95,10 @@ impl Frames {
         octets
     }
 
-    fn begin(&mut self, header: [u8; FRAME_HEADER]) {
-        let [high, middle, low, kind, flags, ..] = header;
+    /// Begins the frame whose header is complete.
+    fn begin(&mut self) {
+        let &[high, middle, low, kind, flags, ..] = self.header.as_slice() else { return };
+        self.header.clear();
         self.payload = u32::from_be_bytes([0, high, middle, low]) as usize;
         self.ends_answer = matches!(kind, DATA | HEADERS) && flags & END_STREAM != 0;
     }
@@ -149,7 +153,7 @@ mod tests {
                 })
                 .collect();
             for end in [105, 153, 1_201] {
-                assert!(ends.contains(&end), "{at_a_time} at a time: {ends:?}");
+                assert!(ends.contains(&end), "{at_a_time} at a time: nothing ends at {end}");
             }
         }
     }

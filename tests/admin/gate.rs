@@ -50,7 +50,9 @@ fn a_reload_changes_the_token_and_nothing_prints_it() {
     // A changed address needs a restart.
     let moved = SERVER.replace("listen = \"127.0.0.1:0\"", "listen = \"127.0.0.1:1\"");
     scene.files.write("truenorth.toml", format!("{moved}token = \"{TOKEN}\"\n"));
-    scene.node.log.wait_for("of the listening addresses take effect only when the process is replaced or restarted");
+    scene.node.log.wait_for(
+        "of the listening addresses and of `[connections]` take effect only when the process is replaced or restarted",
+    );
     assert_eq!(status(&scene, TOKEN), 200);
     let log = scene.node.log.lines().join("\n");
     assert!(!log.contains(TOKEN) && !log.contains(other), "{log}");

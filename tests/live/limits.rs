@@ -1,6 +1,8 @@
-//! Response rate limiting, as a victim of spoofed queries would see it.
+//! Limits that clients reach: response rate limiting, as a victim of spoofed queries would see it, and connections.
 
+use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use hickory_proto::rr::RecordType;
 
@@ -17,6 +19,10 @@ const FLOOD: u16 = 200;
 
 const TC: u8 = 0x02;
 
+/// Idle time of connections without `[connections]`, and an allowance for the machine.
+const BY_DEFAULT: Duration = Duration::from_secs(10);
+const LONGER_THAN_BY_DEFAULT: Duration = Duration::from_secs(20);
+
 fn serve(more: &str) -> Node {
     Files::new(&format!("{SERVER}{LIMIT}{more}"), &[("example.com.toml", ZONE)]).serve()
 }
@@ -28,7 +34,7 @@ fn flood(node: &Node, octets: impl Fn(u16) -> Vec<u8>) -> (u16, u16) {
     for id in 0..FLOOD {
         assert!(asker.send(&octets(id)));
     }
-    asker.wait_at_most(std::time::Duration::from_secs(2));
+    asker.wait_at_most(Duration::from_secs(2));
     while let Some(reply) = asker.receive() {
         match reply[2] & TC {
             0 => whole += 1,
@@ -90,4 +96,25 @@ fn connections_leave_descriptors_to_others() {
     // Files can still be read.
     node.signal("HUP");
     node.log.wait_for("configuration reloaded");
+}
+
+#[test]
+fn connections_are_limited_as_the_file_says() {
+    let limits = "[connections]\nmax = 4\nper_client = 2\nidle = \"1s\"\n";
+    let node = Files::new(&format!("{SERVER}{limits}"), &[("example.com.toml", ZONE)]).serve();
+    let connect = || {
+        let mut stream = TcpStream::connect(node.address()).unwrap();
+        stream.set_read_timeout(Some(LONGER_THAN_BY_DEFAULT)).unwrap();
+        let query = question(1);
+        stream.write_all(&[&(query.len() as u16).to_be_bytes(), &query[..]].concat()).unwrap();
+        let mut reply = [0; 512];
+        assert!(stream.read(&mut reply).unwrap() > 12);
+        stream
+    };
+    let closes = |stream: &mut TcpStream| stream.read(&mut [0]).unwrap_or(0) == 0;
+    let [mut first, mut second, mut third] = [(); 3].map(|()| connect());
+    let start = Instant::now();
+    assert!(closes(&mut first), "it was idle longest");
+    assert!(closes(&mut second) && closes(&mut third));
+    assert!(start.elapsed() < BY_DEFAULT, "idle for longer than a second");
 }

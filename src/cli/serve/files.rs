@@ -146,9 +146,11 @@ impl Files {
         }
         self.keep_serials(&loaded.blueprint);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
-        let bound = |server: &Server| (server.listen.clone(), admin(server));
+        let bound = |server: &Server| (server.listen.clone(), server.connections, admin(server));
         if bound(&loaded.server) != bound(&self.server) {
-            warn!("changes of the listening addresses take effect only when the process is replaced or restarted");
+            warn!(
+                "changes of the listening addresses and of `[connections]` take effect only when the process is replaced or restarted"
+            );
         }
         let fixed = |server: &Server| (server.state.clone(), server.process.clone());
         if fixed(&loaded.server) != fixed(&self.server) {

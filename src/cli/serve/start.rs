@@ -19,7 +19,7 @@ use rustls::sign::CertifiedKey;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::certificates::OwnCertificates;
 use super::files::Files;
@@ -37,7 +37,7 @@ use crate::cli::load::{Loaded, Loader};
 use crate::cli::log::Log;
 use crate::cli::privileges::Privileges;
 use crate::cli::{log_faults, systemd, version};
-use crate::config::{self, Listen, Server};
+use crate::config::{self, Connections, Listen, Server};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
 use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
@@ -171,9 +171,31 @@ impl Sockets {
         }
         // All sockets are bound: divide the descriptors that are left.
         let descriptors = Descriptors::share();
-        let bound = bound.with_tcp_limits(TcpLimits::default().within(descriptors.dns));
+        let bound = bound.with_tcp_limits(tcp_limits(server.connections, descriptors.dns));
         Ok(Self { bound, admin, addresses, encrypted, descriptors })
     }
+}
+
+/// Returns the limits of the configuration, as far as there are descriptors.
+fn tcp_limits(configured: Connections, descriptors: usize) -> TcpLimits {
+    let default = TcpLimits::default();
+    let connections = configured.max.unwrap_or(default.connections);
+    let limits = TcpLimits {
+        connections,
+        connections_per_client: configured.per_client.unwrap_or(default.connections_per_client).min(connections),
+        idle: configured.idle.unwrap_or(default.idle),
+        ..default
+    };
+    if let Some(wanted) = configured.max
+        && wanted > descriptors
+    {
+        warn!(
+            wanted,
+            possible = descriptors,
+            "the limit of file descriptors leaves clients fewer connections than `max` of `[connections]` says"
+        );
+    }
+    limits.within(descriptors)
 }
 
 impl Node {

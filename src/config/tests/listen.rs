@@ -1,6 +1,7 @@
 //! `[listen]`: the addresses of every transport, and the certificate with its key.
 
 use super::*;
+use crate::config::Connections;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
@@ -179,4 +180,24 @@ fn a_chain_fits_a_handshake() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("a.pem holds 1000 certificates, "), "{found:?}");
     assert!(found[0].contains("clients refuse a handshake above 65000"), "{found:?}");
+}
+
+#[test]
+fn the_limits_of_connections_are_read_and_checked() {
+    let read = |limits: &str| load_listen(&format!("[connections]\n{limits}"), "", "");
+    let connections = read("max = 20000\nper_client = 100\nidle = \"1m\"\n").unwrap().server.connections;
+    let (max, per_client, idle) = (Some(20_000), Some(100), Some(Duration::from_secs(60)));
+    assert_eq!(connections, Connections { max, per_client, idle });
+    assert_eq!(read("").unwrap().server.connections, Connections::default());
+    assert_eq!(
+        lines(&told(read("max = 10\nper_client = 11\n"))),
+        ["4:14 error: a client cannot have 11 connections: there are 10 | more than `max` | 3:7 all"]
+    );
+    for (limits, fault) in [
+        ("max = 0", "3:7 error: `max` takes a whole number from 1 to 1000000 | 0"),
+        ("idle = 10", "3:8 error: `idle` takes a duration such as \"5s\", from 1s to 1h | did you mean \"10s\"?"),
+        ("idel = \"10s\"", "3:1 error: `[connections]` has no key `idel` | did you mean `idle`?"),
+    ] {
+        assert_eq!(lines(&told(read(limits)))[..1], [fault], "{limits}");
+    }
 }
