@@ -30,7 +30,7 @@ const FLOORS: &[&[&str]] = &[
 const DOORS: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["config"]),
     ("arc_swap", &["admin", "cli", "server", "tls"]),
-    ("arrayvec", &["answer", "tap"]),
+    ("arrayvec", &["answer", "server", "tap"]),
     ("axum", &["admin"]),
     ("bytes", &["cli", "monitor", "server"]),
     ("clap", &["cli"]),

@@ -59,7 +59,7 @@ pub(super) async fn converse(
     let session = Arc::new(Session {
         peer,
         limits,
-        responder: SharedResponder::new(service.responder()),
+        responder: SharedResponder::new(service.clone()),
         targets: Semaphore::new(WAITING_TARGETS),
         stalled: Notify::new(),
         activity: Mutex::new(Activity { requests: 0, since: Instant::now() }),

@@ -270,6 +270,7 @@ impl Bound {
             traffic,
             taps: shared,
             limits,
+            responders: Arc::default(),
             limiter: limiter.clone(),
             losses: losses.clone(),
             stopping: stop,

@@ -187,7 +187,7 @@ async fn converse(connection: Connection, address: SocketAddr, service: Service,
 
 /// Returns the code to close the connection with.
 async fn answer_streams(connection: &Connection, address: SocketAddr, mut service: Service, permit: &Permit) -> VarInt {
-    let responder = Arc::new(SharedResponder::new(service.responder()));
+    let responder = Arc::new(SharedResponder::new(service.clone()));
     let mut exchanges: JoinSet<Result<(), doq::ProtocolError>> = JoinSet::new();
     loop {
         tokio::select! {

@@ -1,6 +1,7 @@
 //! Parts that all connections share, whatever their transport: the snapshots, the limits, and the signal to stop.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -68,15 +69,20 @@ impl Default for TcpLimits {
 }
 
 impl TcpLimits {
-    /// Limits the total number of connections to this; the limit for one client shrinks in proportion.
+    /// Limits the total number of connections to this. The limit for one client shrinks in proportion, but an eighth of all is
+    /// never too many: that is the proportion of the default.
     pub fn within(self, connections: usize) -> Self {
         if connections >= self.connections {
             return self;
         }
         let share = self.connections_per_client * connections / self.connections;
+        let share = share.max(self.connections_per_client.min(connections / 8));
         Self { connections, connections_per_client: share.max(1), ..self }
     }
 }
+
+/// Number of responders that are kept for the next queries. Beyond it, they are made as they are needed.
+const SPARE: usize = 32;
 
 /// Everything that a listener needs to serve its connections.
 #[derive(Clone, Debug)]
@@ -88,6 +94,7 @@ pub(super) struct Service {
     /// `None` if nobody reads the query log.
     pub(super) taps: Option<Arc<SharedProducers>>,
     pub(super) limits: TcpLimits,
+    pub(super) responders: Arc<Responders>,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
     /// Changed or closed when the server stops. Held as long as there is a socket.
@@ -103,8 +110,14 @@ impl Service {
         self.taps.clone().map_or(Recorder::Nobody, Recorder::Shared)
     }
 
-    /// Returns a responder for one connection.
-    pub(super) fn responder(&self) -> Responder {
+    /// Lends a responder for one query.
+    pub(super) fn responder(&self) -> LentResponder {
+        let spare = self.responders.spare().pop();
+        let responder = spare.unwrap_or_else(|| Box::new(self.new_responder()));
+        LentResponder { responder: Some(responder), responders: self.responders.clone() }
+    }
+
+    fn new_responder(&self) -> Responder {
         let worker = Worker::new(self.rotation.clone());
         Responder {
             published: self.published.clone(),
@@ -114,6 +127,48 @@ impl Service {
             },
             recorder: self.recorder(),
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
+        }
+    }
+}
+
+/// The responders of all connections that none of them uses at the moment. So a connection that is idle has none: it would be
+/// the greatest part of the connection's memory.
+#[derive(Debug, Default)]
+pub(super) struct Responders(Mutex<Vec<Box<Responder>>>);
+
+impl Responders {
+    fn spare(&self) -> MutexGuard<'_, Vec<Box<Responder>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A responder that goes back to the others when it is dropped.
+#[derive(Debug)]
+pub(super) struct LentResponder {
+    /// `None` only while it is dropped.
+    responder: Option<Box<Responder>>,
+    responders: Arc<Responders>,
+}
+
+impl Deref for LentResponder {
+    type Target = Responder;
+
+    fn deref(&self) -> &Responder {
+        self.responder.as_ref().expect("it is taken only by drop")
+    }
+}
+
+impl DerefMut for LentResponder {
+    fn deref_mut(&mut self) -> &mut Responder {
+        self.responder.as_mut().expect("it is taken only by drop")
+    }
+}
+
+impl Drop for LentResponder {
+    fn drop(&mut self) {
+        let mut spare = self.responders.spare();
+        if spare.len() < SPARE {
+            spare.extend(self.responder.take());
         }
     }
 }
@@ -134,7 +189,7 @@ impl Peer {
     }
 }
 
-/// Makes the answers of one connection, one at a time.
+/// Makes answers, one at a time. A panic can only leave an unfinished answer, which is not sent.
 #[derive(Debug)]
 pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
@@ -195,7 +250,7 @@ impl Responder {
 /// Makes the answers of a connection with simultaneous queries.
 #[derive(Debug)]
 pub(super) struct SharedResponder {
-    responder: Mutex<Responder>,
+    service: Service,
     turns: Semaphore,
     long_query: Semaphore,
     /// Octets of answers that may still be made before the client reads some.
@@ -222,9 +277,9 @@ impl AsRef<[u8]> for Unread {
 }
 
 impl SharedResponder {
-    pub(super) fn new(responder: Responder) -> Self {
+    pub(super) fn new(service: Service) -> Self {
         Self {
-            responder: Mutex::new(responder),
+            service,
             turns: Semaphore::new(MESSAGES_AT_ONCE),
             long_query: Semaphore::new(1),
             room: Arc::new(Semaphore::new(UNREAD)),
@@ -248,12 +303,30 @@ impl SharedResponder {
         let room = self.room.clone().acquire_many_owned(MAX_MESSAGE as u32).await;
         let mut room = room.expect("nothing closes the semaphore");
         let (answer, ttl): (Box<[u8]>, _) = {
-            // A panic can only leave an unfinished answer, which is not sent.
-            let mut responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut responder = self.service.responder();
             let (answer, ttl) = responder.answer(&query, octets, peer)?;
             (answer[LENGTH..].into(), ttl)
         };
         drop(room.split(MAX_MESSAGE - answer.len()));
         Some(Answer { message: Bytes::from_owner(Unread { answer, _room: room }), ttl })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_descriptors_shrink_the_limits() {
+        let within = |connections, per_client, descriptors| {
+            let limits = TcpLimits { connections, connections_per_client: per_client, ..TcpLimits::default() };
+            let limits = limits.within(descriptors);
+            (limits.connections, limits.connections_per_client)
+        };
+        assert_eq!(within(512, 64, 48), (48, 6));
+        assert_eq!(within(512, 64, 1), (1, 1));
+        assert_eq!(within(512, 64, 512), (512, 64));
+        assert_eq!(within(12_000, 64, 4_992), (4_992, 64), "an eighth is more");
+        assert_eq!(within(1_000, 1_000, 500), (500, 500));
     }
 }

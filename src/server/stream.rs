@@ -3,8 +3,8 @@
 //! A client may send as many queries as it likes without waiting; their answers come in order. RFC 7766, section 7,
 //! allows answers out of order, so that a query that waits for another server delays no others. Here no query waits: a
 //! zone transfer takes as many messages as it needs, and later queries are answered after it. While an answer cannot be
-//! written, nothing more is read. So a connection needs two buffers, and during a transfer the snapshot that it copies
-//! from. The time of a transfer is limited, however steadily its client reads.
+//! written, nothing more is read. So a connection needs two buffers while a query is answered, a small one between queries,
+//! and during a transfer the snapshot that it copies from. The time of a transfer is limited, however steadily its client reads.
 
 use std::io;
 use std::ops::Range;
@@ -14,17 +14,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::service::{LENGTH, Peer, Responder, Service};
+use super::service::{LENGTH, Peer, Service};
 use crate::answer::Exchange;
 use crate::limiter::Permit;
-use crate::wire::{HEADER_LENGTH, MAX_MESSAGE, Query};
+use crate::wire::{HEADER_LENGTH, Query};
+
+/// Length of the inbox in octets while no longer message comes.
+const SHORT: usize = 2048;
 
 /// One connection after its handshakes.
 pub(super) struct Conversation<S> {
     stream: S,
     peer: Peer,
     inbox: Inbox,
-    responder: Responder,
     service: Service,
 }
 
@@ -39,11 +41,13 @@ impl From<io::Error> for Over {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     pub(super) fn new(stream: S, peer: Peer, service: Service) -> Self {
-        Self { stream, peer, inbox: Inbox::new(), responder: service.responder(), service }
+        Self { stream, peer, inbox: Inbox::default(), service }
     }
 
     /// Answers until one side ends the conversation, and closes the connection properly.
-    pub(super) async fn run(mut self, permit: &Permit) {
+    ///
+    /// A future that took the conversation itself would hold it twice.
+    pub(super) async fn run(&mut self, permit: &Permit) {
         let Over = self.converse(permit).await;
         // RFC 8446, section 6.1: each side sends `close_notify`, or the other side takes the end for a truncation. A
         // client that makes no room for it does not get it.
@@ -92,17 +96,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let octets = &self.inbox.octets[query];
         let limit = self.service.limits.answer;
         let Some(query) = Query::parse(octets) else { return Ok(()) };
+        let mut responder = self.service.responder();
         // The transfer holds the snapshot that it began with; ordinary questions hold none.
-        let snapshot = query.asks_for_transfer().then(|| self.responder.snapshot());
+        let snapshot = query.asks_for_transfer().then(|| responder.snapshot());
         let exchange = snapshot
             .as_ref()
             .map(|snapshot| Exchange::new(snapshot, &query, self.peer.asker(), crate::clock::unix_time()));
-        let Some(mut transfer) = exchange.as_ref().and_then(|exchange| self.responder.transfer(exchange)) else {
-            let Some((answer, _)) = self.responder.answer(&query, octets, self.peer) else { return Ok(()) };
+        let Some(mut transfer) = exchange.as_ref().and_then(|exchange| responder.transfer(exchange)) else {
+            let Some((answer, _)) = responder.answer(&query, octets, self.peer) else { return Ok(()) };
             return write(&mut self.stream, answer, limit).await;
         };
         let end = Instant::now() + self.service.limits.transfer;
-        while let Some(message) = self.responder.next_of(&mut transfer, octets, self.peer) {
+        while let Some(message) = responder.next_of(&mut transfer, octets, self.peer) {
             let left = end.saturating_duration_since(Instant::now());
             let written = write(&mut self.stream, message, limit.min(left)).await;
             if written.is_err() && Instant::now() >= end {
@@ -126,18 +131,17 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8], limit: Dur
     timeout(limit, writing).await.map_err(|_| Over)?.map_err(Over::from)
 }
 
-/// Octets that were read and not answered yet, with room for one message of maximum length.
+/// Octets that were read and not answered yet.
+///
+/// It has room for a few short queries, and grows to the length of a longer one until that is answered.
+#[derive(Default)]
 struct Inbox {
-    octets: Box<[u8]>,
+    octets: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Inbox {
-    fn new() -> Self {
-        Self { octets: vec![0; LENGTH + MAX_MESSAGE].into(), start: 0, end: 0 }
-    }
-
     fn is_empty(&self) -> bool {
         self.start == self.end
     }
@@ -162,10 +166,14 @@ impl Inbox {
 
     /// Returns room to read into; never empty while there is no complete message.
     fn room(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            self.octets.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+        self.octets.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let message = self.octets[..self.end].first_chunk::<LENGTH>().map_or(0, |length| u16::from_be_bytes(*length));
+        let needed = (LENGTH + usize::from(message)).max(SHORT);
+        if self.octets.len() != needed {
+            self.octets.resize(needed, 0);
+            self.octets.shrink_to_fit();
         }
         &mut self.octets[self.end..]
     }

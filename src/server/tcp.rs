@@ -105,7 +105,8 @@ async fn converse(protocol: Protocol, stream: TcpStream, ends: Ends, mut service
         Protocol::DnsOverHttps(acceptor) => {
             let stream = BufWriter::with_capacity(https::UNSENT, stream);
             let Some(stream) = handshake(&acceptor, stream, &mut service).await else { return };
-            https::converse(stream, peer(Transport::Https, None), service, permit).await;
+            // Its future is much larger than those of the others, which would have its size.
+            Box::pin(https::converse(stream, peer(Transport::Https, None), service, permit)).await;
         }
     }
 }

@@ -70,6 +70,9 @@ const HELD: usize = 2000;
 /// Number of requests for /healthz during the attack.
 const ASKED: usize = 20;
 
+/// Number of tries for each of them.
+const TRIES: usize = 3;
+
 /// Lets this process have as many sockets as the tests here need.
 fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
@@ -122,8 +125,11 @@ impl Drop for Attack {
 fn holds_against(octets: &'static [u8]) -> Scene {
     let scene = Scene::plain();
     let attack = Attack::begin(scene.admin, octets);
+    let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", scene.admin);
     for number in 0..ASKED {
-        let response = get(scene.admin, "/healthz");
+        // The attacker has the same address. If the machine is so busy that this thread waits between connecting and
+        // sending, its connection is the one that is idle longest.
+        let response = (0..TRIES).find_map(|_| send(scene.admin, &request)).expect("one of the tries has a response");
         assert_eq!(response.status, 200, "{number}: {response:?}");
         assert_eq!(scene.node.dig("www.example.com").data(), ["127.0.0.1"]);
     }

@@ -249,6 +249,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "query_log",
         "edns",
         "cookies",
+        "connections",
         "identity",
         "rate_limit",
         "transfer",

@@ -6,6 +6,7 @@ mod encrypted;
 mod handshakes;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod idle;
 #[path = "../served/mod.rs"]
 mod served;
 mod streams;
@@ -63,20 +64,26 @@ struct Scene {
 }
 
 impl Scene {
-    /// One zone that may be copied, with an RRset of some 63 KB.
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// One zone that may be copied, with an RRset of some 63 KB, and this at the end of the server file.
+    fn with(more: &str) -> Self {
         let limit = getrlimit(Resource::Nofile);
         setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the hard limit it may");
         let identity = Identity::new();
-        let server = "[listen]\ndns = [\"127.0.0.1:0\"]\ntls = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\n\
+        let server = format!(
+            "[listen]\ndns = [\"127.0.0.1:0\"]\ntls = [\"127.0.0.1:0\"]\nhttps = [\"127.0.0.1:0\"]\n\
                       quic = [\"127.0.0.1:0\"]\ncertificate = \"cert.pem\"\nkey = \"key.pem\"\n\
-                      [admin]\nlisten = \"127.0.0.1:0\"\n[transfer]\nallow = [\"127.0.0.0/8\"]\n";
+                      [admin]\nlisten = \"127.0.0.1:0\"\n[transfer]\nallow = [\"127.0.0.0/8\"]\n{more}"
+        );
         let strings: Vec<String> = (0..240).map(|number| format!("\"{number:0>250}\"")).collect();
         let zone = format!(
             "[nameservers]\nns1 = [\"127.0.0.1\"]\n[records.www]\nA = [\"192.0.2.1\"]\n[records.big]\nTXT = [{}]\n",
             strings.join(", ")
         );
-        let files = Files::new(server, &[("example.com.toml", &zone)]);
+        let files = Files::new(&server, &[("example.com.toml", &zone)]);
         files.write("cert.pem", &identity.certificate_pem);
         files.write("key.pem", identity.key_pem());
         let mut node = files.serve();
@@ -186,13 +193,14 @@ async fn over_tls() {
     scene.is_bounded("TLS");
 }
 
-/// Sends queries on all streams of a connection, with this window for each, and reads no answer.
+/// Sends so many queries on streams of one connection, with this window for each, and reads no answer.
 async fn leave_unread(
     scene: &Scene,
     connector: &TlsConnector,
     number: usize,
     window: u32,
     query: &[u8],
+    queries: usize,
 ) -> (Vec<h2::client::ResponseFuture>, tokio::task::JoinHandle<()>) {
     let stream = connect_tls(connector, scene.https, number).await;
     let mut builder = h2::client::Builder::new();
@@ -204,7 +212,7 @@ async fn leave_unread(
     });
     let dns = data_encoding::BASE64URL_NOPAD.encode(query);
     let mut responses = Vec::new();
-    for _ in 0..QUERIES {
+    for _ in 0..queries {
         let request = hyper::Request::get(format!("https://{NAME}/dns-query?dns={dns}")).body(()).unwrap();
         let Ok(ready) = requests.ready().await else { break };
         requests = ready;
@@ -225,7 +233,7 @@ async fn over_https_and_memory_is_given_back() {
         let connector = connector(&scene, &["h2"]);
         let mut held = Vec::new();
         for number in 0..CONNECTIONS {
-            held.push(leave_unread(&scene, &connector, number, window, &query).await);
+            held.push(leave_unread(&scene, &connector, number, window, &query, QUERIES).await);
         }
         tokio::time::sleep(LEFT_FOR).await;
         scene.is_bounded(way);

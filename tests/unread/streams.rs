@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 use std::time::Instant;
 
 use quinn::{Connection, ReadError, ReadToEndError, RecvStream, SendStream, VarInt};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::encrypted::{quic, quic_endpoint};
@@ -120,9 +121,11 @@ async fn streams_without_an_end_and_streams_of_single_octets() {
     send.finish().unwrap();
     assert!(is_answer(&receive.read_to_end(4096).await.unwrap()));
     scene.is_bounded("QUIC, streams without an end");
-    // The first sixteen of each connection are read, until their time is over; the others follow.
-    let (_, receive) = &mut endless[0];
-    let ended = tokio::time::timeout(HONEST, receive.read_to_end(4096)).await.expect("it is ended");
+    // Sixteen of each connection are read, until their time is over; the others follow.
+    let (_open, receives): (Vec<SendStream>, Vec<RecvStream>) = endless.drain(..QUERIES).unzip();
+    let mut ends: JoinSet<_> =
+        receives.into_iter().map(|mut receive| async move { receive.read_to_end(4096).await }).collect();
+    let ended = tokio::time::timeout(HONEST, ends.join_next()).await.expect("one is ended").unwrap().unwrap();
     assert!(matches!(ended, Err(ReadToEndError::Read(ReadError::Reset(TOO_SLOW)))), "{ended:?}");
 }
 
