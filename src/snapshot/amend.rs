@@ -1,9 +1,9 @@
-//! TXT records that are added to a zone while it is served, for users who must prove that a name is theirs (RFC 8555,
-//! section 8.4).
+//! Adds TXT records to a zone while it is served, for operators who must prove that they control a name (RFC 8555, section
+//! 8.4).
 //!
 //! The zone gets a patch with the extra records over its tree; everything else is shared. The extra records behave like
 //! all others: empty non-terminals, NXDOMAIN and transfers are right without further work. If a wildcard of the files
-//! answered for the name, its records still answer, although the name exists now.
+//! answered for the name, the records of the wildcard still answer, although the name exists now.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,10 +27,10 @@ pub enum Unfit {
     /// The name has a CNAME, or may be answered with one (RFC 1034, section 3.6.2: "If a CNAME RR is present at a node,
     /// no other data should be present").
     Cname,
-    /// The name answers TXT with what is known of the asker.
+    /// The name is a reflecting name: it answers TXT with what the node knows about the client.
     Reflects,
-    /// This wildcard answers for the name, now or at times, with a record of this type, which allows no other records
-    /// beside it. A TXT record would make the name exist, and so hide the wildcard.
+    /// This wildcard answers for the name, always or sometimes, with a record of this type. No other records are allowed
+    /// beside such a record. A TXT record would make the name exist, so the wildcard would no longer answer for it.
     HidesWildcard(Name, Rtype),
 }
 
@@ -45,11 +45,11 @@ impl fmt::Display for Unfit {
             Self::Cname => {
                 f.write_str("the name has a CNAME, or may be answered with one: no other records are allowed beside it")
             }
-            Self::Reflects => f.write_str("the name reflects: it answers TXT with what the node knows of the asker"),
+            Self::Reflects => f.write_str("the name has `reflect = true`: it answers TXT with what the node knows about the client"),
             Self::HidesWildcard(wildcard, rtype) => write!(
                 f,
-                "a TXT record would hide the {rtype} of {wildcard}, which answers for the name now or at times; no other records \
-                 are allowed beside a {rtype}. Give the name records of its own in the zone's files"
+                "a TXT record would hide the {rtype} record of {wildcard}, which answers for the name always or sometimes; no \
+                 other records are allowed beside a {rtype} record. Give the name records of its own in the zone's files"
             ),
         }
     }
@@ -65,7 +65,7 @@ impl ServedZone {
 }
 
 impl Blueprint {
-    /// Returns the origin of the zone that a name's extra TXT records belong to. Fails if the name can have none.
+    /// Returns the origin of the zone that holds the extra TXT records of a name. Fails if the name can have none.
     pub fn place_for_txt(&self, name: &Name) -> Result<&Name, Unfit> {
         let key = name.to_key();
         let served = self.find_zone(&key).ok_or(Unfit::NoZone)?;
@@ -98,8 +98,9 @@ impl Blueprint {
         Ok(served.zone.apex())
     }
 
-    /// Returns a blueprint in which the zone has exactly these extra records, beside those of its spec. `serial` is the
-    /// new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes.
+    /// Returns a blueprint in which the zone has exactly these extra records in addition to those of its spec. `serial` is
+    /// the new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes. Fails if the zone cannot hold
+    /// the records.
     pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
         let mut blueprint = self.clone();
         let Some(id) = self.zone_id_at(&origin.to_key()) else { return Ok(blueprint) };

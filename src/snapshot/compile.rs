@@ -13,13 +13,17 @@ use crate::steering::{
     CompiledChain, CompiledStep, Draw, Ground, HashKey, Map, RegionTiers, SelectionPolicy, Set, Step,
 };
 
-/// Makes rules and their maps, each only once.
+/// Prefixes of the keys for the step `load`. No pool's name contains a space, so keys never collide.
+const STAY: &str = "stay ";
+const GO: &str = "go ";
+
+/// Makes the rules of a world. Rules with equal inputs share a map.
 pub(super) struct Compiler<'a> {
     world: &'a World,
     maps: Maps<'a>,
 }
 
-/// Maps over the same locations and client RTTs, each made only once.
+/// Maps over the same locations and client RTTs. Each is made only once.
 pub(super) struct Maps<'a> {
     locations: &'a Locations,
     client_rtts: Option<&'a ClientRtts>,
@@ -27,8 +31,8 @@ pub(super) struct Maps<'a> {
     known: HashMap<Key, Arc<Map>>,
 }
 
-/// The inputs in which maps with the same locations differ: their compiled chains, and the regions that name local
-/// space if the chain has no regions.
+/// The inputs in which maps over the same locations differ: the compiled chain, and, if the chain has no regions, the
+/// zone's regions that name local address space.
 type Key = (CompiledChain, Option<Arc<Regions>>);
 
 /// The properties of a pool that the chain's steps compare: its position in the `failover` order, or 0 if the chain
@@ -85,7 +89,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// True if an address is in several of a name's pools.
+    /// True if several of a name's pools have an address in common.
     fn share_addresses(&self, steering: &Steering) -> bool {
         let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members);
         let mut seen = HashSet::new();
@@ -93,7 +97,7 @@ impl<'a> Compiler<'a> {
             Members::Addresses(endpoints) => &**endpoints,
             Members::Cname(_) => &[],
         });
-        // Within one pool each address is unique.
+        // Each address is unique within its pool, so a repeated one is in two pools.
         addresses.any(|endpoint| !seen.insert(endpoint.value))
     }
 
@@ -132,7 +136,8 @@ impl<'a> Compiler<'a> {
 }
 
 impl<'a> Maps<'a> {
-    /// Takes over the maps of `previous` that are still valid.
+    /// Takes over the maps of `previous` that are still valid: those with the same locations and caps and, if they use
+    /// round trips, the same client RTTs.
     pub(super) fn new(
         locations: &'a Arc<Locations>,
         client_rtts: Option<&'a Arc<ClientRtts>>,
@@ -152,7 +157,7 @@ impl<'a> Maps<'a> {
         Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
     }
 
-    /// Returns the map of a compiled chain. `naming` is the argument of [`Map::build`].
+    /// Returns the map of a compiled chain, and makes it if it is not known. `naming` is the argument of [`Map::build`].
     pub(super) fn get(&mut self, compiled_chain: CompiledChain, naming: Option<Arc<Regions>>) -> Arc<Map> {
         let &mut Self { locations, client_rtts, caps, ref mut known } = self;
         let build = |(compiled_chain, naming): &Key| {
@@ -169,7 +174,7 @@ impl<'a> Maps<'a> {
 }
 
 impl Blueprint {
-    /// Returns the number of maps that a snapshot does not share: those that were made for this blueprint.
+    /// Returns the number of maps that were made for this blueprint: those that a previous snapshot does not have.
     pub fn maps_since(&self, previous: &Snapshot) -> usize {
         let before: HashSet<*const Map> = previous.plans().iter().map(|plan| Arc::as_ptr(&plan.rule().map)).collect();
         let own: HashSet<*const Map> = self.rules.iter().map(|rule| Arc::as_ptr(&rule.map)).collect();
@@ -177,8 +182,8 @@ impl Blueprint {
     }
 }
 
-/// Returns the client RTTs; `None` if no chain needs them. Those of `previous` are shared if nothing changed that they
-/// depend on.
+/// Returns the client RTTs of a world; `None` if no chain has the step `latency`. Shares those of `previous` if the
+/// locations, the latency table and the datacenters are the same.
 pub(super) fn client_rtts(
     world: &World,
     locations: &Arc<Locations>,
@@ -205,6 +210,7 @@ pub(super) fn adopt(table: &mut LatencyTable, world: &World) {
     table.adopt(names, Widths::new(world.ecs.max_source_v4, world.ecs.max_source_v6));
 }
 
+/// Returns the coordinates of the datacenters, by [`DatacenterId`].
 fn sites(world: &World) -> Box<[Coordinates]> {
     world.datacenters.iter().map(|datacenter| datacenter.coordinates).collect()
 }
@@ -243,12 +249,9 @@ impl Remapped {
         Self { client_rtts, rules, made }
     }
 }
-/// Prefixes of the keys for the step `load`. No pool's name contains a blank, so keys never collide.
-const STAY: &str = "stay ";
-const GO: &str = "go ";
 
-/// Returns a region's tiers, or the name's own ones for it, as sets of candidate classes. Tiers without a class are
-/// left out.
+/// Returns a region's tiers as sets of candidate classes. If the name has tiers of its own for the region (`prefer`), they
+/// count instead. Tiers without a class are left out.
 fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]) -> RegionTiers {
     let own = steering.prefer.iter().find(|(name, _)| *name == region.name).map(|(_, tiers)| tiers);
     let tiers = own.unwrap_or(&region.prefer).iter();
@@ -256,6 +259,7 @@ fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]
     RegionTiers { tiers: sets.filter(|&set| set != 0).collect(), only: region.only }
 }
 
+/// Returns the positions of the items for which `holds` is true.
 fn set_of<T>(items: &[T], holds: impl Fn(&T) -> bool) -> Set {
     items.iter().enumerate().filter(|(_, item)| holds(item)).fold(0, |set, (place, _)| set | 1 << place)
 }

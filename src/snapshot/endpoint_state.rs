@@ -1,4 +1,4 @@
-//! The state of one endpoint: what probes found, and what operators order.
+//! The state of one endpoint, from probes and from the orders of operators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,11 +61,12 @@ impl EndpointState {
         }
     }
 
-    /// True if the endpoint is handed out while others are.
+    /// True if the endpoint is handed out in normal operation: it is in service and up.
     pub fn is_open(self) -> bool {
         self.admin_state == AdminState::On && self.share.is_some()
     }
 
+    /// True if neither an operator's order nor a request of its own takes the endpoint out of service.
     pub(super) fn is_in_service(self) -> bool {
         matches!(self.admin_state, AdminState::On | AdminState::Held)
     }

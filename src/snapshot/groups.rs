@@ -1,11 +1,12 @@
-//! Pools and datacenters that go down or come back as a whole: what fifty endpoints that fail together amount to.
+//! Finds pools and datacenters that go down or come back as a whole. If fifty endpoints fail together, an operator wants to
+//! read that their datacenter is down.
 //!
 //! Only probes and reports count. A pool is down when, in every address family that it has, fewer of its endpoints in
 //! service are up than `min_healthy` asks for. A datacenter is down when none of its endpoints in service is up.
-//! Endpoints that operators took out of service are not missed: a pool that only overrides have emptied is not down.
+//! Endpoints that operators took out of service do not count: a pool without clients because of overrides is not down.
 //!
-//! A group without any endpoint in service keeps its state. An order to drain a dead datacenter does not mend it, and
-//! the end of that order is not another failure.
+//! A group without any endpoint in service keeps its state. If an operator drains a datacenter that is down, it is still
+//! down, and the end of the drain is not another failure.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +21,7 @@ pub struct GroupTurn {
     pub group: GroupName,
     /// True if it is down now.
     pub is_down: bool,
-    /// The pool itself, or the pools of the datacenter that probes or reports decide about.
+    /// The pool itself, or the pools of the datacenter that have a monitor.
     pub pools: Vec<PoolId>,
     /// Their names, such as `web/fra`.
     pub names: Vec<String>,
@@ -42,19 +43,20 @@ pub enum GroupName {
 /// The pools and datacenters that are down.
 #[derive(Debug, Default)]
 pub struct DownGroups {
-    /// Those that an earlier run reported as down, until the first configuration is served.
+    /// The groups that an earlier run reported as down. Empty once the first configuration is served.
     reported: BTreeSet<GroupName>,
     datacenters: BTreeSet<Box<str>>,
     pools: BTreeSet<PoolKey>,
 }
 
 impl DownGroups {
-    /// Takes over the groups that an earlier run reported as down. They turn only if they came back meanwhile.
+    /// Takes over the groups that an earlier run reported as down. The first [adoption](Self::adopt) reports only those that
+    /// came back in the meantime.
     pub fn restore(&mut self, reported: BTreeSet<GroupName>) {
         self.reported = reported;
     }
 
-    /// Returns the turns that a new configuration brings, and forgets the groups that it no longer has.
+    /// Returns the groups that went down or came back with a new configuration, and forgets those that it no longer has.
     pub fn adopt(&mut self, snapshot: &Snapshot) -> Vec<GroupTurn> {
         let world = snapshot.world();
         let keys: BTreeSet<PoolKey> = world.pools.iter().map(|spec| spec.key()).collect();
@@ -107,7 +109,8 @@ impl GroupTurn {
     }
 }
 
-/// Notes the state of a group; `None` if it has no endpoint in service. Returns the state if it is another one than before.
+/// Records the state of a group, and returns it if it changed. If `is_down` is `None`, because the group has no endpoint in
+/// service, the state stays as it was.
 fn turn<K: Ord>(down: &mut BTreeSet<K>, key: K, was_reported: bool, is_down: Option<bool>) -> Option<bool> {
     let was_down = was_reported || down.contains(&key);
     let is_down = is_down.unwrap_or(was_down);
@@ -119,7 +122,7 @@ fn turn<K: Ord>(down: &mut BTreeSet<K>, key: K, was_reported: bool, is_down: Opt
     (was_down != is_down).then_some(is_down)
 }
 
-/// Endpoints in service, and those of them that are up.
+/// The number of endpoints in service, and how many of them are up.
 #[derive(Clone, Copy, Debug, Default)]
 struct Count {
     in_service: usize,
@@ -135,12 +138,13 @@ impl Count {
         Self { in_service: self.in_service + other.in_service, up: self.up + other.up }
     }
 
-    /// True if none is up; `None` if none is in service.
+    /// True if no endpoint is up; `None` if none is in service.
     fn is_dead(self) -> Option<bool> {
         (self.in_service > 0).then_some(self.up == 0)
     }
 }
 
+/// Counts the endpoints at the positions for which `holds` is true.
 fn states(pool: &Pool, holds: impl Fn(usize) -> bool) -> Count {
     let places = (0..pool.spec().members.len()).filter(|&place| holds(place));
     let is_in_service = |state: &EndpointState| matches!(state.admin_state, AdminState::On | AdminState::Held);
@@ -271,7 +275,7 @@ pools = ["web", "api"]
         let down = [format!("{group} down 4/4"), "web/fra down 3/3".into(), "api/fra down 1/1".into()];
         let up = [format!("{group} up 0/4"), "web/fra up 0/3".into(), "api/fra up 0/1".into()];
         assert_eq!(told, [&down[..], &[], &[], &up[..]]);
-        // One that died while it was out of service is missed from then on.
+        // A datacenter that failed while it was out of service is down as soon as it is in service again.
         let told = turns(&[], &[(&[], on), (ALL_OF_FRA, AdminState::Draining), (ALL_OF_FRA, on)]);
         assert_eq!(told, [&[], &[], &down[..]]);
     }

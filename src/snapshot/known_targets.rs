@@ -1,4 +1,4 @@
-//! Everything that targets can name in one world: each kind is listed once, for one target or for thousands of windows.
+//! Everything that targets can name in one world. Each kind is listed only once, however many targets are looked up.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,7 @@ use super::world::{SteeredName, World};
 use crate::overrides::{TargetKind, TargetPattern, canonical};
 use crate::suggest::did_you_mean;
 
-/// In order, so that of two equally similar texts the same one is suggested each time.
+/// Sorted texts: if two texts are equally similar, the same one is suggested each time.
 type Texts = BTreeSet<String>;
 
 /// The texts that targets can have in one world. Each kind is listed when it is first asked for.
@@ -21,7 +21,7 @@ pub struct KnownTargets<'a> {
 }
 
 impl<'a> KnownTargets<'a> {
-    /// Nothing is listed yet.
+    /// Returns the texts of a world. None of them is listed yet.
     pub fn new(world: &'a World) -> Self {
         Self {
             world,
@@ -32,7 +32,7 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// True if a target means anything.
+    /// True if a target means anything in the world.
     pub fn has(&self, target: &TargetPattern) -> bool {
         let is_any = |texts: &Texts| match target.literal() {
             Some(text) => texts.contains(&text),
@@ -47,7 +47,8 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// Returns the most similar target that means anything, for one that means nothing; `None` if there is none.
+    /// Returns the target that a target without a meaning was probably meant to be: the most similar one. `None` if there is
+    /// no similar one.
     pub fn closest(&self, target: &TargetPattern) -> Option<TargetPattern> {
         fn similar<'t>(text: &str, known: impl Iterator<Item = &'t String>) -> Option<&'t str> {
             did_you_mean(text, known.map(String::as_str))
@@ -72,7 +73,7 @@ impl<'a> KnownTargets<'a> {
         format!("{}:{meant}", target.kind().as_str()).parse().ok()
     }
 
-    /// The number of texts of a kind.
+    /// Returns the number of texts of a kind.
     pub fn count(&self, kind: TargetKind) -> usize {
         match kind {
             TargetKind::Datacenter => self.datacenters().len(),
@@ -82,7 +83,7 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// Returns the steered names that a target means, or that the name of a pool in a name means.
+    /// Returns the steered names that a target means. For a pool in a name, these are the names that its name part means.
     fn names_meant(&self, target: &TargetPattern) -> impl Iterator<Item = &'a SteeredName> {
         let pattern = target.name().unwrap_or(target);
         let (exact, all) = match pattern.literal() {
@@ -109,7 +110,7 @@ impl<'a> KnownTargets<'a> {
         self.datacenters.get_or_init(|| self.world.datacenters.iter().map(|place| place.name.to_string()).collect())
     }
 
-    /// The pools, and the entries that are pools in several datacenters.
+    /// Returns the names of all pools, and of all entries that consist of pools in several datacenters.
     fn pools(&self) -> &Texts {
         self.pools.get_or_init(|| {
             let names = self.world.pools.iter().map(|pool| &*pool.name);

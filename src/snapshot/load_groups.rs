@@ -43,11 +43,12 @@ impl World {
     }
 }
 
-/// The names' uses of the loads of pools.
+/// How the names of a world use the loads of pools.
 #[derive(Default)]
 struct Uses {
     /// The pool sets of names that spill clients from one pool to another.
     spilling: BTreeSet<Vec<PoolId>>,
+    /// Pools whose endpoints are drawn by load.
     drawn: HashSet<PoolId>,
     /// For each pool, the longest TTL of the names that depend on its load.
     ttl: HashMap<PoolId, u32>,

@@ -16,7 +16,7 @@ const NEVER: Duration = Duration::ZERO;
 pub struct Member<T> {
     /// An address, or the canonical name.
     pub value: T,
-    /// Weight for draws, as the operator wrote it; 0 means that it is drawn only if no other is left.
+    /// Configured weight for draws; 0 means that it is drawn only if no other member is left.
     pub weight: u16,
     /// The share of its clients that it keeps; always above 0.
     pub share: Share,
@@ -32,7 +32,7 @@ impl<T> Member<T> {
     /// Returns the weight with which this pick draws the member.
     pub fn weight_for(&self, pick: Pick) -> u16 {
         match pick {
-            // The operator's weight 0 counts before the room.
+            // A configured weight of 0 counts more than the room.
             Pick::LeastLoad if self.weight > 0 => self.room,
             Pick::LeastLoad => 0,
             Pick::Rotate | Pick::Weighted | Pick::Random | Pick::Sticky => self.weight,
@@ -43,7 +43,7 @@ impl<T> Member<T> {
 /// A pool's members of one kind, sorted by the rungs of the ladder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lists<T> {
-    /// Number of members that the operator wrote.
+    /// Number of configured members.
     pub(super) given: usize,
     /// Number of members in service, held back or not.
     pub(super) in_service: usize,
@@ -53,7 +53,7 @@ pub struct Lists<T> {
     pub(super) all: Arc<[Member<T>]>,
     pub(super) recent: Arc<[Member<T>]>,
     pub(super) is_degraded: bool,
-    /// True if the weights that the operator wrote differ.
+    /// True if the configured weights differ.
     pub(super) weighs: bool,
 }
 
@@ -73,7 +73,7 @@ pub enum Selection {
 }
 
 impl<T: Clone + PartialEq> Lists<T> {
-    /// `outage` is the maximum time from the first fall of an outage to its last.
+    /// Sorts members by their states. `outage` is the maximum time between the first and the last fall of one outage.
     pub(super) fn new(members: &[(Member<T>, EndpointState)], outage: Duration) -> Self {
         let list =
             |holds: &dyn Fn(&EndpointState) -> bool, share: &dyn Fn(&EndpointState) -> Share| -> Arc<[Member<T>]> {
@@ -133,13 +133,13 @@ impl<T: Clone + PartialEq> Lists<T> {
         self.is_degraded
     }
 
-    /// True if the weights that the operator wrote differ.
+    /// True if the configured weights differ.
     pub fn weighs(&self) -> bool {
         self.weighs
     }
 
-    /// True if enough members are open for `min_healthy`. Drained members do not count as missing: draining one of two
-    /// does not make the pool unusable.
+    /// True if enough members are open for `min_healthy`. Drained members do not count at all: if one of two is drained,
+    /// the pool stays usable.
     pub(super) fn is_usable(&self, spec: &PoolSpec) -> bool {
         spec.min_healthy.is_met(self.open.len(), self.in_service)
     }

@@ -76,7 +76,7 @@ pub struct Snapshot {
 
 /// A compiled world: everything that health does not change. Compiling takes time, so it runs in a thread of its own.
 ///
-/// All parts are shared: a copy with one other zone costs only a list of the zones.
+/// All parts are shared. To copy a blueprint and replace one zone costs only a list of the zones.
 #[derive(Clone, Debug)]
 pub struct Blueprint {
     world: Arc<World>,
@@ -96,7 +96,7 @@ pub struct Blueprint {
     first_endpoints: Arc<[u32]>,
     /// The secret for cookies if the operator gave none.
     own_secret: [CookieSecret; 1],
-    /// Counters of what answers give; `None` if nobody counts.
+    /// Counters of the pools and endpoints in answers; `None` if nobody counts.
     counters: Option<Arc<AnswerCounters>>,
 }
 
@@ -142,7 +142,7 @@ impl Blueprint {
         }
     }
 
-    /// Counts what answers give from now on, with as many shards as `traffic` has.
+    /// Returns this blueprint with new counters of the pools and endpoints in answers, with as many shards as `traffic` has.
     pub fn counted(mut self, traffic: &Traffic) -> Self {
         let dimensions = Dimensions {
             regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
@@ -154,7 +154,7 @@ impl Blueprint {
         self
     }
 
-    /// Returns the counters of what answers give; `None` if nobody counts.
+    /// Returns the counters of the pools and endpoints in answers; `None` if nobody counts.
     pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
         self.counters.as_ref()
     }
@@ -169,12 +169,12 @@ impl Blueprint {
         self.own_secret[0]
     }
 
-    /// Returns the same with this secret, so that the cookies of another process stay valid.
+    /// Returns this blueprint with another secret for cookies, so that the cookies of another process stay valid.
     pub fn with_own_secret(self, secret: CookieSecret) -> Self {
         Self { own_secret: [secret], ..self }
     }
 
-    /// Makes another world share the trees of its zones that have the same contents as here, so that a reload costs
+    /// Replaces the trees of a new world by those of this one where both have the same contents. A reload then costs
     /// only as much as changed.
     fn share_trees(&self, world: &mut World) {
         for spec in &mut world.zones {
@@ -190,7 +190,8 @@ impl Blueprint {
         self.zone_id_at(&origin.to_key()).map(|id| &self.world.zones[id.index()])
     }
 
-    /// Returns this blueprint's zone if the spec and the plans would make an equal one.
+    /// Returns this blueprint's zone if a zone that is made from the spec and the plans would equal it. `first` is the
+    /// number of the zone's first steered name.
     fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
         let served = &self.zones[self.zone_id_at(&spec.origin.to_key())?.index()];
         let steered = served.zone.steered();
@@ -201,7 +202,7 @@ impl Blueprint {
         is_like.then(|| served.clone())
     }
 
-    /// Returns the number of zones that another blueprint does not share: the zones that were built for this one.
+    /// Returns the number of zones that were built for this blueprint: those that it does not share with another one.
     pub fn built_since(&self, other: &Self) -> usize {
         let is_shared = |zone: &&Arc<ServedZone>| {
             let before = other.zone_id_at(&zone.zone.apex().to_key()).map(|id| &other.zones[id.index()]);
@@ -220,7 +221,8 @@ impl Blueprint {
         compile::adopt(table, &self.world);
     }
 
-    /// True if both are the same except for extra records. Then maps that were made for one fit the other.
+    /// True if both blueprints are the same except for TXT records that were set at run time. Then maps that were made
+    /// for one fit the other.
     pub fn is_like(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.world, &other.world)
     }
@@ -323,7 +325,8 @@ impl Snapshot {
         Arc::ptr_eq(&self.blueprint, blueprint)
     }
 
-    /// True if both snapshots differ only in health and overrides.
+    /// True if both snapshots have the same blueprint and client RTTs, so that their rankings are the same. Endpoint states,
+    /// loads, overrides and splits may differ.
     pub fn shares_world(&self, other: &Self) -> bool {
         let client_rtts = |snapshot: &Self| snapshot.client_rtts().map(Arc::as_ptr);
         Arc::ptr_eq(&self.blueprint, &other.blueprint) && client_rtts(self) == client_rtts(other)
@@ -388,7 +391,7 @@ impl Snapshot {
         }
     }
 
-    /// Returns the counters of what answers give; `None` if nobody counts.
+    /// Returns the counters of the pools and endpoints in answers; `None` if nobody counts.
     pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
         self.blueprint.counters()
     }
@@ -409,13 +412,15 @@ impl Snapshot {
     }
 }
 
-/// If somebody can guess the secret, they can forge cookies. So it does not come from the generators that draw answers.
+/// Returns a random secret for cookies. It comes from the operating system and not from the generators that draw answers,
+/// because whoever can guess the secret can forge cookies.
 fn random_secret() -> CookieSecret {
     let mut octets = [0; CookieSecret::LENGTH];
     getrandom::fill(&mut octets).expect("the system has random octets");
     CookieSecret::new(octets)
 }
 
+/// The compiled zones of a world, with the rules and plans of their steered names.
 #[derive(Default)]
 struct Zones {
     served: Vec<Arc<ServedZone>>,
@@ -423,6 +428,7 @@ struct Zones {
     plan_of_name: Vec<PlanId>,
 }
 
+/// Compiles all zones. Shares the zones of `before` that did not change.
 fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Zones {
     let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
@@ -452,7 +458,7 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
     Zones { served, rules, plan_of_name }
 }
 
-/// Returns the number of endpoints before each pool.
+/// Returns the number of endpoints in the pools before each pool, by [`PoolId`].
 fn first_endpoints(world: &World) -> Arc<[u32]> {
     let first = world.pools.iter().scan(0, |next, pool| {
         let first = *next;
@@ -462,6 +468,7 @@ fn first_endpoints(world: &World) -> Arc<[u32]> {
     first.collect()
 }
 
+/// Returns the plans that use each pool, by [`PoolId`].
 fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
     let mut plans_of = vec![Vec::new(); pools];
     for (plan, rule) in (0..).map(PlanId::from_index).zip(rules) {

@@ -1,5 +1,4 @@
-//! Separate plans for the names that operators' overrides concern. They replace the plans that these names share with
-//! others.
+//! Plans for the names that have overrides. They replace the plans that these names share with names without overrides.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,9 +16,9 @@ pub struct NameOrders {
     pub mode: Option<Mode>,
     /// The pools that are drained in the answers of the name, by their positions in its list.
     pub drained: Set,
-    /// The pools that are never in its answers.
+    /// The pools that are never in the answers of the name.
     pub forced_down: Set,
-    /// True if its `fallback` is drained or forced down in its answers.
+    /// True if its `fallback` is drained or forced down for the name.
     pub no_fallback: bool,
 }
 
@@ -35,16 +34,16 @@ impl NameOrders {
     }
 }
 
-/// The plans of names with an override; mostly none.
+/// The plans of names with an override. Usually there are none.
 #[derive(Clone, Debug, Default)]
 pub(super) struct NameOverrides {
     by_name: HashMap<NameId, usize, foldhash::fast::RandomState>,
-    /// Each pair of rule and orders once: names that share a plan share it here too.
+    /// One for each pair of a shared plan and orders: names that share a plan and have equal orders share it here too.
     plans: Vec<Plan>,
 }
 
 impl NameOverrides {
-    /// `plan_of_name` lists all steered names; `shared` are the plans without overrides.
+    /// Makes the plans. `plan_of_name` has the plan of each steered name; `shared` are the plans without overrides.
     pub(super) fn new(
         orders: &BTreeMap<NameId, NameOrders>,
         plan_of_name: &[PlanId],

@@ -1,5 +1,5 @@
-//! Computes which share of many clients gets which answer: makes the choice of a query with every possible result of
-//! its draws.
+//! Computes which share of many clients gets which answer. To do that, it makes the choice of a query once for every
+//! possible result of its draws.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
@@ -44,7 +44,8 @@ impl Plan {
         })
     }
 
-    /// Does the same for one client with this key: only draws for each query are left to chance.
+    /// Returns all answers that the client with this key can get, with their probabilities. Its hashes are known, so only
+    /// the draws that are made for each query are left to chance.
     pub fn odds_for(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let lots = RefCell::new(lots);
@@ -60,8 +61,9 @@ impl Plan {
         })
     }
 
-    /// Returns the shares of clients with this ranking; `families` as for [`odds`](Self::odds). If pools answer
-    /// together, a client goes to the first endpoint of the answer.
+    /// Returns the shares of clients with this ranking that go to each pool. The clients ask for the families one after the
+    /// other, as for [`odds`](Self::odds). If several pools answer together, a client goes to the first endpoint of the
+    /// answer.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
         let outcomes = self.odds(ranking, families, None);
         let ways = outcomes.ways.len();
@@ -87,7 +89,7 @@ impl Plan {
         split.side(draw(BOTH, &shares(split.share.thousandths())) == 0)
     }
 
-    /// Returns the shares of one outcome's clients that its pools get.
+    /// Returns the share of clients that each pool gets, if all of them get this verdict.
     fn parts(&self, pools: &[Arc<Pool>], family: Family, verdict: Verdict) -> Vec<(Option<PoolId>, f64)> {
         let rule = self.rule();
         let (ids, selection): (Vec<PoolId>, _) = match verdict {
@@ -95,8 +97,8 @@ impl Plan {
             Verdict::Fallback(selection) => (rule.fallback.into_iter().collect(), selection),
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
-        // Either one pool answers, or the same pick applies to all pools. Otherwise each pool picks for itself, and the
-        // results rotate.
+        // If one pool answers, or the operator set a pick, one pick applies to all endpoints. Otherwise each pool picks for
+        // itself, and the results rotate.
         let is_one = rule.pick.is_some() || ids.len() == 1;
         let weighs = |id: PoolId| pools[id.index()].weighs(family);
         let (pick, _) = rule.pick(is_one && ids.iter().copied().any(weighs));
@@ -126,10 +128,10 @@ impl Plan {
     }
 }
 
-/// A draw between two outcomes, as if they were pools.
+/// The set for a draw between two outcomes, numbered 0 and 1 as if they were pools.
 const BOTH: Set = 0b11;
 
-/// Returns the weights for an outcome with this probability, in thousandths, and for the other one.
+/// Returns the weights of two outcomes, of which the first has this probability, in thousandths.
 fn shares(first: u16) -> [u32; 2] {
     [first, Share::FULL.thousandths() - first].map(u32::from)
 }

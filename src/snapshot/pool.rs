@@ -1,4 +1,4 @@
-//! A pool, and which of its endpoints can be handed out now.
+//! A pool, and the endpoints of it that can be handed out now.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -20,6 +20,7 @@ pub struct Pool {
     kind: Kind,
     /// By the endpoints' positions in the spec.
     endpoint_states: Arc<[EndpointState]>,
+    // The methods that return the following fields explain them.
     share: Share,
     allowance: Allowance,
     ramp: Share,
@@ -107,8 +108,8 @@ impl Pool {
         self.endpoint_states[endpoint]
     }
 
-    /// True if an unconfirmed outcome contradicts the state of one of its endpoints, or one is drained or ramps: the
-    /// present answer may soon be wrong.
+    /// True if the present answer may soon change: an unconfirmed outcome contradicts the state of an endpoint, or an
+    /// endpoint is drained or ramps.
     pub fn is_restless(&self) -> bool {
         self.restless
     }
@@ -147,8 +148,8 @@ impl Pool {
         in_service.map(|(_, endpoint_state)| endpoint_state.last_up).max().unwrap_or_default()
     }
 
-    /// Returns the maximum time from the first fall to the last one when all endpoints fail together; zero while all
-    /// are up.
+    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at once;
+    /// zero while all are up.
     pub fn outage(&self) -> Duration {
         self.outage
     }
@@ -216,8 +217,8 @@ impl Pool {
         }
     }
 
-    /// Returns the weights with which this pick draws from the endpoints of a selection, and their shares, each with a
-    /// key that is equal for equal endpoints of several pools.
+    /// Returns the weight with which this pick draws each endpoint of a selection, and its share. The key identifies the
+    /// endpoint: an address that is in several pools has the same key in all of them.
     pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(HashKey, (u16, Share))> {
         fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(HashKey, (u16, Share))> {
             members.iter().map(|member| (member.key, (member.weight_for(pick), member.share))).collect()
@@ -254,8 +255,8 @@ fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16, number:
     Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT, number }
 }
 
-/// Returns the mean share of open endpoints of both families by weight, or the plain mean if none has a weight. Ramps
-/// are left out: a returning endpoint is no reason to send less to the others.
+/// Returns the mean share of the open endpoints of both families, weighted, or the plain mean if all weights are 0. Ramps
+/// do not count, because the other endpoints can serve as many clients as before.
 fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
     let mean = |is_even: bool| {
         let open = endpoint_states.iter().enumerate().filter(|(_, endpoint_state)| endpoint_state.is_open());

@@ -9,8 +9,8 @@ use super::query_log::LogRule;
 
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
-/// Maximum number of octets of each string by which a node identifies itself. With all other options there is room for
-/// the longest question within the 512 octets that every asker accepts.
+/// Maximum number of octets of each string by which a node identifies itself. With this limit, the longest question and all
+/// other options still fit into the 512 octets that every client accepts.
 pub const MAX_IDENTITY: usize = 128;
 
 /// Maximum number of secrets for cookies; replacing one needs two.
@@ -30,7 +30,7 @@ pub struct Protocol {
     pub rate_limit: Option<RateLimit>,
     /// The networks that may copy whole zones.
     pub transfers: Transfers,
-    /// Which answers the query log has; `None` without a query log.
+    /// Selects the answers of the query log; `None` without a query log.
     pub query_log: Option<LogRule>,
 }
 
@@ -47,19 +47,19 @@ impl Default for Protocol {
     }
 }
 
-/// Maximum rate of responses over UDP to one client network. Askers with a valid cookie are not limited.
+/// Maximum rate of responses over UDP to one client network. Clients with a valid cookie are not limited.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     /// Responses of each class per second.
     pub responses_per_second: NonZeroU32,
-    /// Replaces it for names that do not exist.
+    /// Replaces `responses_per_second` for names that do not exist.
     pub nxdomains_per_second: Option<NonZeroU32>,
-    /// Replaces it for errors.
+    /// Replaces `responses_per_second` for errors.
     pub errors_per_second: Option<NonZeroU32>,
     /// Length of the credit window in seconds, 1 to 3600: a client that was quiet may get as many responses at once as
     /// in this time.
     pub window: NonZeroU32,
-    /// One of so many responses over the limit is sent as a header with TC; the others are dropped. 0 drops all.
+    /// One in this number of responses over the limit is sent as a header with TC; the others are dropped. 0 drops all.
     pub slip: u32,
     /// Number of leading bits of an IPv4 address that form a network, 1-32.
     pub prefix_v4: u8,
@@ -75,10 +75,10 @@ pub const MAX_WINDOW: u32 = 3600;
 /// DNS cookies (RFC 7873).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cookies {
-    /// The first secret makes cookies, all of them verify; an empty list means a random secret. At most
-    /// [`MAX_SECRETS`].
+    /// The first secret makes cookies, and all of them verify cookies. At most [`MAX_SECRETS`]. If the list is empty, the
+    /// node uses a random secret.
     pub secrets: Vec<CookieSecret>,
-    /// True if an asker over UDP that sends a cookie must send a valid one.
+    /// True if a client over UDP that sends a cookie must send a valid one.
     pub are_required: bool,
 }
 
@@ -101,9 +101,9 @@ pub struct Transfers {
 }
 
 impl Transfers {
-    /// True if an asker with this address may copy zones. An IPv4 address that is embedded in IPv6 counts as IPv4.
-    pub fn allows(&self, asker: IpAddr) -> bool {
-        let asker = asker.to_canonical();
-        self.allow.iter().any(|network| network.contains(&asker))
+    /// True if a client with this address may copy zones. An IPv4-mapped IPv6 address counts as IPv4.
+    pub fn allows(&self, client: IpAddr) -> bool {
+        let client = client.to_canonical();
+        self.allow.iter().any(|network| network.contains(&client))
     }
 }

@@ -1,4 +1,4 @@
-//! Which answers the query log has.
+//! Selects the answers that are logged.
 
 use std::num::NonZeroU32;
 
@@ -15,19 +15,19 @@ pub enum LogClass {
     Error = 2,
 }
 
-/// Which answers the query log has: those of some classes and zones, and of these a sample.
+/// Selects the answers that are logged: those of some classes and zones, and of these a random sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRule {
-    /// One answer of so many is logged, at random.
+    /// One in this number of answers is logged, chosen at random.
     pub every: NonZeroU32,
-    /// Whether answers of each [`LogClass`] are logged.
+    /// By [`LogClass`]: true if answers of the class are logged.
     pub classes: [bool; 3],
-    /// Whether answers of each zone are logged, by [`ZoneId`]; `None` for all answers, also those of no zone.
+    /// By [`ZoneId`]: true if answers of the zone are logged. `None` if all answers are logged, also those of no zone.
     pub zones: Option<Box<[bool]>>,
 }
 
 impl LogRule {
-    /// True if an answer of this class is logged. `zone` answers the question's name; `None` if no zone does.
+    /// True if an answer of this class may be logged. `zone` is the zone that answers; `None` if no zone does.
     pub fn admits(&self, class: LogClass, zone: Option<ZoneId>) -> bool {
         let is_listed = |zones: &[bool]| zone.is_some_and(|zone| zones.get(zone.index()).copied().unwrap_or_default());
         self.classes[class as usize] && self.zones.as_deref().is_none_or(is_listed)

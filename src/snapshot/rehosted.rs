@@ -1,6 +1,6 @@
-//! Probes that ask for another host than in an earlier world.
+//! Finds the probes that ask for another host than in an earlier world.
 //!
-//! A monitor without `host` asks for the name that uses the pool, so a name that comes or goes changes what is asked.
+//! A monitor without `host` asks for the name that uses the pool. So the host can change when a name is added or removed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use super::world::{PoolSpec, World};
 use crate::health::Target;
 
-/// A probe of a pool that is the same as one before, but for the host that it asks for.
+/// A probe that differs from an earlier one of the same pool only in the host that it asks for.
 #[derive(Clone, Copy, Debug)]
 pub struct Rehosted<'a> {
     /// The pool, as it is now.
@@ -20,7 +20,7 @@ pub struct Rehosted<'a> {
     pub after: &'a Target,
 }
 
-/// Most hosts that a message names. It counts the others.
+/// Maximum number of hosts that a message names. It counts the others.
 const MOST_HOSTS: usize = 4;
 
 /// The hosts that the probes of a pool ask for now, and those that they asked for before.
@@ -32,7 +32,7 @@ pub struct HostChange {
 }
 
 impl HostChange {
-    /// A pool without a change so far.
+    /// Begins with a pool without a change.
     pub fn new(pool: &str) -> Self {
         Self { pool: pool.into(), before: BTreeSet::new(), after: BTreeSet::new() }
     }
@@ -56,6 +56,7 @@ impl fmt::Display for HostChange {
     }
 }
 
+/// Joins the names of hosts, at most [`MOST_HOSTS`] of them.
 fn list(hosts: &BTreeSet<Box<str>>) -> String {
     let listed: Vec<&str> = hosts.iter().map(|host| &**host).take(MOST_HOSTS).collect();
     let listed = listed.join(", ");
@@ -81,7 +82,7 @@ fn rehosted_of<'a>(pool: &'a PoolSpec, old: &'a PoolSpec) -> Vec<Rehosted<'a>> {
     let came = after.iter().filter(|target| !was.contains(target)).copied();
     came.filter_map(|after| {
         let is_same = |before: &&&Target| before.monitor.check == after.monitor.check;
-        // Of several, the same one on every run.
+        // If several targets match, the one with the first host is taken, so that every run reports the same.
         let before = *gone.get(&after.address)?.iter().filter(is_same).min_by_key(|before| &before.host)?;
         (before.host != after.host).then_some(Rehosted { pool, before, after })
     })

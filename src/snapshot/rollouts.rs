@@ -51,7 +51,7 @@ impl World {
         self.split(steering, &exposure, is_ramping)
     }
 
-    /// Returns the pools of a name that a reference means, as positions in its list.
+    /// Returns the pools of a name that a reference means, as positions in the name's list.
     fn part(&self, steering: &Steering, reference: &str) -> Set {
         let pools = steering.pools.iter().enumerate();
         let meant = pools.filter(|(_, used)| self.is_referred_to(used.pool, reference));
@@ -63,7 +63,7 @@ impl World {
         self.pools[pool.index()].is_referred_to(reference)
     }
 
-    /// Returns all references that mean one or several of a name's pools.
+    /// Returns all references that mean one or several of a name's pools: the names of the pools and of their entries.
     fn references(&self, steering: &Steering) -> Vec<Box<str>> {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {

@@ -7,7 +7,7 @@ use crate::name::Name;
 use crate::overrides::{EffectiveOverrides, Override, TargetKind, TargetPattern, canonical};
 
 impl Members {
-    /// Returns the address or name of the endpoint at this position, in the form that targets use.
+    /// Returns the address or the canonical name of the endpoint at this position, in the form that targets use.
     pub fn text(&self, place: usize) -> String {
         match self {
             Self::Addresses(endpoints) => endpoints.get(place).map_or_else(String::new, |it| it.value.to_string()),

@@ -1,4 +1,4 @@
-//! Values of a world that are valid once they exist. The room `config` reports what cannot be one, with its place.
+//! Values of a world that are valid once they exist. The room `config` reports invalid input with its place in the file.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -36,13 +36,13 @@ pub struct MinHealthy(f64);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity(f64);
 
-/// Two numbers of endpoints that differ by less than this are equal: a decimal share such as 0.28 is no exact binary
-/// fraction, so 25 times it is a little more than 7. One endpoint of [`MAX_ENDPOINTS`] differs by a million times as
-/// much.
+/// Numbers of endpoints that differ by less than this count as equal. A decimal share such as 0.28 is not an exact binary
+/// fraction, so 25 times the share is a little more than 7. The share of one endpoint in [`MAX_ENDPOINTS`] is a million
+/// times larger than this number.
 const ROUNDING: f64 = 1e-9;
 
 impl PoolList {
-    /// Returns `None` if there are no pools, too many, or one is there twice.
+    /// Returns `None` if there are no pools or too many of them, or if a pool is listed twice.
     pub fn try_new(pools: Vec<PoolUse>) -> Option<Self> {
         let mut seen = HashSet::new();
         let is_valid = (1..=MAX_POOLS).contains(&pools.len()) && pools.iter().all(|used| seen.insert(used.pool));
@@ -76,7 +76,7 @@ impl<'a> IntoIterator for &'a PoolList {
 }
 
 impl Addresses {
-    /// Returns `None` if there are no addresses, too many of a family, or one is there twice.
+    /// Returns `None` if there are no addresses or too many of a family, or if an address is listed twice.
     pub fn try_new(endpoints: Vec<Endpoint<IpAddr>>) -> Option<Self> {
         let mut seen = HashSet::new();
         let v4 = endpoints.iter().filter(|endpoint| endpoint.value.is_ipv4()).count();
@@ -114,7 +114,7 @@ impl Ttls {
         self.calm
     }
 
-    /// Returns the TTL while a state is unconfirmed, which is not above the other one.
+    /// Returns the TTL while a state is unconfirmed. It is not above [`calm`](Self::calm).
     pub fn unconfirmed(self) -> u32 {
         self.unconfirmed
     }

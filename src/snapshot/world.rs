@@ -1,7 +1,7 @@
 //! The operator's configuration, valid and with every reference resolved.
 //!
 //! The room `config` makes a [`World`]; a snapshot is compiled from it. A world is always consistent: every id is in
-//! range, no name has CNAME beside other data, and so on.
+//! range, and no name has a CNAME record beside other records.
 
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16};
@@ -77,7 +77,7 @@ impl Ecs {
 }
 
 impl Default for Ecs {
-    /// RFC 7871, section 11.1, recommends that resolvers send at most 24 and 56 bits.
+    /// Uses 24 and 56 bits, the most that RFC 7871, section 11.1, recommends resolvers to send.
     fn default() -> Self {
         Self { enabled: true, max_source_v4: 24, max_source_v6: 56 }
     }
@@ -92,7 +92,7 @@ pub struct Probing {
 }
 
 impl Default for Probing {
-    /// Long enough for a switch to restart, short enough for a node whose datacenter really lost all others.
+    /// Returns 60 seconds: enough for a network switch to restart, and not too long if the endpoints really are down.
     fn default() -> Self {
         Self { hold: Duration::from_secs(60) }
     }
@@ -144,7 +144,7 @@ impl PoolSpec {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
-    /// Returns the targets of the endpoint at this position, each with the name of its monitor.
+    /// Returns the targets of the endpoint at this position, each with the name of its monitor. Empty without a monitor.
     pub fn probes(&self, place: usize) -> Vec<(&str, &Target)> {
         let mut targets = Vec::new();
         if let Some(condition) = self.members.condition(place) {
@@ -174,8 +174,8 @@ pub enum Members {
 }
 
 impl Members {
-    /// Returns the maximum time from the first fall to the last one when all endpoints fail at once: the time in which
-    /// the slowest monitor confirms it.
+    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at once:
+    /// the time that the slowest monitor needs to confirm a failure. Zero without monitors.
     pub fn outage(&self) -> Duration {
         self.targets().iter().map(|target| target.monitor.detection()).max().unwrap_or_default()
     }
@@ -260,7 +260,7 @@ pub struct ZoneSpec {
     pub serial: u32,
     /// Names whose addresses are chosen for each client.
     pub names: Vec<SteeredName>,
-    /// Names that answer TXT with what is known of the asker.
+    /// Names that answer TXT with the facts that the node knows about the client.
     pub reflect: Vec<Name>,
     /// True if truenorth counts the SERIAL, because the operator gave none.
     pub counts_serial: bool,
@@ -294,8 +294,8 @@ pub struct Steering {
     pub take: NonZeroU8,
     /// True if the last of at least two datacenters is drawn from all others.
     pub spare: bool,
-    /// Number of leading bits of a client's address of each family that hashes use; `None` without a step or pick that
-    /// hashes. Not above [`Ecs`]'s maxima.
+    /// Number of leading bits of a client's address that hashes use, for each family; `None` without a step or pick that
+    /// hashes. Not above the maxima of [`Ecs`].
     pub sticky: Option<PerFamily<u8>>,
     /// This name's own tiers for a region, instead of the region's: `prefer = { europe = [...] }`. `only` still comes
     /// from the region.
@@ -313,7 +313,7 @@ pub struct Steering {
 }
 
 impl Steering {
-    /// Returns the rules of a name that uses these pools and has no other keys. It has no steps either.
+    /// Returns the rules of a name that uses these pools, without steps and with the default for every other key.
     pub fn new(pools: PoolList, ttls: Ttls) -> Self {
         Self {
             pools,
@@ -343,7 +343,7 @@ impl Steering {
         self.ranked_steps().any(|step| step == Step::Load)
     }
 
-    /// True if its answers depend on load.
+    /// True if its answers depend on load, by the step `load` or by `pick = "least-load"`.
     pub fn goes_by_load(&self) -> bool {
         self.spills() || self.pick == Some(Pick::LeastLoad)
     }

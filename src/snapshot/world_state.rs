@@ -28,8 +28,8 @@ use crate::zone::NameId;
 pub struct WorldState {
     /// By [`PoolId`].
     pools: Box<[PoolState]>,
-    /// The orders for each name that has any. An `open` override, which is an exception from a less specific one, is
-    /// none.
+    /// The orders for each name that has any. An `open` override is not among them: it is only an exception from a less
+    /// specific override.
     name_orders: BTreeMap<NameId, NameOrders>,
     /// The splits of the names whose roll-out has begun.
     splits: BTreeMap<NameId, Split>,
@@ -82,7 +82,7 @@ impl WorldState {
         self.pools[pool.index()].allowance = allowance;
     }
 
-    /// Sets the orders for all names from the effective overrides.
+    /// Replaces the orders for all names by those that follow from the effective overrides.
     pub fn set_name_orders(&mut self, blueprint: &Blueprint, effective_overrides: &EffectiveOverrides) {
         self.name_orders.clear();
         if !effective_overrides.affects_names() {
@@ -122,6 +122,7 @@ impl WorldState {
     }
 }
 
+/// Returns the orders for one name that follow from the effective overrides.
 fn orders_for(name: &SteeredName, world: &World, effective_overrides: &EffectiveOverrides) -> NameOrders {
     let owner = canonical(&name.owner);
     let mode = effective_overrides.of_name(&owner).map(|item| item.order.mode).filter(|mode| *mode != Mode::Open);

@@ -143,7 +143,7 @@ fn where_an_rfc_forbids_it_it_is_refused() {
         ("example.org", "no zone here"),
         ("alias.example.com", "CNAME"),
         ("cdn.example.com", "CNAME"),
-        ("whoami.example.com", "knows of the asker"),
+        ("whoami.example.com", "knows about the client"),
         ("sub.example.com", "sub.example.com. is delegated"),
         ("a.b.sub.example.com", "sub.example.com. is delegated"),
         ("a.tree.example.com", "below the DNAME of tree.example.com."),

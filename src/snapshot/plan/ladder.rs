@@ -11,13 +11,13 @@
 //! ```
 //!
 //! One choice of pools is made for A and AAAA: on each rung the walk looks for pools that can answer in *any* family.
-//! If the chosen pools have endpoints of the asked family, but none available, there is a second walk for that family
-//! alone. If the operator gave them no endpoint of that family, the answer is empty. The answer is empty, too, if the
-//! second walk finds nothing while the other family answers from a usable pool: neither `fallback` nor `all_down`
-//! answers for one family of a healthy name.
+//! If the chosen pools have endpoints of the asked family, but none of them is available, there is a second walk for that
+//! family alone. If the configuration has no endpoint of that family in these pools, the answer is empty. The answer is
+//! empty, too, if the second walk finds nothing while the other family answers from a usable pool: neither `fallback` nor
+//! `all_down` answers for one family of a healthy name.
 //!
-//! A pool that comes back or leaves slowly is eligible for only a part of the queries, by a draw for each query. For
-//! the other queries the pool does not exist, as long as another usable pool does.
+//! A pool that comes back or leaves slowly is eligible for only a part of the queries, by a draw for each query. The other
+//! queries ignore the pool, as long as another pool is usable.
 //!
 //! A roll-out splits the pools, and each client belongs to one part: on the rungs above `ready` only the pools of its
 //! part count. While clients are sent to both parts, `below the minimum` comes after `ready`.
@@ -106,8 +106,8 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// True if a pool that was looked at is unconfirmed, drained or ramping, or a roll-out moves clients now. Then the
-    /// TTL is `ttl_min`.
+    /// True if the answer may soon change: a pool that was looked at is unconfirmed, drained or ramping, or a roll-out moves
+    /// clients now. Then the TTL is `ttl_min`.
     pub restless: bool,
 }
 
@@ -176,8 +176,8 @@ impl Plan {
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// Returns the sets of pools among which `all_down` chooses for a client of this part, and which of their members
-    /// answer. The first set with an endpoint counts. `None` if `all_down` lets no pool answer.
+    /// Returns the sets of pools that `all_down` chooses from for a client of this part, and which of their members answer.
+    /// The sets are tried in this order. `None` if `all_down` lets no pool answer.
     fn all_down(&self, part: Set) -> Option<([PerFamily<Set>; 3], Selection)> {
         match self.rule.all_down {
             AllDown::All => Some(([within(self.in_service, part), self.in_service, self.left], Selection::All)),
@@ -214,9 +214,9 @@ impl Plan {
         if self.orders.mode == Some(Mode::ForceUp) { Selection::All } else { of_rung }
     }
 
-    /// Returns the usable pools of a part, without those that leave this query to others because they ramp. A pool
-    /// without an alternative never does. `takes` decides for a pool and the share of queries that it takes, in
-    /// thousandths.
+    /// Returns the usable pools of a part, without the ramping pools that do not take this query. If no other pool of the
+    /// ranking is left, a ramping pool takes every query. `takes` decides for a pool and the share of queries that it
+    /// takes, in thousandths.
     pub(in super::super) fn eligible(
         &self,
         ranking: &Ranking,
@@ -248,10 +248,12 @@ impl Plan {
         is_other.then(|| seen.choice(Verdict::Nodata, Rung::Fallback, fallback.given[family as usize]))
     }
 
-    /// The other family has pools on this rung; they have endpoints of this family, but none open. So the next pools
-    /// with open endpoints answer for this family. While the other family's pool is usable, only those may: the site is
-    /// healthy, and clients reach it by the other family. Otherwise the ladder goes on. A CNAME is no answer here,
-    /// because it would replace the other family too. The name is not down, so SERVFAIL is no answer either.
+    /// Returns the choice for one family alone. The pools that were chosen for both families, on the rung `place`, have
+    /// endpoints of this family, but none available. So the next pools with available endpoints answer for this family.
+    ///
+    /// While the pools of the other family are usable, neither `fallback` nor `all_down` answers: the site is healthy, and
+    /// clients reach it by the other family. A CNAME is no answer here, because it would replace the other family too. The
+    /// name is not down, so SERVFAIL is no answer either.
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
@@ -296,13 +298,13 @@ fn within(sets: PerFamily<Set>, part: Set) -> PerFamily<Set> {
     sets.map(|set| set & part)
 }
 
-/// The end of a walk for both families, as seen from one of them.
+/// The result of a walk for both families, for one of them.
 enum WalkEnd {
     /// No pool of the ranking is available in any family.
     None,
     /// These pools answer.
     Chosen(Set),
-    /// The chosen pools have no endpoint of this family in the configuration.
+    /// The configuration has no endpoint of this family in the chosen pools.
     WithoutFamily,
     /// The chosen pools have endpoints of this family, but none available.
     FamilyDown,
@@ -321,12 +323,14 @@ struct Seen<'a, 's> {
 }
 
 impl Seen<'_, '_> {
+    /// Allows the pools of the other part of a roll-out from the rung `ready` on.
     fn come_to(&mut self, rung: Rung) {
         if rung == Rung::Ready {
             self.among = Set::MAX;
         }
     }
 
+    /// Walks down a ranking to the first available pools. Returns them; none if there are none.
     fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
         let weights = self.plan.weights.as_deref().unwrap_or_default();
         let spill = Spill { part: self.among, ..*self.spill };
@@ -335,6 +339,7 @@ impl Seen<'_, '_> {
         chosen
     }
 
+    /// Walks down a ranking to the first pools that are available in any family, and returns what that means for this one.
     fn place(
         &mut self,
         ranking: &Ranking,

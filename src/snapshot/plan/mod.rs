@@ -1,7 +1,7 @@
 //! A plan: how a steered name is answered now.
 //!
-//! A [`rule`] is the part that health does not change. The [`ladder`] says which pools answer when some are down.
-//! [`shedding`] is the order that the step `load` makes of it for one client.
+//! A [`rule`] is the part that health does not change. The [`ladder`] decides which pools answer when some are down.
+//! [`shedding`] reorders the pools for the clients that a full pool does not keep: the step `load`.
 
 mod ladder;
 mod rule;
@@ -37,7 +37,7 @@ pub struct Plan {
     loads: Option<Arc<Loads>>,
     /// The ramp of each pool; `None` if no pool comes back or leaves slowly.
     ramps: Option<Arc<[Share]>>,
-    /// Pools for which the operator wrote endpoints of a family.
+    /// Pools that have endpoints of a family in the configuration.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
     open: PerFamily<Set>,
@@ -71,7 +71,7 @@ const FULL: u16 = Share::FULL.thousandths();
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 impl Plan {
-    /// Makes the plan of a rule over pools in their present state, with the orders for its names and their split.
+    /// Makes the plan of a rule from the present states of all pools, with the orders and the split of its names.
     pub fn new(rule: Arc<Rule>, pools: &[Arc<Pool>], orders: NameOrders, split: Option<Split>) -> Self {
         let is_forced_up = orders.mode == Some(Mode::ForceUp);
         let pool = |place: usize| &pools[rule.pools[place].index()];
@@ -80,8 +80,8 @@ impl Plan {
         };
         let sets = |holds: &dyn Fn(&Pool, Family) -> bool| FAMILIES.map(|family| set(&|pool| holds(pool, family)));
         let recent = FAMILIES.map(|family| {
-            // The state before the outage began: endpoints that fell within the time that it takes to confirm an outage
-            // count as up.
+            // Monitors find the endpoints of one outage down at different times. So pools that were up within the time
+            // that it takes to confirm an outage count as up before it.
             let left = || rule.pools.iter().map(|&id| &pools[id.index()]).filter(|pool| pool.is_left(family));
             let outage = left().map(|pool| pool.outage()).max().unwrap_or_default();
             let latest = left().map(|pool| pool.last_up(family)).max().unwrap_or_default();
@@ -148,13 +148,13 @@ impl Plan {
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
-    /// True if a pool of the name is usable in any family, so that clients are sent there. An override of the name may
-    /// keep them away.
+    /// True if clients are sent to a usable pool of the name: one is usable in any family, and no override of the name keeps
+    /// clients away.
     pub fn has_usable_pool(&self) -> bool {
         !matches!(self.orders.mode, Some(Mode::Drain | Mode::ForceDown)) && self.usable != [0; 2]
     }
 
-    /// Returns the best rung with anything to answer from, whoever asks.
+    /// Returns the best rung that can answer any client at all.
     pub fn best_rung(&self) -> Rung {
         let falls_back = self.fallback.is_some_and(|fallback| fallback.answers.iter().any(Option::is_some));
         let is_any = |sets: &PerFamily<Set>| *sets != [0; 2];
@@ -170,12 +170,12 @@ impl Plan {
         }
     }
 
-    /// Returns what operators order for the name.
+    /// Returns the orders of operators for the name.
     pub fn orders(&self) -> &NameOrders {
         &self.orders
     }
 
-    /// Returns the TTL in seconds of an answer by this choice.
+    /// Returns the TTL of an answer by this choice, in seconds.
     pub fn ttl(&self, choice: &Choice) -> u32 {
         if choice.restless { self.rule.ttls.unconfirmed() } else { self.rule.ttls.calm() }
     }
@@ -220,8 +220,8 @@ impl Fallback {
     }
 }
 
-/// A pool that keeps only a share of its clients is drawn less often. If all pools keep a full share, the configured
-/// weights are used as they are.
+/// Returns the weights with which pools are drawn. A pool that keeps only a share of its clients is drawn less often: its
+/// weight is multiplied by the share in thousandths. If all pools keep a full share, these are the configured weights.
 fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].share()).collect();
     let are_full = shares.iter().all(|share| share.is_full());

@@ -15,7 +15,7 @@ pub struct Rule {
     pub pools: Box<[PoolId]>,
     /// The ranking of candidate classes for every client.
     pub map: Arc<Map>,
-    /// From candidate classes to pools.
+    /// How a ranking of candidate classes leads to pools.
     pub policy: SelectionPolicy,
     /// How endpoints are picked; `None` leaves it to each pool: if its weights differ, one is drawn by weight, else all
     /// rotate.
@@ -67,7 +67,7 @@ impl Rule {
         match self.sticky_length(client).unwrap_or(0) {
             // No property of the network matters.
             0 if self.map.is_uniform() => Placement { scope: 0, is_unnamed: false, ..placement },
-            // A network that tells no place is not hashed; the packet's source is.
+            // A network that tells no place is not hashed: the source address of the packet is hashed instead.
             _ if placement.is_unnamed => placement,
             hashed => Placement { scope: placement.scope.max(hashed), ..placement },
         }

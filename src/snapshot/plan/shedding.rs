@@ -1,4 +1,4 @@
-//! The loads of a plan's pools, and where it sends the clients that a full pool does not keep: the step `load`.
+//! The step `load`: the loads of a plan's pools, and the pools for the clients that a full pool does not keep.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ impl Loads {
             held.fold(0, |set: Set, (place, _)| set | 1 << place)
         };
         let total = allowances().fold(0_u64, |sum, allowance| sum.saturating_add(allowance.headroom));
-        // One bit is spare, because a room above 0 is never rounded down to 0.
+        // One of the 32 bits is spare, because rounding a room up to 1 makes the sum larger.
         let surplus = (u64::BITS - total.leading_zeros()).saturating_sub(u32::BITS - 1);
         let room =
             |allowance: &Allowance| ((allowance.headroom >> surplus) as u32).max(u32::from(allowance.headroom > 0));
@@ -43,7 +43,7 @@ impl Loads {
 }
 
 impl Plan {
-    /// Calls `choose` with the order that loads make for the client with this key, and returns its result.
+    /// Calls `choose` with the order of pools that the loads give the client with this key, and returns its result.
     pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
         let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
             return choose(&Spill::NONE);
@@ -54,7 +54,8 @@ impl Plan {
         choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
     }
 
-    /// Does the same for many clients of this part; `draw` decides instead of a hash.
+    /// Calls `choose` with the order of pools that the loads give a client of this part, and returns its result. `draw`
+    /// decides instead of a hash, so that all orders of many clients can be computed.
     pub(in super::super) fn spill_by<T>(
         &self,
         ranking: &Ranking,
