@@ -19,8 +19,8 @@ pub(super) struct Foreseen {
 }
 
 impl AppState {
-    /// Returns the changes that would follow from an order, or why it would be refused. The calculation takes up to a second of one
-    /// processor, on a thread for such work.
+    /// Returns the changes that would follow from an order, or why it would be refused. The calculation takes up to a
+    /// second of one processor, on a thread for such work.
     pub(super) async fn foresee(&self, proposal: Proposal, dry_run: bool) -> Result<Foreseen, ApiError> {
         let preview = self.control.preview(proposal).await.ok_or_else(ApiError::stopping)?;
         let Preview { changes, released, publication } = preview.map_err(|refusal| match refusal {

@@ -1,4 +1,5 @@
-//! `/v1/events`: sends events as they happen (server-sent events, HTML Living Standard, section 9.2), or lists past ones.
+//! `/v1/events`: sends events as they happen (server-sent events, HTML Living Standard, section 9.2), or lists past
+//! ones.
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -27,8 +27,8 @@ use super::rooms::{Room, Visit};
 use super::{AppState, page};
 use crate::config::{Admin, Client, Grant, Purpose};
 
-/// Returns true for the paths that need no token: `/healthz`, for which anycast speakers and load balancers ask, and the
-/// page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
+/// Returns true for the paths that need no token: `/healthz`, for which anycast speakers and load balancers ask, and
+/// the page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
 fn is_open(path: &str) -> bool {
     path == "/healthz" || page::is_page(path)
 }
@@ -146,8 +146,8 @@ impl Gate {
     /// Returns the request's authority (RFC 9112, section 3.2). Fails if it is none of this server's.
     fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
         let mut fields = headers.get_all(header::HOST).iter();
-        // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
-        // field and to any request message that contains more than one Host header field line" (as above).
+        // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
+        // header field and to any request message that contains more than one Host header field line" (as above).
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return Err(ApiError::bad("a request needs exactly one Host field"));
         };

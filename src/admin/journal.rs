@@ -43,8 +43,9 @@ pub(super) struct Following {
 }
 
 impl Journal {
-    /// Creates a journal whose history is in this store. Numbers begin with the milliseconds since 1970. Those of a later run are therefore
-    /// higher, unless there are more than a thousand events per second, and a double can represent them.
+    /// Creates a journal whose history is in this store. Numbers begin with the milliseconds since 1970. Those of a
+    /// later run are therefore higher, unless there are more than a thousand events per second, and a double can
+    /// represent them.
     pub fn new(store: Arc<Store>) -> Self {
         let now = clock::wall();
         Self::beginning_with(store, now.as_millis() as u64)

@@ -77,7 +77,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Interval of log lines about connections that were closed for newcomers.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
-/// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with other work.
+/// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with
+/// other work.
 const DISK: Duration = Duration::from_secs(10);
 
 /// Most orders that wait for the loop that executes them. Further ones are refused.
@@ -349,8 +350,8 @@ impl AppState {
         Ok(self.on_disk().await)
     }
 
-    /// Returns true when a restart would find the order, and false after [`DISK`], or at once if the disk is known to be
-    /// broken or to hang.
+    /// Returns true when a restart would find the order, and false after [`DISK`], or at once if the disk is known to
+    /// be broken or to hang.
     async fn on_disk(&self) -> bool {
         let kept = timeout(DISK, self.store.settled()).await.unwrap_or(false);
         if !kept {

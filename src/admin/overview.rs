@@ -45,7 +45,8 @@ pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPair
     }
 }
 
-/// Returns the decisions of a snapshot. The calculation takes up to a second of one processor, on a thread for such work.
+/// Returns the decisions of a snapshot. The calculation takes up to a second of one processor, on a thread for such
+/// work.
 async fn decided(app: &Arc<AppState>, snapshot: &Arc<Snapshot>) -> Result<Arc<Decisions>, ApiError> {
     let (app, snapshot) = (app.clone(), snapshot.clone());
     let decided = tokio::task::spawn_blocking(move || app.decisions.of(&snapshot)).await;

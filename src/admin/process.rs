@@ -7,7 +7,8 @@ use crate::report::ProcessFacts;
 /// Ticks a second of the times in `/proc/self/stat` (USER_HZ): 100 on every architecture that Linux has had for years.
 const TICKS: f64 = 100.0;
 
-/// Fields of `/proc/self/stat` behind the command, which ends with the last parenthesis: proc(5) numbers the first one 3.
+/// Fields of `/proc/self/stat` behind the command, which ends with the last parenthesis: proc(5) numbers the first one
+/// 3.
 const USER_TIME: usize = 14 - 3;
 const SYSTEM_TIME: usize = 15 - 3;
 const START: usize = 22 - 3;

@@ -207,7 +207,8 @@ pub(super) fn filter(of_file: Option<&LogFilter>) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|why| format!("`{text}` is not a filter of the log: {why}"))
 }
 
-/// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set to anything (<https://no-color.org>).
+/// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set to anything
+/// (<https://no-color.org>).
 pub(super) fn has_colours(output: &impl IsTerminal) -> bool {
     output.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

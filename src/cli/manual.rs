@@ -1,4 +1,5 @@
-//! `truenorth manual`: the manual pages, of commands made from their help, and of the TOML files made from their schemas.
+//! `truenorth manual`: the manual pages, of commands made from their help, and of the TOML files made from their
+//! schemas.
 
 mod file_pages;
 

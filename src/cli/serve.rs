@@ -76,8 +76,8 @@ impl From<Faults> for ServeError {
 }
 
 /// Serves until a signal says to stop, or another process takes over. Returns exit code 1 if serving never began, or
-/// ended by itself. With `replaces` it takes over from the running process, if there is one. `format` is the form of log
-/// lines, instead of that of the server file.
+/// ended by itself. With `replaces` it takes over from the running process, if there is one. `format` is the form of
+/// log lines, instead of that of the server file.
 pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> ExitCode {
     // This removes environment variables, so it comes before all threads.
     let inherited = match Inherited::from_systemd() {

@@ -9,8 +9,9 @@
 //!
 //! Names with equal plans are compared once, and names with equal maps share the address counts.
 //!
-//! A resolution is of one client, and the address space has 2^32 of them, so they are counted by ranking. The rest is the walk
-//! down the ladder that a resolution makes too: `Plan::choose_by`, once for every way in which its draws can go.
+//! A resolution is of one client, and the address space has 2^32 of them, so they are counted by ranking. The rest is
+//! the walk down the ladder that a resolution makes too: `Plan::choose_by`, once for every way in which its draws can
+//! go.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;

@@ -1,5 +1,5 @@
-//! The effect of an order: which clients it moves, and which names it leaves without a usable pool. Told before an order
-//! is given (`dry_run`) and after.
+//! The effect of an order: which clients it moves, and which names it leaves without a usable pool. Told before an
+//! order is given (`dry_run`) and after.
 
 use std::fmt;
 

@@ -5,9 +5,9 @@
 //!   {"client": "192.0.2.0/24", "name": "www.gslb.example.com", "type": "AAAA", "count": 12}
 //! ```
 //!
-//! `client` is the address that asked, or the network of its EDNS Client Subnet option. A node's own log has the network as
-//! `subnet`, which counts first. Other keys are ignored, so a log with more details can be used as it is. The input is not trusted: the length of lines and the number of faults
-//! are limited.
+//! `client` is the address that asked, or the network of its EDNS Client Subnet option. A node's own log has the
+//! network as `subnet`, which counts first. Other keys are ignored, so a log with more details can be used as it is.
+//! The input is not trusted: the length of lines and the number of faults are limited.
 
 use std::fmt;
 use std::io::{self, BufRead, Read};

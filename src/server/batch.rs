@@ -121,9 +121,9 @@ impl Batch {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: the descriptor is open while it is borrowed. `headers` holds BATCH headers; each points at the name, the
-        // vector and the control buffer of its own slot with their sizes, all of which live and are not touched until the
-        // call is over. Null is no time-out.
+        // SAFETY: the descriptor is open while it is borrowed. `headers` holds BATCH headers; each points at the name,
+        // the vector and the control buffer of its own slot with their sizes, all of which live and are not touched
+        // until the call is over. Null is no time-out.
         let count = unsafe {
             libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
         };
@@ -178,8 +178,9 @@ impl Batch {
         let mut unsent = &mut headers[..count];
         while !unsent.is_empty() {
             let length = unsent.len() as u32;
-            // SAFETY: the descriptor is open while it is borrowed. `unsent` holds so many headers; each points at the name,
-            // the vector and the control buffer of its own slot with lengths within them, which live until the call is over.
+            // SAFETY: the descriptor is open while it is borrowed. `unsent` holds so many headers; each points at the
+            // name, the vector and the control buffer of its own slot with lengths within them, which live until the
+            // call is over.
             let sent =
                 unsafe { libc::sendmmsg(socket.as_raw_fd(), unsent.as_mut_ptr(), length, libc::MSG_DONTWAIT as _) };
             let done = match usize::try_from(sent) {
@@ -231,7 +232,8 @@ impl Slot {
         let source = &raw const self.source;
         match i32::from(self.source.ss_family) {
             libc::AF_INET => {
-                // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a sockaddr_in.
+                // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a
+                // sockaddr_in.
                 let source = unsafe { &*source.cast::<libc::sockaddr_in>() };
                 let address = Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr));
                 Some((address, u16::from_be(source.sin_port)).into())
@@ -305,8 +307,8 @@ pub(super) fn drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
     const DROPS: usize = 8;
     let mut counters = [0_u32; COUNTERS];
     let mut length = size_of_val(&counters) as libc::socklen_t;
-    // SAFETY: the descriptor is open while it is borrowed; the kernel writes no more than `length` octets to `counters`, whose
-    // elements may have any value.
+    // SAFETY: the descriptor is open while it is borrowed; the kernel writes no more than `length` octets to
+    // `counters`, whose elements may have any value.
     let result = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),

@@ -117,8 +117,8 @@ pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedRes
     }
 }
 
-/// RFC 9110, section 9.1: an unrecognized or unimplemented method gets 501, whatever its target is. CONNECT and `OPTIONS *` have
-/// no path: CONNECT asks for a tunnel, and `*` means the server as a whole.
+/// RFC 9110, section 9.1: an unrecognized or unimplemented method gets 501, whatever its target is. CONNECT and
+/// `OPTIONS *` have no path: CONNECT asks for a tunnel, and `*` means the server as a whole.
 fn is_implemented<B>(request: &Request<B>) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::PATCH | Method::TRACE => {
@@ -129,9 +129,9 @@ fn is_implemented<B>(request: &Request<B>) -> bool {
     }
 }
 
-/// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a
-/// Host header field and to any request message that contains more than one Host header field line or a Host header field
-/// with an invalid field value." HTTP/2 has `:authority` in its stead.
+/// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
+/// that lacks a Host header field and to any request message that contains more than one Host header field line or a
+/// Host header field with an invalid field value." HTTP/2 has `:authority` in its stead.
 pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
     let mut fields = request.headers().get_all(HOST).iter();
     match (fields.next(), fields.next()) {
@@ -154,8 +154,8 @@ fn is_path(path: &str) -> bool {
     decoded.map(Iterator::collect::<Vec<u8>>).eq(PATH.split('/').map(|segment| segment.as_bytes().to_vec()))
 }
 
-/// True if the body is a message as it is: it has one media type, [`MEDIA_TYPE`], and no content coding, which would get 415
-/// too (RFC 9110, section 8.4).
+/// True if the body is a message as it is: it has one media type, [`MEDIA_TYPE`], and no content coding, which would
+/// get 415 too (RFC 9110, section 8.4).
 pub(super) fn is_message<B>(request: &Request<B>) -> bool {
     let mut media_types = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(media_type), None) = (media_types.next(), media_types.next()) else { return false };

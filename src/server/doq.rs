@@ -14,8 +14,8 @@ use crate::answer::Transport;
 use crate::vital;
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
-/// RFC 9250, section 4.3: "No error. This is used when the connection or stream needs to be closed, but there is no error to
-/// signal."
+/// RFC 9250, section 4.3: "No error. This is used when the connection or stream needs to be closed, but there is no
+/// error to signal."
 pub(super) const DOQ_NO_ERROR: VarInt = VarInt::from_u32(0);
 
 /// "The DoQ implementation encountered a protocol error and is forcibly aborting the connection."
@@ -73,8 +73,8 @@ impl Exchange {
         let answer = answer.ok_or(ProtocolError)?.message;
         let mut framed = [Bytes::copy_from_slice(&(answer.len() as u16).to_be_bytes()), answer];
         match timeout(self.limits.answer, self.send.write_all_chunks(&mut framed)).await {
-            // RFC 9250, section 4.2: the server "MUST indicate, after the last response, through the STREAM FIN mechanism that
-            // no further data will be sent on that stream".
+            // RFC 9250, section 4.2: the server "MUST indicate, after the last response, through the STREAM FIN
+            // mechanism that no further data will be sent on that stream".
             Ok(Ok(())) => Ok(self.send.finish().is_ok()),
             Ok(Err(_)) => Ok(false),
             Err(_) => {

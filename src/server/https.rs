@@ -172,8 +172,8 @@ fn target_length(request: &Request<Incoming>) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// Drops all header fields of a request except the one that is used later: the media type of a body that is a message. The
-/// other fields that describe a body are judged here.
+/// Drops all header fields of a request except the one that is used later: the media type of a body that is a message.
+/// The other fields that describe a body are judged here.
 fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
     let is_message = doh::is_message(&request);
     let (mut parts, body) = request.into_parts();

@@ -235,8 +235,8 @@ impl Responder {
         Transfer::new(exchange, &mut self.worker)
     }
 
-    /// Returns the next message of a transfer, after its length; `None` after the last one. `octets` are the query as it
-    /// came: the query log has it with the first message.
+    /// Returns the next message of a transfer, after its length; `None` after the last one. `octets` are the query as
+    /// it came: the query log has it with the first message.
     pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>, octets: &[u8], peer: Peer) -> Option<&[u8]> {
         let received = crate::clock::wall();
         let (length, message) = self.outbox.split_at_mut(LENGTH);

@@ -102,8 +102,8 @@ impl UdpWorker {
         }
     }
 
-    /// Answers the queries that have arrived, at most a batch, in the caller's thread. `clock` returns the time since the
-    /// Unix epoch. For measurements: [`Bound::start`](super::Bound::start) gives each worker a thread of its own.
+    /// Answers the queries that have arrived, at most a batch, in the caller's thread. `clock` returns the time since
+    /// the Unix epoch. For measurements: [`Bound::start`](super::Bound::start) gives each worker a thread of its own.
     pub fn answer_waiting(&mut self, clock: fn() -> Duration) -> std::io::Result<()> {
         self.turn(Wait::Not, clock)
     }
@@ -166,10 +166,10 @@ fn count(worker: &Worker, count: impl FnOnce(&Tally)) {
     worker.tally().map(count);
 }
 
-/// Returns the length of an answer, or `None` if making it panicked. A panic is a bug, and its message is on standard error.
-/// But it must not cost the other queries in the batch their answers, nor end this socket's worker, because the kernel
-/// would go on to give it queries. A panic can leave only two things half-made: the answer, which is not sent, and the
-/// worker's random numbers, of which any state is valid.
+/// Returns the length of an answer, or `None` if making it panicked. A panic is a bug, and its message is on standard
+/// error. But it must not cost the other queries in the batch their answers, nor end this socket's worker, because the
+/// kernel would go on to give it queries. A panic can leave only two things half-made: the answer, which is not sent,
+/// and the worker's random numbers, of which any state is valid.
 fn unless_it_panics(answer: impl FnOnce() -> usize) -> Option<usize> {
     catch_unwind(AssertUnwindSafe(answer)).ok()
 }

@@ -1,5 +1,5 @@
-//! Adds TXT records to a zone while it is served, for operators who must prove that they control a name (RFC 8555, section
-//! 8.4).
+//! Adds TXT records to a zone while it is served, for operators who must prove that they control a name (RFC 8555,
+//! section 8.4).
 //!
 //! The zone gets a patch with the extra records over its tree; everything else is shared. The extra records behave like
 //! all others: empty non-terminals, NXDOMAIN and transfers are right without further work. If a wildcard of the files
@@ -29,8 +29,9 @@ pub enum Unfit {
     Cname,
     /// The name is a reflecting name: it answers TXT with what the node knows about the client.
     Reflects,
-    /// This wildcard answers for the name, always or sometimes, with a record of this type. No other records are allowed
-    /// beside such a record. A TXT record would make the name exist, so the wildcard would no longer answer for it.
+    /// This wildcard answers for the name, always or sometimes, with a record of this type. No other records are
+    /// allowed beside such a record. A TXT record would make the name exist, so the wildcard would no longer answer for
+    /// it.
     HidesWildcard(Name, Rtype),
 }
 
@@ -45,7 +46,9 @@ impl fmt::Display for Unfit {
             Self::Cname => {
                 f.write_str("the name has a CNAME, or may be answered with one: no other records are allowed beside it")
             }
-            Self::Reflects => f.write_str("the name has `reflect = true`: it answers TXT with what the node knows about the client"),
+            Self::Reflects => {
+                f.write_str("the name has `reflect = true`: it answers TXT with what the node knows about the client")
+            }
             Self::HidesWildcard(wildcard, rtype) => write!(
                 f,
                 "a TXT record would hide the {rtype} record of {wildcard}, which answers for the name always or sometimes; no \
@@ -98,9 +101,9 @@ impl Blueprint {
         Ok(served.zone.apex())
     }
 
-    /// Returns a blueprint in which the zone has exactly these extra records in addition to those of its spec. `serial` is
-    /// the new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes. Fails if the zone cannot hold
-    /// the records.
+    /// Returns a blueprint in which the zone has exactly these extra records in addition to those of its spec. `serial`
+    /// is the new SERIAL; `None` keeps the old one. If no zone has this origin, nothing changes. Fails if the zone
+    /// cannot hold the records.
     pub fn amended(&self, origin: &Name, extra: &[Record], serial: Option<u32>) -> Result<Self, ZoneError> {
         let mut blueprint = self.clone();
         let Some(id) = self.zone_id_at(&origin.to_key()) else { return Ok(blueprint) };

@@ -157,7 +157,8 @@ impl<'a> Maps<'a> {
         Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
     }
 
-    /// Returns the map of a compiled chain, and makes it if it is not known. `naming` is the argument of [`Map::build`].
+    /// Returns the map of a compiled chain, and makes it if it is not known. `naming` is the argument of
+    /// [`Map::build`].
     pub(super) fn get(&mut self, compiled_chain: CompiledChain, naming: Option<Arc<Regions>>) -> Arc<Map> {
         let &mut Self { locations, client_rtts, caps, ref mut known } = self;
         let build = |(compiled_chain, naming): &Key| {
@@ -250,8 +251,8 @@ impl Remapped {
     }
 }
 
-/// Returns a region's tiers as sets of candidate classes. If the name has tiers of its own for the region (`prefer`), they
-/// count instead. Tiers without a class are left out.
+/// Returns a region's tiers as sets of candidate classes. If the name has tiers of its own for the region (`prefer`),
+/// they count instead. Tiers without a class are left out.
 fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]) -> RegionTiers {
     let own = steering.prefer.iter().find(|(name, _)| *name == region.name).map(|(_, tiers)| tiers);
     let tiers = own.unwrap_or(&region.prefer).iter();

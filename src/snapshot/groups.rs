@@ -1,12 +1,12 @@
-//! Finds pools and datacenters that go down or come back as a whole. If fifty endpoints fail together, an operator wants to
-//! read that their datacenter is down.
+//! Finds pools and datacenters that go down or come back as a whole. If fifty endpoints fail together, an operator
+//! wants to read that their datacenter is down.
 //!
 //! Only probes and reports count. A pool is down when, in every address family that it has, fewer of its endpoints in
 //! service are up than `min_healthy` asks for. A datacenter is down when none of its endpoints in service is up.
 //! Endpoints that operators took out of service do not count: a pool without clients because of overrides is not down.
 //!
-//! A group without any endpoint in service keeps its state. If an operator drains a datacenter that is down, it is still
-//! down, and the end of the drain is not another failure.
+//! A group without any endpoint in service keeps its state. If an operator drains a datacenter that is down, it is
+//! still down, and the end of the drain is not another failure.
 
 use std::collections::BTreeSet;
 
@@ -50,13 +50,14 @@ pub struct DownGroups {
 }
 
 impl DownGroups {
-    /// Takes over the groups that an earlier run reported as down. The first [adoption](Self::adopt) reports only those that
-    /// came back in the meantime.
+    /// Takes over the groups that an earlier run reported as down. The first [adoption](Self::adopt) reports only those
+    /// that came back in the meantime.
     pub fn restore(&mut self, reported: BTreeSet<GroupName>) {
         self.reported = reported;
     }
 
-    /// Returns the groups that went down or came back with a new configuration, and forgets those that it no longer has.
+    /// Returns the groups that went down or came back with a new configuration, and forgets those that it no longer
+    /// has.
     pub fn adopt(&mut self, snapshot: &Snapshot) -> Vec<GroupTurn> {
         let world = snapshot.world();
         let keys: BTreeSet<PoolKey> = world.pools.iter().map(|spec| spec.key()).collect();
@@ -109,8 +110,8 @@ impl GroupTurn {
     }
 }
 
-/// Records the state of a group, and returns it if it changed. If `is_down` is `None`, because the group has no endpoint in
-/// service, the state stays as it was.
+/// Records the state of a group, and returns it if it changed. If `is_down` is `None`, because the group has no
+/// endpoint in service, the state stays as it was.
 fn turn<K: Ord>(down: &mut BTreeSet<K>, key: K, was_reported: bool, is_down: Option<bool>) -> Option<bool> {
     let was_down = was_reported || down.contains(&key);
     let is_down = is_down.unwrap_or(was_down);

@@ -1,7 +1,7 @@
 //! The id of a pool. It is a type of its own, so that no other number can take its place by mistake.
 
-/// A pool of a world: a position in [`World::pools`](super::World::pools). In another world, the same id may mean another
-/// pool.
+/// A pool of a world: a position in [`World::pools`](super::World::pools). In another world, the same id may mean
+/// another pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PoolId(u32);
 

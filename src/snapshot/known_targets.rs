@@ -47,8 +47,8 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// Returns the target that a target without a meaning was probably meant to be: the most similar one. `None` if there is
-    /// no similar one.
+    /// Returns the target that a target without a meaning was probably meant to be: the most similar one. `None` if
+    /// there is no similar one.
     pub fn closest(&self, target: &TargetPattern) -> Option<TargetPattern> {
         fn similar<'t>(text: &str, known: impl Iterator<Item = &'t String>) -> Option<&'t str> {
             did_you_mean(text, known.map(String::as_str))
@@ -83,7 +83,8 @@ impl<'a> KnownTargets<'a> {
         }
     }
 
-    /// Returns the steered names that a target means. For a pool in a name, these are the names that its name part means.
+    /// Returns the steered names that a target means. For a pool in a name, these are the names that its name part
+    /// means.
     fn names_meant(&self, target: &TargetPattern) -> impl Iterator<Item = &'a SteeredName> {
         let pattern = target.name().unwrap_or(target);
         let (exact, all) = match pattern.literal() {

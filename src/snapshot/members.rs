@@ -138,8 +138,8 @@ impl<T: Clone + PartialEq> Lists<T> {
         self.weighs
     }
 
-    /// True if enough members are open for `min_healthy`. Drained members do not count at all: if one of two is drained,
-    /// the pool stays usable.
+    /// True if enough members are open for `min_healthy`. Drained members do not count at all: if one of two is
+    /// drained, the pool stays usable.
     pub(super) fn is_usable(&self, spec: &PoolSpec) -> bool {
         spec.min_healthy.is_met(self.open.len(), self.in_service)
     }

@@ -142,7 +142,8 @@ impl Blueprint {
         }
     }
 
-    /// Returns this blueprint with new counters of the pools and endpoints in answers, with as many shards as `traffic` has.
+    /// Returns this blueprint with new counters of the pools and endpoints in answers, with as many shards as `traffic`
+    /// has.
     pub fn counted(mut self, traffic: &Traffic) -> Self {
         let dimensions = Dimensions {
             regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
@@ -325,8 +326,8 @@ impl Snapshot {
         Arc::ptr_eq(&self.blueprint, blueprint)
     }
 
-    /// True if both snapshots have the same blueprint and client RTTs, so that their rankings are the same. Endpoint states,
-    /// loads, overrides and splits may differ.
+    /// True if both snapshots have the same blueprint and client RTTs, so that their rankings are the same. Endpoint
+    /// states, loads, overrides and splits may differ.
     pub fn shares_world(&self, other: &Self) -> bool {
         let client_rtts = |snapshot: &Self| snapshot.client_rtts().map(Arc::as_ptr);
         Arc::ptr_eq(&self.blueprint, &other.blueprint) && client_rtts(self) == client_rtts(other)
@@ -412,8 +413,8 @@ impl Snapshot {
     }
 }
 
-/// Returns a random secret for cookies. It comes from the operating system and not from the generators that draw answers,
-/// because whoever can guess the secret can forge cookies.
+/// Returns a random secret for cookies. It comes from the operating system and not from the generators that draw
+/// answers, because whoever can guess the secret can forge cookies.
 fn random_secret() -> CookieSecret {
     let mut octets = [0; CookieSecret::LENGTH];
     getrandom::fill(&mut octets).expect("the system has random octets");

@@ -44,8 +44,8 @@ impl Plan {
         })
     }
 
-    /// Returns all answers that the client with this key can get, with their probabilities. Its hashes are known, so only
-    /// the draws that are made for each query are left to chance.
+    /// Returns all answers that the client with this key can get, with their probabilities. Its hashes are known, so
+    /// only the draws that are made for each query are left to chance.
     pub fn odds_for(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
         outcomes(|lots| {
             let lots = RefCell::new(lots);
@@ -61,9 +61,9 @@ impl Plan {
         })
     }
 
-    /// Returns the shares of clients with this ranking that go to each pool. The clients ask for the families one after the
-    /// other, as for [`odds`](Self::odds). If several pools answer together, a client goes to the first endpoint of the
-    /// answer.
+    /// Returns the shares of clients with this ranking that go to each pool. The clients ask for the families one after
+    /// the other, as for [`odds`](Self::odds). If several pools answer together, a client goes to the first endpoint of
+    /// the answer.
     pub fn shares(&self, pools: &[Arc<Pool>], ranking: &Ranking, families: &[Family]) -> Shares {
         let outcomes = self.odds(ranking, families, None);
         let ways = outcomes.ways.len();
@@ -97,8 +97,8 @@ impl Plan {
             Verdict::Fallback(selection) => (rule.fallback.into_iter().collect(), selection),
             Verdict::Nodata | Verdict::Servfail => return vec![(None, 1.0)],
         };
-        // If one pool answers, or the operator set a pick, one pick applies to all endpoints. Otherwise each pool picks for
-        // itself, and the results rotate.
+        // If one pool answers, or the operator set a pick, one pick applies to all endpoints. Otherwise each pool picks
+        // for itself, and the results rotate.
         let is_one = rule.pick.is_some() || ids.len() == 1;
         let weighs = |id: PoolId| pools[id.index()].weighs(family);
         let (pick, _) = rule.pick(is_one && ids.iter().copied().any(weighs));

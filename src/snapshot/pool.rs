@@ -148,8 +148,8 @@ impl Pool {
         in_service.map(|(_, endpoint_state)| endpoint_state.last_up).max().unwrap_or_default()
     }
 
-    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at once;
-    /// zero while all are up.
+    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at
+    /// once; zero while all are up.
     pub fn outage(&self) -> Duration {
         self.outage
     }
@@ -217,8 +217,8 @@ impl Pool {
         }
     }
 
-    /// Returns the weight with which this pick draws each endpoint of a selection, and its share. The key identifies the
-    /// endpoint: an address that is in several pools has the same key in all of them.
+    /// Returns the weight with which this pick draws each endpoint of a selection, and its share. The key identifies
+    /// the endpoint: an address that is in several pools has the same key in all of them.
     pub(super) fn weights(&self, family: Family, selection: Selection, pick: Pick) -> Vec<(HashKey, (u16, Share))> {
         fn of<T>(members: &[Member<T>], pick: Pick) -> Vec<(HashKey, (u16, Share))> {
             members.iter().map(|member| (member.key, (member.weight_for(pick), member.share))).collect()
@@ -255,8 +255,8 @@ fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16, number:
     Member { value, weight, share: Share::FULL, key: HashKey::of_candidate(&value), room: FULL_WEIGHT, number }
 }
 
-/// Returns the mean share of the open endpoints of both families, weighted, or the plain mean if all weights are 0. Ramps
-/// do not count, because the other endpoints can serve as many clients as before.
+/// Returns the mean share of the open endpoints of both families, weighted, or the plain mean if all weights are 0.
+/// Ramps do not count, because the other endpoints can serve as many clients as before.
 fn share(members: &Members, endpoint_states: &[EndpointState]) -> Share {
     let mean = |is_even: bool| {
         let open = endpoint_states.iter().enumerate().filter(|(_, endpoint_state)| endpoint_state.is_open());

@@ -9,8 +9,8 @@ use super::query_log::LogRule;
 
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
-/// Maximum number of octets of each string by which a node identifies itself. With this limit, the longest question and all
-/// other options still fit into the 512 octets that every client accepts.
+/// Maximum number of octets of each string by which a node identifies itself. With this limit, the longest question and
+/// all other options still fit into the 512 octets that every client accepts.
 pub const MAX_IDENTITY: usize = 128;
 
 /// Maximum number of secrets for cookies; replacing one needs two.
@@ -75,8 +75,8 @@ pub const MAX_WINDOW: u32 = 3600;
 /// DNS cookies (RFC 7873).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cookies {
-    /// The first secret makes cookies, and all of them verify cookies. At most [`MAX_SECRETS`]. If the list is empty, the
-    /// node uses a random secret.
+    /// The first secret makes cookies, and all of them verify cookies. At most [`MAX_SECRETS`]. If the list is empty,
+    /// the node uses a random secret.
     pub secrets: Vec<CookieSecret>,
     /// True if a client over UDP that sends a cookie must send a valid one.
     pub are_required: bool,

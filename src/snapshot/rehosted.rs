@@ -1,6 +1,7 @@
 //! Finds the probes that ask for another host than in an earlier world.
 //!
-//! A monitor without `host` asks for the name that uses the pool. So the host can change when a name is added or removed.
+//! A monitor without `host` asks for the name that uses the pool. So the host can change when a name is added or
+//! removed.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;

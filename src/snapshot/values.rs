@@ -1,4 +1,5 @@
-//! Values of a world that are valid once they exist. The room `config` reports invalid input with its place in the file.
+//! Values of a world that are valid once they exist. The room `config` reports invalid input with its place in the
+//! file.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -36,9 +37,9 @@ pub struct MinHealthy(f64);
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Capacity(f64);
 
-/// Numbers of endpoints that differ by less than this count as equal. A decimal share such as 0.28 is not an exact binary
-/// fraction, so 25 times the share is a little more than 7. The share of one endpoint in [`MAX_ENDPOINTS`] is a million
-/// times larger than this number.
+/// Numbers of endpoints that differ by less than this count as equal. A decimal share such as 0.28 is not an exact
+/// binary fraction, so 25 times the share is a little more than 7. The share of one endpoint in [`MAX_ENDPOINTS`] is a
+/// million times larger than this number.
 const ROUNDING: f64 = 1e-9;
 
 impl PoolList {

@@ -144,7 +144,8 @@ impl PoolSpec {
         [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
     }
 
-    /// Returns the targets of the endpoint at this position, each with the name of its monitor. Empty without a monitor.
+    /// Returns the targets of the endpoint at this position, each with the name of its monitor. Empty without a
+    /// monitor.
     pub fn probes(&self, place: usize) -> Vec<(&str, &Target)> {
         let mut targets = Vec::new();
         if let Some(condition) = self.members.condition(place) {
@@ -174,8 +175,8 @@ pub enum Members {
 }
 
 impl Members {
-    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at once:
-    /// the time that the slowest monitor needs to confirm a failure. Zero without monitors.
+    /// Returns the maximum time between the first and the last endpoint that is found down when all of them fail at
+    /// once: the time that the slowest monitor needs to confirm a failure. Zero without monitors.
     pub fn outage(&self) -> Duration {
         self.targets().iter().map(|target| target.monitor.detection()).max().unwrap_or_default()
     }
@@ -294,8 +295,8 @@ pub struct Steering {
     pub take: NonZeroU8,
     /// True if the last of at least two datacenters is drawn from all others.
     pub spare: bool,
-    /// Number of leading bits of a client's address that hashes use, for each family; `None` without a step or pick that
-    /// hashes. Not above the maxima of [`Ecs`].
+    /// Number of leading bits of a client's address that hashes use, for each family; `None` without a step or pick
+    /// that hashes. Not above the maxima of [`Ecs`].
     pub sticky: Option<PerFamily<u8>>,
     /// This name's own tiers for a region, instead of the region's: `prefer = { europe = [...] }`. `only` still comes
     /// from the region.

@@ -1,5 +1,5 @@
-//! The page at `/`: what the node does, for people. It is static files without a build step, and fetches everything that
-//! it shows from `/v1/`.
+//! The page at `/`: what the node does, for people. It is static files without a build step, and fetches everything
+//! that it shows from `/v1/`.
 //!
 //! Text from outside, such as the reason of an override or the reply of an endpoint, never becomes HTML. The scripts
 //! write text nodes only, and [`RULES`] makes the browser refuse anything else. The page loads nothing from another

@@ -156,8 +156,8 @@ pub struct NameStatus {
     pub pools: Vec<String>,
     /// Number of pools that are usable for any family.
     pub usable: usize,
-    /// The rung that answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`, `all_down` or
-    /// `forced_down`. A client's region may leave it less.
+    /// The rung that answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`,
+    /// `all_down` or `forced_down`. A client's region may leave it less.
     #[serde(default)]
     pub rung: String,
     /// The override of the name; absent if there is none.
@@ -207,7 +207,8 @@ pub struct PoolStatus {
 /// The files on disk, compared with the configuration that is served.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesStatus {
-    /// True if they had errors when they were read last, so that an older configuration is served: a restart would fail.
+    /// True if they had errors when they were read last, so that an older configuration is served: a restart would
+    /// fail.
     pub would_fail: bool,
     /// When they were read last, Unix time in seconds.
     pub read_at: u64,

@@ -11,20 +11,21 @@
 //! ```
 //!
 //! One choice of pools is made for A and AAAA: on each rung the walk looks for pools that can answer in *any* family.
-//! If the chosen pools have endpoints of the asked family, but none of them is available, there is a second walk for that
-//! family alone. If the configuration has no endpoint of that family in these pools, the answer is empty. The answer is
-//! empty, too, if the second walk finds nothing while the other family answers from a usable pool: neither `fallback` nor
-//! `all_down` answers for one family of a healthy name.
+//! If the chosen pools have endpoints of the asked family, but none of them is available, there is a second walk for
+//! that family alone. If the configuration has no endpoint of that family in these pools, the answer is empty. The
+//! answer is empty, too, if the second walk finds nothing while the other family answers from a usable pool: neither
+//! `fallback` nor `all_down` answers for one family of a healthy name.
 //!
-//! A pool that comes back or leaves slowly is eligible for only a part of the queries, by a draw for each query. The other
-//! queries ignore the pool, as long as another pool is usable.
+//! A pool that comes back or leaves slowly is eligible for only a part of the queries, by a draw for each query. The
+//! other queries ignore the pool, as long as another pool is usable.
 //!
 //! A roll-out splits the pools, and each client belongs to one part: on the rungs above `ready` only the pools of its
 //! part count. While clients are sent to both parts, `below the minimum` comes after `ready`.
 //!
 //! An override of a name changes its ladder: a drained name begins with `fallback`; a name that is forced down has only
-//! that rung; for a name that is forced up, probes are ignored on every rung. A pool that is drained for a name is only on
-//! its rung `draining`. No rung contains an endpoint that is forced down, or a pool that is forced down for the name.
+//! that rung; for a name that is forced up, probes are ignored on every rung. A pool that is drained for a name is only
+//! on its rung `draining`. No rung contains an endpoint that is forced down, or a pool that is forced down for the
+//! name.
 
 use super::Plan;
 use crate::counters::RUNGS;
@@ -106,8 +107,8 @@ pub struct Choice {
     pub alone: bool,
     /// All pools of the tiers that were looked at.
     pub reached: Set,
-    /// True if the answer may soon change: a pool that was looked at is unconfirmed, drained or ramping, or a roll-out moves
-    /// clients now. Then the TTL is `ttl_min`.
+    /// True if the answer may soon change: a pool that was looked at is unconfirmed, drained or ramping, or a roll-out
+    /// moves clients now. Then the TTL is `ttl_min`.
     pub restless: bool,
 }
 
@@ -176,8 +177,8 @@ impl Plan {
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
     }
 
-    /// Returns the sets of pools that `all_down` chooses from for a client of this part, and which of their members answer.
-    /// The sets are tried in this order. `None` if `all_down` lets no pool answer.
+    /// Returns the sets of pools that `all_down` chooses from for a client of this part, and which of their members
+    /// answer. The sets are tried in this order. `None` if `all_down` lets no pool answer.
     fn all_down(&self, part: Set) -> Option<([PerFamily<Set>; 3], Selection)> {
         match self.rule.all_down {
             AllDown::All => Some(([within(self.in_service, part), self.in_service, self.left], Selection::All)),
@@ -186,8 +187,8 @@ impl Plan {
         }
     }
 
-    /// Returns one of the [`STEPS`]: its rung, the pools that may answer a query there, and which of their members answer.
-    /// Most queries need the first one only.
+    /// Returns one of the [`STEPS`]: its rung, the pools that may answer a query there, and which of their members
+    /// answer. Most queries need the first one only.
     #[inline]
     fn step(&self, step: usize, eligible: Eligible) -> (Rung, PerFamily<Set>, Selection) {
         match step {
@@ -201,9 +202,9 @@ impl Plan {
         }
     }
 
-    /// Returns the open pools of a part that answer before the usable ones of another part. If all clients are sent to one
-    /// part, the other part answers only when the first is down. If both parts have clients, each answers for the other as
-    /// soon as that is not usable.
+    /// Returns the open pools of a part that answer before the usable ones of another part. If all clients are sent to
+    /// one part, the other part answers only when the first is down. If both parts have clients, each answers for the
+    /// other as soon as that is not usable.
     fn below_minimum(&self, part: Set) -> PerFamily<Set> {
         let both_work = self.split.is_some_and(|split| !split.is_whole());
         if both_work { [0; 2] } else { within(self.open, part) }
@@ -214,9 +215,9 @@ impl Plan {
         if self.orders.mode == Some(Mode::ForceUp) { Selection::All } else { of_rung }
     }
 
-    /// Returns the usable pools of a part, without the ramping pools that do not take this query. If no other pool of the
-    /// ranking is left, a ramping pool takes every query. `takes` decides for a pool and the share of queries that it
-    /// takes, in thousandths.
+    /// Returns the usable pools of a part, without the ramping pools that do not take this query. If no other pool of
+    /// the ranking is left, a ramping pool takes every query. `takes` decides for a pool and the share of queries that
+    /// it takes, in thousandths.
     pub(in super::super) fn eligible(
         &self,
         ranking: &Ranking,
@@ -251,9 +252,9 @@ impl Plan {
     /// Returns the choice for one family alone. The pools that were chosen for both families, on the rung `place`, have
     /// endpoints of this family, but none available. So the next pools with available endpoints answer for this family.
     ///
-    /// While the pools of the other family are usable, neither `fallback` nor `all_down` answers: the site is healthy, and
-    /// clients reach it by the other family. A CNAME is no answer here, because it would replace the other family too. The
-    /// name is not down, so SERVFAIL is no answer either.
+    /// While the pools of the other family are usable, neither `fallback` nor `all_down` answers: the site is healthy,
+    /// and clients reach it by the other family. A CNAME is no answer here, because it would replace the other family
+    /// too. The name is not down, so SERVFAIL is no answer either.
     fn choose_alone(
         &self,
         mut seen: Seen<'_, '_>,
@@ -339,7 +340,8 @@ impl Seen<'_, '_> {
         chosen
     }
 
-    /// Walks down a ranking to the first pools that are available in any family, and returns what that means for this one.
+    /// Walks down a ranking to the first pools that are available in any family, and returns what that means for this
+    /// one.
     fn place(
         &mut self,
         ranking: &Ranking,

@@ -148,8 +148,8 @@ impl Plan {
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
 
-    /// True if clients are sent to a usable pool of the name: one is usable in any family, and no override of the name keeps
-    /// clients away.
+    /// True if clients are sent to a usable pool of the name: one is usable in any family, and no override of the name
+    /// keeps clients away.
     pub fn has_usable_pool(&self) -> bool {
         !matches!(self.orders.mode, Some(Mode::Drain | Mode::ForceDown)) && self.usable != [0; 2]
     }
@@ -220,8 +220,9 @@ impl Fallback {
     }
 }
 
-/// Returns the weights with which pools are drawn. A pool that keeps only a share of its clients is drawn less often: its
-/// weight is multiplied by the share in thousandths. If all pools keep a full share, these are the configured weights.
+/// Returns the weights with which pools are drawn. A pool that keeps only a share of its clients is drawn less often:
+/// its weight is multiplied by the share in thousandths. If all pools keep a full share, these are the configured
+/// weights.
 fn drawn_weights(rule: &Rule, pools: &[Arc<Pool>]) -> Arc<[u32]> {
     let shares: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].share()).collect();
     let are_full = shares.iter().all(|share| share.is_full());
