@@ -383,7 +383,7 @@ async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
         if evictions > told {
             warn!(
                 closed = evictions - told,
-                "clients of the admin server held more connections than there is room for: the longest idle were closed"
+                "the limit of connections to the admin server was reached: the node closed those that were idle longest"
             );
         }
         told = evictions;

@@ -1,4 +1,4 @@
-//! Sockets, bound before any query is answered.
+//! Binds all sockets before any query is answered, or takes them over from another process.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -17,7 +17,7 @@ use crate::handover::{Inherited, Role};
 /// for its own overhead, and grants no more than `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Octets of answers that the kernel buffers before they are sent; at most `net.core.wmem_max`.
+/// Octets of answers that the kernel buffers before it sends them; at most `net.core.wmem_max`.
 const SEND_BUFFER: usize = 1 << 20;
 
 /// Number of connections that the kernel queues until they are accepted; at most `net.core.somaxconn`.
@@ -37,7 +37,7 @@ pub(super) struct Sockets {
     pub(super) configured: SocketAddr,
     /// The address, with the port that the kernel chose.
     pub(super) address: SocketAddr,
-    /// One for each worker, or fewer if they come from another process: then workers share them in turn.
+    /// One for each worker. If they come from another process, there may be fewer; then several workers share one.
     pub(super) udp: Vec<Arc<Socket>>,
     pub(super) tcp: TcpListener,
 }
@@ -73,7 +73,7 @@ pub enum BindFailure {
     Other(io::Error),
 }
 
-/// Lower ports are privileged (`net.ipv4.ip_unprivileged_port_start`, unless it was changed).
+/// Ports below this one are privileged, unless `net.ipv4.ip_unprivileged_port_start` was changed.
 const FIRST_UNPRIVILEGED_PORT: u16 = 1024;
 
 impl fmt::Display for BindError {
@@ -106,8 +106,8 @@ impl From<io::Error> for BindFailure {
 
 impl Sockets {
     /// Binds one address, with a UDP socket for each worker. For port 0 the kernel chooses a port, the same for UDP and
-    /// TCP. Uses inherited sockets instead if there are any for this address: all of them, because a socket of the
-    /// group (SO_REUSEPORT) that nobody reads would swallow its part of the queries.
+    /// TCP. If there are inherited sockets for this address, uses all of them instead: the kernel sends each socket of
+    /// the group (SO_REUSEPORT) a part of the queries, and nobody would read those of a socket that is not used.
     pub(super) fn bind(
         address: SocketAddr,
         workers: NonZeroUsize,
@@ -134,7 +134,7 @@ impl Sockets {
         Ok(Self { configured: address, address: chosen, udp, tcp })
     }
 
-    /// Uses sockets of another process. Binds what is missing.
+    /// Uses sockets of another process. Binds the sockets that are missing.
     fn adopt(
         configured: SocketAddr,
         udp: Vec<OwnedFd>,
@@ -156,7 +156,7 @@ impl Sockets {
         Ok(Self { configured, address, udp, tcp })
     }
 
-    /// The number of workers for UDP: at least one for each socket.
+    /// Returns the number of workers for UDP: at least one for each socket.
     pub(super) fn workers(&self, wanted: NonZeroUsize) -> usize {
         self.udp.len().max(wanted.get())
     }
@@ -190,11 +190,11 @@ pub(super) fn bind_quic(address: SocketAddr, inherited: &mut Inherited) -> Resul
     bind().map_err(|error: io::Error| BindError { address, transport: Transport::Quic, reason: error.into() })
 }
 
-/// Returns the address with its port, and a socket for each worker.
+/// Binds a UDP socket for each worker. Returns the address with its port, and the sockets.
 fn bind_udp(address: SocketAddr, workers: NonZeroUsize) -> io::Result<(SocketAddr, Vec<Arc<Socket>>)> {
-    // SO_REUSEPORT would let any process of this user bind the address too, even a second truenorth, and take a part of
-    // the queries. So the first socket is bound without it, which fails if the address is in use. Only then the option
-    // is set, for the other workers.
+    // With SO_REUSEPORT, any process of this user can bind the address too, even a second truenorth, and take a part of
+    // the queries. So the first socket is bound without it, which fails if the address is in use. The option is set
+    // after that, for the sockets of the other workers.
     let first = udp_socket(address)?;
     first.bind(&address.into())?;
     first.set_reuse_port(true)?;
@@ -222,7 +222,7 @@ fn set_udp_options(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     batch::set_options(socket.as_fd(), address)
 }
 
-/// Another program, or another version of this one, may have set other options.
+/// Uses a UDP socket of another process. That process may have set other options, so all of them are set again.
 fn adopt_udp(socket: OwnedFd, address: SocketAddr) -> io::Result<Arc<Socket>> {
     let socket = Socket::from(socket);
     socket.set_nonblocking(false)?;
@@ -238,14 +238,14 @@ fn adopt_tcp(socket: OwnedFd) -> io::Result<TcpListener> {
 }
 
 fn listen(socket: &Socket) -> io::Result<()> {
-    // If the kernel is configured without it (`net.ipv4.tcp_fastopen`), clients only lose a round trip.
+    // If the kernel does not allow it (`net.ipv4.tcp_fastopen`), each connection only takes a round trip longer.
     let _ = batch::accept_fast_open(socket.as_fd(), FAST_OPEN_QUEUE);
     socket.listen(LISTEN_BACKLOG)
 }
 
 fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address, Type::STREAM, Protocol::TCP)?;
-    // The port is free again as soon as a process has ended, in spite of its old connections.
+    // Old connections of a process that has ended do not keep the port in use.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -256,7 +256,7 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 fn socket(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     if address.is_ipv6() {
-        // IPv4 has sockets of its own; no client has an IPv4-mapped address.
+        // IPv4 has sockets of its own, so no client appears with an IPv4-mapped address.
         socket.set_only_v6(true)?;
     }
     Ok(socket)

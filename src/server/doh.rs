@@ -1,6 +1,6 @@
 //! DNS over HTTP (RFC 8484): reads queries from requests, and writes answers into responses.
 //!
-//! Answers are `private`: a shared cache uses the URL alone as its key, but an answer depends on the asker.
+//! Answers are `private`: a shared cache would use the URL alone as its key, but an answer depends on the client.
 
 use bytes::Bytes;
 use data_encoding::BASE64URL_NOPAD;
@@ -14,13 +14,14 @@ use percent_encoding::percent_decode_str;
 use super::service::{Answer, SHORT_QUERY, SharedResponder};
 use crate::wire::{HEADER_LENGTH, MAX_MESSAGE};
 
-/// The path for queries. RFC 8484 leaves it to the server; this is the one of its examples, and the default of clients.
+/// The path for queries. RFC 8484 leaves the path to the server. This one is in its examples, and clients use it by
+/// default.
 const PATH: &str = "/dns-query";
 
 /// The variable of the URI template that holds a query (RFC 8484, section 6).
 const VARIABLE: &str = "dns";
 
-/// RFC 8484, section 6.
+/// The media type of DNS messages (RFC 8484, section 6).
 const MEDIA_TYPE: &str = "application/dns-message";
 
 /// The supported methods.
@@ -37,7 +38,7 @@ pub(super) enum Rejection {
     Method,
     /// The method is unknown, or is for servers and proxies as a whole.
     NotImplemented,
-    /// A GET request does not have exactly one `dns`, or its value is not base64url without padding.
+    /// A GET request does not have exactly one variable `dns`, or its value is not base64url without padding.
     Variable,
     /// A POST request has another media type than [`MEDIA_TYPE`].
     MediaType,
@@ -45,7 +46,7 @@ pub(super) enum Rejection {
     TooLarge,
     /// The body did not arrive in time.
     Timeout,
-    /// The body is incomplete.
+    /// The connection broke before the body was complete.
     Cut,
     /// The content is not a query.
     NotAQuery,
@@ -67,18 +68,19 @@ impl Rejection {
         }
     }
 
+    /// Returns the reason as a line of text, for the body of the response.
     fn reason(self) -> &'static str {
         match self {
-            Self::Host => "one Host field is needed, with a name or an address\n",
-            Self::NotFound => "DNS is served at /dns-query\n",
-            Self::Method | Self::NotImplemented => "GET and POST are served\n",
-            Self::Variable => "one variable `dns` is needed: a message in base64url without padding\n",
-            Self::MediaType => "a body of application/dns-message is needed\n",
-            Self::TooLarge => "a message has 65535 octets at most\n",
+            Self::Host => "the request needs one Host field, with a name or an address\n",
+            Self::NotFound => "DNS is served only at /dns-query\n",
+            Self::Method | Self::NotImplemented => "use GET, HEAD or POST\n",
+            Self::Variable => "the URL needs one variable `dns`: a DNS message in base64url without padding\n",
+            Self::MediaType => "the body must be of type application/dns-message\n",
+            Self::TooLarge => "a DNS message has at most 65535 octets\n",
             Self::Timeout => "the body took too long\n",
-            Self::Cut => "the body was cut\n",
-            Self::NotAQuery => "this is not a query of DNS\n",
-            Self::Busy => "too many answers wait to be read\n",
+            Self::Cut => "the body is incomplete\n",
+            Self::NotAQuery => "the content is not a DNS query\n",
+            Self::Busy => "too many answers wait for you to read them\n",
         }
     }
 
@@ -117,8 +119,8 @@ pub(super) async fn read_query(request: Request<Incoming>, responder: &SharedRes
     }
 }
 
-/// RFC 9110, section 9.1: an unrecognized or unimplemented method gets 501, whatever its target is. CONNECT and
-/// `OPTIONS *` have no path: CONNECT asks for a tunnel, and `*` means the server as a whole.
+/// True if the method is implemented. An unrecognized or unimplemented one gets 501, whatever its target is (RFC 9110,
+/// section 9.1). CONNECT and `OPTIONS *` have no path: CONNECT asks for a tunnel, and `*` means the server as a whole.
 fn is_implemented<B>(request: &Request<B>) -> bool {
     match *request.method() {
         Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE | Method::PATCH | Method::TRACE => {
@@ -141,21 +143,21 @@ pub(super) fn check_host<B>(request: &Request<B>) -> Result<(), Rejection> {
     }
 }
 
-/// True if it is a host with or without a port, or empty: clients send that for a URI without a host.
+/// True if the value is a host with or without a port. It may be empty: clients send that for a URI without a host.
 fn is_host(value: &[u8]) -> bool {
     let is_authority = || Authority::try_from(value).is_ok_and(|authority| !authority.host().is_empty());
     value.is_empty() || !value.contains(&b'@') && is_authority()
 }
 
-/// True if it is [`PATH`], with any of its octets percent-encoded (RFC 3986, section 6.2.2.2). An encoded slash is not
-/// a separator.
+/// True if the path is [`PATH`], with any of its octets percent-encoded (RFC 3986, section 6.2.2.2). An encoded slash
+/// is not a separator.
 fn is_path(path: &str) -> bool {
     let decoded = path.split('/').map(|segment| percent_decode_str(segment));
     decoded.map(Iterator::collect::<Vec<u8>>).eq(PATH.split('/').map(|segment| segment.as_bytes().to_vec()))
 }
 
-/// True if the body is a message as it is: it has one media type, [`MEDIA_TYPE`], and no content coding, which would
-/// get 415 too (RFC 9110, section 8.4).
+/// True if the body can be read as a DNS message: it has one media type, [`MEDIA_TYPE`], and no content coding, which
+/// would get 415 too (RFC 9110, section 8.4).
 pub(super) fn is_message<B>(request: &Request<B>) -> bool {
     let mut media_types = request.headers().get_all(CONTENT_TYPE).iter();
     let (Some(media_type), None) = (media_types.next(), media_types.next()) else { return false };
@@ -165,6 +167,8 @@ pub(super) fn is_message<B>(request: &Request<B>) -> bool {
         && codings.all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
+/// Returns the query in the variables of a URL. Fails unless there is exactly one variable `dns`.
+///
 /// RFC 8484, section 6: "padding characters for base64url MUST NOT be included". Name and value may be percent-encoded
 /// (RFC 6570, section 3.2.8, leaves that to the client).
 fn read_variable(query: &str) -> Result<Bytes, Rejection> {
@@ -176,7 +180,7 @@ fn read_variable(query: &str) -> Result<Bytes, Rejection> {
     Ok(message.into())
 }
 
-/// Reads a whole body. A long one waits until the connection may read a long query.
+/// Reads a whole body. If it is long, waits until the connection may read a long query.
 async fn read_body(mut body: Incoming, responder: &SharedResponder) -> Result<Bytes, Rejection> {
     let mut message = Vec::new();
     let mut long_turn = None;
@@ -195,7 +199,7 @@ async fn read_body(mut body: Incoming, responder: &SharedResponder) -> Result<By
     Ok(message.into())
 }
 
-/// Returns the response with an answer.
+/// Returns the HTTP response that carries an answer.
 ///
 /// RFC 8484, section 5.1, requires a freshness lifetime "less than or equal to the smallest TTL in the Answer section",
 /// and for a negative answer at most the SOA's MINIMUM; the SOA's own TTL limits that further (RFC 2308, section 5).
@@ -214,7 +218,8 @@ pub(super) fn response(answer: Answer, is_head: bool) -> Response<Full<Bytes>> {
     response
 }
 
-/// RFC 9110, section 9.3.2: HEAD has the header fields of GET and no content.
+/// Returns a response with this body. The response to a HEAD request has the header fields of GET and no content (RFC
+/// 9110, section 9.3.2).
 fn with_body(body: Bytes, is_head: bool) -> Response<Full<Bytes>> {
     let length = HeaderValue::from(body.len());
     let mut response = Response::new(Full::new(if is_head { Bytes::new() } else { body }));

@@ -1,6 +1,6 @@
-//! One query of DNS over QUIC and its answer, which use a stream of their own (RFC 9250, section 4.2).
+//! One query of DNS over QUIC and its answer. They have a stream of their own (RFC 9250, section 4.2).
 //!
-//! A protocol error on one stream ends the whole connection, where RFC 9250, section 4.3.3, requires that.
+//! A protocol error on one stream ends the whole connection, as RFC 9250, section 4.3.3, requires.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) const DOQ_EXCESSIVE_LOAD: VarInt = VarInt::from_u32(4);
 /// long.
 const DOQ_UNSPECIFIED_ERROR: VarInt = VarInt::from_u32(5);
 
-/// The client violated the protocol.
+/// The client violated the protocol, so its connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProtocolError;
 
@@ -84,15 +84,15 @@ impl Exchange {
         }
     }
 
-    /// Ends both halves of the stream; a half that is closed already stays as it is.
+    /// Aborts both halves of the stream. A half that is closed already stays as it is.
     fn give_up(&mut self) {
         let _ = self.receive.stop(DOQ_UNSPECIFIED_ERROR);
         let _ = self.send.reset(DOQ_UNSPECIFIED_ERROR);
     }
 }
 
-/// Reads a stream to its end, up to the maximum length of a message. A long one waits until the connection may read a
-/// long query.
+/// Reads a stream to its end, up to the maximum length of a message. If the message is long, waits until the connection
+/// may read a long query.
 async fn read_to_end(receive: &mut RecvStream, responder: &SharedResponder) -> Result<Vec<u8>, ReadError> {
     let mut stream = Vec::new();
     let mut long_turn = None;

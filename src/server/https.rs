@@ -36,8 +36,8 @@ const MAX_HEADERS: usize = 16 * 1024;
 /// Maximum number of simultaneous requests of a connection (RFC 9113, section 6.5.2, recommends at least 100).
 const MAX_STREAMS: u32 = 100;
 
-/// Maximum total length in octets of the targets of waiting requests; a target holds the query of a GET. Only a client
-/// that does not read its answers reaches it.
+/// Maximum total length in octets of the targets of waiting requests. A target holds the query of a GET. Only a client
+/// that does not read its answers reaches this limit.
 const WAITING_TARGETS: usize = 64 * 1024;
 
 /// Octets that a client may send ahead: on each stream, and on a connection.
@@ -77,7 +77,7 @@ pub(super) async fn converse(
         _ = service.stopping.changed() => {}
     }
     connection.as_mut().graceful_shutdown();
-    // A client that does not read its last answers loses them.
+    // A client that does not read its last answers in time loses them.
     let _ = timeout(limits.answer, connection).await;
 }
 
@@ -122,15 +122,16 @@ impl Session {
         })
     }
 
-    /// Answers a request with valid header fields, if the targets of the connection's other requests leave room for its
-    /// own.
+    /// Answers a request. Refuses it if its `Host` is not valid, or if the targets of the connection's other requests
+    /// leave no room for its own.
     async fn admit(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         doh::check_host(&request)?;
         let Ok(_target) = self.targets.try_acquire_many(target_length(&request)) else { return Err(Rejection::Busy) };
         self.answer(without_fields(request)).await
     }
 
-    /// The turn lasts until the answer is made: so the number of turns limits how many answers wait for room.
+    /// Reads the query and makes the answer. The request keeps its turn until then, so the number of turns limits how
+    /// many answers wait for room.
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Rejection> {
         let Ok(_turn) = timeout(self.limits.answer, self.responder.turn()).await else { return Err(self.give_up()) };
         let reading = doh::read_query(request, &self.responder);
@@ -172,8 +173,8 @@ fn target_length(request: &Request<Incoming>) -> u32 {
     u32::try_from(target).unwrap_or(u32::MAX)
 }
 
-/// Drops all header fields of a request except the one that is used later: the media type of a body that is a message.
-/// The other fields that describe a body are judged here.
+/// Drops all header fields of a request, so that waiting requests take little memory. Keeps only the media type, and
+/// only if the body can be read as a message: then no other field matters.
 fn without_fields(request: Request<Incoming>) -> Request<Incoming> {
     let is_message = doh::is_message(&request);
     let (mut parts, body) = request.into_parts();

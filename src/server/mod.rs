@@ -89,9 +89,10 @@ pub struct Bound {
 /// The writing ends of the query log.
 #[derive(Debug)]
 pub struct Taps {
-    /// One for each UDP worker of each address. Workers beyond that number use those of connections.
+    /// One for each UDP worker of each address. If there are more workers than these, the others use those of
+    /// connections.
     pub workers: Vec<Producer>,
-    /// Those that connections share.
+    /// The producers that all connections share.
     pub connections: SharedProducers,
 }
 
@@ -122,7 +123,7 @@ impl Bound {
         Self::inheriting(Inherited::default(), addresses, workers)
     }
 
-    /// Does the same, but uses the sockets of another process where it has any.
+    /// Binds every address as [`new`](Self::new) does, but uses the sockets of another process where there are any.
     pub fn inheriting(
         mut inherited: Inherited,
         addresses: &[SocketAddr],
@@ -145,7 +146,7 @@ impl Bound {
         })
     }
 
-    /// Binds the addresses of encrypted transports too, with this certificate.
+    /// Also binds the addresses of encrypted transports, which show this certificate.
     pub fn with_encrypted(
         mut self,
         addresses: &EncryptedAddresses,
@@ -163,18 +164,18 @@ impl Bound {
         Ok(self)
     }
 
-    /// Takes the inherited sockets that no address of DNS has used.
+    /// Takes the inherited sockets that no DNS address uses.
     pub fn take_inherited(&mut self) -> Inherited {
         std::mem::take(&mut self.inherited)
     }
 
-    /// Reads the sockets of QUIC only once `gate` holds true, or its sender is gone: another process may have
-    /// connections there, whose packets this one does not know.
+    /// Does not read the sockets of QUIC before `gate` holds true, or its sender is gone. Until then another process
+    /// has connections there, and this process could not handle their packets.
     pub fn with_quic_gate(self, gate: watch::Receiver<bool>) -> Self {
         Self { quic_gate: Some(gate), ..self }
     }
 
-    /// Counts the connections that the kernel refuses at these listeners of the admin server too.
+    /// Also counts the connections that the kernel refuses at these listeners of the admin server.
     pub fn with_admin(self, admin: Vec<TcpListener>) -> Self {
         Self { admin, ..self }
     }
@@ -204,7 +205,7 @@ impl Bound {
         self.sockets.iter().map(|sockets| sockets.address).collect()
     }
 
-    /// Returns the addresses of encrypted transports in the same way.
+    /// Returns the addresses of encrypted transports in the given order, with the ports that the kernel chose.
     pub fn encrypted_addresses(&self) -> io::Result<EncryptedAddresses> {
         let Some(Encrypted { tls, https, quic, shown: _ }) = &self.encrypted else {
             return Ok(EncryptedAddresses::default());
@@ -238,7 +239,7 @@ impl Bound {
         Ok(labelled)
     }
 
-    /// Returns a worker for the first address without a thread of its own, for measurements: it answers when
+    /// Returns a worker for the first address that has no thread, for measurements. It answers when
     /// [`UdpWorker::answer_waiting`] is called.
     pub fn worker(&mut self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> UdpWorker {
         let (sockets, (_, stopping)) = (&self.sockets[0], watch::channel(()));
@@ -252,8 +253,8 @@ impl Bound {
         UdpWorker::new(socket, published, worker, recorder, limiter, beat, stopping)
     }
 
-    /// Answers from the `published` snapshot, in threads of its own and on the tokio runtime that this is called in.
-    /// Fails if the system has no threads or descriptors left.
+    /// Begins to answer from the `published` snapshot, in new threads and on the current tokio runtime. Fails if the
+    /// system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let labelled = self.labelled()?;
         let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } = self;
@@ -292,7 +293,7 @@ impl Bound {
         }
         let limiter = Arc::new(RateLimiter::new(losses));
         let telling = rate_limit::tell(limiter.clone(), service.stopping.clone());
-        tokio::spawn(alarm.part("the task that tells of rate limits").run(telling));
+        tokio::spawn(alarm.part("the task that logs rate limits").run(telling));
         let mut tallies = (0..).map(|number| Some(Tally::of_worker(service.traffic.as_ref()?, number)));
         for sockets in sockets {
             sockets.udp.iter().for_each(|socket| pressure.look_at_queries(socket.clone()));
@@ -318,8 +319,8 @@ impl Bound {
             }
             running.quic = encrypted.start(&service, quic_gate.as_ref(), &alarm)?;
         }
-        tokio::spawn(alarm.part("the task that tells of pressure").run(pressure.tell()));
-        tokio::spawn(alarm.part("the task that gives memory back").run(memory::give_back(service.stopping)));
+        tokio::spawn(alarm.part("the task that logs overload").run(pressure.tell()));
+        tokio::spawn(alarm.part("the task that returns memory").run(memory::give_back(service.stopping)));
         Ok(running)
     }
 }

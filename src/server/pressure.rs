@@ -1,4 +1,4 @@
-//! Watches for load beyond the node's capacity: logs it, and counts it for `status`.
+//! Watches for overload of the node, logs it, and counts it for `status`.
 
 use std::io;
 use std::net::TcpListener;
@@ -39,7 +39,7 @@ struct LookedAt {
 }
 
 impl LookedAt {
-    /// A socket of another process has a count from there.
+    /// Begins with the present count, which is not 0 if the socket comes from another process.
     fn new(socket: Arc<Socket>) -> Self {
         let dropped = batch::drops(socket.as_fd()).unwrap_or(0);
         Self { socket, dropped }
@@ -108,7 +108,7 @@ impl Pressure {
             warn!(
                 closed = occupancy.evictions - self.evictions,
                 most = occupancy.count,
-                "clients of DNS held more connections than there is room for: the longest idle were closed"
+                "the limit of DNS connections was reached: the node closed those that were idle longest"
             );
         }
         self.evictions = occupancy.evictions;
@@ -117,16 +117,16 @@ impl Pressure {
             warn!(
                 cut = transfers - self.transfers,
                 since_start = transfers,
-                "zone transfers took too long and were cut"
+                "zone transfers took too long, so the node cut them off"
             );
         }
         self.transfers = transfers;
     }
 }
 
-/// Returns how many datagrams or connections the kernel dropped at these sockets since the last check, and since the
-/// start. The kernel counts for each socket. A listener's count is that of connections that found its queue full
-/// (sk_drops, by SO_MEMINFO).
+/// Returns how many datagrams or connections the kernel dropped at these sockets: since the last check, and since the
+/// start. Adds the first number to `all`. The kernel has a counter for each socket (sk_drops, by SO_MEMINFO). That of a
+/// listener counts the connections that found its queue full.
 fn count(sockets: &mut [LookedAt], all: &AtomicU64) -> (u64, u64) {
     let mut sum = 0;
     for LookedAt { socket, dropped } in sockets {

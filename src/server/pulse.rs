@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// queries on a busy machine takes less than one.
 const SILENCE: u64 = 10;
 
-/// The Unix second of a worker's last turn; 0 before the first one. It has a cache line of its own, because a worker
-/// writes it for each batch.
+/// The time of a worker's last turn in Unix seconds; 0 before the first one. It has a cache line of its own, because
+/// its worker writes it for each batch.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(super) struct Beat(AtomicU64);
@@ -25,21 +25,21 @@ impl Beat {
 pub struct WorkerPulse(Vec<Arc<Beat>>);
 
 impl WorkerPulse {
-    /// Adds a worker, and returns its beat.
+    /// Adds a worker. Returns the place where it records its signs of life.
     pub(super) fn add(&mut self) -> Arc<Beat> {
         let beat = Arc::new(Beat::default());
         self.0.push(beat.clone());
         beat
     }
 
-    /// The reason why a worker counts as hung; `None` while all are alive.
+    /// Returns the reason why a worker counts as hung; `None` while all are alive.
     pub fn ailment(&self) -> Option<String> {
         self.ailment_at(crate::clock::unix_time())
     }
 
     fn ailment_at(&self, now: u64) -> Option<String> {
-        // A worker may not have begun yet, and a clock that is set looks like a silence for a moment: its next turn
-        // mends that.
+        // A worker that has not begun yet is not silent. If somebody sets the clock, all workers look silent until
+        // their next turn, less than a second later.
         let silence = |beat: &Arc<Beat>| match beat.0.load(Ordering::Relaxed) {
             0 => 0,
             last => now.saturating_sub(last),

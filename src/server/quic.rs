@@ -1,12 +1,12 @@
 //! DNS over QUIC (RFC 9250): a task for each socket, for each connection, and for each of its queries.
 //!
-//! A datagram's source may be forged, so no client loses its connection because of one: a new connection gets its
-//! permit only when its handshake has proven the client's address. Until then it counts against
-//! [`UNPROVEN_HANDSHAKES`]. Beyond that number a client gets a token to come back with (Retry, RFC 9000, section
-//! 8.1.2), and then has a permit from its first packet on.
+//! The source of a datagram may be forged, so a datagram alone must not cost another client its connection. A new
+//! connection gets its permit only when its handshake has proven the client's address. Until then it counts against
+//! [`UNPROVEN_HANDSHAKES`]. When that limit is reached, further clients get a Retry packet with a token (RFC 9000,
+//! section 8.1.2). A client that comes back with its token has proven its address, and gets a permit at once.
 //!
 //! quinn is used directly. hickory-server would wait for a handshake before it accepts the next, end every connection
-//! after 100 queries, and encode each answer anew.
+//! after 100 queries, and encode each answer again.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -30,10 +30,10 @@ use crate::tls::{self, Shown};
 /// Maximum number of simultaneous handshakes of clients that have not proven their addresses yet.
 const UNPROVEN_HANDSHAKES: usize = 128;
 
-/// Maximum number of clients that wait until the task sees them. quinn buffers their first packets.
+/// Maximum number of clients that wait until the task accepts them. quinn buffers their first packets.
 const WAITING: usize = 1024;
 
-/// Maximum octets of first packets that are buffered for all of them.
+/// Maximum number of octets of first packets that are buffered for all waiting clients together.
 const WAITING_OCTETS: u64 = 4 << 20;
 
 /// Maximum number of simultaneous queries of a connection.
@@ -43,7 +43,7 @@ const MAX_STREAMS: u32 = 100;
 const STREAM_WINDOW: u32 = 16 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * 1024;
 
-/// Octets of answers that are kept for a client until it acknowledges them.
+/// Maximum number of octets of answers that are kept for a client until it acknowledges them.
 const SEND_WINDOW: u64 = 256 * 1024;
 
 /// Maximum time for closed connections to send their last packets.
@@ -63,7 +63,7 @@ pub(super) struct QuicAcceptor {
 }
 
 impl QuicAcceptor {
-    /// Makes the acceptor, on the tokio runtime that this is called in.
+    /// Makes the acceptor, on the current tokio runtime.
     pub(super) fn new(socket: std::net::UdpSocket, shown: &Arc<Shown>, service: Service) -> std::io::Result<Self> {
         let (runtime, address) = (Arc::new(TokioRuntime), socket.local_addr()?);
         let socket = runtime.wrap_udp_socket(socket)?;
@@ -81,7 +81,7 @@ impl QuicAcceptor {
             tokio::select! {
                 biased;
                 _ = self.service.stopping.changed() => break,
-                // Ended tasks take up memory until they are joined, also while a flood comes in.
+                // Tasks that have ended take up memory until they are joined. So this comes before new connections.
                 Some(_) = connections.join_next() => {}
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => self.receive(incoming, &mut connections),
@@ -129,7 +129,7 @@ impl QuicAcceptor {
     }
 }
 
-/// Accepts the connections of a socket that another process still uses. Begins when `gate` holds true, or its sender is
+/// Accepts the connections of a socket that another process still uses, as soon as `gate` holds true or its sender is
 /// gone.
 pub(super) async fn run_behind(
     mut gate: watch::Receiver<bool>,
@@ -143,7 +143,7 @@ pub(super) async fn run_behind(
     }
     match QuicAcceptor::new(socket, &shown, service) {
         Ok(acceptor) => acceptor.run().await,
-        Err(error) => tracing::error!(%error, "cannot listen for QUIC"),
+        Err(error) => tracing::error!(%error, "cannot listen for QUIC: the node answers over its other transports"),
     }
 }
 
@@ -179,13 +179,13 @@ async fn handshake(incoming: Incoming, service: &Service) -> Option<Connection> 
 async fn converse(connection: Connection, address: SocketAddr, service: Service, permit: Permit) {
     let code = tokio::select! {
         code = answer_streams(&connection, address, service, &permit) => code,
-        // Another client needs the permit: there are more clients than permits.
+        // There are more clients than permits, and another client needs this one.
         () = permit.evicted() => DOQ_EXCESSIVE_LOAD,
     };
     connection.close(code, b"");
 }
 
-/// Returns the code to close the connection with.
+/// Answers the queries of a connection, each in a task of its own. Returns the code to close the connection with.
 async fn answer_streams(connection: &Connection, address: SocketAddr, mut service: Service, permit: &Permit) -> VarInt {
     let responder = Arc::new(SharedResponder::new(service.clone()));
     let mut exchanges: JoinSet<Result<(), doq::ProtocolError>> = JoinSet::new();
@@ -200,7 +200,7 @@ async fn answer_streams(connection: &Connection, address: SocketAddr, mut servic
             stream = connection.accept_bi() => {
                 let Ok((send, receive)) = stream else { return DOQ_NO_ERROR };
                 permit.touch();
-                // A client's address may change; each query has the present one.
+                // A client's address may change during a connection, so each query has its own.
                 let client = connection.remote_address();
                 let server = connection.local_ip().unwrap_or(address.ip());
                 let ends = Ends { client, server: Some((server, address.port()).into()) };

@@ -1,14 +1,14 @@
 //! Response rate limiting: a maximum rate of each class of responses to each client network, in a fixed amount of
 //! memory.
 //!
-//! A query with a forged source makes this server send to a victim. So the rate of each class of responses to the
-//! victim's network is limited. Of the responses over the limit, one in `slip` is cut to a header with TC, so that a
-//! real client behind the victim's addresses can ask over TCP; the others are not sent.
+//! With forged sources, an attacker can make this server send responses to a victim. So the rate of each class of
+//! responses to one network is limited. Of the responses over the limit, one in `slip` is sent as a header with TC, so
+//! that a real client in that network can ask over TCP; the others are not sent.
 //!
-//! For every network and class one number is kept: the time up to which its rate is used up (the generic cell rate
-//! algorithm, a bucket that refills by itself). These times are in two tables, at the positions of two hashes with a
-//! secret seed. Networks that share a position by chance share its rate; a response is over its rate only if both
-//! positions say so, so a flood rarely affects other clients.
+//! The server keeps one number for every network and class: the time up to which its rate is used up (the generic cell
+//! rate algorithm, a kind of token bucket). These times are in two tables, at the positions of two hashes with a secret
+//! seed. Networks that share a position by chance also share its rate. A response is over its limit only if both
+//! positions are used up, so a flood rarely affects other clients.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -80,7 +80,10 @@ impl RateLimiter {
     }
 
     /// Counts a response of this class to this client, and decides about it. `now` is the time since the server's
-    /// start. Relaxed: two simultaneous responses may see each other's count late, which costs or saves one response.
+    /// start.
+    ///
+    /// The order of accesses is relaxed. If two workers count at the same time, one count may be lost, so one response
+    /// more is sent.
     pub(super) fn count(&self, limit: &RateLimit, client: IpAddr, class: ResponseClass, now: Duration) -> RateDecision {
         if limit.exempt.iter().any(|prefix| prefix.contains(&client)) {
             return RateDecision::Send;
@@ -111,8 +114,9 @@ impl RateLimiter {
         }
     }
 
+    /// Decides between the two ways to limit a response, and counts it.
     fn limit(&self, limit: &RateLimit, client: IpAddr) -> RateDecision {
-        // If another worker holds the lock, the last client is that worker's.
+        // If another worker holds the lock, it records its own client as the last one.
         if let Ok(mut last) = self.last.try_lock() {
             *last = Some(client);
         }

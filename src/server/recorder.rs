@@ -11,11 +11,11 @@ use crate::tap::{Entry, Fate, Producer, SharedProducers};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ends {
     pub(super) client: SocketAddr,
-    /// `None` if the system does not tell it.
+    /// `None` if the system does not report it.
     pub(super) server: Option<SocketAddr>,
 }
 
-/// One query and its answer on the wire.
+/// A query and its answer, as octets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exchanged<'a> {
     /// When the query was read, since the Unix epoch.
@@ -33,12 +33,13 @@ pub(super) enum Recorder {
     Alone(Producer),
     /// Rings that all connections share.
     Shared(Arc<SharedProducers>),
-    /// Nobody reads.
+    /// There is no query log.
     Nobody,
 }
 
 impl Recorder {
-    /// Records an answer of this worker, if the query log has it.
+    /// Records the last answer of this worker, if it is to be logged. If the ring has no room, the answer is counted as
+    /// lost.
     #[inline]
     pub(super) fn record(&mut self, worker: &mut Worker, exchanged: &Exchanged<'_>, ends: impl FnOnce() -> Ends) {
         let Some(notes) = worker.take_notes() else { return };

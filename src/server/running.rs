@@ -1,4 +1,4 @@
-//! A running server, and its two ends: it stops, or another process replaces it.
+//! A running server, and the two ways in which it ends: it stops, or another process replaces it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ pub const LAST_GRACE: Duration = Duration::from_secs(1);
 /// Maximum time that connections over TCP and TLS are served after another process replaced this one.
 pub const DRAIN: Duration = Duration::from_secs(5);
 
-/// A running server. If dropped, it stops too, but nobody waits for its end.
+/// A running server. If it is dropped, it stops, but nobody waits for its end.
 #[derive(Debug)]
 pub struct Running {
     pub(super) limiter: Arc<ConnectionLimiter>,
@@ -46,7 +46,7 @@ impl Running {
         &self.limiter
     }
 
-    /// Returns the counters of lost queries and connections; those of the kernel are read every 10 s.
+    /// Returns the counters of lost queries and connections. Losses in the kernel are added every 10 s.
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
     }
@@ -69,9 +69,9 @@ impl Running {
         &self.sockets
     }
 
-    /// Leaves all sockets to the process that replaced this one. First ends what uses QUIC, and calls `quic_is_free`.
-    /// Connections over TCP and TLS are served until their clients close them, but no longer than [`DRAIN`]. Then stops
-    /// as [`Running::stop`] does.
+    /// Leaves all sockets to the process that replaced this one. Ends all connections over QUIC first, and then calls
+    /// `quic_is_free`. Connections over TCP and TLS are served until their clients close them, but no longer than
+    /// [`DRAIN`]. Then stops as [`Running::stop`] does.
     pub async fn retire(mut self, quic_is_free: impl FnOnce()) {
         self.sockets.clear();
         self.stopping.send_replace(());
@@ -88,15 +88,15 @@ impl Running {
         }
     }
 
-    /// Answers the queries that have arrived, closes everything and returns when the ports are free: at once if no
-    /// client is in the middle of a message, after [`GRACE`] and [`LAST_GRACE`] at the latest.
+    /// Answers the queries that have arrived, closes everything, and returns when the ports are free. That is at once
+    /// if no client is in the middle of a message, and after [`GRACE`] and [`LAST_GRACE`] at the latest.
     pub async fn stop(mut self) {
         self.sockets.clear();
         self.stopping.send_replace(());
         self.closing.send_replace(());
         if timeout(GRACE, self.stopping.closed()).await.is_err() {
             self.limiter.free_all();
-            // Anything that is left after that is a bug, and ends with the process.
+            // A task that still runs after that is a bug. It ends with the process.
             let _ = timeout(LAST_GRACE, self.stopping.closed()).await;
         }
     }

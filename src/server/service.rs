@@ -1,4 +1,4 @@
-//! Parts that all connections share, whatever their transport: the snapshots, the limits, and the signal to stop.
+//! The parts that the connections of all transports share: the snapshots, the limits, and the signal to stop.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,15 +21,16 @@ use crate::wire::{MAX_MESSAGE, Query};
 pub(super) const LENGTH: usize = 2;
 
 /// Maximum number of messages of one connection that are read and answered at the same time, if its protocol has many
-/// streams. Each has a buffer of its own; a client that does not complete its messages delays only itself.
+/// streams. Each message has a buffer of its own, so this limits the memory of a connection. A client that does not
+/// complete its messages delays only itself.
 const MESSAGES_AT_ONCE: usize = 16;
 
-/// Length in octets above which only one query of a connection is read at a time. Valid queries, with every option and
-/// a name of 255 octets, are much shorter.
+/// A connection reads only one query at a time that is longer than this number of octets. Valid queries are much
+/// shorter, even with every option and a name of 255 octets.
 pub(super) const SHORT_QUERY: usize = 4096;
 
-/// Octets of answers that one connection may leave unread, if its protocol has many streams: two of maximum length. A
-/// client that reads gets the next ones as it reads.
+/// Number of octets of answers that one connection may leave unread, if its protocol has many streams: two answers of
+/// maximum length. As the client reads them, it gets the next ones.
 const UNREAD: usize = 2 * MAX_MESSAGE;
 
 /// Limits for clients over TCP, TLS, HTTPS and QUIC together. The default suits resolvers.
@@ -52,9 +53,10 @@ pub struct TcpLimits {
 }
 
 impl Default for TcpLimits {
-    /// Resolvers that use a busy server keep about 512 connections open. RFC 7766, section 6.2.2, allows limits for
-    /// each client; section 6.2.3 recommends an idle time "of the order of a few seconds". In 15 minutes a line of 1
-    /// Mbit/s carries a zone of three million records; a slower transfer keeps old zones in memory.
+    /// Returns limits for a busy server: its resolvers keep about 512 connections open. RFC 7766, section 6.2.2, allows
+    /// limits for each client; section 6.2.3 recommends an idle time "of the order of a few seconds". In 15 minutes a
+    /// line of 1 Mbit/s carries a zone of three million records. A transfer that takes longer would keep old zones in
+    /// memory.
     fn default() -> Self {
         Self {
             connections: 512,
@@ -69,8 +71,8 @@ impl Default for TcpLimits {
 }
 
 impl TcpLimits {
-    /// Limits the total number of connections to this. The limit for one client shrinks in proportion, but an eighth of all is
-    /// never too many: that is the proportion of the default.
+    /// Lowers the total number of connections to this number. The limit for one client shrinks in proportion, but never below
+    /// an eighth of the total, which is the proportion of the default.
     pub fn within(self, connections: usize) -> Self {
         if connections >= self.connections {
             return self;
@@ -97,10 +99,10 @@ pub(super) struct Service {
     pub(super) responders: Arc<Responders>,
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
-    /// Changed or closed when the server stops. Held as long as there is a socket.
+    /// Changes or closes when the server stops. Everything that has a socket holds a receiver.
     pub(super) stopping: watch::Receiver<()>,
-    /// Changed or closed when connections over TCP and TLS have to end: with `stopping`, or later if another process
-    /// replaced this one.
+    /// Changes or closes when connections over TCP and TLS must end: together with `stopping`, or later if another
+    /// process replaced this one.
     pub(super) closing: watch::Receiver<()>,
 }
 
@@ -178,12 +180,12 @@ impl Drop for LentResponder {
 pub(super) struct Peer {
     pub(super) transport: Transport,
     pub(super) ends: Ends,
-    /// How long the connection may stay idle, if it is used for DNS alone (RFC 7828).
+    /// How long the connection may stay idle (RFC 7828); `None` if it is not for DNS alone.
     pub(super) idle: Option<Duration>,
 }
 
 impl Peer {
-    /// Returns the sender as answers see it.
+    /// Returns the properties of the sender that answers depend on.
     pub(super) fn asker(&self) -> Asker {
         Asker { address: self.ends.client.ip(), transport: self.transport, idle: self.idle }
     }
@@ -195,13 +197,13 @@ pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
     worker: Worker,
     recorder: Recorder,
-    /// An answer, after its length.
+    /// An answer with its length in front.
     outbox: Box<[u8]>,
 }
 
 impl Responder {
-    /// Returns the answer, after its length, and how many seconds it may be cached, if at all. `None` if the query
-    /// violates the rules of its transport. `octets` are the query as it came.
+    /// Returns the answer with its length in front, and the time in seconds for which it may be cached, if it may.
+    /// `None` if the query violates the rules of its transport. `octets` are the query as it was received.
     pub(super) fn answer(&mut self, query: &Query<'_>, octets: &[u8], peer: Peer) -> Option<(&[u8], Option<u32>)> {
         let snapshot = self.published.load();
         let received = crate::clock::wall();
@@ -218,7 +220,7 @@ impl Responder {
         Some((&self.outbox[..LENGTH + written], ttl))
     }
 
-    /// Records a query and the message of this length in the outbox, if the query log has them.
+    /// Passes a query, and the message of this length in the outbox, to the query log.
     fn record(&mut self, received: Duration, query: &[u8], length: usize, peer: Peer) {
         let response = &self.outbox[LENGTH..LENGTH + length];
         let exchanged = Exchanged { received, transport: peer.transport, fate: Fate::Sent, query, response };
@@ -230,13 +232,13 @@ impl Responder {
         self.published.load_full()
     }
 
-    /// Returns the transfer that a query asks for, if it asks for one and may have it.
+    /// Returns the transfer that a query asks for; `None` if it asks for none, or may not have it.
     pub(super) fn transfer<'s>(&mut self, exchange: &'s Exchange<'s>) -> Option<Transfer<'s>> {
         Transfer::new(exchange, &mut self.worker)
     }
 
-    /// Returns the next message of a transfer, after its length; `None` after the last one. `octets` are the query as
-    /// it came: the query log has it with the first message.
+    /// Returns the next message of a transfer with its length in front; `None` after the last one. `octets` are the
+    /// query as it was received: the query log has it with the first message.
     pub(super) fn next_of(&mut self, transfer: &mut Transfer<'_>, octets: &[u8], peer: Peer) -> Option<&[u8]> {
         let received = crate::clock::wall();
         let (length, message) = self.outbox.split_at_mut(LENGTH);
@@ -253,7 +255,7 @@ pub(super) struct SharedResponder {
     service: Service,
     turns: Semaphore,
     long_query: Semaphore,
-    /// Octets of answers that may still be made before the client reads some.
+    /// Number of octets of answers that may be made before the client reads some.
     room: Arc<Semaphore>,
 }
 
@@ -264,7 +266,8 @@ pub(super) struct Answer {
     pub(super) ttl: Option<u32>,
 }
 
-/// An answer with its part of the room for answers, which becomes free when the transport drops the answer.
+/// An answer that the client has not read yet, with its part of the room for answers. The part becomes free when the
+/// transport drops the answer.
 struct Unread {
     answer: Box<[u8]>,
     _room: OwnedSemaphorePermit,

@@ -1,10 +1,11 @@
 //! DNS on a stream, plain (RFC 7766) or inside of TLS (RFC 7858).
 //!
-//! A client may send as many queries as it likes without waiting; their answers come in order. RFC 7766, section 7,
-//! allows answers out of order, so that a query that waits for another server delays no others. Here no query waits: a
-//! zone transfer takes as many messages as it needs, and later queries are answered after it. While an answer cannot be
-//! written, nothing more is read. So a connection needs two buffers while a query is answered, a small one between queries,
-//! and during a transfer the snapshot that it copies from. The time of a transfer is limited, however steadily its client reads.
+//! A client may send queries without waiting for their answers. The answers come in order. RFC 7766, section 7, allows
+//! answers out of order, so that a query that waits for another server delays no others. Here no query waits for
+//! another server. Queries behind a zone transfer are answered after it. While the client does not take an answer,
+//! nothing more is read from it. So a connection needs two buffers only while a query is answered, a small one between
+//! queries, and during a transfer the snapshot that it copies from. The time of a transfer is limited, even if its client
+//! reads all the time.
 
 use std::io;
 use std::ops::Range;
@@ -49,8 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
     /// A future that took the conversation itself would hold it twice.
     pub(super) async fn run(&mut self, permit: &Permit) {
         let Over = self.converse(permit).await;
-        // RFC 8446, section 6.1: each side sends `close_notify`, or the other side takes the end for a truncation. A
-        // client that makes no room for it does not get it.
+        // RFC 8446, section 6.1: each side must send `close_notify`, or the end looks like a truncation. A client that
+        // does not take it in time does not get it.
         let _ = timeout(self.service.limits.answer, self.stream.shutdown()).await;
     }
 
@@ -64,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         }
     }
 
-    /// Returns the position of the next query in the inbox.
+    /// Waits for the next query, and returns its position in the inbox. Fails if the connection must be closed.
     async fn next_query(&mut self) -> Result<Range<usize>, Over> {
         let limits = self.service.limits;
         let mut began = !self.inbox.is_empty();
@@ -74,11 +75,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 return Ok(query);
             }
             let read = tokio::select! {
-                // Data that can be read is read, even when the server stops.
+                // Queries that have arrived are read, even if the server is told to stop.
                 biased;
                 read = self.stream.read(self.inbox.room()) => read?,
                 () = sleep_until(deadline) => return Err(Over),
-                // A query that has begun may be completed; the caller limits the time.
+                // A query that has begun may be completed. The server limits the time for that.
                 _ = self.service.closing.changed(), if !began => return Err(Over),
             };
             if read == 0 {
@@ -97,7 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
         let limit = self.service.limits.answer;
         let Some(query) = Query::parse(octets) else { return Ok(()) };
         let mut responder = self.service.responder();
-        // The transfer holds the snapshot that it began with; ordinary questions hold none.
+        // A transfer holds the snapshot that it began with. Other queries hold none.
         let snapshot = query.asks_for_transfer().then(|| responder.snapshot());
         let exchange = snapshot
             .as_ref()
@@ -114,14 +115,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
                 self.service.losses.transfers.fetch_add(1, Ordering::Relaxed);
             }
             written?;
-            // A client that reads on is not idle.
+            // A client that reads its transfer is not idle.
             permit.touch();
         }
         Ok(())
     }
 }
 
-/// Writes length and answer together: two segments would wake the client up twice (RFC 7766, section 8).
+/// Writes an answer with its length in front. Both are written together: two segments would wake the client up twice
+/// (RFC 7766, section 8). Fails if the client does not take the answer in time.
 async fn write(stream: &mut (impl AsyncWrite + Unpin), answer: &[u8], limit: Duration) -> Result<(), Over> {
     let writing = async {
         stream.write_all(answer).await?;
@@ -146,8 +148,8 @@ impl Inbox {
         self.start == self.end
     }
 
-    /// Returns the position of the next message if it is complete. A message shorter than a header is not DNS, and the
-    /// rest of the stream cannot be trusted: then it fails.
+    /// Returns the position of the next message; `None` if it is not complete. Fails if the message is shorter than a
+    /// header: it is not DNS, so the rest of the stream cannot be trusted.
     fn take(&mut self) -> Result<Option<Range<usize>>, Over> {
         let Some((length, rest)) = self.octets[self.start..self.end].split_first_chunk::<LENGTH>() else {
             return Ok(None);
@@ -164,7 +166,7 @@ impl Inbox {
         Ok(Some(message))
     }
 
-    /// Returns room to read into; never empty while there is no complete message.
+    /// Returns the free part of the inbox. It is never empty while there is no complete message.
     fn room(&mut self) -> &mut [u8] {
         self.octets.copy_within(self.start..self.end, 0);
         self.end -= self.start;

@@ -1,7 +1,8 @@
 //! Listeners for transports over TCP: plain DNS, DNS over TLS and DNS over HTTPS. There is a task for each listener and
 //! for each connection.
 //!
-//! A listener only accepts. Handshakes happen in the connection's own task, and use its permit and its time.
+//! A listener only accepts connections. The task of a connection does the handshake, so a slow handshake uses the
+//! permit and the time of its own connection only.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -32,8 +33,8 @@ pub(super) enum Protocol {
     DnsOverHttps(TlsAcceptor),
 }
 
-/// Accepts the connections of one listener. The listener is dropped first: when the service's `stopping` is closed, the
-/// port is free.
+/// Accepts the connections of one listener. The listener is the first field, so it is dropped before the receiver
+/// `stopping` of the service: when no receiver is left, the port is free.
 pub(super) struct Acceptor {
     pub(super) listener: TcpListener,
     pub(super) protocol: Protocol,
@@ -54,7 +55,7 @@ impl Acceptor {
                 Ok((stream, peer)) => {
                     is_failing = false;
                     self.receive(stream, peer);
-                    // During a burst, the task of each connection can run and read its query before many others are
+                    // In a burst of connections, let the task of this one read its query before many others are
                     // accepted.
                     yield_now().await;
                 }
@@ -62,10 +63,10 @@ impl Acceptor {
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     if !is_failing {
-                        tracing::error!(%error, "accepting connections over TCP fails; the node keeps trying");
+                        tracing::error!(%error, "cannot accept connections over TCP; the node keeps trying");
                     }
                     is_failing = true;
-                    // The connection stays in the kernel's queue; another attempt at once would fail too.
+                    // The connection stays in the kernel's queue, so another attempt would fail at once.
                     self.service.limiter.free_one();
                     sleep(ACCEPT_PAUSE).await;
                 }
@@ -74,12 +75,12 @@ impl Acceptor {
     }
 
     fn receive(&self, stream: TcpStream, client: SocketAddr) {
-        // Otherwise an answer waits for the acknowledgement of the one before. Only a dead connection refuses the
-        // option.
+        // Without this option, an answer waits for the acknowledgement of the one before. Only a dead connection
+        // refuses it.
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        // A full limiter closes the connection that has been idle longest.
+        // If the limit is reached, the limiter closes the connection that has been idle longest.
         let Some(permit) = self.service.limiter.take(client.ip()) else { return };
         let (protocol, service) = (self.protocol.clone(), self.service.clone());
         let ends = Ends { client, server: stream.local_addr().ok() };

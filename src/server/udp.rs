@@ -46,7 +46,8 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 /// are a flood.
 const LAST_QUERIES: usize = 8192;
 
-/// Everything that a worker's thread owns. The socket is dropped first: when `stopping` is closed, the port is free.
+/// Everything that a worker's thread owns. The socket is the first field, so it is dropped before the receiver
+/// `stopping`: when no receiver is left, the port is free.
 pub struct UdpWorker {
     socket: Arc<Socket>,
     batch: Batch,
@@ -87,7 +88,7 @@ impl UdpWorker {
                 Err(error) => {
                     failures += 1;
                     if failures == 2 {
-                        tracing::error!(%error, "queries cannot be received over UDP; the worker keeps trying");
+                        tracing::error!(%error, "cannot receive queries over UDP; the worker keeps trying");
                     }
                     if failures > 1 {
                         std::thread::sleep(FAILURE_PAUSE);
@@ -108,7 +109,7 @@ impl UdpWorker {
         self.turn(Wait::Not, clock)
     }
 
-    /// The bench `instructions` counts what happens in here.
+    /// Receives, answers and sends one batch. The bench `instructions` counts the instructions of this function.
     #[inline(never)]
     fn turn(&mut self, wait: Wait, clock: fn() -> Duration) -> std::io::Result<()> {
         vital::breaking_point(WORKER);

@@ -62,9 +62,9 @@ fn a_part_that_panics_is_told_and_ends_the_node() {
     let parts = [
         "control",
         "the task that delivers events",
-        "the task that tells of rate limits",
-        "the task that tells of pressure",
-        "the task that gives memory back",
+        "the task that logs rate limits",
+        "the task that logs overload",
+        "the task that returns memory",
         "the task that logs the admin server's clients",
         "a worker for UDP",
         "a listener for TCP",
