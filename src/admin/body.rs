@@ -1,4 +1,4 @@
-//! Reads bodies of requests, with limits of length and time.
+//! Reads the bodies of requests. Length and time are limited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,16 +11,16 @@ use tokio::time::{Instant, timeout_at};
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
 
-/// Longest body in octets: the longest order is a name and a value.
+/// Maximum length of an ordinary body in octets. The longest order is a name and a value.
 pub(super) const MAX_BODY: usize = 64 * 1024;
 
-/// Longest time from a body's first octet to its last.
+/// Maximum time until a body is complete, from the moment when the node begins to read it.
 const BODY_TIME: Duration = Duration::from_secs(5);
 
 /// A body that is being received.
 pub(super) struct Parts {
     body: Body,
-    /// Octets that may still come.
+    /// Number of octets that may still follow.
     room: usize,
     most: usize,
     deadline: Instant,
@@ -28,7 +28,8 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Starts to read a body of at most `most` octets within `time`.
+    /// Begins to read a body, which may have `most` octets and take this time. Fails if its Content-Length is above
+    /// `most`.
     pub(super) fn new(request: Request<Body>, most: usize, time: Duration) -> Result<Self, ApiError> {
         let length = request.headers().get(header::CONTENT_LENGTH);
         let length = length.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
@@ -39,17 +40,18 @@ impl Parts {
         Ok(Self { body: request.into_body(), room: most, most, deadline: Instant::now() + time, visit })
     }
 
-    /// Moves the connection to the room for long bodies. Fails if that is full.
+    /// Moves the connection to the room for long bodies. Fails if that room is full.
     pub(super) fn enter_bulk(&self) -> Result<(), ApiError> {
         self.visit.as_ref().map_or(Ok(()), |visit| visit.enter(Room::Bulk))
     }
 
-    /// Returns the next octets; `None` at the end. From then on the node works, and the connection no longer counts as
-    /// idle.
+    /// Returns the next octets; `None` at the end. From the end on, the node works for the client, so the connection
+    /// can no longer be closed for another one. Fails if the client is too slow, sends too much, or breaks the
+    /// connection.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
         loop {
             let frame = match timeout_at(self.deadline, self.body.frame()).await {
-                Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body takes too long")),
+                Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")),
                 Ok(Some(Err(error))) => return Err(ApiError::bad(format!("the body cannot be read: {error}"))),
                 Ok(Some(Ok(frame))) => frame,
                 Ok(None) => {
@@ -59,7 +61,7 @@ impl Parts {
                     return Ok(None);
                 }
             };
-            // Nothing uses trailers.
+            // Trailers are ignored.
             let Ok(octets) = frame.into_data() else { continue };
             self.room = self.room.checked_sub(octets.len()).ok_or_else(|| too_large(self.most))?;
             return Ok(Some(octets));
@@ -68,10 +70,14 @@ impl Parts {
 }
 
 fn too_large(most: usize) -> ApiError {
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, format!("a body has at most {most} octets here"))
+    ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("the body is too long: at most {most} octets are allowed here"),
+    )
 }
 
-/// Reads the text of a body of at most `most` octets. Only a few bodies longer than [`MAX_BODY`] are read at once.
+/// Reads the text of a body of at most `most` octets. A body longer than [`MAX_BODY`] needs the room for long bodies.
+/// Fails with the reason why the body is refused.
 pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, ApiError> {
     let mut parts = Parts::new(request, most, BODY_TIME)?;
     let mut text = Vec::new();

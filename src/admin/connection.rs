@@ -1,7 +1,7 @@
-//! Listeners and connections, and the limits for what a client may take up.
+//! Listeners and connections, and the limits of a connection.
 //!
 //! A connection serves one request and ends, so the time limits of the request are those of the connection.
-//! [`rooms`](super::rooms) describes which connection is closed to make place for another.
+//! [`rooms`](super::rooms) describes which connection is closed to make room for another.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
@@ -26,38 +26,38 @@ use tokio_rustls::TlsAcceptor;
 use super::encryption::{Encryption, Peer, handshake};
 use super::rooms::{Rooms, Visit};
 
-/// Longest head of a request in octets: a path with a query of a few hundred octets, a token, and the fields that
-/// browsers add. hyper's minimum is 8 KiB.
+/// Maximum length of a request's head in octets. It holds a path with a query of a few hundred octets, a token, and the
+/// fields that browsers add. hyper's minimum is 8 KiB.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Most fields in a head.
+/// Maximum number of fields in a head.
 const MAX_FIELDS: usize = 64;
 
-/// Longest time from the beginning of the connection, or the end of its handshake, to the last octet of the head.
+/// Maximum time from the beginning of the connection, or the end of its handshake, to the last octet of the head.
 const HEAD_TIME: Duration = Duration::from_secs(5);
 
-/// Longest time in which a client reads nothing of its answer.
+/// Maximum time in which a client reads nothing of its answer.
 const STALL_TIME: Duration = Duration::from_secs(10);
 
-/// Longest time of a whole request, unless its answer has no end. A big configuration takes a while to load, and its
-/// first probes 5 s more.
+/// Maximum time of a whole request, unless its answer has no end. A reload is the longest request: a big configuration
+/// takes a while to load, and its first probes take 5 s more.
 const WHOLE_TIME: Duration = Duration::from_secs(60);
 
-/// Connections that the kernel queues until they are accepted, at most `net.core.somaxconn`. Enough that a burst of
-/// idle connections leaves room for real ones.
+/// Number of connections that the kernel queues until they are accepted; at most `net.core.somaxconn`. The queue is
+/// long enough for a burst of idle connections and some real ones.
 const LISTEN_BACKLOG: i32 = 1024;
 
-/// Pause before the next connection is accepted when no descriptors or no memory are left.
+/// Pause of a listener when there are no descriptors or no memory left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Binds a listener. Returns it with its address, in which the kernel has chosen a port if it was 0.
 pub(super) fn bind(address: SocketAddr) -> io::Result<(SocketAddr, TcpListener)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        // As for DNS: IPv4 has its own sockets.
+        // IPv4 has sockets of its own, as for DNS.
         socket.set_only_v6(true)?;
     }
-    // Connections of a process that has just ended do not block its port.
+    // Old connections of a process that has ended do not keep the port in use.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -73,8 +73,8 @@ pub(super) fn adopt(socket: OwnedFd) -> io::Result<(SocketAddr, TcpListener)> {
     Ok((listener.local_addr()?, listener))
 }
 
-/// Accepts the connections of one listener until told to end. Each gets a permit for the hall. Without `encryption`,
-/// connections are plain.
+/// Accepts the connections of one listener until the server stops. Each connection begins in the hall. Without
+/// `encryption`, connections are not encrypted.
 pub(super) async fn accept<L: Listener>(
     listener: L,
     encryption: Option<Arc<Encryption>>,
@@ -90,18 +90,18 @@ pub(super) async fn accept<L: Listener>(
         };
         match accepted {
             Ok((stream, client)) => {
-                // The server does not work for anybody in the hall, so one of them can always give way.
+                // The server does not work for any connection in the hall, so it can always close one of them.
                 let Some(visit) = rooms.admit(client) else { continue };
                 let acceptor = encryption.as_ref().and_then(|encryption| encryption.acceptor());
                 tokio::spawn(begin(stream, acceptor, routes.clone(), stopping.clone(), visit));
-                // In a burst, the head of each connection is read if it is there, before many others arrive and this
-                // one has to give way.
+                // In a burst of connections, let the task of this one read its head before many others are accepted and
+                // this one may be closed for them.
                 yield_now().await;
             }
             // The client has already closed the connection.
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
-            // The connection remains in the kernel's queue, so an immediate retry would fail again. The DNS listener
-            // logs the problem.
+            // The connection stays in the kernel's queue, so another attempt would fail at once. The DNS listeners log
+            // the problem.
             Err(_) => {
                 rooms.free_one();
                 sleep(ACCEPT_PAUSE).await;
@@ -125,8 +125,8 @@ impl Listener for tokio::net::TcpListener {
 
     async fn accept_one(&self) -> io::Result<(TcpStream, IpAddr)> {
         let (stream, client) = self.accept().await?;
-        // Otherwise the end of an answer waits for the acknowledgement of its beginning. Only a dead connection refuses
-        // the option, and it ends by itself.
+        // Without this option, the end of an answer waits for the acknowledgement of its beginning. Only a dead
+        // connection refuses it, and that one ends by itself.
         let _ = stream.set_nodelay(true);
         Ok((stream, client.ip()))
     }
@@ -140,7 +140,7 @@ impl Listener for UnixListener {
     }
 }
 
-/// Serves a connection: after its handshake, if it has one.
+/// Does the handshake of a connection, if it is encrypted, and serves the connection.
 async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     acceptor: Option<TlsAcceptor>,
@@ -155,7 +155,7 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
         _ = stopping.changed() => return,
     };
     let Some((stream, peer)) = shaken else { return };
-    // A client that went through a handshake is not idle.
+    // The client took part in the handshake, so it has not been idle.
     visit.release();
     converse(stream, peer, routes, stopping, visit).await;
 }
@@ -188,18 +188,19 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
         _ = stopping.changed() => {}
     }
     connection.as_mut().graceful_shutdown();
-    // The node ends soon, and the connection with it.
+    // The answer is completed. If that takes too long, the connection ends with the process.
     let _ = connection.await;
 }
 
 /// A stream that fails if its client reads nothing for too long.
 struct Patient<S> {
     stream: S,
-    /// Runs while nothing can be written.
+    /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
+    /// Passes the result of a write on. Fails if the stream has taken nothing for [`STALL_TIME`].
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;

@@ -1,4 +1,4 @@
-//! The effect of an order on clients, computed before the order is given.
+//! The effect of an order on clients. It is computed before the order is executed.
 
 use tracing::error;
 
@@ -33,7 +33,9 @@ impl AppState {
         let effect = match publication {
             None => None,
             Some(publication) => tokio::task::spawn_blocking(move || find(publication)).await.unwrap_or_else(|_| {
-                error!("an order is carried out without telling its effect: the calculation panicked, which is a bug of truenorth");
+                error!(
+                    "the effect of an order is not known, because the calculation panicked: this is a bug of truenorth"
+                );
                 None
             }),
         };

@@ -1,8 +1,8 @@
 //! TLS on the listeners that other machines reach.
 //!
-//! A handshake takes place in the task of its connection, which waits in the hall meanwhile: a slow one gives way to
-//! newcomers like a slow head, and has its own deadline. Each connection uses the certificates that are configured when
-//! it begins; those that have begun go on.
+//! The task of a connection does its handshake. The connection is in the hall during that time, so a slow handshake can
+//! be closed for a new connection, and it has a time limit. Each connection uses the certificates that are configured
+//! when it begins. A change does not affect connections that exist already.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tracing::debug;
 use crate::config::AdminTls;
 use crate::tls::{self, Shown};
 
-/// Longest time of a handshake.
+/// Maximum time of a handshake.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 
 /// The present certificates of the listeners.
@@ -39,7 +39,7 @@ impl Encryption {
         encryption
     }
 
-    /// Uses these certificates for new connections.
+    /// Uses these certificates for new connections. With `None`, new connections are not encrypted.
     pub(super) fn exchange(&self, tls: Option<&AdminTls>) {
         let config = |AdminTls { credentials, clients }: &AdminTls| {
             tls::over_tcp(&Arc::new(Shown::new(credentials.clone())), tls::ADMIN, clients.clone())
@@ -66,7 +66,7 @@ pub(super) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             Some((stream, Peer(names)))
         }
         Ok(Err(error)) => {
-            debug!(%error, "a handshake with a client of the admin server failed");
+            debug!(%error, "the TLS handshake with a client of the admin server failed");
             None
         }
         Err(_) => None,

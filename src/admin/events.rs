@@ -23,7 +23,7 @@ use crate::clock::unix_time;
 use crate::duration;
 use crate::report::{self, EventList, Notice};
 
-/// Interval of comments if there are no events, so that a broken connection is noticed.
+/// Interval at which a comment is sent if there are no events, so that both sides notice a broken connection.
 const PING: Duration = Duration::from_secs(15);
 
 /// A client that follows the events.
@@ -33,8 +33,8 @@ struct Follower {
     is_done: bool,
 }
 
-/// `GET /v1/events?since=`. Without `since`, follows: a client that sends `Last-Event-ID` first gets the events that it
-/// missed. With it, lists the past events.
+/// `GET /v1/events?since=`. With `since`, lists the past events. Without it, sends events as they happen; a client that
+/// sends `Last-Event-ID` first gets the events that it missed.
 pub(super) async fn follow(
     State(app): State<Arc<AppState>>,
     Extension(visit): Extension<Arc<Visit>>,
@@ -65,7 +65,7 @@ pub(super) async fn follow(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(PING)).into_response())
 }
 
-/// Reads a Unix time in seconds, or how long ago.
+/// Reads a Unix time in seconds, or a duration before the present time. Returns a Unix time.
 fn parse_since(text: &str) -> Result<u64, String> {
     let ago = || duration::parse(text).map(|ago| unix_time().saturating_sub(ago.as_secs()));
     text.parse().ok().or_else(ago).ok_or_else(|| format!("`{text}` is neither a duration such as 2h nor a Unix time"))
@@ -77,7 +77,9 @@ impl Follower {
             return None;
         }
         if std::mem::take(&mut self.following.has_gap) {
-            return Some(Event::default().comment("some of the events that you missed are no longer kept"));
+            return Some(
+                Event::default().comment("some of the events that you missed are lost: the node no longer keeps them"),
+            );
         }
         if let Some(notice) = self.following.missed.pop_front() {
             return Some(event(&notice));
@@ -91,7 +93,7 @@ impl Follower {
             Ok(notice) => Some(event(&notice)),
             Err(RecvError::Lagged(count)) => {
                 self.is_done = true;
-                Some(Event::default().comment(format!("too slow: {count} events were lost; connect again")))
+                Some(Event::default().comment(format!("you read too slowly: {count} events were lost; connect again")))
             }
             Err(RecvError::Closed) => None,
         }

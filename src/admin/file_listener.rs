@@ -1,4 +1,4 @@
-//! The listener of the socket in the file system. Its file is made again when it is gone.
+//! The listener of the socket in the file system. If somebody deletes the file of the socket, it is created again.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,7 +14,7 @@ use super::connection;
 use super::rooms::Rooms;
 use crate::handover::{KeptSocket, Label, Labelled, PrivateSocket, Role};
 
-/// Listeners that wait to be used. One is made in a second at most.
+/// Number of listeners that wait to be used. At most one a second is created.
 const WAITING: usize = 1;
 
 /// The socket, as the rest of the server sees it.
@@ -26,22 +26,22 @@ pub(super) struct FileListener {
 }
 
 impl FileListener {
-    /// Looks after the file of a listener. Returns the receiver of listeners, of which each takes the place of the one
-    /// before; this one is the first.
+    /// Creates the file again whenever it is gone. Returns the receiver of listeners: this one first, then each new
+    /// one, which replaces the one before.
     pub(super) fn start(
         file: PrivateSocket,
         listener: UnixListener,
     ) -> io::Result<(Self, mpsc::Receiver<UnixListener>)> {
         let latest = Arc::new(Mutex::new(OwnedFd::from(listener.try_clone()?)));
         let (sender, listeners) = mpsc::channel(WAITING);
-        // The channel is empty, and its receiver is here.
+        // This cannot fail: the channel is empty, and its receiver exists.
         let _ = sender.try_send(listener);
         let replaced = latest.clone();
         let renewed =
             move |listener: UnixListener| match listener.set_nonblocking(true).and_then(|()| listener.try_clone()) {
                 Ok(handle) => {
                     *replaced.lock().unwrap_or_else(PoisonError::into_inner) = handle.into();
-                    // The server may be ending.
+                    // The server may have stopped.
                     let _ = sender.blocking_send(listener);
                 }
                 Err(error) => not_used(&error),
@@ -50,12 +50,12 @@ impl FileListener {
         Ok((Self { file, latest }, listeners))
     }
 
-    /// Its path.
+    /// Returns the path of the socket.
     pub(super) fn path(&self) -> &Path {
         self.file.path()
     }
 
-    /// Returns the listener under another descriptor.
+    /// Returns a copy of the listener that is used now.
     pub(super) fn labelled(&self) -> io::Result<Labelled> {
         let socket = self.latest.lock().unwrap_or_else(PoisonError::into_inner).try_clone()?;
         Ok(Labelled::new(Role::AdminFile, Label::of_file(self.path()), socket))
@@ -67,7 +67,7 @@ impl FileListener {
     }
 }
 
-/// Accepts the connections of the latest listener until told to end.
+/// Accepts the connections of the latest listener until the server stops.
 pub(super) async fn accept(
     mut listeners: mpsc::Receiver<UnixListener>,
     routes: Router,
@@ -91,7 +91,7 @@ pub(super) async fn accept(
     }
 }
 
-/// Waits for the next listener. Without a sender there will be none.
+/// Waits for the next listener. Waits for ever if there is no sender any more.
 async fn next(listeners: &mut mpsc::Receiver<UnixListener>) -> UnixListener {
     match listeners.recv().await {
         Some(listener) => listener,

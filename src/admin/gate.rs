@@ -1,8 +1,9 @@
 //! Access control: accepts requests that are sent to this server, do not come from another site's page, and show a
 //! token or a certificate with the necessary permission.
 //!
-//! A client that is known by its certificate needs no token for what it may do. Other clients need a token if any is
-//! configured. If neither tokens nor clients are, whoever reaches loopback or shows a certificate may do everything.
+//! A client that is known by its certificate needs no token for the requests that it may send. Other clients need a
+//! token if any token is configured. If neither tokens nor clients are configured, everybody who can reach the loopback
+//! address, or who shows an accepted certificate, may do everything.
 //!
 //! A browser on the operator's machine can reach loopback, and runs the scripts of any page. A page's host name may
 //! resolve to 127.0.0.1 (DNS rebinding), so `Host` must be an address, `localhost` or a name from the configuration. A
@@ -27,7 +28,7 @@ use super::rooms::{Room, Visit};
 use super::{AppState, page};
 use crate::config::{Admin, Client, Grant, Purpose};
 
-/// Returns true for the paths that need no token: `/healthz`, for which anycast speakers and load balancers ask, and
+/// True for the paths that need no token: `/healthz`, which anycast speakers and load balancers request, and
 /// the page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
 fn is_open(path: &str) -> bool {
     path == "/healthz" || page::is_page(path)
@@ -56,13 +57,13 @@ pub(super) struct MayRead(pub(super) bool);
 const SOMEBODY: &str = "admin API";
 
 impl Caller {
-    /// The author of an order: the one that the order names, else the name of the caller.
+    /// Returns the author of an order: the one that the order names, else the name of the caller.
     pub(super) fn who(&self, said: String) -> Box<str> {
         if said.is_empty() { self.0.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
     }
 }
 
-/// The purposes of a request. A token for any one of them is enough.
+/// Returns the purposes of a request. A token for any one of them is enough.
 fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     let is_reading = method == Method::GET || method == Method::HEAD;
     match path {
@@ -104,8 +105,8 @@ impl Gate {
         self.check_caller((way, peer), purposes(method, uri.path()), headers)
     }
 
-    /// Returns the caller. Fails if it shows neither a certificate nor a token that is good for one of these purposes,
-    /// and needs one.
+    /// Returns the caller. Fails if the caller needs a token or a certificate for one of these purposes, and shows
+    /// none.
     fn check_caller(
         &self,
         (way, Peer(names)): (Way, &Peer),
@@ -138,16 +139,20 @@ impl Gate {
                 Err(ApiError::new(StatusCode::FORBIDDEN, why))
             }
             (None, None) if way == Way::Loopback => Ok(Caller(None)),
-            // The addresses of another configuration: it had tokens.
-            (None, None) => Err(ApiError::new(StatusCode::FORBIDDEN, "nobody may ask over the network")),
+            // The node still listens on the addresses of an earlier configuration, which had tokens.
+            (None, None) => {
+                let why = "the configuration has neither tokens nor clients, so requests over the network are refused";
+                Err(ApiError::new(StatusCode::FORBIDDEN, why))
+            }
         }
     }
 
-    /// Returns the request's authority (RFC 9112, section 3.2). Fails if it is none of this server's.
+    /// Returns the request's authority (RFC 9112, section 3.2). Fails if it does not name this server.
     fn check_host<'a>(&self, uri: &'a Uri, headers: &'a HeaderMap) -> Result<&'a str, ApiError> {
         let mut fields = headers.get_all(header::HOST).iter();
         // "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
-        // header field and to any request message that contains more than one Host header field line" (as above).
+        // header field and to any request message that contains more than one Host header field line" (RFC 9112,
+        // section 3.2).
         let (Some(field), None) = (fields.next(), fields.next()) else {
             return Err(ApiError::bad("a request needs exactly one Host field"));
         };
@@ -162,6 +167,7 @@ impl Gate {
         Ok(named)
     }
 
+    /// True if a host, with or without a port, can be this server: an address, `localhost` or a configured name.
     fn is_ours(&self, host: &str) -> bool {
         let name = without_port(host);
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
@@ -173,12 +179,13 @@ impl Gate {
         is_address || name.eq_ignore_ascii_case("localhost") || self.hosts.iter().any(|h| h.eq_ignore_ascii_case(name))
     }
 
+    /// Returns the caller that a token names. Fails if there is no token, or it is unknown or not for these purposes.
     fn check_token(&self, purposes: &[Purpose], headers: &HeaderMap) -> Result<Caller, ApiError> {
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
         let shown = bearer(shown).unwrap_or_default();
-        // All tokens are compared, so that the time does not tell which one is similar.
+        // All tokens are compared, so that the time of the check does not depend on which of them matches.
         let meant =
             self.grants.iter().fold(None, |meant, grant| if grant.token.is(shown) { Some(grant) } else { meant });
         let Some(grant) = meant else {
@@ -191,7 +198,7 @@ impl Gate {
     }
 }
 
-/// The refusal of a caller that may do only other things.
+/// Returns the refusal of a caller whose token or certificate is for other purposes.
 fn too_little(shown: &str, purposes: &[Purpose], may: &[Purpose]) -> ApiError {
     let words = |purposes: &[Purpose]| purposes.iter().map(|purpose| purpose.as_str()).collect::<Vec<_>>();
     let (needed, may) = (words(purposes).join(" or "), words(may).join(" and "));
@@ -199,7 +206,8 @@ fn too_little(shown: &str, purposes: &[Purpose], may: &[Purpose]) -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, why)
 }
 
-/// Checks the `Origin` field. Browsers send it with every write and with every request of a script to another origin.
+/// Checks the `Origin` field. Browsers send it with every request that may change something, and with every request of
+/// a script to another origin. Fails if it is not this server's.
 fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     for origin in headers.get_all(header::ORIGIN) {
         let authority =
@@ -211,9 +219,9 @@ fn check_origin(host: &str, headers: &HeaderMap) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Checks the fields by which browsers say which page a request comes from (Fetch Metadata Request Headers, section 2).
-/// Other programs do not send them. A page of another site may lead here, as a link does, and nothing else: it may
-/// neither give orders, nor embed what is here.
+/// Checks the fields in which browsers say which page a request comes from (Fetch Metadata Request Headers, section 2).
+/// Other programs do not send them. A page of another site may link to this server. It may neither give orders, nor
+/// embed an answer of this server.
 fn check_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
     let field = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
     match field("sec-fetch-site") {
@@ -261,8 +269,8 @@ pub(super) async fn keep(
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(MayRead(may_read));
-            // The connection waits for its client until the body is complete. Requests for /healthz need no protection:
-            // they are short.
+            // Until the body is complete, the connection waits for its client and can be closed for another one.
+            // Requests for /healthz can always be closed, because they are short.
             if request.body().is_end_stream() && room != Room::Health {
                 visit.hold();
             }
@@ -275,8 +283,8 @@ pub(super) async fn keep(
     response
 }
 
-/// Keeps browsers from storing a response, from taking it for something else, and from showing or running it within
-/// another site's page. The page has rules of its own.
+/// Adds the fields that forbid browsers to store a response, to guess another type for it, and to show or run it within
+/// another site's page. Fields that the response has already stay as they are: the page has rules of its own.
 fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),

@@ -1,6 +1,6 @@
-//! `/healthz`: the node queries itself as a resolver would, over UDP and TCP at each of its addresses. A monitor that
-//! withdraws a route because of it withdraws a node that does not answer, or whose control is dead, so that its answers
-//! are outdated. It never withdraws a node because endpoints are down: steering takes care of those.
+//! `/healthz`: the node queries itself as a resolver would, over UDP and TCP at each of its addresses. It fails if the
+//! node does not answer, or if control has ended, so that answers would be out of date. An anycast speaker can withdraw
+//! its route then. Endpoints that are down do not matter here, because steering handles them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,19 +21,19 @@ use super::AppState;
 use super::refusal::json;
 use crate::report::{self, SelfCheck};
 
-/// Longest time of one exchange.
+/// Maximum time of one query and its answer.
 const EXCHANGE: Duration = Duration::from_millis(500);
 
-/// Attempts over UDP before the node counts as silent: under load a datagram is lost now and then.
+/// Number of attempts over UDP before the check fails: under load, datagrams can get lost.
 const UDP_ATTEMPTS: usize = 3;
 
-/// How long a result is reused, so that frequent requests cannot keep the node busy.
+/// How long a result is reused, so that frequent requests do not cost the node much.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// Octets of a client cookie (RFC 7873, section 4.1).
+/// Length of a client cookie in octets (RFC 7873, section 4.1).
 const CLIENT_COOKIE: usize = 8;
 
-/// Longest answer in octets.
+/// Maximum length of an answer in octets.
 const MAX_ANSWER: usize = 65_535;
 
 /// The addresses that are queried, and their last results.
@@ -66,7 +66,7 @@ impl SelfChecks {
         Self { addresses: addresses.into_iter().map(address).collect(), last: tokio::sync::Mutex::default() }
     }
 
-    /// The failures of a check that is at most a second old. Concurrent callers wait for the same result.
+    /// Returns the failures of a check that is at most [`FRESH`] old. Concurrent callers wait for the same result.
     async fn failures(&self, apex: Option<Name>) -> Vec<String> {
         let mut last = self.last.lock().await;
         if let Some((at, failures)) = &*last
@@ -163,7 +163,7 @@ impl Address {
         Message::from_vec(&octets).map_err(std::io::Error::other)
     }
 
-    /// Checks an answer. Keeps its cookie for the next query. Fails with what is wrong.
+    /// Checks an answer, and keeps its cookie for the next query. Fails with the reason why the answer is wrong.
     fn judge(&self, reply: &Message, apex: &Name) -> Result<(), String> {
         let cookie = reply.edns.as_ref().and_then(|edns| edns.option(EdnsCode::Cookie));
         if let Some(EdnsOption::Unknown(_, octets)) = cookie {

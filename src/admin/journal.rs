@@ -1,5 +1,5 @@
-//! The latest events with their numbers: in memory for clients that follow them, and in the state folder for those who
-//! ask what happened.
+//! The latest events with their numbers: in memory for clients that follow them, and in the state folder for requests
+//! for past events.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,13 @@ use crate::clock;
 use crate::report::{EventKind, Notice};
 use crate::store::{Batch, EVENTS, Store};
 
-/// Notices that are kept for clients that reconnect. A follower may be behind by this number.
+/// Number of notices that are kept for clients that reconnect. A client may be behind by this number without a loss.
 pub(super) const KEPT: usize = 256;
 
-/// Least number of notices that the state folder keeps.
+/// Minimum number of notices that the state folder keeps.
 const KEPT_ON_DISK: usize = 4096;
 
-/// The number of notices after which those that are too many are removed from the state folder.
+/// Number of notices after which the oldest ones are removed from the state folder.
 const TIDY_EVERY: u64 = 256;
 
 /// The last notices, and a channel for the following ones.
@@ -65,8 +65,8 @@ impl Journal {
             pages.kept.pop_front();
         }
         pages.kept.push_back(notice.clone());
-        // An error means that there are no followers. Sent under the lock, so that a new follower gets each notice
-        // exactly once.
+        // An error means that there are no followers. The notice is sent while the lock is held, so that a new follower
+        // gets each notice exactly once.
         let _ = self.sender.send(notice.clone());
         drop(pages);
         self.keep(&notice);
@@ -91,7 +91,7 @@ impl Journal {
         kept.filter_map(Notice::from_row).filter(|notice| notice.time >= since).collect()
     }
 
-    /// Follows from the notice after `last` on, or from now on.
+    /// Returns a reader of the notices after the one with the number `last`, or of all later ones without it.
     pub(super) fn follow(&self, last: Option<u64>) -> Following {
         let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
         let coming = self.sender.subscribe();

@@ -1,4 +1,4 @@
-//! Round trips that clients or their datacenters measured.
+//! `POST /v1/latency`: round trips that clients or datacenters measured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::refusal::{ApiError, json, problem, refuse};
 use crate::control::Event;
 use crate::report::{self, Measurements};
 
-/// Longest body in octets: about a hundred thousand lines.
+/// Maximum length of a body in octets: about a hundred thousand lines.
 const MAX_BODY: usize = 8 << 20;
 
-/// Longest time of a body: less than that of a whole request, and more than a busy node makes a client wait.
+/// Maximum time of a body: less than that of a whole request, and enough for a client that has to wait for a busy node.
 const BODY_TIME: Duration = Duration::from_secs(50);
 
-/// Samples that control processes between two other events; they take a few milliseconds.
+/// Number of samples that control processes between two other events. They take a few milliseconds.
 const BATCH: usize = 1000;
 
-/// `POST /v1/latency` with a measurement in each line. Lines are processed as they arrive, so only a line and a batch
-/// of a body are in memory. Valid lines count, even if others are faulty or the rest of the body never arrives.
+/// `POST /v1/latency` with a measurement in each line. Lines are processed as they arrive, so only one line and one
+/// batch are in memory. Valid lines count, even if others are faulty or the rest of the body never arrives.
 pub(super) async fn push(State(app): State<Arc<AppState>>, request: Request<Body>) -> Result<Response, ApiError> {
     let mut parts = Parts::new(request, MAX_BODY, BODY_TIME)?;
     parts.enter_bulk()?;
@@ -62,6 +62,7 @@ impl AppState {
         }
     }
 
+    /// Sends the valid measurements to control.
     async fn take_in(&self, measurements: &mut Measurements) {
         for batch in std::mem::take(&mut measurements.samples).chunks(BATCH) {
             self.control.tell(Event::Latency(batch.to_vec())).await;

@@ -1,4 +1,4 @@
-//! `/metrics`: the counters of the node, for Prometheus and everything that reads its format.
+//! `/metrics`: the counters of the node, for Prometheus and other programs that read its format.
 
 use std::sync::Arc;
 

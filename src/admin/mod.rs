@@ -9,9 +9,9 @@
 //!                                                             └─ events: the journal, as it is written
 //! ```
 //!
-//! Everything has a limit, because anybody may connect: connections of each kind ([`rooms`]), size and time of each
-//! part of a request, followers of events. A connection serves one request. Other threads and tasks answer DNS, and
-//! share nothing with this server.
+//! Everybody who reaches a listener can connect, so everything has a limit: the connections of each kind ([`rooms`]),
+//! the size and the time of each part of a request, the clients that follow events. A connection serves one request.
+//! Other threads and tasks answer DNS, and nothing that they need waits for this server.
 
 mod body;
 mod connection;
@@ -74,17 +74,17 @@ pub use order::{Loaded, Order, Reloaded, TxtDone, TxtOrder};
 /// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Interval of log lines about connections that were closed for newcomers.
+/// Interval of log lines about connections that were closed for new ones.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with
 /// other work.
 const DISK: Duration = Duration::from_secs(10);
 
-/// Most orders that wait for the loop that executes them. Further ones are refused.
+/// Maximum number of orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;
 
-/// Everything that requests are answered from.
+/// Everything that the answers to requests are made from.
 #[derive(Debug)]
 struct AppState {
     published: Arc<ArcSwap<Snapshot>>,
@@ -105,18 +105,18 @@ struct AppState {
     gate: ArcSwap<Gate>,
     encryption: Arc<Encryption>,
     self_checks: SelfChecks,
-    /// Permits for long work: parsing measurements, or printing the whole status. It takes one processor at most, so
-    /// that the heads of other requests are read in the meantime.
+    /// The permit for long work, such as parsing measurements or printing the whole status. There is only one, so that
+    /// the other processors can read the heads of other requests in the meantime.
     long_work: Semaphore,
     started: Instant,
-    /// Changes or closes when it is time to end.
+    /// Changes or closes when the server stops.
     stopping: watch::Receiver<()>,
 }
 
 /// Sockets that are bound, but not served yet.
 #[derive(Debug)]
 pub struct Bound {
-    /// Each with its configured address, and the one with the port that the kernel chose.
+    /// Each with its configured address, and with the address that has the port that the kernel chose.
     listeners: Vec<(SocketAddr, SocketAddr, TcpListener)>,
     socket: Option<(PrivateSocket, UnixListener)>,
 }
@@ -151,7 +151,7 @@ pub struct Node {
     pub store: Arc<Store>,
     /// The limiter of DNS connections.
     pub limiter: Arc<ConnectionLimiter>,
-    /// The losses of clients.
+    /// The counters of lost queries and connections.
     pub losses: Arc<Losses>,
     /// The counters of queries and answers.
     pub tallies: Arc<Tallies>,
@@ -163,9 +163,9 @@ pub struct Node {
     pub history: Arc<ProbeHistory>,
     /// How late probes started.
     pub lateness: Arc<Lateness>,
-    /// Approximate limit of connections to the admin server.
+    /// Approximate maximum number of connections to the admin server.
     pub connections: usize,
-    /// Notified of listeners that end unexpectedly.
+    /// The alarm for listeners that end unexpectedly.
     pub alarm: Alarm,
 }
 
@@ -199,7 +199,7 @@ impl Bound {
         Ok(Self { listeners, socket: admin.socket.as_deref().map(bind).transpose()? })
     }
 
-    /// Other handles of the listeners over TCP.
+    /// Returns copies of the TCP listeners. Fails if the system has no descriptors left.
     pub fn listeners(&self) -> io::Result<Vec<TcpListener>> {
         self.listeners.iter().map(|(.., listener)| listener.try_clone()).collect()
     }
@@ -274,19 +274,20 @@ impl Bound {
 }
 
 impl Running {
-    /// The addresses in the given order, with the ports that the kernel chose.
+    /// Returns the addresses in the given order, with the ports that the kernel chose.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// The socket in the file system.
+    /// Returns the path of the socket in the file system; `None` without one.
     pub fn socket(&self) -> Option<&Path> {
         self.socket.as_ref().map(FileListener::path)
     }
 
     /// From now on, uses the tokens, hosts and clients of this configuration, and its certificates for new connections.
     pub fn admit(&self, admin: &Admin, tls: Option<&AdminTls>) {
-        // In this order, the permissions for a new authority's clients do not count before that authority does.
+        // In this order: clients of a new authority must not get permissions while connections still accept clients of
+        // the old one.
         self.app.encryption.exchange(tls);
         self.app.gate.store(Arc::new(Gate::new(admin)));
     }
@@ -310,22 +311,22 @@ impl Running {
     pub async fn stop(self) {
         let Self { app, addresses: _, socket, sockets, stopping } = self;
         drop((socket, sockets));
-        // It holds a receiver itself.
+        // The state holds a receiver too.
         drop(app);
         stopping.send_replace(());
-        // The rest ends with the process.
+        // Connections that take longer end with the process.
         let _ = timeout(GRACE, stopping.closed()).await;
     }
 }
 
 impl AppState {
-    /// Returns what is known of the files on disk.
+    /// Returns the state of the files on disk.
     fn files(&self) -> FilesStatus {
         let NodeCounters { is_last_load_bad, loaded_at, .. } = &*self.counters;
         FilesStatus { would_fail: is_last_load_bad.load(Relaxed), read_at: loaded_at.load(Relaxed) }
     }
 
-    /// Returns the connections and losses of clients.
+    /// Returns the numbers of connections and losses.
     fn traffic(&self) -> Traffic {
         let Occupancy { taken, count, evictions: closed } = self.limiter.occupancy();
         let Losses { queries, connections, admin_connections, transfers, slipped, limited } = &*self.losses;
@@ -343,15 +344,15 @@ impl AppState {
         }
     }
 
-    /// Returns when answers show the order and a restart would find it. Returns false if the disk does not take it: the
-    /// order is in force all the same.
+    /// Waits until DNS answers follow the last order and the order is on disk. Returns false if it cannot be written to
+    /// disk; it is in force nevertheless. Fails if the node is stopping.
     async fn settled(&self) -> Result<bool, ApiError> {
         self.control.published().await.ok_or_else(ApiError::stopping)?;
         Ok(self.on_disk().await)
     }
 
-    /// Returns true when a restart would find the order, and false after [`DISK`], or at once if the disk is known to
-    /// be broken or to hang.
+    /// Returns true as soon as the last order is on disk. Returns false after [`DISK`], or at once if the disk is known
+    /// to be broken or to hang.
     async fn on_disk(&self) -> bool {
         let kept = timeout(DISK, self.store.settled()).await.unwrap_or(false);
         if !kept {
@@ -371,7 +372,7 @@ fn bind_file(path: &Path, of_other: Option<OwnedFd>) -> io::Result<(PrivateSocke
     Ok((file, listener))
 }
 
-/// Logs how many connections were closed for newcomers, until the server stops.
+/// Logs how many connections were closed for new ones, until the server stops.
 async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
     let mut told = 0;
     loop {
@@ -390,7 +391,7 @@ async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
     }
 }
 
-/// The number of connections that were closed for newcomers in any of these.
+/// Returns the number of connections that were closed for new ones.
 fn evictions(rooms: &[Arc<Rooms>]) -> u64 {
     rooms.iter().map(|rooms| rooms.evictions()).sum()
 }

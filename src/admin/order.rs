@@ -1,4 +1,4 @@
-//! Orders that the loop of configurations executes, and their results.
+//! Orders for the loop that reads the configuration, and their results.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use crate::name::Name;
 use crate::report::Summary;
 use crate::snapshot::Snapshot;
 
-/// An order for the loop that reads files and makes configurations, one after the other.
+/// An order for the loop that reads the configuration. The loop executes orders one after the other.
 #[derive(Debug)]
 pub enum Order {
     /// Read all files again.
     Reload {
-        /// True if a configuration without a zone is intended.
+        /// True if a configuration without a zone is accepted.
         may_be_empty: bool,
         /// Receives the result.
         reply: oneshot::Sender<Reloaded>,
@@ -24,7 +24,7 @@ pub enum Order {
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
 }
 
-/// The result of a reload. It fails with the faults that keep the old configuration.
+/// The result of a reload. If it fails, the old configuration stays in use because of these faults.
 pub type Reloaded = Result<Loaded, Faults>;
 
 /// A configuration that is about to be served.
@@ -34,7 +34,7 @@ pub struct Loaded {
     pub warnings: Faults,
     /// A summary of its contents.
     pub summary: Summary,
-    /// Receives its first snapshot; closed if another configuration replaces it before that.
+    /// Receives the first snapshot of the configuration. Closes if another configuration replaces it before that.
     pub served: oneshot::Receiver<Arc<Snapshot>>,
 }
 

@@ -25,8 +25,8 @@ pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, A
     Ok(answer(all.iter().map(shape).collect(), Vec::new(), None, None))
 }
 
-/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers when the override is
-/// served; with `"dry_run": true`, tells its effect and changes nothing.
+/// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers as soon as DNS answers
+/// follow the override. With `"dry_run": true`, answers with its effect and changes nothing.
 pub(super) async fn place(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -45,7 +45,7 @@ pub(super) async fn place(
     Ok(answer(placed.iter().map(Into::into).collect(), released, Some(kept), effect))
 }
 
-/// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`; also with `"dry_run": true`.
+/// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`. Takes `"dry_run": true` too.
 pub(super) async fn lift(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
@@ -59,7 +59,7 @@ pub(super) async fn lift(
             Selector::Id(number.parse().map_err(|_| ApiError::bad(format!("`override`: `{number}` is not a number")))?)
         }
         (None, Some(target)) => Selector::Target(read_target(&target)?),
-        _ => return Err(ApiError::bad("`override` or `target` is needed")),
+        _ => return Err(ApiError::bad("either `override` or `target` is needed")),
     };
     let dry_run = selector.dry_run;
     let Foreseen { changes, released, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;

@@ -1,4 +1,4 @@
-//! `/v1/overview`, `/v1/decisions`, `/v1/history` and the reading of `/v1/latency`: what the page shows.
+//! The paths that the page reads: `/v1/overview`, `/v1/decisions`, `/v1/history` and `GET /v1/latency`.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub(super) async fn get(State(app): State<Arc<AppState>>, query: QueryPairs) -> 
     let _turn = app.long_work.acquire().await;
     let snapshot = app.published.load_full();
     let totals = app.tallies.totals(&snapshot);
-    // The overview lists names by their decisions.
+    // No names here: the overview lists them with their decisions.
     let status = app.status(&snapshot, &totals, &Filter { limit: Some(0), ..Filter::default() }).await?;
     let decisions = decided(&app, &snapshot).await?;
     let overview = Overview::new(status, &snapshot, &totals, &decisions);
@@ -39,7 +39,7 @@ pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPair
         Some(group) => Ok(json(StatusCode::OK, report::to_json_line(&group))),
         None if decisions.more > 0 => Err(ApiError::new(
             StatusCode::NOT_FOUND,
-            format!("{name} is not steered here, or there are too many names to look at all of them"),
+            format!("{name} is not steered here, or it is beyond the limit of names whose decisions are computed"),
         )),
         None => Err(ApiError::new(StatusCode::NOT_FOUND, format!("{name} is not steered here"))),
     }
@@ -50,7 +50,7 @@ pub(super) async fn decisions(State(app): State<Arc<AppState>>, query: QueryPair
 async fn decided(app: &Arc<AppState>, snapshot: &Arc<Snapshot>) -> Result<Arc<Decisions>, ApiError> {
     let (app, snapshot) = (app.clone(), snapshot.clone());
     let decided = tokio::task::spawn_blocking(move || app.decisions.of(&snapshot)).await;
-    decided.map_err(|_| ApiError::unavailable("the calculation of decisions panicked, which is a bug of truenorth"))
+    decided.map_err(|_| ApiError::unavailable("the calculation of decisions panicked: this is a bug of truenorth"))
 }
 
 /// `GET /v1/history?pool=`.

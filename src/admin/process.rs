@@ -4,7 +4,8 @@ use std::fs;
 
 use crate::report::ProcessFacts;
 
-/// Ticks a second of the times in `/proc/self/stat` (USER_HZ): 100 on every architecture that Linux has had for years.
+/// Number of ticks in a second, the unit of the times in `/proc/self/stat` (USER_HZ). It is 100 on every architecture
+/// that current versions of Linux support.
 const TICKS: f64 = 100.0;
 
 /// Fields of `/proc/self/stat` behind the command, which ends with the last parenthesis: proc(5) numbers the first one
@@ -13,7 +14,7 @@ const USER_TIME: usize = 14 - 3;
 const SYSTEM_TIME: usize = 15 - 3;
 const START: usize = 22 - 3;
 
-/// Reads the facts. Those that the system does not tell are 0.
+/// Reads the facts about this process. A fact that cannot be read is 0.
 pub(super) fn facts() -> ProcessFacts {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     let stat = read("/proc/self/stat");
@@ -24,7 +25,7 @@ pub(super) fn facts() -> ProcessFacts {
         started: boot as f64 + ticks(START),
         processor: ticks(USER_TIME) + ticks(SYSTEM_TIME),
         resident: number_after(&read("/proc/self/status"), "VmRSS:") * 1024,
-        // The descriptor of the list itself is among them.
+        // The list contains the descriptor by which it is read.
         descriptors: fs::read_dir("/proc/self/fd").map_or(0, |list| list.count().saturating_sub(1) as u64),
         most_descriptors: number_after(&read("/proc/self/limits"), "Max open files"),
     }

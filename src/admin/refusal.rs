@@ -1,4 +1,4 @@
-//! The reasons for refusing a request, as problem details (RFC 9457).
+//! Responses to requests that are refused: problem details (RFC 9457).
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -17,17 +17,17 @@ impl ApiError {
         Self { status, error: error.into() }
     }
 
-    /// The request itself is wrong.
+    /// Returns the error for a request that is wrong.
     pub(super) fn bad(error: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, error)
     }
 
-    /// The node cannot answer now.
+    /// Returns the error for a request that the node cannot answer now.
     pub(super) fn unavailable(error: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error)
     }
 
-    /// The node is stopping.
+    /// Returns the error for requests while the node is stopping.
     pub(super) fn stopping() -> Self {
         Self::unavailable("the node is stopping")
     }
@@ -41,24 +41,24 @@ impl IntoResponse for ApiError {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
         }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            // RFC 9110, section 15.6.4. The process that replaces this one takes the order then.
+            // RFC 9110, section 15.6.4. If another process replaces this one, it takes the order then.
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }
         response
     }
 }
 
-/// The problem that a refusal with this status tells.
+/// Returns the problem details for a status and a reason.
 pub(super) fn problem(status: StatusCode, detail: String) -> Problem {
     Problem { title: status.canonical_reason().unwrap_or_default().to_owned(), status: status.as_u16(), detail }
 }
 
-/// A refusal with this problem as JSON.
+/// Returns the response with these problem details, which are JSON.
 pub(super) fn refuse(status: StatusCode, problem: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/problem+json")], problem + "\n").into_response()
 }
 
-/// A response with a JSON body.
+/// Returns a response with a JSON body.
 pub(super) fn json(status: StatusCode, text: String) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text + "\n").into_response()
 }

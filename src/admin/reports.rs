@@ -1,4 +1,4 @@
-//! `/v1/reports`: the state of endpoints as other programs see it.
+//! `/v1/reports`: other programs report the state of endpoints.
 
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::control::{Push, PushRefusal, Said};
 use crate::health::{Load, Share};
 use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
 
-/// Longest body in octets: the reports of a watcher of ten thousand endpoints.
+/// Maximum length of a body in octets: enough for reports about ten thousand endpoints.
 const MAX_REPORTS: usize = 1024 * 1024;
 
 /// `POST /v1/reports`: reports about endpoints, or about the requests that they served.
@@ -22,10 +22,10 @@ pub(super) async fn take(State(app): State<Arc<AppState>>, request: Request) -> 
     if report::is_of_requests(&text) { rollouts::report(&app, &text).await } else { push(&app, &text).await }
 }
 
-/// Takes a report or a list of them. Each is accepted or refused by itself, but a list with a syntax error is refused
-/// as a whole. Answers when the answers of DNS reflect the accepted reports.
+/// Takes a report or a list of reports. Each is accepted or refused by itself, but a list with a syntax error is
+/// refused as a whole. Answers as soon as DNS answers follow the accepted reports.
 async fn push(app: &AppState, text: &str) -> Result<Response, ApiError> {
-    // The first character decides between the two, so that an error is about the form that was intended.
+    // The first character tells a list from a single report, so that an error message is about the right form.
     let reports: Result<Vec<PushShape>, String> = if text.trim_start().starts_with('[') {
         report::from_json(text)
     } else {
@@ -72,7 +72,8 @@ fn read(shape: PushShape) -> Result<Push, String> {
     Ok(Push { endpoint, pool: pool.map(Into::into), said, load })
 }
 
-/// Converts units to thousandths, as for the reports of probes.
+/// Converts a load to thousandths of the operator's unit, as for loads that probes find. Fails with the reason why it
+/// is not valid.
 fn read_load(LoadShape { used, capacity }: &LoadShape) -> Result<Load, String> {
     let used = Load::thousandths_of(*used).ok_or("`used` must be a number that is not negative")?;
     let capacity = capacity.map(|capacity| {

@@ -1,4 +1,4 @@
-//! `/v1/rollouts`: the roll-outs of names; and `/v1/reports` about the requests of canaries.
+//! `/v1/rollouts`: the roll-outs of names. Also `/v1/reports` about the requests that canaries served.
 
 use std::sync::Arc;
 
@@ -27,8 +27,8 @@ pub(super) async fn show(State(app): State<Arc<AppState>>, Path(name): Path<Stri
     app.rollouts(Some(&read_name(&name)?), None, None).await
 }
 
-/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers when the change is
-/// served; with `"dry_run": true`, tells its effect and changes nothing.
+/// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers as soon as DNS answers follow the
+/// change. With `"dry_run": true`, answers with its effect and changes nothing.
 pub(super) async fn order(
     State(app): State<Arc<AppState>>,
     Path(name): Path<String>,
@@ -42,10 +42,10 @@ pub(super) async fn order(
         (Some(pool), None) => Command::Switch(pool.into()),
         (None, Some(action)) => {
             let known = Action::ALL.iter().find(|(word, _)| *word == action);
-            let (_, action) = known.ok_or_else(|| ApiError::bad("`action`: one of pause, resume, advance and back"))?;
+            let (_, action) = known.ok_or_else(|| ApiError::bad("`action` must be pause, resume, advance or back"))?;
             Command::Act(*action)
         }
-        _ => return Err(ApiError::bad("`active` or `action` is needed")),
+        _ => return Err(ApiError::bad("either `active` or `action` is needed")),
     };
     let owner = read_name(&name)?;
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
@@ -63,7 +63,7 @@ pub(super) async fn report(app: &AppState, text: &str) -> Result<Response, ApiEr
     let RequestsReport { endpoint, pool, requests, errors } =
         report::from_json(text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
     if errors > requests {
-        return Err(ApiError::bad("`errors`: more than `requests`"));
+        return Err(ApiError::bad("`errors` must not be above `requests`"));
     }
     let requests = Requests { endpoint, pool: pool.map(Into::into), requests, errors };
     let taken = app.control.report(requests).await.ok_or_else(ApiError::stopping)?;
@@ -74,7 +74,7 @@ pub(super) async fn report(app: &AppState, text: &str) -> Result<Response, ApiEr
         };
         ApiError::new(status, refusal.to_string())
     })?;
-    // Too many errors cause a rollback. The answer says that the report was counted.
+    // Too many errors cause a rollback. Wait until it is in force, if there is one.
     app.control.published().await.ok_or_else(ApiError::stopping)?;
     Ok(json(StatusCode::OK, report::to_json(&ReportTaken { canaries })))
 }
@@ -99,7 +99,8 @@ impl From<rollout::RolloutRefusal> for ApiError {
 }
 
 impl AppState {
-    /// All roll-outs, or the roll-out of one name. `kept` and `effect` belong to the order that changed it.
+    /// Answers with all roll-outs, or with the roll-out of one name. `kept` and `effect` are about the order that
+    /// changed it.
     async fn rollouts(
         &self,
         owner: Option<&str>,

@@ -1,4 +1,5 @@
-//! The places of the admin server's connections. They keep any client from shutting out the others.
+//! The limits for connections of the admin server, by the kind of request. With these limits, no client can keep the
+//! others out. A "room" is one of these limits.
 //!
 //! ```text
 //!   connection ─► hall ─── head read, gate passed ──► a room by what is asked
@@ -10,10 +11,10 @@
 //!                                                      └─ followers  16   /v1/events
 //! ```
 //!
-//! In the hall and in each room, the connection that has waited longest for its own client is closed for a newcomer: a
-//! client that sends no head or no body, or that does not read. A connection that the node is working for is never
-//! closed. A client may hold only a share of each room. Somebody without a token can therefore fill only the hall and
-//! the rooms of /healthz and of the page, which a normal request passes within milliseconds.
+//! If the hall or a room is full, the connection there that has waited longest for its own client is closed for the new
+//! one: its client does not send a head or a body, or does not read. A connection that the node is working for is never
+//! closed. Of the hall and of the rooms for /healthz and the page, one client may hold only a part. Clients without a
+//! token cannot enter other rooms, and a normal request passes these within milliseconds.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,31 +27,33 @@ use super::page;
 use super::refusal::ApiError;
 use crate::limiter::{ConnectionLimiter, Permit};
 
-/// Most connections whose head is not read yet. Each takes about 16 KiB.
+/// Maximum number of connections whose head is not read yet. Each takes about 16 KiB.
 const HALL: usize = 256;
 
-/// Least size of the hall, however few descriptors there are.
+/// Minimum size of the hall, however few descriptors there are.
 const LEAST_HALL: usize = 16;
 
-/// Most requests for /healthz at once.
+/// Maximum number of simultaneous requests for /healthz.
 const HEALTH: usize = 64;
 
-/// Most requests for the page and its files at once. A browser asks for six at a time.
+/// Maximum number of simultaneous requests for the page and its files. A browser sends six at a time.
 const PAGE: usize = 32;
 
-/// Most other GET requests at once. An answer may be megabytes long, and is in memory until it is read.
+/// Maximum number of other simultaneous GET requests. An answer may be megabytes long, and is in memory until it is
+/// read.
 const READING: usize = 16;
 
-/// Most orders at once, with a body of up to 64 KiB each.
+/// Maximum number of simultaneous orders, with a body of up to 64 KiB each.
 const ORDERS: usize = 16;
 
-/// Most longer bodies at once, of up to 1 MiB each.
+/// Maximum number of longer bodies at the same time, of up to 1 MiB each. Measured round trips are not kept in memory.
 const BULK: usize = 4;
 
-/// Most followers of events at once. Further ones are refused.
+/// Maximum number of clients that follow events at the same time. Further ones are refused.
 pub(super) const FOLLOWERS: usize = 16;
 
-/// Divisor for the part of the hall, and of the rooms of /healthz and the page, that one client may hold.
+/// One client may hold the size of the hall divided by this number, and likewise of the rooms for /healthz and the
+/// page.
 const SHARE: usize = 2;
 
 /// The room of a request.
@@ -65,7 +68,7 @@ pub(super) enum Room {
 }
 
 impl Room {
-    /// The room for requests of this method for this path.
+    /// Returns the room for requests with this method and path.
     pub(super) fn of(method: &Method, path: &str) -> Self {
         match path {
             "/healthz" => Self::Health,
@@ -77,7 +80,7 @@ impl Room {
     }
 }
 
-/// The hall and the rooms of one listener type.
+/// The hall and the rooms for one kind of listener.
 #[derive(Debug)]
 pub(super) struct Rooms {
     hall: Arc<ConnectionLimiter>,
@@ -94,7 +97,8 @@ impl Rooms {
     pub(super) fn new(connections: usize) -> Self {
         let rooms = HEALTH + PAGE + READING + ORDERS + BULK + FOLLOWERS;
         let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
-        // All programs of a machine share the loopback address. Clients that may read and order may use the whole room.
+        // All programs of a machine share the loopback address, so there is no limit for one address here. These rooms
+        // are for clients that have permissions.
         let whole = |count| Arc::new(ConnectionLimiter::new(count, count));
         Self {
             hall: Arc::new(ConnectionLimiter::new(hall, hall / SHARE)),
@@ -107,7 +111,8 @@ impl Rooms {
         }
     }
 
-    /// Admits a connection from this address to the hall. `None` if no connection there can give way.
+    /// Admits a connection from this address to the hall. Returns `None` if the hall is full and no connection there
+    /// may be closed.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr) -> Option<Arc<Visit>> {
         let evicted = Arc::new(Notify::new());
         let permit = self.hall.take_with(client, evicted.clone())?;
@@ -120,7 +125,7 @@ impl Rooms {
         self.hall.free_one();
     }
 
-    /// The number of connections that were closed for newcomers.
+    /// Returns the number of connections that were closed for new ones.
     pub(super) fn evictions(&self) -> u64 {
         let Self { hall, health, page, reading, orders, bulk, followers } = self;
         [hall, health, page, reading, orders, bulk, followers]
@@ -130,7 +135,7 @@ impl Rooms {
     }
 }
 
-/// A connection and its present place.
+/// A connection, and the room that it is in.
 #[derive(Debug)]
 pub(super) struct Visit {
     rooms: Arc<Rooms>,
@@ -146,33 +151,34 @@ impl Visit {
     pub(super) fn enter(&self, room: Room) -> Result<(), ApiError> {
         let Rooms { health, page, reading, orders, bulk, followers, .. } = &*self.rooms;
         let (limiter, why) = match room {
-            Room::Health => (health, format!("{HEALTH} requests for /healthz are being answered already: ask again")),
-            Room::Page => (page, format!("{PAGE} requests for the page are being answered already: ask again")),
-            Room::Reading => (reading, format!("{READING} requests are being answered already: ask again")),
-            Room::Orders => (orders, format!("{ORDERS} orders are being executed already: ask again")),
-            Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: ask again")),
+            Room::Health => (health, format!("{HEALTH} requests for /healthz are being answered already: try again")),
+            Room::Page => (page, format!("{PAGE} requests for the page are being answered already: try again")),
+            Room::Reading => (reading, format!("{READING} requests are being answered already: try again")),
+            Room::Orders => (orders, format!("{ORDERS} orders are being executed already: try again")),
+            Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: try again")),
             Room::Followers => (followers, format!("{FOLLOWERS} clients follow the events already")),
         };
         let permit = limiter.take_with(self.client, self.evicted.clone());
         let permit = permit.ok_or_else(|| ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why))?;
-        // This frees the permit that it had.
+        // This frees the permit of the room that it was in.
         *self.permit() = permit;
         Ok(())
     }
 
-    /// The node works for the client from now on.
+    /// Protects the connection from being closed for another one, because the node now works for its client.
     pub(super) fn hold(&self) {
         self.permit().hold();
     }
 
-    /// The node now waits for the client to read its answer, unless the answer has no end.
+    /// Ends this protection, because the node now waits for the client to read its answer. Has no effect if the answer
+    /// has no end.
     pub(super) fn release(&self) {
         if !self.is_endless() {
             self.permit().touch();
         }
     }
 
-    /// From now on the answer has no end.
+    /// Records that the answer has no end.
     pub(super) fn follow(&self) {
         self.is_endless.store(true, Ordering::Relaxed);
     }
@@ -186,7 +192,7 @@ impl Visit {
         self.evicted.notified().await;
     }
 
-    /// No code panics while it holds the lock.
+    /// Locks the permit. No code panics while it holds the lock, so a poisoned lock cannot occur.
     fn permit(&self) -> MutexGuard<'_, Permit> {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,7 +23,7 @@ use crate::overrides::TargetPattern;
 use crate::report::{self, Beside, Explanation, Filter, Network, Question, Reload, Status, StatusFacts, Totals, When};
 use crate::snapshot::Snapshot;
 
-/// All routes, behind the access control for requests that arrive this way.
+/// Returns all routes, with the access control for requests that arrive this way.
 pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
     Router::new()
         .route("/", get(page::index))
@@ -46,13 +46,13 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {
-            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "the path does not take this method")
+            ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not accept the method")
         })
         .layer(middleware::from_fn_with_state((app.clone(), way), gate::keep))
         .with_state(app)
 }
 
-/// The parameters of a query, taken one by one. The remaining ones are unknown.
+/// The parameters in a URL. A handler takes those that it knows, one by one; the remaining ones are unknown.
 pub(super) struct Parameters(Vec<(String, String)>);
 
 pub(super) type QueryPairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
@@ -62,6 +62,7 @@ impl Parameters {
         query.map(|Query(pairs)| Self(pairs)).map_err(|error| ApiError::bad(error.body_text()))
     }
 
+    /// Takes all values of a parameter. Fails if one of them cannot be parsed.
     pub(super) fn take_all<T>(
         &mut self,
         key: &str,
@@ -72,6 +73,7 @@ impl Parameters {
         parsed.collect()
     }
 
+    /// Takes the value of a parameter. Fails if it is given twice, or cannot be parsed.
     pub(super) fn take<T>(
         &mut self,
         key: &str,
@@ -84,9 +86,10 @@ impl Parameters {
         Ok(values.pop())
     }
 
+    /// Fails if a parameter is left.
     pub(super) fn finish(self) -> Result<(), ApiError> {
         match self.0.first() {
-            Some((key, _)) => Err(ApiError::bad(format!("there is no parameter `{key}` here"))),
+            Some((key, _)) => Err(ApiError::bad(format!("this path has no parameter `{key}`"))),
             None => Ok(()),
         }
     }
@@ -144,7 +147,7 @@ async fn explain(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<
     }
 }
 
-/// `POST /v1/reload?allow_empty=`. Answers when the new configuration is served, or was refused.
+/// `POST /v1/reload?allow_empty=`. Answers as soon as the new configuration is served, or is refused.
 async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
     let mut parameters = Parameters::new(query)?;
     let may_be_empty = parameters.take("allow_empty", boolean)?.unwrap_or(false);
@@ -153,13 +156,13 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
     app.order(Order::Reload { may_be_empty, reply })?;
     match reloaded.await.map_err(|_| ApiError::stopping())? {
         Ok(Loaded { warnings, summary, served }) => {
-            // A later configuration may replace it before it is served.
+            // There is no snapshot if a later configuration replaces this one first.
             let generation = served.await.ok().map(|snapshot| snapshot.generation());
             let shape = Reload { detail: None, faults: warnings, summary: Some(summary), generation };
             Ok(json(StatusCode::OK, report::to_json(&shape)))
         }
         Err(faults) => {
-            let why = "the configuration has errors: the old one stays in use".to_owned();
+            let why = "the new configuration has errors, so the old one stays in use".to_owned();
             let shape = Reload { detail: None, faults, summary: None, generation: None };
             let status = StatusCode::UNPROCESSABLE_ENTITY;
             Ok(refuse(status, problem(status, why).to_json_with(&shape)))
@@ -168,7 +171,7 @@ async fn reload(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<R
 }
 
 impl AppState {
-    /// Returns the status of this part of a snapshot.
+    /// Returns the status of the node, from a snapshot, for the part that `filter` selects.
     pub(super) async fn status(
         &self,
         snapshot: &Snapshot,
@@ -185,6 +188,6 @@ impl AppState {
 
     /// Queues an order for the loop that executes it. Fails if too many wait.
     pub(super) fn order(&self, order: Order) -> Result<(), ApiError> {
-        self.orders.try_send(order).map_err(|_| ApiError::unavailable("the node has too much to do: ask again"))
+        self.orders.try_send(order).map_err(|_| ApiError::unavailable("too many orders are waiting already: try again"))
     }
 }

@@ -16,7 +16,7 @@ use crate::duration;
 use crate::name::Name;
 use crate::report::{self, Question, TxtChange, TxtList, TxtShape};
 
-/// Default lifetime of a value: longer than any certificate authority takes to check it.
+/// Default lifetime of a value. Certificate authorities check values within less time.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// `GET /v1/txt`.
@@ -24,7 +24,7 @@ pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, A
     obey(&app, TxtOrder::List).await
 }
 
-/// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. Answers when the record is served.
+/// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. Answers as soon as the record is served.
 pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     let value = value.ok_or_else(|| ApiError::bad("`value` is needed"))?;
@@ -36,17 +36,17 @@ pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> R
             whole.ok_or_else(|| ApiError::bad("`for` takes a duration from 1s to 168h, such as \"10m\""))?
         }
     };
-    // Rounded up to whole seconds, so that no record ends too early.
+    // Rounded up to whole seconds, so that no record is removed too early.
     let until = (clock::wall() + lifetime).as_millis().div_ceil(1000) as u64;
     obey(&app, TxtOrder::Set(name, value, until)).await
 }
 
-/// `DELETE /v1/txt` with `{"name": ..., "value": ...}`. Without a value it removes all values that were set at the
-/// name. It is no error if there are none.
+/// `DELETE /v1/txt` with `{"name": ..., "value": ...}`. Without a value, removes all values that were set at the name.
+/// It is not an error if there are none.
 pub(super) async fn unset(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     if lifetime.is_some() {
-        return Err(ApiError::bad("`for` is allowed only for setting records"));
+        return Err(ApiError::bad("`for` is allowed only when a record is set"));
     }
     obey(&app, TxtOrder::Unset(name, value)).await
 }

@@ -28,7 +28,7 @@ const RULES: &str = "default-src 'none'; script-src 'self'; style-src 'self'; im
                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
                      require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// The document, and the place of the table in it.
+/// The document, and the comment in it that the table replaces.
 const DOCUMENT: &str = include_str!("index.html");
 const TABLE: &str = "<!-- table -->";
 
@@ -61,7 +61,7 @@ const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-/// Returns true for the paths of the page and its files.
+/// True for the paths of the page and its files.
 pub(super) fn is_page(path: &str) -> bool {
     path == "/" || path.starts_with("/page/")
 }
@@ -83,7 +83,7 @@ pub(super) async fn index(
     Ok((fields, DOCUMENT.replacen(TABLE, &table, 1)).into_response())
 }
 
-/// `GET /page/FILE`. The browser keeps the file, and asks each time whether it is still the same.
+/// `GET /page/FILE`. The browser keeps the file, and asks each time if it has changed.
 pub(super) async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
     let Some((_, content_type, content)) = FILES.iter().find(|(file, ..)| *file == name) else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "there is no such path"));

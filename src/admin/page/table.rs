@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use crate::printable::Printable;
 use crate::report::{DatacenterStatus, Status};
 
-/// Most rows of a table. `truenorth status` has all.
+/// Maximum number of rows of a table. `truenorth status` shows all.
 const MAX_ROWS: usize = 500;
 
 /// The text for requests that may not read the state of the node.
@@ -13,7 +13,7 @@ pub(super) const WITHOUT_TOKEN: &str = "<p>This node shows its state only to tho
      this page cannot ask for it. Use <code>truenorth status</code>, or send the token with the request: \
      <code>curl -H 'Authorization: Bearer TOKEN'</code> followed by the address of this page.</p>";
 
-/// Text that becomes a part of HTML.
+/// Displays text so that it can be a part of HTML.
 struct Escaped<'a>(&'a str);
 
 impl fmt::Display for Escaped<'_> {
