@@ -1,8 +1,8 @@
-//! Counts addresses: how many of them have each pair of rankings in two maps, in each country.
+//! Counts the addresses of each country by their rankings in two maps.
 //!
-//! Maps and databases divide the address space into runs. One sweep over the runs of all three covers every address, so
-//! the counts are exact. An address counts with its network: only the bits that count in Client Subnet are used, and
-//! the others are 0.
+//! Maps and databases divide the address space into runs. One sweep over the runs of both maps and the database covers
+//! every address, so the counts are exact. An address counts as a part of its network: only the bits that are used of
+//! Client Subnet matter.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
@@ -10,11 +10,11 @@ use std::hash::Hash;
 use crate::geo::{Bits, Caps, CountryCode, Location, Locations, Runs};
 use crate::steering::Map;
 
-/// The location of addresses, as far as it is counted.
+/// The location by which addresses are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Domicile {
     Country(CountryCode),
-    /// The database knows something about the address, but no country.
+    /// The database has an entry for the address, but without a country.
     Stateless,
     /// The database does not know the address.
     Unlocated,
@@ -24,7 +24,7 @@ pub(super) enum Domicile {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
     pub(super) v4: u64,
-    /// One less than the number if that is the whole address space.
+    /// The number of IPv6 addresses. For the whole address space it is one less, because 2^128 does not fit.
     pub(super) v6: u128,
 }
 
@@ -96,7 +96,7 @@ impl Count {
     }
 }
 
-/// Adds the addresses of each run to the count with the index that is its value.
+/// Adds the number of addresses of each run to a count. The value of the run is the index of the count.
 fn tally(counts: &mut [Count], v4: &Runs<u32>, v6: &Runs<u128>) {
     fn runs<B: Bits>(runs: &Runs<B>) -> impl Iterator<Item = (usize, B, B)> {
         runs.iter().map(|run| (run.value as usize, run.first, run.last))

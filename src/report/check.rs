@@ -1,4 +1,4 @@
-//! The shapes of `truenorth check`.
+//! The output of `truenorth check`.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::text::Counted;
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
 use crate::snapshot::{SteeredName, World, ZoneSpec};
@@ -34,7 +35,7 @@ pub struct Summary {
     worst_case_exposure: Option<f64>,
     /// Zones that steer by region and have countries in no region.
     defaulted: Vec<Defaulted>,
-    /// Number of probed addresses that are reserved for documentation: nobody answers there.
+    /// Number of probed addresses that are reserved for documentation, so that nothing can answer there.
     #[serde(default)]
     documentation: usize,
 }
@@ -99,8 +100,8 @@ impl Summary {
             count => (format!("{count} probed addresses"), "are"),
         };
         Some(format!(
-            "{addresses} {verb} from ranges for documentation: nobody has them, their probes leave this machine and fail. \
-             Put your own there, or play with `truenorth demo`"
+            "{addresses} {verb} from ranges for documentation: their probes leave this machine, and always fail. \
+             Replace them by your own addresses, or try `truenorth demo`"
         ))
     }
 }
@@ -110,7 +111,7 @@ impl Summary {
 fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
     let by_region = zone.names.iter().any(|name| name.steering.steer.contains(&Step::Region));
     let is_area = |client: &ClientMatch| matches!(client, ClientMatch::Country(_) | ClientMatch::Continent(_));
-    // Regions that consist only of prefixes are not meant to cover the world.
+    // If no region names a country or a continent, the regions are not meant to cover the world.
     if !by_region || !zone.regions.list().iter().any(|region| region.clients.iter().any(is_area)) {
         return None;
     }
@@ -146,14 +147,14 @@ impl fmt::Display for Summary {
             (self.endpoints, "endpoint"),
         ];
         f.write_str("good: ")?;
-        for (count, what) in counts {
-            write!(f, "{count} {what}{}, ", if count == 1 { "" } else { "s" })?;
+        for (count, thing) in counts {
+            write!(f, "{}, ", Counted(count, thing))?;
         }
         write!(f, "{:.1} probes a second", self.probes_a_second)?;
         if let Some(seconds) = self.worst_case_exposure {
             write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
         }
-        // Zones often have the same regions, from the server file; they share a line.
+        // Zones often have the same regions, from the server file. Such zones share a line.
         let mut alike: Vec<(&[String], Vec<&str>)> = Vec::new();
         for Defaulted { zone, countries } in &self.defaulted {
             match alike.iter_mut().find(|(other, _)| other == countries) {

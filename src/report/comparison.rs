@@ -9,9 +9,9 @@
 //!
 //! Names with equal plans are compared once, and names with equal maps share the address counts.
 //!
-//! A resolution is of one client, and the address space has 2^32 of them, so they are counted by ranking. The rest is
-//! the walk down the ladder that a resolution makes too: `Plan::choose_by`, once for every way in which its draws can
-//! go.
+//! A resolution answers one client, and the IPv4 address space alone has 2^32 of them. So clients are counted by
+//! ranking. The rest is the walk down the ladder that a resolution makes too: `Plan::choose_by`, once for every way in
+//! which its draws can go.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
@@ -44,8 +44,8 @@ pub(super) struct Comparison<'a> {
 pub(super) struct Moves {
     /// The moving share of all IPv4 addresses.
     pub(super) ipv4: f64,
-    /// The moving share of the IPv6 /48s that the new database locates; `None` if it locates none. A part of a /48
-    /// counts as one.
+    /// The moving share of the IPv6 /48 networks that the new database locates; `None` if it locates none. A part of a
+    /// /48 counts as a whole one.
     pub(super) ipv6: Option<f64>,
     /// True if all draws were computed; false if shares are estimates.
     pub(super) exact: bool,
@@ -73,8 +73,8 @@ pub(super) struct CountryMove {
     pub(super) ipv6: Option<f64>,
 }
 
-/// Clients that move between two destinations: addresses, by location and by the share of their clients that moves.
-/// Sums are of integers, so the order of addition does not matter.
+/// Clients that move between two destinations: numbers of addresses, by location and by the share of their clients that
+/// moves. They are integers, so the order of addition does not change the sum.
 type Flowing = BTreeMap<(Domicile, u64), Count>;
 
 impl<'a> Comparison<'a> {
@@ -148,7 +148,7 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Returns where a plan sends the clients of each ranking of its map, and true if that is exact.
+/// Returns the destinations of the clients of each ranking of a plan's map, and true if the shares are exact.
 fn by_ranking<'a>(snapshot: &'a Snapshot, plan: &Plan) -> (Vec<Placed<'a>>, bool) {
     let rankings = plan.rule().map.rankings().iter();
     let shares: Vec<_> = rankings.map(|ranking| plan.shares(snapshot.pools(), ranking, EITHER)).collect();

@@ -1,4 +1,4 @@
-//! Where a snapshot sends the clients of each steered name, by region, and where it usually would.
+//! The destinations of the clients of each steered name, by region: those of a snapshot, and the usual ones.
 //!
 //! ```text
 //!   names ─► those of one plan together ─► its clients by region or continent ─► their rankings, each once
@@ -6,8 +6,8 @@
 //!          └─► where it would if every endpoint were up and no order were in force
 //! ```
 //!
-//! The decisions change only with the snapshot, so one computation serves every reader of a snapshot. Its cost is
-//! bounded: names beyond the bound are only counted.
+//! The decisions change only with the snapshot, so they are computed once for all readers of a snapshot. The cost is
+//! limited: names beyond the limit are only counted.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,13 +24,14 @@ use crate::overrides::EffectiveOverrides;
 use crate::snapshot::{Dirty, EndpointState, Plan, Shares, Snapshot};
 use crate::steering::Ranking;
 
-/// Most groups of names with decisions.
+/// Maximum number of groups of names with decisions.
 const MAX_GROUPS: usize = 256;
 
-/// Most names that a group lists; it counts the others.
+/// Maximum number of names that a group lists. It counts the others.
 const MAX_NAMES: usize = 8;
 
-/// Most clients and draws that are computed for one snapshot: less than a second of one processor.
+/// Maximum number of clients and draws that are computed for one snapshot. They take less than a second of one
+/// processor.
 const BUDGET: usize = 1 << 18;
 
 /// Shares that differ by less than this are equal.
@@ -45,11 +46,11 @@ pub struct Decisions {
     pub groups: Vec<NameGroup>,
     /// Number of names that were not looked at, because there are too many or too many draws.
     pub more: usize,
-    /// The group of each plan, by its place in memory in this snapshot; `None` for plans that were not looked at.
+    /// The group of each plan, by the plan's memory address in this snapshot; `None` for plans that were not looked at.
     by_plan: HashMap<usize, Option<usize>>,
 }
 
-/// Names that send all clients alike.
+/// Names that send every client to the same destinations.
 #[derive(Clone, Debug, Serialize)]
 pub struct NameGroup {
     /// The first of these names.
@@ -69,16 +70,17 @@ pub struct NameGroup {
 pub struct Decision {
     /// A region, a continent or `everybody`.
     pub clients: String,
-    /// If only a part of these clients is meant: some of its countries, or addresses of networks. Empty if all are.
+    /// The part of these clients that is meant: some of its countries, or addresses of networks. Empty if all are
+    /// meant.
     pub part: Vec<String>,
     /// Number of further countries or networks of this part.
     pub more: usize,
-    /// The countries that the decision is for, as far as it is known. Only in the answer for one name.
+    /// The countries that the decision is for, as far as they are known. Only in the answer for one name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub countries: Vec<String>,
-    /// Where these clients go now, and in which shares.
+    /// The present destinations of these clients, with their shares.
     pub to: Vec<Destined>,
-    /// Where they would go if every endpoint were up and no order were in force; absent if it is the same.
+    /// The usual destinations: with every endpoint up and no order in force. Absent if they are the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usually: Option<Vec<Destined>>,
     /// The share of clients that get endpoints that are down, because no others are left.
@@ -94,10 +96,11 @@ pub struct Destined {
     pub share: f64,
 }
 
-/// Most countries or networks that are named for a part of a group.
+/// Maximum number of countries or networks that are named for a part of a group.
 const MAX_PARTS: usize = 4;
 
-/// Where clients with one ranking go.
+/// The present and the usual destinations of clients with one ranking, and the share of them that gets endpoints that
+/// are down.
 type Outcome = (Vec<Destined>, Option<Vec<Destined>>, f64);
 
 impl Decisions {
@@ -110,7 +113,7 @@ impl Decisions {
         let mut budget = BUDGET;
         let mut specs = snapshot.world().zones.iter().flat_map(|zone| &zone.names);
         for owner in &owners.list {
-            // Both are in the order of the configuration.
+            // Both lists are in the order of the configuration.
             let Some(spec) = specs.find(|spec| spec.owner == *owner.name) else { break };
             let (plan, name) = owner.steered;
             let (now, usually) = (snapshot.plan(plan, name), usual.plan(plan, name));
@@ -134,7 +137,7 @@ impl Decisions {
         Self { by_plan, ..decisions }
     }
 
-    /// Returns the decisions for a name; `None` if there are none. `snapshot` is the one that they are of.
+    /// Returns the decisions for a name; `None` if there are none. `snapshot` is the one that they were computed from.
     pub fn of_name(&self, snapshot: &Snapshot, name: &Name) -> Option<NameGroup> {
         let (plan, id) = owners::find(snapshot, name)?;
         let group = &self.groups[(*self.by_plan.get(&place_of(snapshot.plan(plan, id)))?)?];
@@ -144,8 +147,8 @@ impl Decisions {
         )
     }
 
-    /// Returns the groups without the countries of each decision. Of a part of the clients, it names those countries
-    /// first that have a low number here.
+    /// Returns the groups without the countries of each decision. A part of the clients lists the countries with the
+    /// lowest numbers in `order` first.
     pub(super) fn short(&self, order: &HashMap<&str, usize>) -> Vec<NameGroup> {
         self.groups.iter().map(|group| group.told(|decision| decision.short(order))).collect()
     }
@@ -175,6 +178,7 @@ impl Decision {
     }
 }
 
+/// Returns the memory address of a plan, which identifies it in its snapshot.
 fn place_of(plan: &Plan) -> usize {
     std::ptr::from_ref(plan).addr()
 }
@@ -192,7 +196,7 @@ fn undisturbed(snapshot: &Snapshot) -> Snapshot {
     snapshot.next(state, &dirty)
 }
 
-/// Returns the decisions of a plan; `None` if they are too much to compute.
+/// Returns the decisions of a plan, and reduces the budget by their cost. Returns `None` if the budget is too small.
 fn decide(
     (snapshot, now): (&Snapshot, &Plan),
     (usual, usually): (&Snapshot, &Plan),
@@ -257,7 +261,7 @@ fn are_equal(one: &[Destined], other: &[Destined]) -> bool {
         && one.iter().all(|(place, share)| other.get(place).is_some_and(|there| (there - share).abs() < ROUNDING))
 }
 
-/// The decisions of the snapshot that was asked about last.
+/// The decisions of the snapshot that somebody asked about last.
 #[derive(Debug, Default)]
 pub struct LastDecisions(Mutex<Arc<Decisions>>);
 

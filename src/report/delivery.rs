@@ -1,4 +1,4 @@
-//! A notice for an external receiver: with the name of its node, and in words.
+//! A notice for a webhook: with the name of its node, and with a summary in words.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Notice, to_json_line};
 
-/// A notice as it is sent.
+/// A notice with the fields that are added for a webhook.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
     fields: Map<String, Value>,
@@ -39,8 +39,8 @@ impl Delivery {
         to_json_line(&self.fields)
     }
 
-    /// Returns a field as text: lists with commas, `impact` in words, `notice` as JSON with all fields. Empty if there
-    /// is no such field.
+    /// Returns a field as text. A list has commas, `impact` is in words, and `notice` is JSON with all fields. Returns
+    /// an empty text if there is no such field.
     pub fn field(&self, name: &str) -> String {
         match name {
             "notice" => self.to_json(),

@@ -1,4 +1,4 @@
-//! Assumed loads of pools' own clients, so that a simulation knows which pools would be full.
+//! Assumed loads of pools, with which a simulation can find out which pools would be full.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use crate::load::{Allowance, BELIEVED_FOR, EndpointLoad, GroupShares, LoadEstima
 use crate::snapshot::{AdminState, Dirty, Family, LoadGroup, PoolId, Snapshot};
 use crate::suggest::did_you_mean;
 
-/// The load of a pool's own clients; `web/fra=900` as text.
+/// The load that a pool's own clients cause. As text: `web/fra=900`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Demand {
     /// The pool, such as `web/fra`.
@@ -20,7 +20,7 @@ impl std::str::FromStr for Demand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not POOL=NUMBER, such as web/fra=900");
+        let wrong = || format!("`{text}` is not a load: write POOL=NUMBER, such as web/fra=900");
         let (pool, used) = text.split_once('=').ok_or_else(wrong)?;
         let used = used.parse().ok().and_then(Load::thousandths_of).ok_or_else(wrong)?;
         Ok(Self { pool: pool.into(), used })
@@ -30,7 +30,7 @@ impl std::str::FromStr for Demand {
 /// The demand of each given pool.
 pub type Demands = HashMap<PoolId, u64>;
 
-/// Finds the pools of the demands. Fails if a pool does not exist, or if its load makes no difference.
+/// Finds the pools of the demands. Fails with a message if a pool does not exist, or if no name uses its load.
 pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, String> {
     let world = snapshot.world();
     let weighed: Vec<PoolId> = world.load_groups().into_iter().flat_map(|group| group.pools).collect();
@@ -43,15 +43,15 @@ pub fn find_demands(snapshot: &Snapshot, demands: &[Demand]) -> Result<Demands, 
             return Err(format!("no pool is named {pool}{meant}"));
         }
         if !named.iter().any(|id| weighed.contains(id)) {
-            return Err(format!("no name goes by the load of {pool}"));
+            return Err(format!("no name uses the load of {pool}, by the step `load` or by `pick = \"least-load\"`"));
         }
         found.extend(named.into_iter().map(|id| (id, *used)));
     }
     Ok(found)
 }
 
-/// Returns the same snapshot in the state that these loads lead to in the end. Endpoints that are down had their
-/// clients before.
+/// Returns the snapshot after all pools have adapted to these loads. The loads include those of clients whose pool is
+/// down now.
 pub fn with_demands(snapshot: &Snapshot, demands: &Demands) -> Snapshot {
     let (mut state, mut dirty) = (snapshot.state().clone(), Dirty::default());
     for (id, allowance) in snapshot.world().load_groups().iter().flat_map(|group| settle(snapshot, group, demands)) {
@@ -61,6 +61,7 @@ pub fn with_demands(snapshot: &Snapshot, demands: &Demands) -> Snapshot {
     snapshot.next(state, &dirty)
 }
 
+/// Returns the allowances of the pools of a load group when nothing changes any more.
 fn settle(snapshot: &Snapshot, group: &LoadGroup, demands: &Demands) -> Vec<(PoolId, Allowance)> {
     let readings: Vec<PoolEstimate> =
         group.pools.iter().map(|&id| read(snapshot, id, demands.get(&id).copied())).collect();

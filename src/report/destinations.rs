@@ -8,7 +8,7 @@ use crate::snapshot::{Family, PoolId, Shares, Snapshot};
 /// Shares that differ by less than this are equal; the difference is a rounding error.
 const ROUNDING: f64 = 1e-12;
 
-/// Clients ask for IPv4 addresses and, if there are none, for IPv6 addresses.
+/// The families of clients that ask for IPv4 addresses and, if there are none, for IPv6 addresses.
 pub(super) const EITHER: &[Family] = &[Family::V4, Family::V6];
 
 /// The destination of a client: a datacenter, or a pool without a datacenter.
@@ -64,8 +64,9 @@ pub(super) fn placed<'a>(snapshot: &'a Snapshot, shares: &Shares) -> Placed<'a> 
     placed
 }
 
-/// Returns the smallest moves from one distribution to the other, half the sum of the absolute differences. What a
-/// destination loses goes to those that gain, in proportion to their gains.
+/// Returns the moves from one distribution to the other. Their sum is the smallest possible one: half the sum of the
+/// absolute differences. The clients that a destination loses go to all destinations that gain, in proportion to their
+/// gains.
 pub(super) fn flows<'a>(before: &Placed<'a>, after: &Placed<'a>) -> Vec<Flow<'a>> {
     let surplus = |more: &Placed<'a>, less: &Placed<'a>| -> Vec<(Destination<'a>, f64)> {
         let differences = more.iter().map(|(&place, share)| (place, share - less.get(&place).unwrap_or(&0.0)));

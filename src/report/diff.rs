@@ -1,5 +1,5 @@
-//! The effect of a configuration change: for every steered name, which share of the address space moves from where to
-//! where.
+//! The effect of a configuration change: for every steered name, the share of the address space that moves from one
+//! destination to another.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -36,7 +36,7 @@ struct Moved {
 }
 
 impl Diff {
-    /// Compares all steered names, or one. Fails if that one is steered in neither configuration.
+    /// Compares all steered names, or only this one. Fails if it is steered in neither configuration.
     pub fn new(old: &Snapshot, new: &Snapshot, name: Option<&Name>) -> Result<Self, String> {
         let (olds, kind) = (plans(old, name), plans(new, name));
         if let Some(name) = name.filter(|_| olds.is_empty() && kind.is_empty()) {
@@ -66,7 +66,7 @@ impl Diff {
     }
 }
 
-/// Steered names: the key, the text, and the plan of each.
+/// Steered names, each with its key, its text and its plan.
 type Named<'a> = Vec<(Box<[u8]>, String, &'a Plan)>;
 
 fn plans<'a>(snapshot: &'a Snapshot, only: Option<&Name>) -> Named<'a> {
@@ -114,8 +114,8 @@ impl fmt::Display for Moved {
     }
 }
 
-/// Returns one line for each share, with the countries of which this share moves; the line of the largest country
-/// first.
+/// Returns one line for each different share: the countries in which this share of the clients moves. The line with the
+/// largest country comes first.
 fn countries_of(countries: &[CountryMove]) -> Vec<String> {
     let mut lines: Vec<(String, Vec<String>)> = Vec::new();
     for CountryMove { country, ipv4, ipv6 } in countries {

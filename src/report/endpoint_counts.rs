@@ -11,7 +11,7 @@ use crate::snapshot::{AdminState, EndpointState, Pool};
 pub struct EndpointCounts {
     /// Up.
     pub up: usize,
-    /// Up, and keeping only a share of its clients.
+    /// Up, but keeping only a share of their clients.
     pub degraded: usize,
     /// Up, and held back by `failback`.
     pub held_back: usize,
@@ -21,7 +21,7 @@ pub struct EndpointCounts {
     pub down: usize,
     /// Forced down by an operator's order.
     pub forced_down: usize,
-    /// Of all of these, those whose last outcome contradicts the state.
+    /// Those of all these whose last outcome contradicts the state.
     pub unconfirmed: usize,
 }
 
@@ -40,12 +40,12 @@ impl EndpointCounts {
         self.in_use() + self.down + self.out()
     }
 
-    /// Returns the number of those that get clients.
+    /// Returns the number of endpoints that get clients.
     pub fn in_use(&self) -> usize {
         self.up + self.degraded
     }
 
-    /// Returns the number of those that are up and out of service, or forced down.
+    /// Returns the number of endpoints that are out of service: held back, draining or forced down.
     pub fn out(&self) -> usize {
         self.held_back + self.draining + self.forced_down
     }

@@ -13,7 +13,7 @@ pub struct Fall<'a> {
     size: Size,
     /// The pools that it concerns.
     pools: Pools<'a>,
-    /// True for the return.
+    /// True if this is the return.
     pub is_over: bool,
 }
 
@@ -45,7 +45,7 @@ impl<'a> Pools<'a> {
 }
 
 impl Fall<'_> {
-    /// Returns its size: a fall can cover only smaller ones.
+    /// Returns the size. A fall can cover only smaller ones.
     pub fn size(&self) -> Size {
         self.size
     }
@@ -55,8 +55,8 @@ impl Fall<'_> {
         self.pools.list().any(|pool| pools.contains(pool))
     }
 
-    /// True if this one is greater and concerns all pools of the other one: whoever knows of this one does not need to
-    /// hear of the other.
+    /// True if this fall is larger and concerns all pools of the other one. Then a notice about the other one says
+    /// nothing new.
     pub fn covers(&self, other: &Fall<'_>) -> bool {
         self.size > other.size && other.pools.list().all(|pool| self.pools.list().any(|of_this| of_this == pool))
     }

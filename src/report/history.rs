@@ -9,7 +9,7 @@ use crate::health::Target;
 use crate::snapshot::Snapshot;
 use crate::watch::{ProbeHistory, SLOT, SLOTS, Track, Turned, slot_at};
 
-/// Most endpoints in one answer.
+/// Maximum number of endpoints in one answer.
 const MAX_ENDPOINTS: usize = 256;
 
 /// The history of the endpoints of a pool. Each list has a value for each slot, the oldest first.
@@ -71,8 +71,8 @@ pub struct TurnShape {
 }
 
 impl History {
-    /// Returns the history of the endpoints of the pool with this name; of several zones' pools with this name, all.
-    /// `None` if there is no such pool.
+    /// Returns the history of the endpoints of the pool with this name. If several zones have such a pool, returns all
+    /// of their endpoints. `None` if there is no such pool.
     pub fn new(snapshot: &Snapshot, history: &ProbeHistory, pool: &str, time: u64) -> Option<Self> {
         let pools = || snapshot.world().pools.iter().filter(|spec| *spec.name == *pool);
         pools().next()?;
@@ -102,7 +102,7 @@ impl ProbeHistoryShape {
             else {
                 continue;
             };
-            // A microsecond; further digits are noise.
+            // Rounds to a microsecond; further digits are noise.
             ms[place] = (slot.successes > 0).then(|| f64::from((slot.mean_ms * 1000.0).round()) / 1000.0);
             (successes[place], failures[place]) = (slot.successes, slot.failures);
         }

@@ -1,4 +1,5 @@
-//! The effect of a change of health or of an override: which clients of which names move from where to where.
+//! The effect of a change of health or of an override: the clients of each name that move from one destination to
+//! another.
 //!
 //! ```text
 //!   pools that changed ─► names that use them ─► each different configuration (way), once
@@ -6,7 +7,7 @@
 //!   ranking            ─► where the plan before and the plan after send it ─► moves
 //! ```
 //!
-//! The impact is computed while the change is reported, so its cost is bounded: names beyond the bound are only
+//! The impact is computed before the change is reported, so its cost is limited: names beyond the limit are only
 //! counted.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -38,12 +39,12 @@ const MAX_CLIENTS: usize = 12;
 /// Maximum number of countries that are named for a group of which only a part moves.
 const FEW_COUNTRIES: usize = 4;
 
-/// Number of networks of one country and ranking that are computed if networks differ by measured round trips, because
-/// they may be in several regions.
+/// Number of networks with the same country and ranking that are looked at, if networks differ by measured round trips.
+/// It is more than one, because networks of one country may be in several regions.
 const SAMPLES: usize = 4;
 
-/// Maximum number of computed clients and draws for one change, before and after together: less than a second of one
-/// processor.
+/// Maximum number of clients and draws that are computed for one change, before and after it together. They take less
+/// than a second of one processor.
 const BUDGET: usize = 1 << 18;
 
 /// The clients that a change moves; empty if no client gets another destination.
@@ -52,7 +53,7 @@ pub struct Impact {
     /// The moves, in the order of the configuration.
     #[serde(rename = "impact")]
     pub moves: Vec<Shift>,
-    /// Number of further names that may move too: too many to list or compute.
+    /// Number of further names whose clients may move too. There were too many names to list or to compute.
     #[serde(rename = "impact_more", default, skip_serializing_if = "is_zero")]
     pub more: usize,
 }
@@ -68,7 +69,7 @@ pub struct Shift {
     pub from: Vec<String>,
     /// The destinations that they move to.
     pub to: Vec<String>,
-    /// The clients: regions or continents, with the moving part in brackets if it is only a part, or `everybody`.
+    /// The clients: regions or continents, or `everybody`. If only a part of a region moves, the part is in brackets.
     pub clients: Vec<String>,
 }
 
@@ -85,7 +86,7 @@ pub struct Changes<'a> {
     changed: HashSet<PoolId>,
     /// The changed pools that use each target.
     holders: HashMap<&'a Target, BTreeSet<PoolId>>,
-    /// The moves of each way; `None` if they were too much to compute.
+    /// The moves of each way; `None` if they cost too much to compute.
     known: HashMap<Way<'a>, Option<Arc<[Movement]>>>,
     told: HashMap<Option<BTreeSet<PoolId>>, Impact>,
     budget: usize,
@@ -116,7 +117,7 @@ struct Movement {
 type Turnover = (Vec<String>, Vec<String>);
 
 impl<'a> Changes<'a> {
-    /// Returns `None` for snapshots of different worlds.
+    /// Compares two snapshots. Returns `None` if they have different worlds.
     pub fn new(before: &'a Snapshot, after: &'a Snapshot) -> Option<Self> {
         if !before.shares_world(after) {
             return None;
@@ -190,7 +191,7 @@ impl<'a> Changes<'a> {
         (self.before.plan(plan, name), self.after.plan(plan, name))
     }
 
-    /// Returns the moves from one plan to the other; `None` if they are too much to compute.
+    /// Returns the moves from one plan to the other; `None` if they cost too much to compute.
     fn movements(&mut self, before: &'a Plan, after: &'a Plan) -> Option<Arc<[Movement]>> {
         let rule = after.rule();
         let way = Way {
@@ -211,6 +212,7 @@ impl<'a> Changes<'a> {
         self.known[&way].clone()
     }
 
+    /// Computes the moves from one plan to the other. Returns `None` if the budget is used up.
     fn find(&mut self, before: &Plan, after: &Plan) -> Option<Vec<Movement>> {
         let map = &after.rule().map;
         // If networks differ by measured round trips, all of them are visited.
@@ -258,7 +260,7 @@ impl<'a> Changes<'a> {
         Some(movements.into_iter().map(movement).collect())
     }
 
-    /// Returns the destinations that lose and gain clients with this ranking.
+    /// Returns the destinations that lose and gain clients with this ranking; `None` if the budget is used up.
     fn turnover(&mut self, before: &Plan, after: &Plan, ranking: &Ranking) -> Option<Turnover> {
         let before = before.shares(self.before.pools(), ranking, EITHER);
         let after = after.shares(self.after.pools(), ranking, EITHER);
@@ -313,7 +315,7 @@ impl Group {
             let coordinates = coordinates.filter(|_| compiled_chain.measures_distance());
             add(region, country.code.as_str(), Client { region, coordinates, rtts: &[] });
         }
-        // Regions of prefixes, networks or subdivisions alone have no place in this list.
+        // Regions that consist only of prefixes, networks or subdivisions have no country in this list.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
         for region in (0..regions.list().len()).map(RegionId::from_index).filter(|region| !found.contains(region)) {
             let client =
@@ -324,7 +326,7 @@ impl Group {
         groups.into_iter().map(|(_, group)| group).collect()
     }
 
-    /// The same from addresses, because only the map knows the measured round trips of networks.
+    /// Returns the groups from samples of addresses. Only the map knows the measured round trips of networks.
     fn networks(map: &Map, locations: &Locations) -> Vec<Self> {
         let mut groups: BTreeMap<String, Self> = BTreeMap::new();
         let mut seen: HashMap<(Option<CountryCode>, u32), usize> = HashMap::new();
@@ -361,6 +363,7 @@ impl Group {
     }
 }
 
+/// Returns the name of a region in words.
 fn name_of(regions: &Regions, region: RegionId) -> String {
     regions.get(region).map_or_else(|| "clients of no region".to_owned(), |region| region.name.to_string())
 }
@@ -377,7 +380,7 @@ pub(super) fn words(continent: Continent) -> &'static str {
     }
 }
 
-/// `europe (DE, FR and 9 more)`.
+/// Returns a group with its part: `europe (DE, FR and 9 more)`.
 fn partly(group: &str, parts: &[&str]) -> String {
     let told = parts[..parts.len().min(FEW_COUNTRIES)].join(", ");
     match parts.len().saturating_sub(FEW_COUNTRIES) {
@@ -401,7 +404,7 @@ impl Impact {
     }
 }
 
-/// `names www.example.com., api.example.com.: fra -> iad for europe`.
+/// Displays `names www.example.com., api.example.com.: fra -> iad for europe`.
 impl fmt::Display for Impact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.moves.is_empty() && self.more == 0 {

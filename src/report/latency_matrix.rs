@@ -11,7 +11,7 @@ use crate::geo::{Continent, Coordinates, Location, RegionId, Regions};
 use crate::latency::{Reading, ReadingSource, Rtt};
 use crate::snapshot::Snapshot;
 
-/// Most rows.
+/// Maximum number of rows.
 const MAX_ROWS: usize = 128;
 
 /// A row for each region, or for each continent if there are no regions.
@@ -54,7 +54,7 @@ pub struct LatencyCell {
 }
 
 impl LatencyMatrix {
-    /// Returns the round trips that rankings use for clients without a measured network of their own.
+    /// Returns the round trips that rankings use for clients whose network has no measurements.
     pub fn new(snapshot: &Snapshot) -> Self {
         let world = snapshot.world();
         let sites: Vec<Coordinates> = world.datacenters.iter().map(|datacenter| datacenter.coordinates).collect();

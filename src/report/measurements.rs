@@ -1,11 +1,12 @@
-//! Measured round trips as they are pushed: one JSON object per line.
+//! Measured round trips that clients push: one JSON object per line.
 //!
 //! ```text
 //!   {"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}
 //!   {"client": "2001:db8:7::/48", "datacenter": "iad", "rtt_ms": 101}
 //! ```
 //!
-//! Among a hundred thousand lines there may be bad ones. They are reported with their numbers, and the others count.
+//! A bad line among a hundred thousand must not cost the others. Bad lines are reported with their numbers, and the
+//! others count.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -19,8 +20,8 @@ use crate::wire::Fold;
 /// Maximum number of bad lines that are reported; further ones are counted.
 const MAX_TOLD: usize = 20;
 
-/// Number of bad lines after which the rest is not read: it has another format, and each bad line costs as much as a
-/// good one.
+/// Number of bad lines after which the rest is not read. The body probably has another format, and a bad line takes as
+/// much time as a good one.
 const MAX_REFUSED: usize = 1000;
 
 /// Maximum length of a line in octets: several times the longest measurement.
@@ -42,7 +43,7 @@ pub struct Measurements {
     /// Number of complete lines.
     #[serde(skip)]
     lines: usize,
-    /// The incomplete last line. No more is kept than is needed to see that it is too long.
+    /// The incomplete last line. Of a line that is too long, only the beginning is kept.
     #[serde(skip)]
     line: Vec<u8>,
 }
@@ -112,7 +113,7 @@ impl Measurements {
             return;
         }
         let read = match std::str::from_utf8(octets) {
-            _ if octets.len() > MAX_LINE => Err(format!("a line has at most {MAX_LINE} octets")),
+            _ if octets.len() > MAX_LINE => Err(format!("the line is longer than {MAX_LINE} octets")),
             Err(_) => Err("the line is not UTF-8".to_owned()),
             Ok(text) => read_line(text, is_datacenter),
         };
@@ -132,7 +133,7 @@ impl Measurements {
         }
         if self.refused >= MAX_REFUSED {
             let line = self.lines;
-            self.error = Some(format!("{MAX_REFUSED} lines are bad: nothing behind line {line} was read"));
+            self.error = Some(format!("{MAX_REFUSED} lines are bad: nothing after line {line} was read"));
         }
     }
 }
@@ -140,14 +141,15 @@ impl Measurements {
 fn read_line(text: &str, is_datacenter: impl Fn(&str) -> bool) -> Result<Sample, String> {
     let Line { client, datacenter, rtt_ms } = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let network = client.parse::<IpNet>().or_else(|_| client.parse::<IpAddr>().map(IpNet::from));
-    let network = network.map_err(|_| format!("`{client}` is no address and no prefix"))?;
+    let network = network.map_err(|_| format!("`{client}` is neither an IP address nor a prefix"))?;
     if !is_datacenter(&datacenter) {
         return Err(format!("there is no datacenter `{datacenter}`"));
     }
     Sample::try_new(without_wrapping(network), datacenter, rtt_ms).map_err(|error| error.to_string())
 }
 
-/// Returns the IPv4 client in an IPv6 address: a web server that listens on `[::]` writes `::ffff:198.51.100.7`.
+/// Returns the IPv4 network that an IPv6 network stands for, if it does. A web server that listens on `[::]` writes
+/// `::ffff:198.51.100.7` for an IPv4 client.
 fn without_wrapping(network: IpNet) -> IpNet {
     let fold = match network {
         IpNet::V6(net) => Fold::find(net.addr(), net.prefix_len()),
@@ -201,7 +203,7 @@ mod tests {
             ("{", "EOF while parsing an object at line 1 column 1"),
             (
                 r#"{"client": "198.51.100.777", "datacenter": "fra", "rtt_ms": 1}"#,
-                "`198.51.100.777` is no address and no prefix",
+                "`198.51.100.777` is neither an IP address nor a prefix",
             ),
             (r#"{"client": "198.51.100.7", "datacenter": "far", "rtt_ms": 1}"#, "there is no datacenter `far`"),
             (
@@ -241,7 +243,7 @@ mod tests {
         }
         measurements.feed(format!("\n{good}\n").as_bytes(), |_| true);
         assert_eq!((measurements.taken, measurements.refused), (1, 1));
-        assert_eq!(measurements.faults[0].error, "a line has at most 1024 octets");
+        assert_eq!(measurements.faults[0].error, "the line is longer than 1024 octets");
     }
 
     #[test]
@@ -249,7 +251,7 @@ mod tests {
         let good = r#"{"client": "198.51.100.7", "datacenter": "fra", "rtt_ms": 23.4}"#;
         let read = read(&format!("{}{good}\n", "[]\n".repeat(5000)));
         assert_eq!((read.taken, read.refused, read.faults.len()), (0, MAX_REFUSED, MAX_TOLD));
-        let why = "1000 lines are bad: nothing behind line 1000 was read";
+        let why = "1000 lines are bad: nothing after line 1000 was read";
         assert_eq!(read.error.as_deref(), Some(why));
     }
 }

@@ -1,4 +1,4 @@
-//! The answers of a steered name, beside what its weights ask for.
+//! The answers of a steered name by pool, with the shares that its weights ask for.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +35,7 @@ pub struct PoolAnswers {
 }
 
 impl NameAnswers {
-    /// Returns the answers of a name that was counted like this. `spelt` gives the name of a pool.
+    /// Returns the answers of a name with these counts. `spelt` returns the name of a pool.
     pub(super) fn new(name: &SteeredName, totals: &NameTotals, spelt: &dyn Fn(PoolId) -> String) -> Self {
         let NameTotals { pools, fallback, nodata, failures } = totals;
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);

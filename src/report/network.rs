@@ -14,7 +14,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Returns the number of known bits of the address.
+    /// Returns the prefix length; for a single address, the number of its bits.
     pub fn length(&self) -> u8 {
         self.prefix.unwrap_or(width(self.address))
     }
@@ -25,10 +25,10 @@ impl FromStr for Network {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no address"))?;
+        let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is not an IP address"))?;
         let width = width(address);
         let length = |text: &str| text.parse().ok().filter(|length| (1..=width).contains(length));
-        let no_length = |text: &str| format!("`{text}` is no prefix length from 1 to {width}");
+        let no_length = |text: &str| format!("`{text}` is not a prefix length from 1 to {width}");
         let prefix = prefix.map(|text| length(text).ok_or_else(|| no_length(text))).transpose()?;
         Ok(Self { address, prefix })
     }

@@ -1,4 +1,4 @@
-//! Notices about events on a node, for whoever follows it.
+//! Notices about events on a node, for webhooks and for clients that follow events.
 
 mod sentence;
 #[cfg(test)]
@@ -98,14 +98,14 @@ pub enum EventKind {
     Reload {
         /// The reason for the reload.
         reason: String,
-        /// True if the new configuration is served now, or soon. If false, the old configuration stays in use.
+        /// True if the new configuration was accepted. If false, the old one stays in use.
         taken: bool,
         /// Number of errors.
         errors: usize,
         /// Number of warnings.
         warnings: usize,
     },
-    /// All targets failed at once, so that the last states are held (fail-static); or that has ended.
+    /// All targets failed at once, so that endpoints keep their last states (fail-static); or that has ended.
     #[serde(rename = "doubt")]
     FailStatic {
         /// True at the beginning.
@@ -140,7 +140,7 @@ pub enum EventKind {
         /// When it expires: Unix time in seconds.
         expires: u64,
     },
-    /// Something about one of the node's own certificates.
+    /// One of the node's own certificates was replaced, expires, or cannot be loaded.
     OwnCertificate {
         /// The server that shows it: `dns` or `admin`.
         server: String,
@@ -148,14 +148,14 @@ pub enum EventKind {
         happening: CertificateTurn,
         /// The names in the certificate that the node shows.
         names: Vec<String>,
-        /// When that one expires: Unix time in seconds; absent if it cannot be read.
+        /// When the certificate that the node shows expires: Unix time in seconds; absent if it cannot be read.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         expires: Option<u64>,
         /// The error, if it was not loaded.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         error: Option<String>,
     },
-    /// State is no longer kept on disk, or is kept again.
+    /// Changes of state can no longer be written to disk, or can be written again.
     Store {
         /// True if it is kept.
         kept: bool,
@@ -163,15 +163,15 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none", default)]
         error: Option<String>,
     },
-    /// The maps from clients to rankings were made anew.
+    /// The maps from clients to rankings were rebuilt.
     Remap {
         /// The reason: `round trips`, `databases` or `configuration`.
         by: String,
         /// Number of times since the last such event.
         times: u64,
-        /// Number of maps that were made, in all.
+        /// Number of maps that were rebuilt in all.
         maps: usize,
-        /// The longest time that one making of them took, in milliseconds.
+        /// The longest time that it took to rebuild them once, in milliseconds.
         took_ms: u64,
     },
     /// A TXT record was set or removed.
@@ -191,15 +191,15 @@ pub enum EventKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CertificateTurn {
-    /// It ends within a week.
+    /// It expires within a week.
     ExpiresSoon,
-    /// It has ended.
+    /// It has expired.
     Expired,
-    /// Another one is shown from now on.
+    /// Another one replaced it.
     Replaced,
     /// The files on disk cannot be used, so the old one is shown.
     NotLoaded,
-    /// They can be used again.
+    /// The files on disk can be used again.
     Loaded,
 }
 
@@ -274,7 +274,7 @@ impl EventKind {
         }
     }
 
-    /// True if it reports the end of a problem.
+    /// True if the event is the end of a problem.
     pub fn is_good(&self) -> bool {
         match self {
             Self::Endpoint { .. }
@@ -293,7 +293,8 @@ impl EventKind {
         }
     }
 
-    /// Returns the key of the problem: the same for its beginning and its end.
+    /// Returns the key of the problem that the event belongs to. The beginning and the end of a problem have the same
+    /// key.
     pub fn subject(&self) -> String {
         match self {
             Self::Endpoint { endpoint, pools, .. } => format!("endpoint {endpoint} {}", pools.join(" ")),

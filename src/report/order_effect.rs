@@ -17,12 +17,13 @@ pub struct OrderEffect {
     /// The clients that move.
     #[serde(flatten)]
     pub impact: Impact,
-    /// The first names that have a usable pool now and would have none: only the lower rungs of the ladder are left.
+    /// The first names that have a usable pool now and would have none, so that only the lower rungs of the ladder are
+    /// left.
     pub emptied: Vec<String>,
     /// Number of further names.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub emptied_more: usize,
-    /// True if nothing was changed: somebody only asked what would change.
+    /// True if nothing was changed, because somebody only asked for the effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }

@@ -136,7 +136,9 @@ impl fmt::Display for OverrideList {
         if self.overrides.is_empty() {
             match (&released, &self.effect) {
                 (Some(released), _) => f.write_str(released)?,
-                (None, Some(_)) => f.write_str("nothing to open: no override is in force there, and no failback")?,
+                (None, Some(_)) => f.write_str(
+                    "there is nothing to open: no override is in force for the target, and failback holds nothing back",
+                )?,
                 (None, None) => return f.write_str("none"),
             }
             f.write_str(kept::warning(self.kept))?;

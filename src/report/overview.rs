@@ -1,5 +1,5 @@
-//! The overview of a node: datacenters, pools, what is wrong, and where clients come from and are sent. It is made of
-//! the status, so that both tell the same.
+//! The overview of a node: its datacenters and pools, its problems, and where clients come from and are sent. It is
+//! made from the status, so that both say the same.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use super::{PoolLoad, Status, Totals, Traffic};
 use crate::geo::countries::country;
 use crate::snapshot::{Pool, Snapshot};
 
-/// Most pools in an overview; those with a problem come first.
+/// Maximum number of pools in an overview. Pools with a problem come first.
 const MAX_POOLS: usize = 2000;
 
-/// Most endpoints that are listed because they are not up.
+/// Maximum number of endpoints that are listed because they are not up.
 const MAX_TROUBLES: usize = 100;
 
-/// Most datacenters that are listed for the clients of a country.
+/// Maximum number of datacenters that are listed for the clients of a country.
 const MAX_SENT: usize = 8;
 
 /// The overview of a node.
@@ -34,10 +34,10 @@ pub struct Overview {
     pub uptime: u64,
     /// The generation of the snapshot that it answers from.
     pub generation: u64,
-    /// When the last states are released at the latest, because the node does not trust its own probes; absent
+    /// While endpoints keep their last states (fail-static): when that ends at the latest, Unix time in seconds. Absent
     /// otherwise.
     pub held_until: Option<u64>,
-    /// True if the files on disk have errors, so that an older configuration is served.
+    /// True if the files on disk have errors. Then an older configuration is served.
     pub files_have_errors: bool,
     /// DNS responses since the start.
     pub responses: u64,
@@ -93,7 +93,7 @@ pub struct DatacenterShape {
 pub struct LoadSum {
     /// The used load.
     pub used: f64,
-    /// The capacity; absent unless it is known of all of them.
+    /// The capacity; absent unless it is known for all pools.
     pub capacity: Option<f64>,
 }
 
@@ -134,7 +134,7 @@ pub struct Trouble {
     pub since: Option<u64>,
     /// The last outcome; with several probes, that of one in the worst state. Absent without a monitor.
     pub seen: Option<String>,
-    /// Why it gets no clients, or fewer than its share, in a sentence.
+    /// The reason why it gets no clients, or fewer than its share, in a sentence.
     pub why: Option<String>,
 }
 
@@ -145,13 +145,13 @@ pub struct ClientsShape {
     pub country: Option<String>,
     /// Its name in English.
     pub name: Option<&'static str>,
-    /// Where most of its people are, in degrees north.
+    /// The latitude of the area where most of its people live, in degrees north.
     pub latitude: Option<f64>,
-    /// In degrees east.
+    /// The longitude of that area, in degrees east.
     pub longitude: Option<f64>,
     /// Clients since the start.
     pub count: u64,
-    /// Where they were sent, the largest number first.
+    /// Their destinations, the one with most clients first.
     pub sent: Vec<SentShape>,
 }
 
@@ -259,8 +259,8 @@ impl PoolShape {
         }
     }
 
-    /// Pools that cannot answer come first, then those with an endpoint that is not up. Otherwise the order of the
-    /// configuration remains.
+    /// Returns the rank of the pool in the list. Pools that cannot answer come first, then those with an endpoint that
+    /// is down, then those with another one that is not up. Pools of one rank stay in the order of the configuration.
     fn order(&self) -> u8 {
         let EndpointCounts { down, forced_down, draining, held_back, degraded, .. } = self.endpoints;
         match self.usable {

@@ -11,7 +11,7 @@ use crate::zone::{Dynamic, Found, NameId, Node, PlanId};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Owner<'a> {
     pub(super) name: &'a Name,
-    /// Its plan, and its number among all steered names, in every snapshot of this world.
+    /// Its plan, and its number among all steered names. Both are the same in every snapshot of this world.
     pub(super) steered: (PlanId, NameId),
 }
 

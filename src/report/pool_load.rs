@@ -8,8 +8,8 @@ use super::text::Percent;
 use crate::health::LoadSeen;
 use crate::load::{Allowance, LoadFacts};
 
-/// A pool's load, in the operator's unit. Unknown values are absent. Answers use `demand`, `keep` and `room` as they
-/// were published last.
+/// A pool's load, in the operator's unit. Unknown values are absent. `demand`, `keep` and `room` are the values that
+/// answers use: they change only with a new snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PoolLoad {
     /// The used load.
@@ -23,7 +23,7 @@ pub struct PoolLoad {
     pub capacity: Option<f64>,
     /// The share of its clients that it keeps, 0-1.
     pub keep: f64,
-    /// The load that it can take from clients of others.
+    /// The load that it can take from clients of other pools.
     pub room: f64,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Problem {
     /// The phrase of the status.
     pub title: String,
-    /// The status of HTTP.
+    /// The HTTP status code.
     pub status: u16,
     /// The reason: a sentence without a full stop.
     pub detail: String,

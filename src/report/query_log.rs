@@ -24,7 +24,7 @@ use crate::wire::Rtype;
 /// Maximum length of a line in octets, its end included. A name has at most 255; the rest is for other keys of the log.
 const MAX_LINE: usize = 16 << 10;
 
-/// Maximum number of faults that are reported. A file with that many is not a query log.
+/// Maximum number of faults that are reported. A file with so many faults is not a query log.
 const MAX_FAULTS: usize = 10;
 
 /// A number of equal queries.
@@ -94,7 +94,7 @@ pub(super) fn read(mut log: impl BufRead, mut each: impl FnMut(Logged)) -> Resul
 
 fn parse(text: &[u8]) -> Result<Logged, String> {
     let Line { client, subnet, name, rtype, count } = serde_json::from_slice(text).map_err(|error| reason(&error))?;
-    // With a prefix length of 0 the client wished not to be located, and its resolver was.
+    // With a prefix length of 0, the client asked not to be located. Then the address of its resolver was used.
     let subnet = subnet.filter(|subnet| !subnet.ends_with("/0"));
     Ok(Logged {
         client: subnet.as_ref().unwrap_or(&client).parse()?,
@@ -105,7 +105,8 @@ fn parse(text: &[u8]) -> Result<Logged, String> {
 }
 
 fn parse_type(text: &str) -> Result<Rtype, String> {
-    let rtype = RecordType::from_str(&text.to_ascii_uppercase()).map_err(|_| format!("`{text}` is no record type"))?;
+    let rtype =
+        RecordType::from_str(&text.to_ascii_uppercase()).map_err(|_| format!("`{text}` is not a record type"))?;
     Ok(Rtype(rtype.into()))
 }
 
@@ -130,7 +131,7 @@ impl LogError {
             Self::BadLines(lines) => {
                 let mut told: Vec<String> = lines.iter().map(|line| format!("{log}:{line}")).collect();
                 if lines.len() == MAX_FAULTS {
-                    told.push("there may be more: reading ended here".to_owned());
+                    told.push("there may be more: the rest was not read".to_owned());
                 }
                 told.join("\n")
             }
@@ -191,10 +192,10 @@ mod tests {
         let expected = [
             "1: expected value (column 1)",
             "3: missing field `client` (column 27)",
-            "4: `192.0.2.300` is no address",
-            "5: `33` is no prefix length from 1 to 32",
+            "4: `192.0.2.300` is not an IP address",
+            "5: `33` is not a prefix length from 1 to 32",
             "6: `www..example.com`: a label may not be empty",
-            "7: `AX` is no record type",
+            "7: `AX` is not a record type",
             "8: invalid value: integer `0`, expected a nonzero u32 (column 61)",
         ];
         assert_eq!(bad_lines(&lines.join("\n")), expected);

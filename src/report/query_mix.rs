@@ -1,7 +1,7 @@
 //! The clients of a simulation: the queries of a log, or the addresses of all countries.
 //!
-//! A query of a log is resolved as the server resolves it. Addresses are too many for that: they are counted by the
-//! ranking that the name's map gives them, which is what a resolution of each would look up.
+//! A query of a log is resolved as the server resolves it. There are too many addresses for that. They are counted by
+//! their rankings in the map of the name: a resolution would look up the same.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -28,7 +28,7 @@ pub struct QueryMix<'a> {
 pub(super) struct Asking {
     /// The index of the name in [`Owners`].
     pub(super) owner: usize,
-    /// The families they ask for: the second one if the first has no endpoint.
+    /// The families that they ask for, one after the other until one has an endpoint.
     pub(super) families: &'static [Family],
     /// The number of their ranking in the name's map.
     pub(super) ranking: u32,
@@ -44,7 +44,8 @@ pub(super) enum Source {
 }
 
 impl<'a> QueryMix<'a> {
-    /// Each IPv4 address with a country asks once for each of these names; for all steered names if there are none.
+    /// Returns a mix in which each IPv4 address with a country asks once for each of these names, or for all steered
+    /// names if the list is empty. Fails if a name is not steered here.
     pub fn of_addresses(snapshot: &'a Snapshot, names: &[Name]) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;
@@ -61,8 +62,8 @@ impl<'a> QueryMix<'a> {
         Ok(Self { owners, clients, source: Source::Addresses })
     }
 
-    /// The queries of the log for these names; for all steered names if there are none. Fails if the log cannot be
-    /// read.
+    /// Returns the queries of a log for these names, or for all steered names if the list is empty. Fails if a name is
+    /// not steered here, or if the log cannot be read.
     pub fn of_log(snapshot: &'a Snapshot, names: &[Name], log: impl BufRead, log_name: &str) -> Result<Self, String> {
         let owners = Owners::new(snapshot);
         let chosen = owners.choose(names)?;

@@ -1,4 +1,4 @@
-//! Reports about requests, from the servers of clients.
+//! Reports about requests, from the servers that served them.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ pub struct RequestsReport {
     pub errors: u64,
 }
 
-/// True if a body is such a report. A body that is not JSON is not.
+/// True if a body is a report about requests. False for a body that is not JSON.
 pub fn is_of_requests(json: &str) -> bool {
     let value: Option<serde_json::Value> = serde_json::from_str(json).ok();
     value.is_some_and(|value| value.get("requests").is_some())

@@ -11,7 +11,7 @@ use crate::health::{Failure, Outcome};
 pub struct Seen {
     /// `ok`, or the kind of failure: `timeout`, `refused`, `tls`, `status` and so on.
     pub outcome: String,
-    /// The status code, if that was the failure.
+    /// The status code, if it is the reason for the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The error in words; absent if there was none.

@@ -3,9 +3,10 @@
 /// The urgency of a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// The node no longer trusts its own probes.
+    /// Many clients are affected: a datacenter is down, the node does not trust its own probes, or its certificate has
+    /// expired.
     Critical,
-    /// Something failed.
+    /// Something failed, such as an endpoint, a pool or a reload.
     Error,
     /// Something will fail unless somebody acts.
     Warning,

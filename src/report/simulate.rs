@@ -1,7 +1,7 @@
-//! The destinations of clients now, and if something failed.
+//! The destinations of clients, without and with a failure.
 //!
 //! Two snapshots of one world answer the same clients; in one of them some endpoints are down. The rankings are the
-//! same, because they do not depend on health; the choices differ. All possible draws are computed, so the shares are
+//! same, because they do not depend on health. The choices differ. All possible draws are computed, so the shares are
 //! expected values.
 
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ struct Simulated {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Shift {
     clients: u64,
-    /// The share that would get endpoints that are down, because no others are left.
+    /// The share of clients that would get endpoints that are down, because no others are left.
     stranded: f64,
     /// True if all draws were computed; false if shares are estimates.
     exact: bool,

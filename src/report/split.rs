@@ -17,9 +17,9 @@ pub(super) struct SplitShape {
     rest: Vec<String>,
     /// The share of clients that belongs to the new pools, 0-1.
     share: f64,
-    /// True if this share changes now.
+    /// True if this share is changing.
     ramping: bool,
-    /// True if this client belongs to the new pools; absent if each query is drawn.
+    /// True if this client belongs to the new pools; absent if a draw decides for each query.
     belongs: Option<bool>,
 }
 
@@ -51,13 +51,16 @@ impl fmt::Display for SplitShape {
             Some(is_first) if self.share <= 0.0 || self.share >= 1.0 => {
                 let (chosen, ready) = if is_first { (part, rest) } else { (rest, part) };
                 write!(f, "all clients to {chosen}")?;
-                if ready.is_empty() { Ok(()) } else { write!(f, "; {ready} held ready") }
+                if ready.is_empty() { Ok(()) } else { write!(f, ", none to {ready}") }
             }
             Some(is_first) => {
                 let here = if is_first { &part } else { &rest };
-                write!(f, "{percent} of clients to {part}, the others to {rest}; this one by its hash to {here}")
+                write!(
+                    f,
+                    "{percent} of clients to {part}, the others to {rest}; this client goes to {here}, by its hash"
+                )
             }
-            None => write!(f, "{percent} of queries to {part}, the others to {rest}, by a draw for each"),
+            None => write!(f, "{percent} of queries to {part}, the others to {rest}, by a draw for each query"),
         }
     }
 }

@@ -51,7 +51,7 @@ impl TextTable {
     }
 }
 
-/// Returns a duration in the largest unit that it fills.
+/// Returns a duration in whole units, in the largest unit that is not longer than the duration.
 pub(super) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),

@@ -2,13 +2,16 @@
 
 use std::fmt;
 
-/// A share as a percentage. A share that is only rounded to 0 or 100 % is marked as such.
+/// Displays a share as a percentage. A share that is not exactly 0 or 1 never looks like 0 or 100 %.
 pub(super) struct Percent(pub(super) f64);
 
-/// The first words of a list, and the number of the others.
+/// Displays a number with the word for the counted things, such as `1 error` or `2 errors`.
+pub(super) struct Counted(pub(super) usize, pub(super) &'static str);
+
+/// Displays the first words of a list, and the number of the others.
 pub(super) struct Few<'a>(pub(super) &'a [String]);
 
-/// Shares of IPv4 and of IPv6, where they exist; equal ones are written once.
+/// Displays the shares of IPv4 and of IPv6, where they exist. Equal shares are written once.
 pub(super) struct Families(pub(super) Option<f64>, pub(super) Option<f64>);
 
 /// Maximum number of words; `--json` has all.
@@ -28,6 +31,13 @@ impl fmt::Display for Percent {
             _ => format!("{percent:.2} %"),
         };
         f.pad(&text)
+    }
+}
+
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, thing) = self;
+        write!(f, "{count} {thing}{}", if *count == 1 { "" } else { "s" })
     }
 }
 

@@ -5,9 +5,9 @@
 //!   counters of the present configuration ────────────────┴─► Totals ─► metrics, status
 //! ```
 //!
-//! Counters belong to a blueprint, because its ids index them. When another blueprint replaces it, and no worker counts
-//! in it any more, its counters are kept by name. Counts of zones, names and endpoints that the configuration lost are
-//! forgotten.
+//! Counters belong to a blueprint, because its ids index them. When another blueprint has replaced it, and no worker
+//! counts in it any more, its counts are kept by name. The counts of zones, names and endpoints that are no longer
+//! configured are forgotten.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
@@ -24,7 +24,7 @@ use crate::snapshot::{Blueprint, PoolId, Snapshot};
 #[derive(Debug)]
 pub struct Tallies {
     traffic: Arc<Traffic>,
-    /// Blueprints that were replaced, and in whose counters a worker may still count.
+    /// Replaced blueprints. A worker may still count in their counters.
     replaced: Mutex<Vec<Arc<Blueprint>>>,
     kept: Mutex<Arc<Kept>>,
 }
@@ -34,7 +34,7 @@ pub struct Tallies {
 struct Kept {
     zones: HashMap<(Name, usize), u64>,
     regions: HashMap<(Name, Option<Box<str>>), u64>,
-    /// By the steered name, and by its pool or by what answered instead of a pool.
+    /// By the steered name and the source of the answer.
     names: HashMap<(Name, Giver), u64>,
     other_names: u64,
     /// By the endpoint's key: in how many answers it was, and in how many it was the first address.
@@ -88,7 +88,7 @@ impl Tallies {
         &self.traffic
     }
 
-    /// Remembers a blueprint that is not served any more.
+    /// Takes in a blueprint that is no longer served.
     pub fn replace(&self, blueprint: &Arc<Blueprint>) {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(blueprint.clone());
     }
@@ -111,7 +111,8 @@ impl Tallies {
         let mut replaced = mem::take(&mut *self.replaced.lock().unwrap_or_else(PoisonError::into_inner));
         // An amended blueprint shares its counters with the one before.
         replaced.retain(|blueprint| blueprint.counters().is_some() && !share_counters(blueprint, present));
-        // Only this list holds such a blueprint, and only the blueprint its counters.
+        // No worker counts in a blueprint any more if only this list holds it, and only the blueprint holds its
+        // counters.
         let is_still = |blueprint: &mut Arc<Blueprint>| {
             Arc::strong_count(blueprint) == 1
                 && blueprint.counters().is_some_and(|counters| Arc::strong_count(counters) == 1)
@@ -138,6 +139,7 @@ fn share_counters(one: &Blueprint, other: &Blueprint) -> bool {
     counters(one) == counters(other)
 }
 
+/// Adds a count to a sum. Makes no entry for a count of 0.
 fn bump<K: Eq + Hash>(map: &mut HashMap<K, u64>, key: impl FnOnce() -> K, count: u64) {
     if count > 0 {
         *map.entry(key()).or_default() += count;
@@ -202,7 +204,7 @@ impl Kept {
     }
 }
 
-/// Returns what can give an answer of a name with these pools, in the order of its counters.
+/// Returns the possible sources of the answers of a name with these pools, in the order of its counters.
 fn givers(blueprint: &Blueprint, pools: impl Iterator<Item = PoolId>) -> impl Iterator<Item = Giver> {
     let pools = pools.map(|id| Giver::Pool(blueprint.world().pools[id.index()].key()));
     pools.chain([Giver::Fallback, Giver::Nodata, Giver::Failure])
@@ -246,7 +248,7 @@ impl Totals {
         NameTotals { pools: counts, fallback, nodata, failures }
     }
 
-    /// Returns the number of answers at names for which there was no room.
+    /// Returns the number of answers of names that are not counted by name, because there are too many names.
     pub fn other_names(&self) -> u64 {
         self.kept.other_names + self.counters().map_or(0, AnswerCounters::other_names)
     }

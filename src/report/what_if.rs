@@ -1,4 +1,4 @@
-//! "What if this were down": the endpoint states that `explain` and `simulate` assume.
+//! The endpoint states that `explain` and `simulate` assume if some targets were down.
 
 use crate::health::Share;
 use crate::overrides::{OverrideRefusal, TargetPattern};
@@ -14,7 +14,8 @@ pub fn endpoint_state_without<'a>(
     Ok(|id, endpoint| without(down, world, id, endpoint, EndpointState::CALM))
 }
 
-/// Returns the snapshot that would be served if what these targets mean went down now. Fails if a target means nothing.
+/// Returns the snapshot that would be served if everything that these targets mean went down now. Fails if a target
+/// means nothing.
 pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> Result<Snapshot, String> {
     let world = snapshot.world();
     check_meant(down, world)?;
@@ -27,19 +28,26 @@ pub(super) fn snapshot_without(down: &[TargetPattern], snapshot: &Snapshot) -> R
     Ok(snapshot.next(state, &dirty))
 }
 
+/// Fails if a target means nothing, or no endpoints.
 fn check_meant(down: &[TargetPattern], world: &World) -> Result<(), String> {
     for target in down {
         if !target.kind().is_of_endpoints() {
-            return Err(format!("{target} is not probed: what may be down is dc:NAME, pool:NAME or endpoint:ADDRESS"));
+            return Err(format!("{target} is not probed: only dc:NAME, pool:NAME or endpoint:ADDRESS can be down"));
         }
         world.find(target).map_err(|meant| OverrideRefusal::Unknown(target.clone(), meant).to_string())?;
     }
     Ok(())
 }
 
-/// Returns the state of an endpoint: down if one of the targets means it, else `so`.
-fn without(down: &[TargetPattern], world: &World, id: PoolId, endpoint: usize, so: EndpointState) -> EndpointState {
+/// Returns the state of an endpoint: down if one of the targets means it, else `otherwise`.
+fn without(
+    down: &[TargetPattern],
+    world: &World,
+    id: PoolId,
+    endpoint: usize,
+    otherwise: EndpointState,
+) -> EndpointState {
     let pool = &world.pools[id.index()];
     let is_down = down.iter().any(|target| world.is_meant(target, pool, endpoint));
-    if is_down { EndpointState { share: Share::NONE, restless: false, ..so } } else { so }
+    if is_down { EndpointState { share: Share::NONE, restless: false, ..otherwise } } else { otherwise }
 }

@@ -218,7 +218,7 @@ fn an_endpoint_tells_its_monitors_and_a_new_map_is_told() {
         "{remap}"
     );
     let told = scene.files.run(&format!("events --event remap --node {}", scene.admin)).stdout;
-    assert!(told.contains("info      1 map made anew by configuration, in "), "{told}");
+    assert!(told.contains("info      1 map rebuilt after a change of the configuration, in "), "{told}");
 }
 
 #[test]

@@ -89,13 +89,13 @@ fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_
     }
     eventually(|| scene.state() == "up" && scene.ramp() < 0.5);
     let told = scene.command("explain www.example.com --client 192.0.2.1");
-    assert!(told.contains("while it ramps") && told.contains("something comes back, or leaves, slowly"), "{told}");
+    assert!(told.contains("while it ramps") && told.contains("an endpoint comes back or leaves slowly"), "{told}");
     scene.node.log.wait_for(&format!("clients move: {moves} because=\"hold web/fra\""));
     let events = get(scene.admin, "/v1/events?since=1h").json();
     let released = events["events"].as_array().unwrap().iter().find(|event| event["held"] == false).unwrap();
     assert_eq!((&released["pool"], &released["impact"][0]["to"]), (&"web/fra".into(), &["fra"].into()), "{events}");
     let told = scene.command("open pool:web/fra");
-    assert!(told.starts_with("nothing to open: no override is in force there, and no failback\n"), "{told}");
+    assert!(told.starts_with("there is nothing to open: no override is in force for the target, and failback holds nothing back\n"), "{told}");
     eventually(|| scene.ramp() >= 1.0);
     assert_eq!(scene.node.dig("www.example.com").data(), [fra.address().ip().to_string()]);
 }

@@ -110,7 +110,7 @@ fn reported_errors_take_a_canary_back_and_an_operator_begins_again() {
     for (body, status, why) in [
         (json!({"pool": "gren", "requests": 1, "errors": 1}), 404, "no pool `gren`"),
         (json!({"requests": 1, "errors": 1}), 400, "`endpoint` or a `pool`"),
-        (json!({"pool": "green", "requests": 1, "errors": 2}), 400, "more than `requests`"),
+        (json!({"pool": "green", "requests": 1, "errors": 2}), 400, "must not be above `requests`"),
         (json!({"pool": "green", "requests": 1}), 400, "errors"),
     ] {
         let refused = post(scene.admin, "/v1/reports", &body.to_string());
@@ -171,7 +171,7 @@ fn a_canary_obeys_commands() {
     assert!(ran.stdout.contains("\"why\": \"broken\""), "{ran:?}");
     answers_with(&scene, "127.0.0.1");
     let explained = run(&scene, "explain www.example.com --client 192.0.2.1");
-    assert!(explained.stdout.contains("rollout   all clients to blue; green held ready"), "{explained:?}");
+    assert!(explained.stdout.contains("rollout   all clients to blue, none to green"), "{explained:?}");
     let refused = run(&scene, "rollout ww.example.com");
     assert_eq!((refused.code, refused.stderr.contains("has no roll-out")), (Some(1), true), "{refused:?}");
     for (path, body, status) in [

@@ -52,10 +52,10 @@ fn explain_tells_what_sticks_and_what_it_comes_to_for_many() {
     for line in [
         "step      sticky: web/fra = green\n",
         "sticky    by the hash of 10.1.16.0/20 and the name\n",
-        " (usable), of many clients for\n",
+        " (usable), by hash; of many clients:\n",
         " 90.00 %  web/fra\n",
         " 10.00 %  green\n",
-        "scope     20: the prefix that the client's hash goes by\n",
+        "scope     20: the length of the prefix that the client's hash uses\n",
     ] {
         assert!(ran.stdout.contains(line), "{line} is not told in:\n{}", ran.stdout);
     }

@@ -122,7 +122,7 @@ fn with_loads_a_dead_place_spills_to_all_rooms_and_a_full_one_sheds() {
     expect(&simulation["names"][0], false, &[("fra", fra, fra), ("iad", iad, iad), ("sin", 3.0 / 9.0, 3.0 / 9.0)]);
     for (words, told) in [
         ("--load web/fro=1", "no pool is named web/fro: did you mean web/fra?"),
-        ("--load green=1", "no name goes by the load of green"),
+        ("--load green=1", "no name uses the load of green"),
     ] {
         let ran = files.run(&format!("simulate {words}"));
         assert_eq!((ran.code, ran.stderr.contains(told)), (Some(1), true), "{ran:?}");
@@ -198,7 +198,7 @@ fn bad_lines_of_a_log_are_told_with_their_places() {
         replay(ZONE, &format!("{good}client=10.1.2.3\n{good}{{\"client\": \"10.1.2\", \"name\": \"www\"}}\n"), "");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
     assert!(ran.stderr.contains("queries.jsonl:2: expected value"), "{ran:?}");
-    assert!(ran.stderr.contains("queries.jsonl:4: `10.1.2` is no address"), "{ran:?}");
+    assert!(ran.stderr.contains("queries.jsonl:4: `10.1.2` is not an IP address"), "{ran:?}");
     let mut bad = String::new();
     for _ in 0..10_000 {
         writeln!(bad, "{}", "x".repeat(1000)).expect("memory takes it");

@@ -44,16 +44,16 @@ export function sentence(event) {
         case "datacenter": return [event.to === "down" ? "bad" : "good", `datacenter ${event.datacenter} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "hold": return event.held ? ["warn", `pool ${event.pool} is usable again, but failback holds it back`] : ["good", `failback no longer holds pool ${event.pool} back`];
         case "reload": return event.taken
-            ? ["note", `configuration reloaded (${event.reason})${event.warnings > 0 ? `, with ${event.warnings} warnings` : ""}`]
-            : ["bad", `configuration not reloaded (${event.reason}): ${event.errors} errors, the old one stays in use`];
-        case "doubt": return event.began ? ["bad", "everything stopped answering at once: the last states are held"] : ["good", "states are held no longer"];
+            ? ["note", `configuration reloaded (${event.reason})${event.warnings > 0 ? `, with ${plural(event.warnings, "warning")}` : ""}`]
+            : ["bad", `configuration not reloaded (${event.reason}): ${plural(event.errors, "error")}, the old one stays in use`];
+        case "doubt": return event.began ? ["bad", "everything stopped answering at once: endpoints keep their last states"] : ["good", "endpoints no longer keep their last states: probes decide again"];
         case "override": return [["ended", "lifted"].includes(event.happening) ? "good" : "note", `${event.mode} ${event.target} ${event.happening}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
         case "rollout": return [event.happening === "rolled back" ? "warn" : "note", `roll-out of ${bare(event.name)} ${event.happening}: ${event.from} → ${event.to}, by ${event.who}${event.reason ? `: ${event.reason}` : ""}`];
-        case "certificate": return ["warn", `the certificate of ${event.endpoint} for ${event.host} ends in ${event.days} days`];
+        case "certificate": return ["warn", `the certificate of ${event.endpoint} for ${event.host} expires ${event.days > 0 ? `in ${plural(event.days, "day")}` : "within a day, or has expired"}`];
         case "own_certificate": return ownCertificate(event);
         case "store": return event.kept ? ["good", "state is kept again"] : ["bad", `state is not kept, so a restart would lose orders: ${event.error}`];
-        case "remap": return ["note", `${event.maps} map${event.maps === 1 ? "" : "s"} made anew by ${event.by}, in ${event.took_ms} ms at most`];
-        case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "gone"}`];
+        case "remap": return ["note", `${plural(event.maps, "map")} rebuilt after a change of the ${event.by}, in ${event.took_ms} ms at most`];
+        case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "removed"}`];
         // A newer node may tell more than this page knows.
         default: return ["note", event.event];
     }

@@ -22,7 +22,8 @@ pub(super) struct AnswerShape {
 }
 
 impl AnswerShape {
-    /// Writes the answer of a resolution as a message, and reads that message with another library.
+    /// Writes the answer of a resolution as a message, as the server does, and reads that message with another library.
+    /// Fails if the library cannot read it.
     pub(super) fn new(exchange: &Exchange<'_>, resolution: &Resolution<'_>) -> Result<Self, String> {
         let mut out = vec![0; MAX_MESSAGE];
         let Reply { length, rcode, ttl, .. } = render(exchange, resolution, &mut out);

@@ -1,4 +1,4 @@
-//! One name that was looked up, and what was found there.
+//! One hop: a name that was looked up, and the result.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ pub(super) struct HopShape {
     pub(super) zone: String,
     pub(super) region: Option<String>,
     pub(super) region_match: Option<String>,
-    /// True if the client's network tells no place, so that the resolver's own address decides.
+    /// True if the client's network tells no place, such as a private one, so that the resolver's own address decides.
     #[serde(default)]
     pub(super) tells_no_place: bool,
     /// The deepest existing name at or above this one.
@@ -40,7 +40,7 @@ pub(super) enum Found {
     Referral(String),
     /// A DNAME record; this is its owner.
     Dname(String),
-    /// A DNAME record with this owner, which would make the name too long.
+    /// A DNAME record with this owner. With its target, the name would be too long.
     DnameTooLong(String),
     Cname,
     /// Static records of the asked type.

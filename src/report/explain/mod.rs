@@ -33,20 +33,20 @@ pub struct Question {
     pub name: Name,
     /// A type that hickory-proto knows.
     pub rtype: RecordType,
-    /// With a prefix length: the network in a Client Subnet option. Without: the address of a client or resolver that
-    /// sends no such option.
+    /// With a prefix length, the network in a Client Subnet option. Without one, the source address of a query that has
+    /// no such option.
     pub client: Network,
 }
 
 impl Question {
-    /// Parses a name, absolute with or without a final dot.
+    /// Parses a name. It is absolute, with or without a final dot. Fails with the reason.
     pub fn parse_name(text: &str) -> Result<Name, String> {
         Name::parse(text, &Name::root()).map_err(|error| error.to_string())
     }
 
-    /// Parses a type, in upper or lower case.
+    /// Parses a record type, in upper or lower case. Fails if there is no such type.
     pub fn parse_type(text: &str) -> Result<RecordType, String> {
-        text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is no record type"))
+        text.to_ascii_uppercase().parse().map_err(|_| format!("`{text}` is not a record type"))
     }
 
     /// Returns the query that a resolver would send.
@@ -64,7 +64,7 @@ impl Question {
     }
 }
 
-/// The facts that a running node knows beside its snapshot.
+/// The facts that only a running node knows, in addition to its snapshot.
 #[derive(Clone, Copy, Debug)]
 pub struct Beside<'a> {
     /// The state of its targets; times count from the Unix epoch.
@@ -78,7 +78,7 @@ pub struct Beside<'a> {
 /// The explanation of one answer.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Explanation {
-    /// True if no running node was asked, and everything counts as up except the targets of `--down`.
+    /// True if no running node was asked. Then everything counts as up, except the targets of `--down`.
     offline: bool,
     /// The name of the node that was asked.
     node: Option<String>,
@@ -119,7 +119,7 @@ impl Explanation {
         }
     }
 
-    /// `beside` is `None` without a running node.
+    /// Answers the question from a snapshot in which these targets are down. `beside` is `None` without a running node.
     fn new(
         snapshot: &Snapshot,
         question: &Question,
@@ -134,7 +134,7 @@ impl Explanation {
         // The query contains no cookie, so the time does not matter.
         let exchange = Exchange::new(snapshot, &query, asker, 0);
         let Some(asked) = exchange.question() else {
-            return Err(format!("{} is no type that zones answer for", question.rtype));
+            return Err(format!("zones have no records of type {}", question.rtype));
         };
         let client = exchange.client();
         let mut worker = Worker::new(Arc::new(Rotation::default()));

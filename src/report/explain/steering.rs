@@ -1,4 +1,4 @@
-//! Explains what steering chose at a name, step by step.
+//! Explains the choice of steering at a name, step by step.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -37,14 +37,15 @@ pub(super) struct SteeringShape {
     rollout: Option<SplitShape>,
     /// The network or address that the client's hash uses, if pools or endpoints are chosen by hash.
     sticky: Option<String>,
-    /// All possible pools. If a draw decides, `outcomes` lists which of them answer together. If a hash decides, these
-    /// are the ones.
+    /// All pools that may answer this client. If a draw decides, `outcomes` lists which of them answer together. If
+    /// only hashes decide, these are the pools that do answer.
     chosen: Vec<String>,
-    /// True if only hashes chose them.
+    /// True if only hashes decide.
     hashed: bool,
-    /// All results of draws, the most probable first; empty without a draw. For a hash: its results for many clients.
+    /// All results of the draws, the most probable first; empty without a draw. If only hashes decide, their results
+    /// for many clients.
     outcomes: Vec<OutcomeShape>,
-    /// True if these are all results; false if they are a sample.
+    /// True if these are all results; false if they come from a random sample.
     exact: bool,
     /// True if the first chosen pool had no open endpoint of the asked family, so that another was chosen for this
     /// family alone.
@@ -72,7 +73,7 @@ struct PoolShape {
     given_v6: usize,
     /// True if `failback` holds it back.
     held_back: bool,
-    /// The part of its queries that it takes during a slow start or a slow drain.
+    /// The share of its queries that it takes during a slow start or a slow drain, 0-1.
     ramp: Option<f64>,
     /// The weight that the chain draws by, if it draws.
     weight: Option<u16>,
@@ -168,7 +169,8 @@ impl SteeringShape {
 }
 
 impl SteeringShape {
-    /// Adds what a running node knows: the present loads with their times, and why endpoints get no clients.
+    /// Adds the facts that only a running node knows: the present loads with their times, and the reasons why endpoints
+    /// get no clients.
     pub(super) fn beside(mut self, snapshot: &Snapshot, plan: &Plan, beside: Beside<'_>) -> Self {
         let Beside { survey, overrides, now } = beside;
         let in_force = overrides.iter().filter(|(_, is_in_force)| *is_in_force).map(|(item, _)| item);
@@ -189,7 +191,7 @@ impl SteeringShape {
     }
 }
 
-/// Returns the tiers after each step of the chain; the last one is the ranking that queries use.
+/// Returns the tiers after each step of the chain. The last one is the ranking that queries use.
 fn steps(
     plan: &Plan,
     client: &steering::Client<'_>,
@@ -212,7 +214,7 @@ fn steps(
             CompiledStep::Latency(places, _) => ("latency", round_trips(places)),
             CompiledStep::Distance(_) => ("distance", Vec::new()),
             CompiledStep::Failover(_) => ("failover", Vec::new()),
-            // It ranks by the present load, and is listed after the others.
+            // This step ranks by the present load. The caller adds it after the others.
             CompiledStep::Load => continue,
         };
         let tiers = tiers.iter().map(|&tier| names(tier)).collect();
@@ -244,7 +246,8 @@ fn round_trips(
     places.iter().map(|&place| LatencyShape::new(name(place), &readings[place.index()])).collect()
 }
 
-/// Returns the results of draws without duplicates, the most probable first; empty if there is only one.
+/// Returns the different results of the draws with their probabilities, the most probable first; empty if there is only
+/// one result.
 fn by_probability(odds: &Outcomes<(Family, Choice)>) -> Vec<(Verdict, f64)> {
     let mut verdicts: HashMap<Verdict, f64> = HashMap::new();
     for ((_, choice), probability) in &odds.ways {
@@ -264,6 +267,7 @@ fn together(one: Verdict, other: Verdict) -> Verdict {
     }
 }
 
+/// Returns the order for the pool at this position in this name only; `None` if there is none.
 fn order(plan: &Plan, place: usize) -> Option<Cow<'static, str>> {
     let is_in = |set: Set| set & 1 << place != 0;
     let orders = plan.orders();
@@ -273,11 +277,12 @@ fn order(plan: &Plan, place: usize) -> Option<Cow<'static, str>> {
     is_in(orders.drained).then(|| "drained in this name".into())
 }
 
+/// Returns the rung in words.
 fn rung(rung: Rung, all_down: AllDown) -> &'static str {
     match rung {
         Rung::Usable => "usable",
         Rung::BelowMinimum => "below min_healthy",
-        Rung::Ready => "held ready",
+        Rung::Ready => "the other part of the roll-out",
         Rung::Held => "held back by failback",
         Rung::Draining => "draining",
         Rung::Fallback => "fallback",
@@ -286,6 +291,7 @@ fn rung(rung: Rung, all_down: AllDown) -> &'static str {
     }
 }
 
+/// Returns the TTL, and the reason for it in words.
 fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
     let plan = steered.plan;
     let choices = || [Some(steered.choice), steered.second].into_iter().flatten();
@@ -294,15 +300,16 @@ fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
     let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id.index()]));
     let drains = any(Pool::has_draining) || plan.orders().mode == Some(Mode::Drain) || plan.orders().drained != 0;
     let why = match choices().any(|choice| choice.restless) {
-        false => "all is calm",
-        true if drains => "something drains",
-        true if any(Pool::is_ramping) => "something comes back, or leaves, slowly",
-        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is under way",
+        false => "no change is expected",
+        true if drains => "an endpoint, a pool or the name is draining",
+        true if any(Pool::is_ramping) => "an endpoint comes back or leaves slowly",
+        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is in progress",
         true => "an endpoint's state is unconfirmed",
     };
     format!("{} s: {why}", steered.ttl)
 }
 
+/// Returns the scope prefix length, and the reason for it in words.
 fn why_scope(client: &Client, steered: &Steered<'_>) -> String {
     let rule = steered.plan.rule();
     let (Some(placement), Some(subnet)) = (&steered.placement, client.subnet) else {
@@ -313,13 +320,13 @@ fn why_scope(client: &Client, steered: &Steered<'_>) -> String {
     if rule.is_uniform() {
         "0: the same for every client".to_owned()
     } else if placement.is_unnamed {
-        format!("{told}: the networks around it tell no place either")
+        format!("{told}: the networks around this one tell no place either")
     } else if rule.sticky_length(client.address) == Some(scope) {
-        format!("{told}: the prefix that the client's hash goes by")
+        format!("{told}: the length of the prefix that the client's hash uses")
     } else if scope > subnet.max_scope {
-        format!("{told}: the ranking changes within /{}, which is as far as this server looks", subnet.max_scope)
+        format!("{told}: the ranking changes within this /{}, but the server uses no longer prefixes", subnet.max_scope)
     } else {
-        format!("{told}: the shortest prefix on which this ranking holds")
+        format!("{told}: the shortest prefix in which all clients have this ranking")
     }
 }
 
@@ -408,7 +415,7 @@ impl fmt::Display for SteeringShape {
                 if self.hashed {
                     writeln!(
                         f,
-                        "  chosen    {} ({}{alone}{about}), of many clients for",
+                        "  chosen    {} ({}{alone}{about}), by hash; of many clients:",
                         told(&self.chosen),
                         self.rung
                     )?;
@@ -419,7 +426,7 @@ impl fmt::Display for SteeringShape {
                     writeln!(f, "    {:>8}  {}", Percent(*probability), told(chosen))?;
                 }
                 if let Some(more @ 1..) = outcomes.len().checked_sub(OUTCOMES) {
-                    writeln!(f, "    and {more} less probable ones")?;
+                    writeln!(f, "    and {more} less probable results")?;
                 }
             }
         }

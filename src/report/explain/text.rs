@@ -20,9 +20,9 @@ impl fmt::Display for Explanation {
         if self.hops.first().is_some_and(|hop| hop.tells_no_place) {
             writeln!(
                 f,
-                "            such a network tells no place: the resolver's address decides instead. This is the answer"
+                "            such a network tells no place, so the resolver's address decides. This is the answer for a"
             )?;
-            writeln!(f, "            for a resolver that cannot be located either")?;
+            writeln!(f, "            resolver that cannot be located either")?;
         }
         writeln!(f, "  location  {location}")?;
         if self.hops.is_empty() {
@@ -76,8 +76,8 @@ impl Explanation {
             }
             Found::Cname => format!("CNAME record to {target}"),
             Found::Records => format!("static {} records", self.rtype),
-            Found::AnyRecords => "one RRset: ANY gets no more".to_owned(),
-            Found::Reflecting => "a name that reflects".to_owned(),
+            Found::AnyRecords => "one RRset, because a query of type ANY gets only one".to_owned(),
+            Found::Reflecting => "a reflecting name".to_owned(),
             Found::NoRecords => format!("no {} records at this name", self.rtype),
             Found::NoSuchName => format!("no such name below {}", hop.closest_encloser),
         };

@@ -1,4 +1,4 @@
-//! The contents of answers: zones, steered names, endpoints and clients.
+//! Metrics about answers: by zone, steered name, endpoint and client.
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};

@@ -1,9 +1,9 @@
 //! Writes metrics as text, in the two formats that collectors read.
 //!
 //! Prometheus' own format and OpenMetrics 1.0 differ in three things: OpenMetrics names a counter's family without
-//! `_total`, tells units, and ends with a line of its own. Libraries for metrics keep the numbers themselves, in a
-//! registry; here they are counted by the workers, and read from the state of the node. So only the text is written
-//! here.
+//! `_total`, names units, and ends with a line of its own. Libraries for metrics keep the numbers in a registry. In
+//! this program, workers count and the node has state, and both are only read when somebody asks. So only the text is
+//! needed.
 
 use std::fmt::Write;
 
@@ -44,7 +44,7 @@ pub(super) enum Kind {
     Counter,
     Gauge,
     Histogram,
-    /// A gauge with the value 1, whose labels tell something.
+    /// A gauge with the value 1. Its labels are the information.
     Info,
 }
 
@@ -64,7 +64,8 @@ impl Exposition {
         Self { format, out: String::new(), omitted: Vec::new() }
     }
 
-    /// Writes a family. `name` is without `_total` and `_info`, and ends with the unit if there is one.
+    /// Writes a family with the samples that `samples` pushes. `name` has no `_total` or `_info`, and ends with the
+    /// unit if there is one. Without a sample, nothing is written.
     pub(super) fn family(
         &mut self,
         name: &'static str,
@@ -105,7 +106,7 @@ impl Exposition {
         }
     }
 
-    /// Returns the text. Its last family tells how many samples were left out.
+    /// Returns the text. If samples were left out, its last family has their number.
     pub(super) fn finish(mut self) -> String {
         let omitted = std::mem::take(&mut self.omitted);
         let help = "Samples that were left out of a family, because it has more than 10000.";
@@ -149,7 +150,7 @@ impl Samples<'_> {
             return;
         }
         let cumulative = histogram.cumulative();
-        // OpenMetrics wants bounds such as 1.0 with their point.
+        // OpenMetrics requires that bounds such as 1.0 have a decimal point.
         for (bound, count) in BOUNDS.iter().map(|&bound| format!("{:?}", bound as f64 / 1e6)).zip(cumulative) {
             let labels: Vec<_> = labels.iter().copied().chain([("le", bound.as_str())]).collect();
             self.line("_bucket", &labels, count as f64);
@@ -181,7 +182,7 @@ impl Samples<'_> {
         if !labels.is_empty() {
             self.out.push('}');
         }
-        // Rust writes whole numbers without an exponent, and both formats take that.
+        // Rust writes whole numbers without an exponent, which both formats allow.
         let _ = writeln!(self.out, " {value}");
     }
 }

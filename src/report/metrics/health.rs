@@ -1,4 +1,4 @@
-//! Endpoints, pools, probes and orders.
+//! Metrics about endpoints, pools, probes and overrides.
 
 use std::collections::BTreeMap;
 
@@ -92,7 +92,7 @@ impl Metrics<'_> {
         }
     }
 
-    /// The same for each address family that the operator wrote endpoints of.
+    /// Calls `write` with each pool, once for each address family that it has endpoints of, and the labels.
     fn each_pool_family(&self, mut write: impl FnMut(&Pool, Family, &[(&str, &str)])) {
         self.each_pool(|pool, labels| {
             for (family, word) in FAMILIES.into_iter().filter(|(family, _)| pool.is_given(*family)) {
@@ -102,7 +102,7 @@ impl Metrics<'_> {
         });
     }
 
-    /// The same for each pool whose load matters.
+    /// Calls `write` with the labels and the load of each pool whose load matters.
     fn each_load(&self, mut write: impl FnMut(&[(&str, &str)], &LoadSeen)) {
         self.each_pool(|pool, labels| {
             if let Some(load) = self.survey.loads.get(&pool.spec().key()) {
@@ -124,7 +124,7 @@ impl Metrics<'_> {
             for place in 0..pool.members.len() {
                 let state =
                     pool.members.condition(place).map_or(State::Up, |condition| condition.state(&self.health()));
-                // The first probe has not come yet: the endpoint counts as up.
+                // Before its first outcome, an endpoint counts as up.
                 let state = if state == State::Unknown { State::Up } else { state };
                 *counts.entry((datacenter, word(state))).or_default() += 1;
             }

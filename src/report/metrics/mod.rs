@@ -1,4 +1,4 @@
-//! The metrics of a node, for Prometheus and everything that reads its format.
+//! The metrics of a node, for Prometheus and other programs that read its format.
 //!
 //! Names, units and labels follow Prometheus' conventions. docs/metrics.md describes each family; a test compares that
 //! page with what a node writes. The numbers are those of `status`: the counters of workers, and the state of control.
@@ -20,7 +20,7 @@ use super::{RolloutShape, Totals, Traffic};
 use exposition::Exposition;
 pub use exposition::Format;
 
-/// Everything that the metrics are read from, at one time.
+/// Everything that the metrics are made from, at one time.
 #[derive(Debug)]
 pub struct Metrics<'a> {
     /// The snapshot that queries are answered from.

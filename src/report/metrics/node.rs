@@ -1,4 +1,4 @@
-//! The node itself: configuration, snapshots, state folder, webhooks, log and process.
+//! Metrics about the node itself: configuration, snapshots, state folder, webhooks, log and process.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -101,7 +101,7 @@ impl Metrics<'_> {
         });
     }
 
-    /// Families that every process of this convention has.
+    /// Writes the families that Prometheus' conventions define for every process.
     fn process_families(&self, out: &mut Exposition) {
         let process = self.process;
         let help = "When the process began.";

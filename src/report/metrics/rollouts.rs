@@ -1,4 +1,4 @@
-//! Roll-outs: how far each has come.
+//! Metrics about roll-outs: how far each has come.
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
@@ -48,7 +48,7 @@ impl Metrics<'_> {
         });
     }
 
-    /// Calls this with the name, the pool, the share, the state and the measurements of each canary.
+    /// Calls `call` with the name, the pool, the share, the state and the measurements of each canary.
     fn each_canary(&self, mut call: impl FnMut(&str, &str, f64, &str, &SignalsShape)) {
         for rollout in self.rollouts {
             if let RolloutKind::Canary { pool, share, phase, signals, .. } = &rollout.kind {
@@ -58,7 +58,7 @@ impl Metrics<'_> {
     }
 }
 
-/// A name as the other families write it.
+/// Returns a name with its final dot, as the other families write names.
 fn absolute(name: &str) -> String {
     format!("{name}.")
 }

@@ -1,4 +1,4 @@
-//! Queries, responses and connections.
+//! Metrics about queries, responses and connections.
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
@@ -89,7 +89,7 @@ fn single(out: &mut Exposition, name: &'static str, help: &str, count: u64) {
     out.family(name, Kind::Counter, help, |samples| samples.count(&[], count));
 }
 
-/// The value of the label `transport`.
+/// Returns the value of the label `transport`.
 fn label(transport: Transport) -> String {
     transport.as_str().to_ascii_lowercase()
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::super::text::Counted;
 use super::super::{OverrideShape, RolloutChange};
 use super::{CertificateTurn, EventKind};
 use crate::duration::Written;
@@ -13,7 +14,7 @@ impl fmt::Display for EventKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Start { node, zones } => {
-                write!(f, "{node} began to answer for {zones} zone{}", if *zones == 1 { "" } else { "s" })?;
+                write!(f, "{node} began to answer for {}", Counted(*zones, "zone"))?;
             }
             Self::Endpoint { endpoint, pools, monitors, to, seen, .. } => {
                 let plural = if monitors.len() == 1 { "" } else { "s" };
@@ -35,17 +36,20 @@ impl fmt::Display for EventKind {
             }
             Self::Hold { pool, held: false, .. } => write!(f, "failback no longer holds pool {pool} back")?,
             Self::Reload { reason, taken: true, warnings, .. } => {
-                write!(f, "configuration reloaded ({reason}), with {warnings} warnings")?;
+                write!(f, "configuration reloaded ({reason}), with {}", Counted(*warnings, "warning"))?;
             }
             Self::Reload { reason, taken: false, errors, .. } => {
-                write!(f, "configuration not reloaded ({reason}): {errors} errors, the old one stays in use")?;
+                let errors = Counted(*errors, "error");
+                write!(f, "configuration not reloaded ({reason}): {errors}, the old one stays in use")?;
             }
             Self::FailStatic { began: true } => {
                 f.write_str(
-                    "everything stopped answering at once: this node may be the sick one, last states are held",
+                    "everything stopped answering at once: the fault may be on this node, so endpoints keep their last states",
                 )?;
             }
-            Self::FailStatic { began: false } => f.write_str("states are held no longer")?,
+            Self::FailStatic { began: false } => {
+                f.write_str("endpoints no longer keep their last states: probes decide again")?
+            }
             Self::Override { change, .. } => {
                 let OverrideShape { mode, target, reason, who, happening, .. } = change;
                 write!(f, "{mode} {target} {}, asked for by {who}", happening.as_deref().unwrap_or_default())?;
@@ -61,7 +65,11 @@ impl fmt::Display for EventKind {
                 }
             }
             Self::Certificate { endpoint, host, days, .. } => {
-                write!(f, "the certificate of {endpoint} for {host} ends in {days} days")?;
+                write!(f, "the certificate of {endpoint} for {host} ")?;
+                match days {
+                    0 => f.write_str("expires within a day, or has expired")?,
+                    days => write!(f, "expires in {days} day{}", if *days == 1 { "" } else { "s" })?,
+                }
             }
             Self::OwnCertificate { server, happening, names, expires, error } => {
                 let whose = if server == "admin" { "the admin server" } else { "encrypted DNS" };
@@ -84,14 +92,13 @@ impl fmt::Display for EventKind {
                 write!(f, "state is not kept, so a restart would lose orders: {error}")?;
             }
             Self::Remap { by, times, maps, took_ms } => {
-                let plural = |count: u64| if count == 1 { "" } else { "s" };
-                write!(f, "{maps} map{} made anew by {by}", plural(*maps as u64))?;
+                write!(f, "{} rebuilt after a change of the {by}", Counted(*maps, "map"))?;
                 if *times > 1 {
                     write!(f, ", {times} times")?;
                 }
                 write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
             }
-            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "gone" })?,
+            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?,
             Self::Stop {} => f.write_str("the node stops")?,
         }
         self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))

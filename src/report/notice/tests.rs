@@ -124,12 +124,17 @@ fn what_happens_to_the_node_itself_is_told_in_sentences() {
             "state is not kept, so a restart would lose orders: disk full",
         ),
         (store(true, None), Severity::Info, true, "state is kept again"),
-        (remap("databases", 1, 1, 20), Severity::Info, true, "1 map made anew by databases, in 20ms at most"),
+        (
+            remap("databases", 1, 1, 20),
+            Severity::Info,
+            true,
+            "1 map rebuilt after a change of the databases, in 20ms at most",
+        ),
         (
             remap("round trips", 3, 6, 1500),
             Severity::Info,
             true,
-            "6 maps made anew by round trips, 3 times, in 1.5s at most",
+            "6 maps rebuilt after a change of the round trips, 3 times, in 1.5s at most",
         ),
     ] {
         assert_eq!((kind.severity(), kind.is_good(), kind.to_string().as_str()), (severity, is_good, told));

@@ -8,17 +8,18 @@ use crate::printable::Printable;
 use crate::report::table::span;
 use crate::snapshot::{AdminState, Pool, World};
 
-/// The facts beside the snapshot that a reason is made of.
+/// The facts that a reason is made from, in addition to the snapshot.
 #[derive(Clone, Copy, Debug)]
 pub(in super::super) struct Known<'a> {
     pub(in super::super) world: &'a World,
     pub(in super::super) effective_overrides: &'a EffectiveOverrides,
-    /// Since the Unix epoch.
+    /// The present time, since the Unix epoch.
     pub(in super::super) now: Duration,
 }
 
 impl Known<'_> {
-    /// Returns why the endpoint at this position gets no clients, or fewer than its share; `None` if it gets them.
+    /// Returns the reason why the endpoint at this position gets no clients, or fewer than its share; `None` if it gets
+    /// its whole share.
     pub(in super::super) fn absence(&self, pool: &Pool, place: usize, health: &EndpointHealth) -> Option<String> {
         let state = pool.endpoint_state(place);
         let order = self.world.effective_override(self.effective_overrides, pool.spec(), place);
@@ -52,7 +53,7 @@ impl Known<'_> {
     }
 }
 
-/// `by ada (override 7): new switches`.
+/// Returns the author, the number and the reason of an override: `by ada (override 7): new switches`.
 fn by(Override { id, order, .. }: &Override) -> String {
     let who = if order.who.is_empty() { "somebody" } else { &order.who };
     let reason = if order.reason.is_empty() { String::new() } else { format!(": {}", Printable(&order.reason)) };

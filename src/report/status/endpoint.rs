@@ -26,7 +26,7 @@ pub struct EndpointStatus {
     pub since: Option<u64>,
     /// The share of its clients that it keeps, 0-1.
     pub share: f64,
-    /// The part of that share during a slow start or a slow drain; 1 otherwise.
+    /// The part of that share that it gets during a slow start or a slow drain, 0-1; 1 otherwise.
     pub ramp: f64,
     /// True if an unconfirmed outcome contradicts the state.
     pub restless: bool,
@@ -36,7 +36,7 @@ pub struct EndpointStatus {
     /// Number of answers in which it was the first address of its family.
     #[serde(default)]
     pub first_answers: u64,
-    /// Why it gets no clients, or fewer than its share, in a sentence; absent if it gets them.
+    /// The reason why it gets no clients, or fewer than its share, in a sentence; absent if it gets its whole share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
     /// Its probes; empty without a monitor.
@@ -80,7 +80,7 @@ pub(in super::super) struct EndpointHealth {
 }
 
 impl EndpointHealth {
-    /// Returns what is known of the endpoint at this position of a pool.
+    /// Returns the findings about the endpoint at this position of a pool.
     pub(in super::super) fn new(pool: &Pool, place: usize, survey: &Survey) -> Self {
         let members = &pool.spec().members;
         let Some(condition) = members.condition(place) else {
@@ -106,6 +106,7 @@ impl EndpointHealth {
     }
 }
 
+/// Returns the last outcome of an endpoint's probes as text.
 fn seen(probes: &[ProbeStatus]) -> String {
     let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
     match probes {

@@ -1,4 +1,4 @@
-//! The status of a node: its zones, the usable pools, the state of every endpoint, and what is wrong.
+//! The status of a node: its zones, names, pools and endpoints, and its problems.
 
 mod absence;
 mod endpoint;
@@ -27,10 +27,10 @@ use endpoint::EndpointStatus;
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
 
-/// Default maximum number of steered names: a page of them, not all of a million.
+/// Default maximum number of steered names. A node may have a million of them.
 const NAMES: usize = 1000;
 
-/// The requested part; everything if no field is set.
+/// Selects a part of the status; everything if no field is set.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// This steered name and its pools.
@@ -73,13 +73,13 @@ pub struct Traffic {
     /// enough. If it grows, keep strangers from its port.
     #[serde(default)]
     pub refused_admin_connections: u64,
-    /// Zone transfers that took too long so far, and were cut off.
+    /// Zone transfers so far that took too long and were cut off.
     #[serde(default)]
     pub cut_transfers: u64,
     /// Connections of the admin server that were closed so far to make room for others.
     #[serde(default)]
     pub closed_admin_connections: u64,
-    /// Responses over the rate limit so far that had only TC.
+    /// Responses over the rate limit so far that were sent as a header with TC.
     #[serde(default)]
     pub slipped_responses: u64,
     /// Responses over the rate limit so far that were not sent.
@@ -94,7 +94,7 @@ pub struct Status {
     pub node: String,
     /// The version of the program, with its commit if that is known.
     pub version: String,
-    /// The present Unix time in seconds, to compare all other times with.
+    /// The present Unix time in seconds. All other times can be compared with it.
     pub time: u64,
     /// Seconds since the node began to answer.
     pub uptime: u64,
@@ -109,7 +109,7 @@ pub struct Status {
     /// The query log; absent without one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query_log: Option<QueryLogStatus>,
-    /// Numbers of endpoints, pools and names by their state: of all, whatever was asked for.
+    /// Numbers of endpoints, pools and names by their state. They are about the whole node, whatever part was selected.
     #[serde(default)]
     pub sums: Sums,
     /// The datacenters, in the order of the configuration; at the end the pools without one.
@@ -118,8 +118,8 @@ pub struct Status {
     /// The overrides and windows in force.
     #[serde(default)]
     pub orders: Vec<OverrideShape>,
-    /// When the last states are released at the latest, because the node does not trust its own probes (fail-static);
-    /// absent otherwise.
+    /// While endpoints keep their last states (fail-static): when that ends at the latest, Unix time in seconds. Absent
+    /// otherwise.
     pub held_until: Option<u64>,
     /// All zones.
     pub zones: Vec<ZoneStatus>,
@@ -157,7 +157,7 @@ pub struct NameStatus {
     /// Number of pools that are usable for any family.
     pub usable: usize,
     /// The rung that answers now at best: `usable`, `below_minimum`, `ready`, `held`, `draining`, `fallback`,
-    /// `all_down` or `forced_down`. A client's region may leave it less.
+    /// `all_down` or `forced_down`. The regions of some clients may leave them only a lower rung.
     #[serde(default)]
     pub rung: String,
     /// The override of the name; absent if there is none.
@@ -197,7 +197,7 @@ pub struct PoolStatus {
     pub open_v6: usize,
     /// Number of configured IPv6 endpoints.
     pub given_v6: usize,
-    /// Absent if it is unknown or unused.
+    /// The load; absent if it is unknown or not used.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<PoolLoad>,
     /// The endpoints, in the order of the file.
@@ -214,7 +214,7 @@ pub struct FilesStatus {
     pub read_at: u64,
 }
 
-/// The query log of a node. The numbers are since the node's start.
+/// The query log of a node. The numbers count from the node's start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueryLogStatus {
     /// True if its sink works.
@@ -242,7 +242,7 @@ impl QueryLogStatus {
     }
 }
 
-/// The facts that a status is made of.
+/// The facts that a status is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct StatusFacts<'a> {
     /// The snapshot that answers are given from.

@@ -1,4 +1,4 @@
-//! The status as text: a first screen with sums and with only what is wrong, or everything.
+//! The status as text: a first screen with sums and problems only, or everything.
 //!
 //! ```text
 //!   fra: up 3 h, generation 12, truenorth 0.1.0
@@ -25,7 +25,8 @@ use crate::report::text::Percent;
 const MOST_WRONG: usize = 20;
 
 impl Status {
-    /// Returns the first screen: sums, and only what is wrong. For a terminal it has colours, and long lines are cut.
+    /// Returns the first screen: sums, and only those names and endpoints that have a problem. For a terminal it has
+    /// colours, and long lines are cut.
     pub fn screen(&self, for_terminal: bool) -> String {
         let mut out = self.head();
         out.push_str(&self.datacenters_table().text(for_terminal));
@@ -47,7 +48,7 @@ impl Status {
         out
     }
 
-    /// Returns everything that was asked for, as tables.
+    /// Returns everything that was selected, as tables.
     pub fn table(&self, for_terminal: bool) -> String {
         let mut out = self.head();
         for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
@@ -67,11 +68,11 @@ impl Status {
             let _ = writeln!(
                 out,
                 "the files on disk have errors: an older configuration is served, and a restart would fail\n\
-                 (read {ago} ago; `truenorth check` tells the errors)\n"
+                 (read {ago} ago; `truenorth check` lists the errors)\n"
             );
         }
         if self.held_until.is_some() {
-            out.push_str("everything stopped answering at once: last states are held\n\n");
+            out.push_str("everything stopped answering at once: endpoints keep their last states\n\n");
         }
         out.push_str(&self.query_log_line());
         out.push_str(&self.traffic_lines());
@@ -82,12 +83,12 @@ impl Status {
         self.files.would_fail || self.held_until.is_some() || self.query_log.as_ref().is_some_and(|log| !log.up)
     }
 
-    /// Returns a line about a query log that is not whole; empty if it is, or there is none.
+    /// Returns a line about a query log that lacks answers; empty if it lacks none, or there is no query log.
     fn query_log_line(&self) -> String {
         match &self.query_log {
             Some(QueryLogStatus { up: false, lost, .. }) => {
                 format!(
-                    "the query log cannot be written, {lost} answers are missing in it: the node's log tells why\n\n"
+                    "the query log cannot be written, and {lost} answers are missing in it: the node's log has the reason\n\n"
                 )
             }
             Some(QueryLogStatus { lost: lost @ 1.., .. }) => {
@@ -170,12 +171,15 @@ impl Status {
         } = self.traffic;
         let mut lines = String::new();
         if dropped_queries > 0 {
-            let _ = writeln!(lines, "the kernel dropped {dropped_queries} queries over UDP: more came than were read");
+            let _ = writeln!(
+                lines,
+                "the kernel dropped {dropped_queries} queries: more came over UDP than the workers could read"
+            );
         }
         if refused_connections > 0 {
             let _ = writeln!(
                 lines,
-                "the kernel refused {refused_connections} connections of DNS: more came than could be accepted"
+                "the kernel refused {refused_connections} DNS connections: more came than could be accepted"
             );
         }
         if refused_admin_connections > 0 {
@@ -187,16 +191,16 @@ impl Status {
         if closed_connections > 0 {
             let _ = writeln!(
                 lines,
-                "{closed_connections} connections of DNS were closed because others came: {most_connections} fit"
+                "{closed_connections} DNS connections were closed to make room for others: the limit is {most_connections}"
             );
         }
         if cut_transfers > 0 {
-            let _ = writeln!(lines, "{cut_transfers} zone transfers took too long and were cut");
+            let _ = writeln!(lines, "{cut_transfers} zone transfers took too long and were cut off");
         }
         if closed_admin_connections > 0 {
             let _ = writeln!(
                 lines,
-                "{closed_admin_connections} connections of the admin server were closed because others came"
+                "{closed_admin_connections} connections to the admin server were closed to make room for others"
             );
         }
         if slipped_responses + limited_responses > 0 {
@@ -212,7 +216,7 @@ impl Status {
     }
 }
 
-/// Returns what answers for a name at best.
+/// Returns the best source of answers for a name, in words.
 fn answered_by(name: &NameStatus) -> String {
     match (name.rung.as_str(), &name.fallback) {
         ("usable", _) => "usable pools".to_owned(),

@@ -1,4 +1,4 @@
-//! Sums over a node: how many endpoints, pools and names are in which state, by datacenter.
+//! Sums over a node: the numbers of endpoints, pools and names by their state and datacenter.
 
 use serde::{Deserialize, Serialize};
 

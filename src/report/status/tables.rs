@@ -1,4 +1,4 @@
-//! The tables of a status: everything that was asked for, whether it is good or not.
+//! The tables of a status, with everything that was selected.
 
 use super::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
 use crate::report::table::{RED, TextTable, YELLOW, span};
@@ -67,6 +67,7 @@ pub(super) fn color(endpoint: &EndpointStatus) -> &'static str {
     }
 }
 
+/// Returns the state of an endpoint in words. A question mark means that its last outcome contradicts the state.
 pub(super) fn state(endpoint: &EndpointStatus) -> String {
     let fail_static = if endpoint.restless { "?" } else { "" };
     let really = endpoint.really.as_str();
