@@ -1,4 +1,4 @@
-//! Sends requests to the admin server of the running node. The server file names its address.
+//! Sends requests to the admin servers of running nodes. The server file, or `--node`, names their addresses.
 
 mod node;
 
@@ -23,11 +23,11 @@ use node::NodePlace;
 /// Options that name running nodes and the form of the output.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Ask {
-    // Its [admin] holds the node's address and the token.
+    // The [admin] section of the server file has the node's address and the token.
     #[command(flatten)]
     config: ConfigFile,
     /// Ask the node at this address, such as 127.0.0.1:8053, at this URL, such as `<https://ns1.example.net:8053>`, or
-    /// with this name in `[admin.nodes]` of the server file; `all` stands for all of them. May be given several times
+    /// with this name in `[admin.nodes]` of the server file; `all` means all of those. May be given several times
     #[arg(long = "node", value_name = "ADDR:PORT|URL|NAME")]
     nodes: Vec<String>,
     /// Print JSON
@@ -42,9 +42,9 @@ pub(super) struct Answer {
     text: String,
 }
 
-/// The reason why there is no good answer.
+/// The reason why a request failed.
 pub(super) enum AskError {
-    /// The server file has no `[admin]`.
+    /// The server file, or the arguments, name no node.
     NoNode(String),
     /// No node answers at this address.
     Silent { at: String, why: String },
@@ -84,7 +84,7 @@ impl Answer {
         self.shape_of_any()
     }
 
-    /// Parses the answer as JSON, whether the node refuses or not.
+    /// Parses the answer as JSON, even if the node refuses the request. Fails if the answer has another shape.
     pub(super) fn shape_of_any<T: Shape>(self) -> Result<T, AskError> {
         report::from_json(&self.text).map_err(|why| {
             AskError::Refused(match report::from_json::<Problem>(&self.text) {
@@ -94,6 +94,7 @@ impl Answer {
         })
     }
 
+    /// Returns the reason why the node refuses the request.
     fn problem(&self) -> String {
         let problem = report::from_json::<Problem>(&self.text);
         problem.map_or_else(|_| format!("{} refused the request without a reason", self.url), |problem| problem.detail)
@@ -101,12 +102,12 @@ impl Answer {
 }
 
 impl Ask {
-    /// The server file.
+    /// Returns the path of the server file.
     pub(super) fn config(&self) -> PathBuf {
         self.config.path()
     }
 
-    /// Runs a command for each node that was named, one after the other. Returns the exit code of the last one that
+    /// Runs a command for each named node, one after the other. Returns the exit code of the last node for which it
     /// failed.
     pub(super) fn each(&self, run: impl Fn(&Self) -> ExitCode) -> ExitCode {
         let nodes = match self.named() {
@@ -126,7 +127,7 @@ impl Ask {
         code
     }
 
-    /// The nodes that were named, with the names that `all` stands for.
+    /// Returns the named nodes. Replaces `all` by the nodes of `[admin.nodes]`, and fails if there are none.
     fn named(&self) -> Result<Vec<String>, AskError> {
         if !self.nodes.iter().any(|node| node == ALL_NODES) {
             return Ok(self.nodes.clone());
@@ -136,7 +137,7 @@ impl Ask {
         let others = self.nodes.iter().filter(|node| *node != ALL_NODES).cloned();
         let mut nodes: Vec<String> = known.collect();
         if nodes.is_empty() {
-            let why = format!("{} has no [admin.nodes], so nobody knows who all nodes are", self.config().display());
+            let why = format!("{} has no [admin.nodes], so `all` names no node", self.config().display());
             return Err(AskError::NoNode(why));
         }
         nodes.extend(others.filter(|node| !nodes.contains(node)).collect::<Vec<_>>());
@@ -173,7 +174,7 @@ impl Ask {
     ) -> Result<Answer, AskError> {
         let config = self.config();
         let admin = match config::load_admin(&config) {
-            // With `--node`, the server file may be missing.
+            // If `--node` names the node, the server file may be missing.
             Err(faults) if self.nodes.is_empty() || is_there(&config) => return Err(AskError::Faults(faults)),
             Err(_) => None,
             Ok(admin) => admin,
@@ -202,7 +203,7 @@ impl Ask {
 }
 
 fn request(mut request: RequestBuilder, admin: Option<&Admin>, body: Option<String>) -> RequestBuilder {
-    // The token with the most permissions; the first of several.
+    // The token with the most permissions; the first one if several have equally many.
     let grants = admin.map_or(&[][..], |admin| &admin.grants);
     if let Some(grant) = grants.iter().rev().max_by_key(|grant| grant.may.len()) {
         request = request.bearer_auth(grant.token.reveal());
@@ -213,7 +214,8 @@ fn request(mut request: RequestBuilder, admin: Option<&Admin>, body: Option<Stri
     }
 }
 
-/// The innermost error says what happened. The outer ones only say that something failed.
+/// Returns the reason why a request got no answer. It is in the innermost error: the outer ones only say that something
+/// failed.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &(dyn Error + 'static) = error;
     while let Some(inner) = cause.source() {
@@ -224,10 +226,10 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
     match tls_error(cause) {
         Some(rustls::Error::AlertReceived(AlertDescription::CertificateRequired)) => {
-            return "it asks for a certificate: set `certificate` and `key` of [admin.connect]".to_owned();
+            return "the node requires a certificate: set `certificate` and `key` of [admin.connect]".to_owned();
         }
         Some(tls @ rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            return format!("TLS: {}; `ca` of [admin.connect] names the authority of nodes", explain_tls(tls));
+            return format!("TLS: {}; set `ca` of [admin.connect] to the authority of your nodes", explain_tls(tls));
         }
         Some(tls) => return format!("TLS: {}", explain_tls(tls)),
         None => {}
@@ -238,7 +240,7 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
 }
 
-/// The error of TLS, which may be wrapped in several errors of input and output.
+/// Returns the TLS error in an error, if there is one. It may be wrapped in several I/O errors.
 fn tls_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
     let wrapped = || tls_error(error.downcast_ref::<io::Error>()?.get_ref()?);
     error.downcast_ref().or_else(wrapped)

@@ -1,4 +1,5 @@
-//! Tells the effect of an order before it is given, and asks if it would leave a name without a usable pool.
+//! Finds out the effect of an order before it is given. If the order would leave a name without a usable pool, asks the
+//! operator first.
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
@@ -7,20 +8,20 @@ use clap::Args;
 use super::ask::AskError;
 use crate::report::{OrderEffect, OverrideList, RolloutList, Shape};
 
-/// The options of an order that may take clients away from where they are sent.
+/// The options of an order that may move clients.
 #[derive(Debug, Args)]
 pub(super) struct Assent {
-    /// Only tell what the order would change
+    /// Show what the order would change, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask when no usable pool would be left for a name
+    /// Give the order without asking, even if it leaves a name without a usable pool
     #[arg(long, short)]
     yes: bool,
 }
 
 /// An answer to an order, with its effect.
 pub(super) trait Ordered: Shape {
-    /// The effect, if it is known.
+    /// Returns the effect, if it is known.
     fn effect(&self) -> Option<&OrderEffect>;
 }
 
@@ -37,8 +38,8 @@ impl Ordered for RolloutList {
 }
 
 impl Assent {
-    /// Sends an order with `send`, which gets true for a dry run. If a dry run finds that the order leaves a name
-    /// without a usable pool, the operator is asked first. Fails if nobody can be asked, or the answer is no.
+    /// Sends an order with `send`, which takes true for a dry run. If a dry run finds that the order leaves a name
+    /// without a usable pool, asks the operator first. Fails if there is no terminal to ask on, or the answer is no.
     pub(super) fn give<T: Ordered>(&self, send: impl Fn(bool) -> Result<T, AskError>) -> Result<T, AskError> {
         if !self.dry_run && !self.yes {
             let foreseen = send(true)?;
@@ -52,11 +53,11 @@ impl Assent {
     }
 }
 
-/// Asks on the terminal.
+/// Asks on the terminal. Fails unless the answer is yes.
 fn ask(effect: &OrderEffect, warning: &str) -> Result<(), AskError> {
     if !io::stdin().is_terminal() {
         return Err(AskError::Refused(format!(
-            "{warning}; nothing was changed (--yes gives the order without asking)"
+            "{warning}; nothing was changed (with --yes the order is given without asking)"
         )));
     }
     let told = OrderEffect { dry_run: false, ..effect.clone() };

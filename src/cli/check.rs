@@ -1,4 +1,4 @@
-//! `truenorth check`: draws every fault.
+//! `truenorth check`: shows every fault of the configuration.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ pub(super) fn run(path: &Path, json: bool) -> ExitCode {
     let (faults, summary): (Faults, Option<report::Summary>) =
         match Loader::new(path).load(&Disk::new(), &|_| None, None) {
             Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
-                // The process that serves may have permissions that this one does not have, so these are only warnings.
+                // The process that serves may have permissions that this one lacks, so these faults are only warnings.
                 let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });
                 (
                     Faults(warnings.0.into_iter().chain(forbidden).collect()),

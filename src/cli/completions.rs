@@ -1,4 +1,4 @@
-//! `truenorth completions`: the script by which a shell completes the commands and their options.
+//! `truenorth completions`: the script with which a shell completes commands and options.
 
 use std::process::ExitCode;
 

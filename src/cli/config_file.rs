@@ -8,10 +8,11 @@ use clap::Args;
 
 use crate::disk::{Disk, Seen};
 
-/// Names the server file if no option does.
+/// The environment variable that names the server file if no option does.
 const VARIABLE: &str = "TRUENORTH_CONFIG";
 
-/// The places of the server file if nothing names it. If there is none, the first is reported as missing.
+/// The paths where the server file is looked for if nothing names it. If there is none, the first path is reported as
+/// missing.
 const PLACES: [&str; 2] = ["truenorth.toml", "/etc/truenorth/truenorth.toml"];
 
 /// The path of the server file.
@@ -34,9 +35,10 @@ pub(super) fn is_there(path: &Path) -> bool {
     !matches!(Disk::new().look(path), Ok(Seen::Missing(_)))
 }
 
+/// Returns the path that the option names, else that of the variable, else the first place that exists.
 fn find(option: Option<&Path>, variable: Option<OsString>, exists: impl Fn(&Path) -> bool) -> PathBuf {
     let named = option.map(Path::to_owned);
-    // As elsewhere, an empty variable counts as absent.
+    // An empty variable counts as absent, as for other programs.
     let named = named.or_else(|| variable.filter(|path| !path.is_empty()).map(PathBuf::from));
     let found = || PLACES.iter().map(PathBuf::from).find(|path| exists(path));
     named.or_else(found).unwrap_or_else(|| PLACES[0].into())

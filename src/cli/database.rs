@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::config_file::is_there;
 
-/// Where it may be: beside the sources, and in the Debian package. If it is nowhere, the first is reported as missing.
+/// The paths where it may be: in the repository, and in the Debian package. If it is at neither, the first path is
+/// reported as missing.
 pub(super) const PLACES: [&str; 2] = ["geoip/country.mmdb", "/usr/share/truenorth/country.mmdb"];
 
 /// Returns its path, if it is on this machine.

@@ -1,37 +1,37 @@
 //! The limit of file descriptors of this process, and its division among the parts of the node.
 //!
-//! A part that has used its whole share cannot take the shares of the others: a flood of connections stops no probe,
-//! and slow probes keep no client out.
+//! No part can use the shares of the others. So a flood of connections cannot stop probes, and slow probes cannot keep
+//! clients out.
 
 use std::fs;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tracing::warn;
 
-/// Descriptors that remain after all sockets are bound are divided into this number of equal parts.
+/// The descriptors that are left when all sockets are bound are divided into this number of equal parts.
 const PARTS: usize = 8;
 const PARTS_FOR_PROBES: usize = 4;
 const PARTS_FOR_DNS: usize = 2;
 const PARTS_FOR_ADMIN: usize = 1;
 
-/// Number of open descriptors to assume if the system does not tell it.
+/// Assumed number of open descriptors if it cannot be read.
 const USUALLY_OPEN: usize = 64;
 
 /// The shares of the parts of the node. The remaining part is for files, webhooks and the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Descriptors {
-    /// Probes in flight.
+    /// Maximum number of simultaneous probes.
     pub(super) probes: usize,
-    /// Connections of DNS over TCP, TLS and HTTPS.
+    /// Maximum number of DNS connections over TCP, TLS and HTTPS.
     pub(super) dns: usize,
-    /// Connections of the admin server.
+    /// Maximum number of connections to the admin server.
     pub(super) admin: usize,
 }
 
 impl Descriptors {
     /// Raises the soft limit to the hard one, and divides the descriptors that are not open yet.
     ///
-    /// Soft limits are 1024 by custom, for programs that use select(2). This one does not.
+    /// The soft limit is usually 1024, for programs that use select(2). This program does not.
     pub(super) fn share() -> Self {
         let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
         let raised = match setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {

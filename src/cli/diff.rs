@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// The new server file
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Only this name. It is absolute, with or without a final dot
+    /// Compare only this name. It is absolute, with or without a final dot
     #[arg(long, value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     name: Option<Name>,
     /// Print JSON
@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-/// Returns exit code 1 if one of the two cannot be served, or if neither steers the name.
+/// Returns exit code 1 if one of the two configurations cannot be served, or if neither steers the name.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let (old, new) = thread::scope(|scope| {
         let old = scope.spawn(|| snapshot(&arguments.old));

@@ -1,4 +1,4 @@
-//! `truenorth events`: what happened on the running node, also before its last start.
+//! `truenorth events`: the events on the running node, also those before its last start.
 
 use std::process::ExitCode;
 use std::thread;
@@ -12,19 +12,19 @@ use super::status::parse_lifetime;
 use crate::config::EVENTS;
 use crate::report::EventList;
 
-/// The time between two looks of `--follow`.
+/// Interval at which `--follow` asks for new events.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The arguments of `events`.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The time to look back
+    /// How far to look back
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = parse_lifetime)]
     since: String,
-    /// Only events of this kind. May be given several times
+    /// Show only events of this kind. May be given several times
     #[arg(long = "event", value_name = "KIND", value_parser = EVENTS.map(|(word, _)| word))]
     kinds: Vec<String>,
-    /// Go on with the events that happen from now on
+    /// Then show new events as they happen
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
@@ -48,7 +48,7 @@ fn show(Arguments { since, kinds, follow, .. }: &Arguments, ask: &Ask) -> ExitCo
         let is_new = |id: u64| last.is_none_or(|last| id > last);
         list.events.retain(|notice| is_new(notice.id));
         last = list.events.last().map(|notice| notice.id).or(last);
-        // The second that this list was made in may have further events.
+        // Further events may happen in the same second in which this list was made.
         since = list.time.saturating_sub(1).to_string();
         list.events.retain(|notice| kinds.is_empty() || kinds.iter().any(|kind| kind == notice.kind.kind()));
         if !follow || !list.events.is_empty() {

@@ -1,4 +1,4 @@
-//! `truenorth explain`: why a client gets its answer. Asks the running node if there is one.
+//! `truenorth explain`: explains why a client gets its answer. Asks the running node if there is one.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub(super) struct Arguments {
     /// The record type to ask for
     #[arg(default_value = "A", value_parser = Question::parse_type)]
     rtype: RecordType,
-    /// The client's network as in Client Subnet, or the address of a resolver that sends no Client Subnet
+    /// The client's network, as in the Client Subnet option, or the address of a resolver that sends no such option
     #[arg(long, value_name = "ADDR[/LEN]")]
     client: Network,
-    /// Take this as down: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
+    /// Assume that this is down: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
-    /// Do not ask a running node: read the files and take every endpoint as up
+    /// Read the files instead of asking a running node, and assume that every endpoint is up
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
@@ -55,7 +55,7 @@ fn ask_node(arguments: &Arguments, ask: &Ask) -> Option<Result<Explanation, AskE
     ];
     query.extend(arguments.down.iter().map(|down| ("down", down.to_string())));
     match ask.get("/v1/explain", &query).and_then(Answer::shape) {
-        // Faults of the files are reported by the code that reads all of them.
+        // If the files have faults, the offline explanation reports all of them.
         Err(AskError::NoNode(_) | AskError::Silent { .. } | AskError::Faults(_)) => None,
         told => Some(told),
     }

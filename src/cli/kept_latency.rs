@@ -1,6 +1,6 @@
 //! Moves measured round trips between control and the state folder.
 //!
-//! It takes about a second to pack a million networks, so a separate thread does that.
+//! To pack a million networks takes about a second, so a separate thread does that.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use crate::store::{Batch, LATENCY, LatencyRecord, Store};
 #[derive(Clone, Debug)]
 pub(super) struct KeptLatency {
     store: Arc<Store>,
-    /// The blocks in the store, once they were read. Nothing is written before that. A writer holds the lock.
+    /// The blocks in the store; `None` until they were read. Nothing is written before that. A writer holds the lock.
     blocks: Arc<Mutex<Option<BTreeSet<String>>>>,
     /// The threads that write, or wait for their turn.
     writing: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,

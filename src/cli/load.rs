@@ -1,4 +1,5 @@
-//! Turns files into a blueprint, completely or not at all.
+//! Reads the files of a configuration and compiles them to a blueprint. It is all or nothing: with an error, there is
+//! no blueprint.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::name::Name;
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::suggest::did_you_mean;
 
-/// Reads configurations. Reads databases again only if they changed.
+/// Reads configurations. It remembers the zones and databases, and reads only those again that changed.
 #[derive(Debug)]
 pub(super) struct Loader {
     path: PathBuf,
@@ -34,7 +35,7 @@ struct Databases {
     locations: Arc<Locations>,
     /// Databases that locate no client.
     mute: Vec<PathBuf>,
-    /// When each was made: the time since the Unix epoch.
+    /// When each database was built: the time since the Unix epoch.
     built: Vec<Duration>,
 }
 
@@ -46,16 +47,16 @@ pub(super) struct Loaded {
     /// The certificates of the admin server, if it uses TLS.
     pub(super) admin_tls: Option<AdminTls>,
     pub(super) blueprint: Arc<Blueprint>,
-    /// The number of zones that were parsed. The others did not change.
+    /// Number of zones that were parsed. The others did not change.
     pub(super) read: usize,
-    /// The number of zones that share no tree with the previous snapshot.
+    /// Number of zones that share no tree with the previous snapshot.
     pub(super) built: usize,
     /// The maps that were made because they differ from those of the previous snapshot.
     pub(super) maps: NewMaps,
     pub(super) warnings: Faults,
-    /// The databases, and when each was made: the time since the Unix epoch.
+    /// The databases, and when each was built: the time since the Unix epoch.
     pub(super) databases: Vec<(PathBuf, Duration)>,
-    /// Faults for things that the configuration needs and this process is not permitted to do.
+    /// The faults of things that the configuration needs, but this process is not permitted to do.
     pub(super) forbidden: Faults,
 }
 
@@ -65,7 +66,7 @@ pub(super) struct NewMaps {
     pub(super) count: usize,
     /// True if the databases changed.
     pub(super) are_of_new_databases: bool,
-    /// How long the configuration was compiled.
+    /// The time that it took to compile the configuration.
     pub(super) took: Duration,
 }
 
@@ -74,8 +75,9 @@ impl Loader {
         Self { path: path.to_owned(), known: Known::default(), databases: None }
     }
 
-    /// Reads everything through `disk` and compiles it. `last_served` returns the serial and contents that a zone was
-    /// last served with. `previous` is the current snapshot: maps that are still valid are shared with it.
+    /// Reads everything through `disk`, and compiles it. `last_served` returns the serial and contents that a zone was
+    /// last served with. `previous` is the snapshot that is served: the result shares maps and zones with it that are
+    /// still valid. Fails with all faults if there is an error.
     pub(super) fn load(
         &mut self,
         disk: &Disk,
@@ -131,15 +133,15 @@ impl Loader {
     }
 }
 
-/// The warning for a database that locates no client.
+/// Returns the warning for a database that locates no client.
 fn mute(path: &Path) -> Fault {
     let message = format!("the database {} locates no client", path.display());
     let help = "no record in it has a country, a continent, a subdivision, a point or an autonomous system under a known \
-                name; is it empty, or of another kind?";
+                name; is it empty, or a database of another kind?";
     Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::File) }.help(help)
 }
 
-/// The fault of a database, at the place that names it, with the file that was probably meant.
+/// Returns the fault of a database, at the place in the file that names it. Suggests the file that was probably meant.
 fn database_fault(fault: &GeoipFault, place: Option<&Place>, disk: &Disk) -> Fault {
     let message = fault.to_string();
     let told = place.map_or_else(|| Fault::without_place(&message), |place| Fault::error(place, &message, ""));
@@ -152,8 +154,8 @@ fn database_fault(fault: &GeoipFault, place: Option<&Place>, disk: &Disk) -> Fau
     }
 }
 
-/// The database that was probably meant by the missing `path`: the file in its folder with the most similar name, else
-/// the only one.
+/// Returns the database that was probably meant by the missing `path`: the one in its folder with the most similar
+/// name, else the only one there.
 fn beside(path: &Path, disk: &Disk) -> Option<PathBuf> {
     let folder = path.parent()?;
     let names = disk.ask(folder, databases_in).ok()?.ok()?;
@@ -167,7 +169,7 @@ fn databases_in(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names.filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "mmdb")).collect())
 }
 
-/// The faults of monitors that send ICMP echoes, if this process is not permitted to.
+/// Returns the faults of monitors that send ICMP echoes, if this process is not permitted to send them.
 fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
     if icmp.is_empty() || monitor::icmp_is_allowed() {
         return Faults::default();

@@ -1,11 +1,11 @@
-//! The log. A writer never waits for a reader of the log, and never fails because of one.
+//! The log. Code that logs never waits for the reader of the log, and never fails because of it.
 //!
 //! ```text
 //!   events, faults ─► queue, 4 MiB at most ─► a thread of its own ─► standard error, or standard output
 //! ```
 //!
-//! If nobody reads the pipe, the disk is full or the reader is gone, only lines are lost. Lost lines are counted, and
-//! the count is logged with the next line that can be written.
+//! If nobody reads the pipe, the disk is full or the reader is gone, lines are lost, and nothing else happens. Lost
+//! lines are counted. The number is logged as soon as lines can be written again.
 
 use std::collections::VecDeque;
 use std::env;
@@ -22,7 +22,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use crate::config::{LogFilter, LogFormat, LogSettings};
 use crate::counters::NodeCounters;
 
-/// Most octets of waiting lines: about twenty thousand lines. A line that arrives when the queue is full is lost.
+/// Maximum number of octets of waiting lines: about twenty thousand lines. A line that does not fit is lost.
 const QUEUE: usize = 4 << 20;
 
 /// The events that are logged if nothing selects them.
@@ -31,7 +31,7 @@ const DEFAULT: &str = "info";
 /// Pause before the writer tries again if the output takes nothing at the moment (`EAGAIN`).
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// Longest time that the end of the process waits for the lines in the queue.
+/// Maximum time that the process waits at its end for the lines in the queue.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
 /// A handle to the writing thread.
@@ -44,7 +44,7 @@ pub(super) struct Log {
 struct LineQueue {
     lines: Mutex<Lines>,
     changed: Condvar,
-    /// Set once by whoever counts lost lines.
+    /// The counters of the node, once it has started.
     counters: OnceLock<Arc<NodeCounters>>,
 }
 
@@ -83,21 +83,22 @@ impl Log {
         self.queue.changed.notify_all();
     }
 
-    /// Counts lost lines in these counters too.
+    /// Also counts lost lines in these counters, unless others were set before.
     pub(super) fn count_in(&self, counters: &Arc<NodeCounters>) {
-        // A log that counts already goes on as before.
+        // This fails if others were set before.
         let _ = self.queue.counters.set(counters.clone());
     }
 
     /// Waits until everything is written, but not longer than [`LAST_LINES`]: perhaps nobody reads.
     pub(super) fn finish(&self) {
         let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
-        // It does not matter if the time ran out: nobody could read about it.
+        // If the time is over, nobody reads the log, so there is no place to say so.
         let _ = self.queue.changed.wait_timeout_while(self.queue.lines(), LAST_LINES, is_busy);
     }
 }
 
 impl LineQueue {
+    /// Counts a lost line.
     fn lose(&self, lines: &mut Lines) {
         lines.lost += 1;
         if let Some(counters) = self.counters.get() {
@@ -110,6 +111,7 @@ impl LineQueue {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes the lines to this output, for as long as the process runs.
     fn write_to(&self, mut output: impl Write) {
         let mut is_torn = false;
         loop {
@@ -121,7 +123,7 @@ impl LineQueue {
                 self.lose(&mut lines);
             }
             let (lost, is_news) = (lines.lost, lines.lost != lines.reported);
-            // If the line with the count is lost too, the count must be reported again.
+            // If the line with the number is lost too, the number of lost lines grows, so it is logged again.
             if written.is_ok() && is_news {
                 lines.reported = lost;
             }
@@ -151,7 +153,7 @@ impl LineQueue {
     }
 }
 
-/// Writes a whole line. Ends a line that was cut off before it begins the next one.
+/// Writes a whole line. If the line before was cut off, ends that one first.
 fn write_line(output: &mut impl Write, line: &[u8], is_torn: &mut bool) -> io::Result<()> {
     let ended: &[u8] = if *is_torn { b"\n" } else { b"" };
     for part in [ended, line] {
@@ -207,14 +209,14 @@ pub(super) fn filter(of_file: Option<&LogFilter>) -> Result<EnvFilter, String> {
     EnvFilter::try_new(text).map_err(|why| format!("`{text}` is not a filter of the log: {why}"))
 }
 
-/// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set to anything
+/// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set and not empty
 /// (<https://no-color.org>).
 pub(super) fn has_colours(output: &impl IsTerminal) -> bool {
     output.is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// From now on, logs each event as one line to standard error, including panics. Fails with the reason if the events
-/// cannot be selected.
+/// Logs each event as one line to standard error from now on, panics included. Fails with the reason if `RUST_LOG` is
+/// not a filter.
 pub(super) fn log_to_stderr(log: &Log, settings: &LogSettings) -> Result<(), String> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter(settings.filter.as_ref())?)
@@ -230,7 +232,8 @@ pub(super) fn log_to_stderr(log: &Log, settings: &LogSettings) -> Result<(), Str
     Ok(())
 }
 
-/// From now on, logs panics as events. The standard library would write them to standard error and wait for its reader.
+/// Logs panics as events from now on. The standard library would write them to standard error, and would wait for its
+/// reader.
 pub(super) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let payload = panic.payload();

@@ -14,7 +14,7 @@ use super::{BAD, Cli, output};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Write the pages of all commands and files into this folder, instead of printing the first
+    /// Write the pages of all commands and files into this folder, instead of printing the first page
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }

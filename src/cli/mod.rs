@@ -53,14 +53,14 @@ enum Command {
     Serve {
         #[command(flatten)]
         config: ConfigFile,
-        /// Take over from the running process without losing a query. Starts as usual if none runs
+        /// Take over from the running process without losing a query. If none runs, start as usual
         #[arg(long)]
         replace: bool,
-        /// The form of log lines, text or json, instead of that of the server file
+        /// The format of log lines: text or json. By default the server file decides
         #[arg(long, value_name = "FORMAT")]
         log: Option<LogFormat>,
     },
-    /// Serves a sample zone, and plays its datacenters, which you can break and mend
+    /// Serves a sample zone with simulated datacenters, which you can break and mend
     Demo(demo::Arguments),
     /// Asks five questions, and writes a server file and a zone file
     Init(init::Arguments),
@@ -78,15 +78,15 @@ enum Command {
     Diff(diff::Arguments),
     /// Shows the share of clients at each datacenter, now or after a failure
     Simulate(simulate::Arguments),
-    /// Shows the state of the running node, of its names, its pools and their endpoints
+    /// Shows the state of the running node, its names, its pools and their endpoints
     Status(status::StatusArguments),
-    /// Lists what happened on the running node: falls and returns, orders, reloads
+    /// Lists the events on the running node, such as failures, orders and reloads
     Events(events::Arguments),
     /// Makes the running node read its files again
     Reload(status::ReloadArguments),
-    /// Takes a target out of the answers while others are left
+    /// Takes a target out of the answers, as long as others are left
     Drain(overrides::DrainArguments),
-    /// Keeps a target in service although a less specific override takes it out
+    /// Keeps a target in service, although a less specific override takes it out
     Open(overrides::PlaceArguments),
     /// Treats a target as up, whatever its probes say
     ForceUp(overrides::PlaceArguments),
@@ -112,7 +112,7 @@ enum Command {
     Manual(manual::Arguments),
 }
 
-/// Exit code: the command failed, or its object is faulty.
+/// The exit code if the command failed, or if the thing that it examined has errors.
 const BAD: u8 = 1;
 
 /// Runs the command that the arguments name.
@@ -152,14 +152,14 @@ fn print(report: Result<String, String>) -> ExitCode {
     match report {
         Ok(report) => output::print(report, ExitCode::SUCCESS),
         Err(why) => {
-            // A reason may hold what was typed or what the node said.
+            // The reason may contain text from the arguments or from the node.
             output::complain(format_args!("truenorth: {}", Printable(why)));
             ExitCode::from(BAD)
         }
     }
 }
 
-/// Prints the help or the version, or the error in the arguments.
+/// Prints the help or the version, or the error in the arguments. Returns the exit code.
 fn tell_usage(usage: &clap::Error) -> ExitCode {
     let code = ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(BAD));
     let styled = usage.render();
@@ -188,12 +188,12 @@ fn log_faults(faults: &Faults) {
     }
 }
 
-/// Draws faults for a person on standard error.
+/// Returns the faults as text for a person who reads standard error.
 fn draw_faults(faults: &Faults) -> String {
     faults.render(std::io::stderr().is_terminal()).trim_end().to_owned()
 }
 
-/// Draws faults on standard error.
+/// Prints faults to standard error.
 fn print_faults(faults: &Faults) {
     if !faults.0.is_empty() {
         output::complain(draw_faults(faults));

@@ -1,4 +1,5 @@
-//! The output of commands. A reader that stops early, such as `head`, is no failure. A full disk is one.
+//! The output of commands. If a reader stops early, such as `head`, the command does not fail. If the disk is full, it
+//! does.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -22,7 +22,7 @@ pub(super) struct PlaceArguments {
     /// How long it lasts. By default until it is lifted
     #[arg(long = "for", value_name = "TIME", value_parser = parse_lifetime)]
     lifetime: Option<String>,
-    /// The reason, for people who find the override
+    /// The reason, for people who see the override later
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -123,7 +123,7 @@ fn tell(ask: &Ask, answer: Result<OverrideList, AskError>) -> ExitCode {
     }
 }
 
-/// The name of the logged-in user, from the environment.
+/// Returns the name of the logged-in user, from the environment; empty if it is unknown.
 pub(super) fn who() -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].into_iter().filter_map(|key| std::env::var(key).ok());
     named.into_iter().find(|name| !name.is_empty()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Privileges that the process gives up before it does anything else.
+//! Gives up privileges before the process does anything else.
 //!
 //! ```text
 //!   root, or a user with capabilities
@@ -44,12 +44,12 @@ type Job = Box<dyn FnOnce() + Send>;
 pub(super) struct Privileges {
     /// The thread that may bind privileged ports; `None` if all threads have the same privileges.
     binder: Option<mpsc::Sender<Job>>,
-    /// The parts that are in force, for the log.
+    /// The parts of the sandbox that are in force, for the log.
     sandbox: &'static str,
 }
 
 impl Privileges {
-    /// Those of this process, as they are.
+    /// Returns the privileges of this process without a change.
     pub(super) fn unchanged() -> Self {
         Self { binder: None, sandbox: "off" }
     }
@@ -75,7 +75,8 @@ impl Privileges {
         Ok(privileges)
     }
 
-    /// Does work that may bind privileged ports, and gives up the last capability.
+    /// Does work that may bind privileged ports, and gives up the capability for that. Fails if the thread for it
+    /// ended.
     pub(super) async fn bind<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
         let Some(binder) = self.binder else { return Ok(work()) };
         let (done, result) = oneshot::channel();
@@ -86,7 +87,7 @@ impl Privileges {
         result.await.map_err(|_| "the thread that binds sockets panicked".to_owned())
     }
 
-    /// Logs what is in force.
+    /// Logs the privileges and the sandbox.
     pub(super) fn tell(&self) {
         let (user, sandbox) = (geteuid(), self.sandbox);
         let held = capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective);
@@ -110,7 +111,7 @@ fn become_user(name: &str, state: &Path) -> Result<(), String> {
         return Err(failed(&"only root can do that"));
     }
     if !state.exists() {
-        // The store reports a folder that cannot be created.
+        // If the folder cannot be created, the store reports that later.
         let _ = fs::create_dir_all(state).and_then(|()| chown(state, Some(user.uid.as_raw()), Some(user.gid.as_raw())));
     }
     set_keep_capabilities(true).map_err(|error| failed(&error))?;
@@ -131,14 +132,14 @@ fn give_up_capabilities() -> std::io::Result<Option<mpsc::Sender<Job>>> {
     if had.is_empty() {
         return Ok(None);
     }
-    // Programs that this process starts get none.
+    // Programs that this process starts get no capabilities.
     let _ = clear_ambient_capability_set();
     let to_bind = had & CapabilitySet::NET_BIND_SERVICE;
     let mut binder = None;
     if !to_bind.is_empty() {
         set_capabilities(None, sets(had & (CapabilitySet::NET_BIND_SERVICE | CapabilitySet::NET_RAW)))?;
         let (jobs, received) = mpsc::channel::<Job>();
-        // It ends with the sender: when the sockets are bound, or the start fails.
+        // The thread ends when the sender is dropped: when the sockets are bound, or the start fails.
         thread::Builder::new().name("binder".to_owned()).spawn(move || received.into_iter().for_each(|job| job()))?;
         binder = Some(jobs);
     }
@@ -151,8 +152,8 @@ fn give_up_capabilities() -> std::io::Result<Option<mpsc::Sender<Job>>> {
     Ok(binder)
 }
 
-/// From now on, this thread and all that it starts change files only in these folders, and gain no privileges. Returns
-/// what is in force.
+/// Restricts this thread and all threads and programs that it starts: they can change files only in these folders, and
+/// cannot gain privileges. Returns the parts that are in force, in words.
 fn enter_sandbox(writable: Vec<PathBuf>) -> Result<&'static str, String> {
     set_no_new_privs(true).map_err(|error| error.to_string())?;
     let folders = writable.into_iter().chain(SCRATCH.map(PathBuf::from)).filter(|folder| folder.exists());
@@ -164,7 +165,8 @@ fn enter_sandbox(writable: Vec<PathBuf>) -> Result<&'static str, String> {
             .add_rules(path_beneath_rules(folders, AccessFs::from_all(LANDLOCK)))?
             .restrict_self()
     };
-    // A process that inherited many layers from those before it can add none, and needs none.
+    // The number of Landlock layers is limited. A process that inherited so many layers that it cannot add one is
+    // restricted already.
     Ok(match restrict().map(|status| status.ruleset) {
         Ok(RulesetStatus::FullyEnforced) => "no new privileges, Landlock",
         Ok(RulesetStatus::PartiallyEnforced) => "no new privileges, Landlock in part",

@@ -19,13 +19,13 @@ const PATH: &str = "/v1/rollouts";
 pub(super) struct SwitchArguments {
     /// A steered name with `active`
     name: String,
-    /// The pool that is to answer, as in the name's `pools`
+    /// The pool that is to answer, as it is written in the name's `pools`
     #[arg(required_unless_present = "back", conflicts_with = "back")]
     pool: Option<String>,
     /// Switch to the pool that answered before the last switch
     #[arg(long)]
     back: bool,
-    /// The reason, for people who find the switch
+    /// The reason, for people who see the switch later
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -62,7 +62,7 @@ enum RolloutAction {
 struct ActionArguments {
     /// A steered name with `canary`
     name: String,
-    /// The reason, for people who find the roll-out
+    /// The reason, for people who see the change later
     #[arg(long, default_value = "")]
     reason: String,
     #[command(flatten)]
@@ -109,7 +109,8 @@ fn tell(ask: &Ask, answer: Result<RolloutList, AskError>) -> ExitCode {
     }
 }
 
-/// The path of a name's roll-out. A name may hold characters with a meaning in URLs (RFC 3986, section 2.1).
+/// Returns the path of a name's roll-out. Percent-encodes the characters that have a meaning in URLs (RFC 3986, section
+/// 2.1).
 fn path(name: &str) -> String {
     let mut path = format!("{PATH}/");
     for &octet in name.as_bytes() {

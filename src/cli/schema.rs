@@ -1,5 +1,5 @@
-//! `truenorth schema`: the JSON Schemas of the TOML files, with which editors complete and check them, and from which
-//! their manual pages are made.
+//! `truenorth schema`: the JSON Schemas of the TOML files. Editors use them to complete and check the files, and their
+//! manual pages are made from them.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! `truenorth serve`: connects files, probes, control and sockets, and runs them until it is told to stop.
+//! `truenorth serve`: connects files, probes, control and sockets, and runs them until it is stopped.
 //!
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
@@ -7,7 +7,7 @@
 //!                                       last run ──► Restore       └──► Keep ──► store
 //! ```
 //!
-//! One loop makes all configurations, one after the other, so that none is based on an outdated one.
+//! One loop makes all changes of the configuration, one after the other, so that each is based on the one before.
 
 mod certificates;
 mod files;
@@ -57,11 +57,11 @@ pub(super) use signals::Signals;
 use start::Beginning;
 use told::Lookout;
 
-/// Longest time that control may take to hand over its last changes when the node stops. It takes milliseconds unless
-/// control hangs.
+/// Maximum time for control to hand over its last changes when the node stops. It takes milliseconds unless control
+/// hangs.
 const LAST_EVENT: Duration = Duration::from_millis(500);
 
-/// The reason why serving did not begin, or ended without a request.
+/// The reason why the node did not start, or ended by itself.
 pub(super) enum ServeError {
     /// The configuration has faults.
     Faults(Faults),
@@ -79,7 +79,7 @@ impl From<Faults> for ServeError {
 /// ended by itself. With `replaces` it takes over from the running process, if there is one. `format` is the form of
 /// log lines, instead of that of the server file.
 pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> ExitCode {
-    // This removes environment variables, so it comes before all threads.
+    // This removes environment variables, which is safe only as long as there are no other threads.
     let inherited = match Inherited::from_systemd() {
         Ok(inherited) => inherited,
         Err(error) => {
@@ -95,7 +95,7 @@ pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> Exi
         }
     };
     run_to_end(|log, signals| async move {
-        // The faults of a file that cannot be read are told with all others.
+        // If the file has faults, they are reported later, together with all others.
         let settings = config::load_early(path).map(|early| early.log).unwrap_or_default();
         let settings = LogSettings { format: format.unwrap_or(settings.format), ..settings };
         log_to_stderr(&log, &settings).map_err(ServeError::Other)?;
@@ -110,7 +110,7 @@ pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> Exi
             };
             Node::begin(beginning?, privileges, &log, &alarm).await
         };
-        // Before the node answers there is nothing to drain.
+        // Until the node answers, it can be stopped at once.
         let node = tokio::select! {
             () = signals.stop() => return Ok(()),
             node = start => node?,
@@ -151,21 +151,21 @@ fn serve_with<F: Future<Output = Result<(), ServeError>>>(
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> Result<(), ServeError> {
     let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
-    // The first step, so that no later signal is lost.
+    // This is the first step, so that no later signal is lost.
     let signals = Signals::handle(log.clone()).map_err(|error| other("cannot handle signals", &error))?;
     let workers = thread::available_parallelism().map_err(|error| other("cannot count the processors", &error))?;
     try_threads(2 * workers.get()).map_err(|error| other("the system does not allow enough threads", &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers.get()).enable_all().build();
     let runtime = runtime.map_err(|error| other("cannot start the runtime for tasks", &error))?;
     let result = runtime.block_on(serve(log.clone(), signals));
-    // Do not wait for tasks that hang, such as the lookup of a webhook's name.
+    // Does not wait for tasks that hang, such as the look-up of a webhook's host name.
     runtime.shutdown_background();
     result
 }
 
-/// Tests if the system can start this number of threads now. If tokio cannot start one, it panics and then waits for
-/// itself for ever. Twice the number that tokio needs is tried: the node needs more threads, and those of this test
-/// count until they have ended.
+/// Fails if the system cannot start this number of threads now. If tokio cannot start a thread, it panics and then
+/// hangs for ever, so this is tested before. The caller tests twice the number that tokio needs: the node needs further
+/// threads, and the system may count the threads of this test for a moment longer.
 fn try_threads(count: usize) -> io::Result<()> {
     let gate = Mutex::new(());
     thread::scope(|scope| {
@@ -181,7 +181,7 @@ fn try_threads(count: usize) -> io::Result<()> {
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (done, result) = oneshot::channel();
     let work = move || {
-        // Nobody waits any more if the node stops.
+        // If the node stops, nobody waits for the result any more.
         let _ = done.send(work());
     };
     let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
@@ -212,11 +212,11 @@ pub(super) struct Node {
     query_log: QueryLog,
     successors: Waiting,
     started: Instant,
-    /// The path of this program; after an upgrade, the new program is there.
+    /// The path of this program. After an upgrade, it is the path of the new program.
     program: Option<PathBuf>,
 }
 
-/// The reason why a node ends.
+/// The reason why a node ends: a request, a part that ended by itself, or a process that replaced it.
 enum Ending {
     Asked,
     Failed(End),
@@ -224,17 +224,18 @@ enum Ending {
 }
 
 impl Node {
-    /// The addresses that answer DNS.
+    /// Returns the addresses that answer DNS.
     pub(super) fn addresses(&self) -> &[std::net::SocketAddr] {
         &self.addresses
     }
 
-    /// The addresses of the admin server.
+    /// Returns the addresses of the admin server.
     pub(super) fn admin_addresses(&self) -> &[std::net::SocketAddr] {
         self.admin.as_ref().map_or(&[], |admin| admin.addresses())
     }
 
-    /// Reloads when asked to, until asked to stop. Then drains. Fails with the part of the node that ended by itself.
+    /// Reloads and executes orders until it is told to stop. Then completes the queries and requests in progress. Fails
+    /// with the name of a part of the node that ended by itself.
     pub(super) async fn run(mut self, signals: Signals, mut ends: Ends) -> Result<(), ServeError> {
         let zones = self.published.load().zones().len();
         info!(addresses = ?self.addresses, zones, "answering");
@@ -249,14 +250,14 @@ impl Node {
         }
         systemd::ready(&self.status());
         let ending = loop {
-            // A started order is dropped: nobody was told that it is done.
+            // An order in progress is dropped when the node stops. Its sender has not been told that it was executed.
             let ready = tokio::select! {
                 biased;
                 () = signals.stop() => break Ending::Asked,
                 end = ends.next() => break Ending::Failed(end),
                 ready = self.turn(&signals) => ready,
             };
-            // Not interrupted: either this process owns everything or the other one.
+            // This step is not interrupted, so that either this process or the other one owns everything.
             if let Some(ready) = ready
                 && let Some(handed_over) = self.hand_over(ready).await
             {
@@ -296,14 +297,14 @@ impl Node {
             });
             if stopped.await.is_err() {
                 self.control_task.abort();
-                warn!("the last changes of health may be lost: control did not hand them over in time");
+                warn!("the last changes of endpoint states may be lost: control did not hand them over in time");
             }
             let (store, latency) = (self.files.store.clone(), self.latency);
             let close = move || {
                 latency.finish();
                 store.close();
             };
-            // If there is no thread for it, the store is closed when it is dropped.
+            // If no thread can be started for it, the store is closed when it is dropped.
             let _ = beside(close).await;
         };
         let ((), (), (), ()) = tokio::join!(admin, self.running.stop(), self.notifier.stop(), kept);
@@ -347,7 +348,7 @@ impl Node {
         None
     }
 
-    /// The line that `systemctl status` shows.
+    /// Returns the line that `systemctl status` shows.
     fn status(&self) -> String {
         let zones = self.latest.zones().len();
         format!("{}, answering, {zones} zone{}", version::PROGRAM, if zones == 1 { "" } else { "s" })

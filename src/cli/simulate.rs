@@ -15,22 +15,23 @@ use crate::overrides::TargetPattern;
 use crate::report::{self, Demand, QueryMix, Simulation, endpoint_state_without, find_demands, with_demands};
 use crate::snapshot::{Blueprint, EndpointState, Snapshot};
 
-/// Octets of a query log that are read at a time.
+/// Number of octets of a query log that are read at a time.
 const PIECE: usize = 1 << 20;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The names to ask for, by default all steered ones. They are absolute, with or without a final dot
+    /// The names to ask for. They are absolute, with or without a final dot. By default all steered names
     #[arg(value_name = "NAME", value_parser = crate::report::Question::parse_name)]
     names: Vec<Name>,
-    /// Queries to replay, one JSON object in each line. By default each IPv4 address with a country asks once
+    /// The queries to replay: a file with one JSON object in each line. By default each IPv4 address with a country
+    /// asks once
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
-    /// The target that fails: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
+    /// Assume that this fails: dc:NAME, pool:NAME or endpoint:ADDRESS. May be given several times
     #[arg(long, value_name = "TARGET")]
     down: Vec<TargetPattern>,
-    /// Load of a pool's own clients, for names that steer by load: POOL=NUMBER, in the unit of `capacity`. May be given
-    /// several times
+    /// The load that a pool's own clients cause, for names that steer by load: POOL=NUMBER, in the unit of `capacity`.
+    /// May be given several times
     #[arg(long, value_name = "POOL=NUMBER")]
     load: Vec<Demand>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `truenorth status`, `reload` and `txt`: state of the running node, and orders to it.
+//! `truenorth status`, `reload` and `txt`: show the state of the running node, and give it orders.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::ask::{Answer, Ask, AskError};
+use super::log::has_colours;
 use super::output;
 use crate::duration;
 use crate::name::Name;
@@ -20,19 +21,19 @@ const CLEAR: &str = "\x1b[H\x1b[2J";
 /// The arguments of `status`.
 #[derive(Debug, Args)]
 pub(super) struct StatusArguments {
-    /// Only this steered name and its pools
+    /// Show only this steered name and its pools
     #[arg(long, value_parser = Question::parse_name)]
     name: Option<Name>,
-    /// Only this pool, such as web/fra, or web for all of its datacenters
+    /// Show only this pool, such as web/fra, or web for all of its datacenters
     #[arg(long)]
     pool: Option<String>,
-    /// Only the pools in this datacenter, and the names that use them
+    /// Show only the pools in this datacenter, and the names that use them
     #[arg(long)]
     datacenter: Option<String>,
-    /// Everything as tables, also what is good. By default sums, and what is wrong
+    /// Show everything, as tables. By default only sums and problems are shown
     #[arg(long)]
     all: bool,
-    /// Show it again and again, each time after this time
+    /// Show it repeatedly, with this time between
     #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "2s", value_parser = parse_interval)]
     watch: Option<Duration>,
     #[command(flatten)]
@@ -52,14 +53,14 @@ pub(super) struct ReloadArguments {
 /// The commands of `txt`.
 #[derive(Debug, Subcommand)]
 pub(super) enum Txt {
-    /// Sets a TXT record for a limited time; returns when it is served
+    /// Sets a TXT record for a limited time, and waits until it is served
     Set {
         /// The owner. It is absolute, with or without a final dot
         #[arg(value_parser = Question::parse_name)]
         name: Name,
         /// The text
         value: String,
-        /// How long the record stays: 1s to 168h
+        /// How long the record is served: 1s to 168h
         #[arg(long = "for", value_name = "TIME", default_value = "10m", value_parser = parse_lifetime)]
         lifetime: String,
         #[command(flatten)]
@@ -101,7 +102,7 @@ pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
         if std::io::stdout().is_terminal() {
             output::print(CLEAR, ExitCode::SUCCESS);
         }
-        // A node that does not answer now may answer next time; a reader that is gone never reads again.
+        // If the node does not answer now, it may answer next time. But if the reader of the output is gone, this ends.
         arguments.ask.each(|ask| show(arguments, ask));
         if output::is_reader_gone() {
             return ExitCode::SUCCESS;
@@ -119,11 +120,11 @@ fn show(arguments: &StatusArguments, ask: &Ask) -> ExitCode {
     let told: Result<Status, AskError> = ask.get("/v1/status", &query).and_then(Answer::shape);
     match told {
         Ok(status) => {
-            // A part that was asked for is shown whole, good or not.
-            let is_whole = !all && query.is_empty();
+            // If a part was selected, all of it is shown, not only its problems.
+            let is_first_screen = !all && query.is_empty();
             let text = |status: &Status| {
-                let for_terminal = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-                if is_whole { status.screen(for_terminal) } else { status.table(for_terminal) }
+                let for_terminal = has_colours(&std::io::stdout());
+                if is_first_screen { status.screen(for_terminal) } else { status.table(for_terminal) }
             };
             ask.print(&status, text, ExitCode::SUCCESS)
         }

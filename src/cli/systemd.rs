@@ -1,10 +1,10 @@
-//! Messages to systemd (`sd_notify(3)`). Without systemd they go nowhere.
+//! Messages to systemd (`sd_notify(3)`). Without systemd, nothing is sent.
 //!
-//! Only the main process of a unit is heard. So the process that is replaced tells who the main process is from then
-//! on, and the other one speaks for itself only after that.
+//! systemd accepts messages only from the main process of a unit. So a process that is replaced tells systemd which
+//! process is the main one now, and the other process sends messages only after that.
 //!
-//! The messages are lines in one datagram. The crates for them wait for as long as the queue of systemd is full, which
-//! would stop a thread that other tasks need.
+//! A message is one datagram with a line for each assignment. The crates for it wait as long as the queue of systemd is
+//! full, which could block a thread that other tasks need.
 
 use std::env;
 use std::io;
@@ -20,50 +20,51 @@ use tracing::{error, warn};
 use crate::control::Handle;
 use crate::server::WorkerPulse;
 
-/// Where systemd hears this process.
+/// The environment variable with the address for messages.
 const ADDRESS: &str = "NOTIFY_SOCKET";
 
-/// Microseconds within which systemd wants a sign of life.
+/// The environment variable with the time in microseconds within which systemd expects a sign of life.
 const WATCHDOG: &str = "WATCHDOG_USEC";
 
-/// The process that systemd wants it from.
+/// The environment variable with the id of the process that is to give it.
 const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
 
-/// Longest time that a message waits for room in the queue of systemd.
+/// Maximum time that a message waits for room in the queue of systemd.
 const PATIENCE: Duration = Duration::from_millis(100);
 
-/// Part of the time of the watchdog after which the next sign of life is given (`sd_watchdog_enabled(3)`).
+/// The time of the watchdog is divided by this number to get the interval of signs of life (`sd_watchdog_enabled(3)`
+/// recommends a half).
 const WATCHDOG_PART: u32 = 2;
 
-/// Where systemd hears this process; `None` if systemd does not wait for its messages.
+/// Returns the address for messages to systemd; `None` if systemd expects none.
 pub(super) fn address() -> Option<String> {
     env::var(ADDRESS).ok()
 }
 
-/// The node answers. `status` says what it serves, for `systemctl status`.
+/// Tells systemd that the node answers. `systemctl status` shows `status`.
 pub(super) fn ready(status: &str) {
     tell(&format!("READY=1\nSTATUS={status}"));
 }
 
-/// A reload begins; [`ready`] ends it.
+/// Tells systemd that a reload begins. [`ready`] ends it.
 pub(super) fn reloading() {
     let now = clock_gettime(ClockId::Monotonic);
     let microseconds = i128::from(now.tv_sec) * 1_000_000 + i128::from(now.tv_nsec) / 1000;
     tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
 }
 
-/// The node stops.
+/// Tells systemd that the node stops.
 pub(super) fn stopping() {
     tell("STOPPING=1\nSTATUS=stopping");
 }
 
-/// This process was replaced.
+/// Tells systemd that this process was replaced by another one, which is the main process now.
 pub(super) fn replaced_by(process: i32) {
     tell(&format!("MAINPID={process}"));
 }
 
-/// Gives systemd signs of life from now on, if it wants any: as long as control and all workers for UDP are alive. When
-/// the signs stay away, systemd restarts the node.
+/// Gives systemd signs of life from now on, if it expects any, as long as control and all workers for UDP are alive. If
+/// there is no sign, systemd restarts the node.
 pub(super) fn watch(control: Handle, workers: WorkerPulse) {
     let Some(interval) = watchdog() else { return };
     tokio::spawn(async move {
@@ -81,7 +82,7 @@ pub(super) fn watch(control: Handle, workers: WorkerPulse) {
     });
 }
 
-/// The interval at which systemd wants a sign of life; `None` if it wants none from this process.
+/// Returns the interval for signs of life; `None` if systemd expects none from this process.
 fn watchdog() -> Option<Duration> {
     let is_other = env::var(WATCHDOG_PROCESS).is_ok_and(|process| process != std::process::id().to_string());
     let microseconds = env::var(WATCHDOG).ok().filter(|_| !is_other)?.parse().ok()?;
@@ -93,7 +94,7 @@ pub(super) fn prepare_successor(command: &mut Command) {
     command.env_remove(WATCHDOG_PROCESS);
 }
 
-/// Sends a message, one assignment for each line. Waits only briefly: systemd may hang.
+/// Sends a message with one assignment in each line. Waits only briefly, because systemd may hang.
 fn tell(message: &str) {
     let Some(address) = address() else { return };
     if let Err(error) = send(&address, message) {

@@ -1,6 +1,6 @@
 //! The version of this program.
 
-/// The version with the commit that it was built from, if that is known.
+/// The version, with the commit that it was built from if that is known.
 pub(super) const VERSION: &str = env!("TRUENORTH_VERSION");
 
 /// The name and the version.

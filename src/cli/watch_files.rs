@@ -5,10 +5,10 @@
 //!   every few seconds ─────────────────────┴─► look: do files differ? ─ yes, and quiet for a while ─► a change
 //! ```
 //!
-//! Files are compared by identity with those that were read. An ordered reload that reads an edit therefore prevents a
-//! second reload for it, and other files in the folders change nothing. Messages from the kernel only make it faster.
-//! Where there are none, as on network file systems, for files with several names, or if inotify has no room, the
-//! regular look finds the change.
+//! The files on disk are compared with those that were read, by their identity. So there is no second reload for an
+//! edit that an ordered reload has read already, and other files in the folders do not matter. Reports from the kernel
+//! only make it faster. Where there are none, as on network file systems, for files with several names, or if inotify
+//! has no room, the regular look finds the change.
 
 mod ears;
 mod folders;
@@ -55,7 +55,7 @@ struct Watcher {
 }
 
 impl FileWatch {
-    /// Starts without a file to watch. Fails if the system has no thread or no descriptor for it.
+    /// Starts the thread, with no file to watch yet. Fails if the system has no thread or no descriptor for it.
     pub(super) fn start() -> io::Result<Self> {
         let bell = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         Self::start_with(Ears::new(bell.clone()), bell)
@@ -72,7 +72,7 @@ impl FileWatch {
     /// Watches the files that were read, and no others.
     pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
         self.number += 1;
-        // The thread ends early only after a panic, which was logged.
+        // The thread can only have ended after a panic, which was logged.
         let _ = self.orders.send(Order { number: self.number, reads, watching });
         ears::ring(&self.bell);
     }
@@ -85,7 +85,7 @@ impl FileWatch {
                 // The files were read again in the meantime.
                 Some(_) => {}
                 None => {
-                    error!("changed files are no longer noticed: send SIGHUP, or run `truenorth reload`");
+                    error!("the node no longer notices changed files: send SIGHUP, or run `truenorth reload`");
                     return std::future::pending().await;
                 }
             }
@@ -95,7 +95,7 @@ impl FileWatch {
 
 impl Drop for FileWatch {
     fn drop(&mut self) {
-        // Without senders the thread ends when it wakes.
+        // The thread ends when it wakes and finds no sender.
         let (nowhere, _) = mpsc::channel();
         self.orders = nowhere;
         ears::ring(&self.bell);

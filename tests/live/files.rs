@@ -278,7 +278,7 @@ fn zones_that_are_lost_are_named_and_the_last_one_stays_unless_it_is_meant() {
     node.log.wait_for("admin server listening");
     fs::remove_file(files.path("zones/example.org.toml")).unwrap();
     node.log.wait_for(
-        "WARN the new configuration lacks zones that are served now; queries for them would be refused: example.org.",
+        "WARN zones that are served now are missing in the new configuration, so queries for them would be refused: example.org.",
     );
     node.log.wait_for("configuration reloaded");
     node.comes_to_say("www.example.org", "REFUSED");

@@ -120,10 +120,10 @@ fn nothing_is_overwritten_and_another_zone_is_added() {
 
     let (code, _, stderr) = init(folder.path(), FLAGS);
     assert_eq!(code, Some(1));
-    assert!(stderr.contains("zones/gslb.example.com.toml exists, and is not overwritten"), "{stderr}");
+    assert!(stderr.contains("zones/gslb.example.com.toml exists already, and is not overwritten"), "{stderr}");
 
     let (code, _, stderr) = init(folder.path(), &format!("{FLAGS} --listen 127.0.0.1:0"));
-    assert!(code == Some(2) && stderr.contains("--listen is for a new server file"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("--listen is only for a new server file"), "{stderr}");
 
     let (code, stdout, stderr) = init(folder.path(), &FLAGS.replace("gslb.example.com", "shop.example.com"));
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");

@@ -98,7 +98,7 @@ fn without_a_running_process_it_starts_as_usual() {
     drop(node);
     assert!(files.path("state/handover.sock").exists());
     let mut node = files.replace();
-    assert!(node.log.lines().iter().any(|line| line.contains("no process runs that could be replaced")));
+    assert!(node.log.lines().iter().any(|line| line.contains("there is no running process to replace")));
     assert_eq!(node.terminate().code(), Some(0));
     assert!(!files.path("state/handover.sock").exists());
 }

@@ -55,7 +55,7 @@ fn systemd_hears_start_reload_failed_reload_and_stop() {
     assert!(!manager.wait_for("READY=1").contains("failed"));
     files.write("zones/example.com.toml", "[");
     node.log.wait_for("configuration not reloaded");
-    assert!(manager.wait_for("READY=1").contains("the last reload failed: the files have faults"));
+    assert!(manager.wait_for("READY=1").contains("the last reload failed, because the files have errors"));
     // `ExecReload=truenorth reload` fails, and so does `systemctl reload`.
     assert_eq!(files.run("reload").code, Some(1));
     assert_eq!(node.terminate().code(), Some(0));

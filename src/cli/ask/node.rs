@@ -1,11 +1,11 @@
-//! The place of a running node, and the client that reaches it.
+//! The place of a running node's admin server, and the HTTP client for it.
 //!
 //! | `--node` | place |
 //! | --- | --- |
 //! | none | the socket of the server file, if this user may open it; else its first loopback address; else its first address |
 //! | `ADDR:PORT` | plain HTTP there |
 //! | a URL | HTTP or HTTPS there |
-//! | a name | what `[admin.nodes]` says |
+//! | a name | the URL of that name in `[admin.nodes]` |
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -22,10 +22,10 @@ use super::AskError;
 use crate::config::{Admin, Identity, NodeUrl, is_loopback};
 use crate::suggest::did_you_mean;
 
-/// Longest time to connect.
+/// Maximum time to connect.
 const CONNECT: Duration = Duration::from_secs(2);
 
-/// Longest time to wait for an answer. The server works on one for no longer.
+/// Maximum time to wait for an answer. The server works on a request for no longer than this.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// The place of a node's admin server.
@@ -45,8 +45,8 @@ enum Way {
 }
 
 impl NodePlace {
-    /// Finds the node that was named, or the one of the server file. Returns `None` if the file has none, and fails if
-    /// nothing has that name.
+    /// Returns the place of the named node, or of the one in the server file. Returns `None` if no node is named and
+    /// the file has none. Fails if the name means nothing.
     pub(super) fn of(named: Option<&str>, admin: Option<&Admin>) -> Result<Option<Self>, AskError> {
         match named {
             Some(named) => Ok(Some(Self { url: url_of(named, admin)?, way: Way::Url })),
@@ -54,7 +54,7 @@ impl NodePlace {
         }
     }
 
-    /// The node of the server file.
+    /// Returns the place of the node in the server file; `None` if it has no address and no socket that can be opened.
     fn own(admin: &Admin) -> Result<Option<Self>, AskError> {
         let address = admin.listen.iter().find(|address| is_loopback(**address)).or(admin.listen.first()).copied();
         if let Some(path) = &admin.socket
@@ -72,14 +72,14 @@ impl NodePlace {
         Ok(Some(Self { url, way: Way::Address(address) }))
     }
 
-    /// The URL of a path.
+    /// Returns the URL of a path.
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.url.url().clone();
         url.set_path(path);
         url
     }
 
-    /// The client that reaches the node. Fails if the certificates of the server file cannot be read.
+    /// Returns the HTTP client for the node. Fails if the certificates of the server file cannot be used.
     pub(super) fn client(&self, admin: Option<&Admin>) -> Result<ClientBuilder, AskError> {
         let identity = match admin.filter(|_| self.url.is_encrypted()) {
             Some(admin) => admin.connect.read().map_err(AskError::Faults)?,
@@ -97,7 +97,7 @@ impl NodePlace {
     }
 }
 
-/// Writes the place as messages name it.
+/// Displays the place for messages.
 impl fmt::Display for NodePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.way {
@@ -109,15 +109,17 @@ impl fmt::Display for NodePlace {
 }
 
 fn url(scheme: &str, host: &str) -> Result<NodeUrl, AskError> {
-    NodeUrl::parse(&format!("{scheme}://{host}")).ok_or_else(|| AskError::NoNode(format!("no URL can name {host}")))
+    NodeUrl::parse(&format!("{scheme}://{host}"))
+        .ok_or_else(|| AskError::NoNode(format!("{host} cannot be a part of a URL")))
 }
 
 fn of_address(address: SocketAddr, is_encrypted: bool) -> Result<NodeUrl, AskError> {
     let url = NodeUrl::of(address, is_encrypted);
-    url.ok_or_else(|| AskError::NoNode(format!("no URL can name {address}")))
+    url.ok_or_else(|| AskError::NoNode(format!("{address} cannot be a part of a URL")))
 }
 
-/// The URL of a node that was named by its address, its URL or a name of the server file.
+/// Returns the URL of a node that is named by its address, its URL or a name of the server file. Fails if it is none of
+/// these.
 fn url_of(node: &str, admin: Option<&Admin>) -> Result<NodeUrl, AskError> {
     let known = || admin.into_iter().flat_map(|admin| &admin.nodes);
     if let Ok(address) = node.parse::<SocketAddr>() {
@@ -135,7 +137,7 @@ fn url_of(node: &str, admin: Option<&Admin>) -> Result<NodeUrl, AskError> {
     )))
 }
 
-/// Replaces an unspecified address, on which the node listens everywhere, with loopback.
+/// Replaces the unspecified address, which means that a server listens on all addresses, by the loopback address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -145,7 +147,8 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     (ip, address.port()).into()
 }
 
-/// The TLS configuration of a command. A plain connection needs no authorities.
+/// Returns the TLS configuration of a command. A connection without TLS needs no authorities. Fails if the certificate
+/// cannot be used.
 fn tls(identity: Identity, is_encrypted: bool) -> Result<ClientConfig, AskError> {
     let mut roots = RootCertStore::empty();
     if is_encrypted {

@@ -1,7 +1,7 @@
 //! The datacenters of the demo: a small HTTP server on a loopback address for each endpoint.
 //!
-//! A broken endpoint answers 503, to the monitor and to everybody else. It still answers: the demo shows how soon it
-//! leaves the answers of DNS, not how a connection is refused.
+//! A broken endpoint answers 503, to the monitor and to everybody else. It does not refuse connections, so that people
+//! can still ask it which endpoint it is.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -19,7 +19,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tracing::info;
 
-/// Endpoints that are broken and mended together.
+/// A datacenter of the demo, or the fallback. Its endpoints can be broken and mended together.
 pub(super) struct DemoSite {
     /// The name in the zone file.
     pub(super) name: &'static str,
@@ -52,13 +52,13 @@ pub(super) const PLACES: &[DemoSite] = &[
     },
 ];
 
-/// Most attempts to find a port that is free on all addresses.
+/// Maximum number of attempts to find a port that is free on all addresses.
 const PORT_ATTEMPTS: usize = 32;
 
-/// Pause before the next connection is accepted when no descriptors are left.
+/// Pause of a listener when there are no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The help of an endpoint for other paths than `/` and `/healthz`.
+/// The answer of an endpoint to paths that it does not know: a list of those that it knows.
 const HELP: &str = "GET /  GET /healthz  POST /break  POST /mend  POST /datacenter/break  POST /datacenter/mend\n";
 
 /// All endpoints with their sockets, on one port.
@@ -78,7 +78,8 @@ struct Endpoint {
 }
 
 impl Stage {
-    /// Binds all addresses on port `wanted`, or on a port that the kernel chooses if `wanted` is taken on any of them.
+    /// Binds all addresses on port `wanted`, or on a port that the kernel chooses if `wanted` is in use on any of them.
+    /// Fails if an address cannot be bound.
     pub(super) async fn open(wanted: u16) -> io::Result<Self> {
         match Self::bind(wanted).await {
             Err(error) if error.kind() == ErrorKind::AddrInUse => {}
@@ -107,7 +108,7 @@ impl Stage {
         Ok(Self { endpoints, port })
     }
 
-    /// The port that all endpoints share.
+    /// Returns the port that all endpoints share.
     pub(super) fn port(&self) -> u16 {
         self.port
     }
@@ -131,7 +132,7 @@ async fn accept(listener: TcpListener, endpoint: Endpoint) {
             let response = endpoint.answer(request.method(), request.uri().path());
             async { Ok::<_, Infallible>(response) }
         });
-        // An error means that the peer closed the connection, which it may do.
+        // An error means that the client closed the connection, which is no problem.
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
     }
 }

@@ -9,9 +9,9 @@ use super::endpoints::PLACES;
 
 /// The values in the text.
 pub(super) struct Guide<'a> {
-    /// Where DNS is answered.
+    /// The address that answers DNS.
     pub(super) dns: SocketAddr,
-    /// Where the page is.
+    /// The address of the page.
     pub(super) admin: SocketAddr,
     /// The port of the endpoints.
     pub(super) http: u16,
@@ -21,7 +21,7 @@ pub(super) struct Guide<'a> {
     pub(super) folder: &'a Path,
 }
 
-/// Networks that every database locates on these continents: an address registry's and two universities'.
+/// Networks that every database locates on these continents. They belong to an address registry and two universities.
 const EUROPE: &str = "193.0.6.0/24";
 const AMERICA: &str = "128.6.1.0/24";
 const ASIA: &str = "133.11.0.0/24";
@@ -29,7 +29,11 @@ const ASIA: &str = "133.11.0.0/24";
 impl fmt::Display for Guide<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Open http://{}/ in a browser to see what happens.\n", self.admin)?;
-        writeln!(f, "truenorth answers for {ORIGIN} on {} and plays its datacenters on port {}.", self.dns, self.http)?;
+        writeln!(
+            f,
+            "truenorth answers for {ORIGIN} on {} and simulates its datacenters on port {}.",
+            self.dns, self.http
+        )?;
         self.fmt_ports(f)?;
         writeln!(f)?;
         for place in PLACES {
@@ -38,7 +42,10 @@ impl fmt::Display for Guide<'_> {
         }
         writeln!(f, "\nAsk, in another terminal. +subnet says where the client is, as its resolver would.\n")?;
         fmt_lines(f, &self.questions())?;
-        writeln!(f, "\nBreak things and ask again. What is down leaves the answers within two or three seconds.\n")?;
+        writeln!(
+            f,
+            "\nBreak things and ask again. An endpoint that is down leaves the answers within two or three seconds.\n"
+        )?;
         fmt_lines(f, &self.blows())?;
         writeln!(
             f,
@@ -52,7 +59,8 @@ impl fmt::Display for Guide<'_> {
 /// An explanation, and the command to copy.
 type Line = (&'static str, String);
 
-/// The explanation is above its command: not every shell knows comments behind a command.
+/// Writes each explanation above its command. It is not behind the command, because some shells do not accept comments
+/// there.
 fn fmt_lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
     lines.iter().try_for_each(|(what, line)| writeln!(f, "  {what}\n      {line}"))
 }
@@ -61,13 +69,17 @@ impl Guide<'_> {
     fn fmt_ports(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (dns, admin, http) = self.asked;
         if dns.port() != 0 && dns.port() != self.dns.port() {
-            writeln!(f, "{dns} is taken by another process, so the kernel chose port {}.", self.dns.port())?;
+            writeln!(f, "Another process uses {dns}, so the kernel chose port {}.", self.dns.port())?;
         }
         if admin.port() != 0 && admin.port() != self.admin.port() {
-            writeln!(f, "{admin} is taken by another process, so the kernel chose port {}.", self.admin.port())?;
+            writeln!(f, "Another process uses {admin}, so the kernel chose port {}.", self.admin.port())?;
         }
         if http != 0 && http != self.http {
-            writeln!(f, "Port {http} is taken on one of their addresses, so the kernel chose {}.", self.http)?;
+            writeln!(
+                f,
+                "Another process uses port {http} on one of their addresses, so the kernel chose port {}.",
+                self.http
+            )?;
         }
         Ok(())
     }
@@ -88,7 +100,7 @@ impl Guide<'_> {
             ),
             ("Failover: iad for everybody, as long as it is alive.", self.dig("files", "+short", ASIA)),
             ("A wildcard, with its own order for Europe: iad first.", self.dig("shop.apps", "+short", EUROPE)),
-            ("What the server knows of the asker.", self.dig("whoami", "TXT +short", ASIA)),
+            ("What the server knows about the client.", self.dig("whoami", "TXT +short", ASIA)),
         ]
     }
 
@@ -107,12 +119,12 @@ impl Guide<'_> {
         let one = format!("http://127.10.0.10:{port}");
         let all = format!("http://127.{{10,20,30}}.0.10:{port}");
         vec![
-            ("Who answers at an endpoint.", format!("curl {one}/")),
+            ("See which endpoint answers.", format!("curl {one}/")),
             ("Break it.", format!("curl -X POST {one}/break")),
             ("Mend it.", format!("curl -X POST {one}/mend")),
             ("Break all of fra: Europe goes to the next datacenter.", format!("curl -X POST {one}/datacenter/break")),
-            ("Break all there is: www falls back to sorry.", format!("curl -X POST {all}/datacenter/break")),
-            ("Mend all there is.", format!("curl -X POST {all}/datacenter/mend")),
+            ("Break everything: www falls back to sorry.", format!("curl -X POST {all}/datacenter/break")),
+            ("Mend everything.", format!("curl -X POST {all}/datacenter/mend")),
         ]
     }
 
@@ -122,9 +134,9 @@ impl Guide<'_> {
         let config = format!("--config {folder}/truenorth.toml");
         vec![
             ("The zone file.", format!("{folder}/zones/{ORIGIN}.toml")),
-            ("Every fault in it.", format!("{own} check {config}")),
+            ("Check it: every fault is shown.", format!("{own} check {config}")),
             (
-                "Why a client gets its answer, and what if fra were down.",
+                "Why a client gets its answer, if fra were down.",
                 format!("{own} explain www.{ORIGIN} --client {EUROPE} --down dc:fra {config}"),
             ),
         ]

@@ -1,10 +1,10 @@
-//! `truenorth demo`: a sample configuration to play with, in one process.
+//! `truenorth demo`: a sample configuration to try things out, in one process.
 //!
 //! ```text
 //!   a fresh folder ◄── the sample configuration, ports filled in
 //!        │
 //!        ▼
-//!   the same node that `serve` runs ──── probes ────► endpoints on loopback addresses, played by this process
+//!   the same node that `serve` runs ──── probes ────► endpoints on loopback addresses, in this process
 //!        ▲                                                 ▲
 //!  a browser, dig                                        curl: break, mend
 //! ```
@@ -45,13 +45,13 @@ const ORIGIN: &str = "gslb.example.com";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The address that answers DNS. Another port is used if this one is taken
+    /// The address that answers DNS. If its port is in use, another one is chosen
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5300")]
     listen: SocketAddr,
-    /// The address of the page and the API. Another port is used if this one is taken
+    /// The address of the page and the API. If its port is in use, another one is chosen
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8053")]
     admin: SocketAddr,
-    /// The port of the endpoints, on 127.10.0.10 and so on. Another one is used if it is taken
+    /// The port of the endpoints, on 127.10.0.10 and so on. If it is in use, another one is chosen
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     http_port: u16,
     /// The GeoIP database that locates clients [default: the one that comes with truenorth]
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
     geoip: Option<PathBuf>,
 }
 
-/// Plays until a signal says to stop. Returns exit code 1 if it never began.
+/// Runs the demo until a signal stops it. Returns exit code 1 if it could not begin.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     serve::run_to_end(|_, signals| play(arguments, signals))
 }
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 async fn play(arguments: &Arguments, signals: Signals) -> Result<(), ServeError> {
     let out = Log::start(io::stdout())
         .map_err(|error| ServeError::Other(format!("cannot start the thread that prints events: {error}")))?;
-    // Before the node answers there is nothing to drain.
+    // Until the node answers, it can be stopped at once.
     let set = tokio::select! {
         () = signals.stop() => return Ok(()),
         set = set_up(arguments, &out) => set?,
@@ -90,7 +90,7 @@ struct Set {
 async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     let geoip = find_geoip(arguments.geoip.as_deref())?;
     let stage = Stage::open(arguments.http_port).await.map_err(|error| {
-        ServeError::Other(format!("cannot play the endpoints on loopback addresses such as 127.10.0.10: {error}"))
+        ServeError::Other(format!("cannot simulate the endpoints on loopback addresses such as 127.10.0.10: {error}"))
     })?;
     let http = stage.port();
     stage.begin();
@@ -110,19 +110,20 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
     Ok(Set { node, ends, folder })
 }
 
-/// The absolute path of the database. Fails with what can be done about it.
+/// Returns the absolute path of the database. If there is none, fails with advice.
 fn find_geoip(given: Option<&Path>) -> Result<PathBuf, ServeError> {
     let path = given.map(Path::to_owned).or_else(database::find).unwrap_or_else(|| database::PLACES[0].into());
     Disk::new().canonicalize(&path).map_err(|error| {
         ServeError::Other(format!(
-            "{}: {error}\nThe demo sends clients where they are, so it needs a GeoIP database. One comes with the sources: run \
-             the demo at the\ntop of the repository, or name a file with --geoip FILE.",
+            "{}: {error}\nThe demo steers clients by their location, so it needs a GeoIP database. One comes with the sources: run \
+             the demo in the\ntop folder of the repository, or name a file with --geoip FILE.",
             path.display()
         ))
     })
 }
 
-/// The address, with port 0 if another process uses the wanted port, so that the kernel chooses one.
+/// Returns the wanted address. If another process uses its port, returns it with port 0, so that the kernel chooses a
+/// port. Fails if the address cannot be bound at all.
 fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     match Bound::new(&[wanted], NonZeroUsize::MIN) {
         Ok(_) => Ok(wanted),
@@ -131,7 +132,7 @@ fn free_address(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     }
 }
 
-/// The same for the admin server.
+/// Returns the address for the admin server in the same way.
 fn free_admin(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
     match TcpListener::bind(wanted) {
         Ok(_) => Ok(wanted),

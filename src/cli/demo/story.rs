@@ -17,7 +17,7 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::cli::log::{Log, filter, has_colours};
 use crate::printable::Printable;
 
-/// From now on, writes events to `out`. `RUST_LOG` selects them; fails with the reason if it is not a filter.
+/// Writes events to `out` from now on. `RUST_LOG` selects them. Fails with the reason if its value is not a filter.
 pub(super) fn tell(out: &Log) -> Result<(), String> {
     tracing_subscriber::fmt()
         .with_env_filter(filter(None)?)

@@ -1,4 +1,4 @@
-//! The answers to the questions of `truenorth init`, as they are typed and given as flags.
+//! The answers to the questions of `truenorth init`. They have the same form in the dialogue and as flags.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,14 +6,14 @@ use std::str::FromStr;
 
 use crate::name::Name;
 
-/// A zone's origin in lower case, without its final dot. A file can have it as its name.
+/// A zone's origin in lower case, without its final dot. It can be the name of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin(String);
 
 /// A nameserver of the zone, with its addresses if it is in the zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Nameserver {
-    /// As it was typed, without a final dot.
+    /// The name as the operator wrote it, in lower case and without a final dot.
     name: String,
     pub(super) addresses: Vec<IpAddr>,
 }
@@ -41,7 +41,7 @@ pub(super) enum Probe {
     None,
 }
 
-/// All answers, which fit together.
+/// All answers. They are consistent with each other.
 #[derive(Debug)]
 pub(super) struct Answers {
     pub(super) origin: Origin,
@@ -52,7 +52,7 @@ pub(super) struct Answers {
 }
 
 impl Origin {
-    /// The name of the zone that delegates this one.
+    /// Returns the name of the zone that delegates this one.
     pub(super) fn parent(&self) -> &str {
         self.0.split_once('.').map_or(".", |(_, parent)| parent)
     }
@@ -77,16 +77,17 @@ impl FromStr for Origin {
 }
 
 impl Nameserver {
-    /// Its name relative to the zone; `None` if it is not in the zone.
+    /// Returns its name relative to the zone; `None` if it is not in the zone.
     pub(super) fn inside<'a>(&'a self, origin: &Origin) -> Option<&'a str> {
         match self.name.strip_suffix(&origin.0) {
             Some(front) => front.strip_suffix('.'),
-            // Nobody means a name with two labels below the zone, but many forget the final dot.
+            // A name with a dot is absolute here: many people forget the final dot, and a nameserver two labels below
+            // the zone is unlikely.
             None => (!self.name.contains('.')).then_some(&self.name),
         }
     }
 
-    /// Its whole name, with the final dot.
+    /// Returns its absolute name, with the final dot.
     pub(super) fn absolute(&self, origin: &Origin) -> String {
         self.inside(origin).map_or_else(|| format!("{}.", self.name), |inside| format!("{inside}.{origin}."))
     }
@@ -167,7 +168,7 @@ impl FromStr for Probe {
     }
 }
 
-/// Says why these cannot be the nameservers of the zone, if they cannot.
+/// Fails with the reason if these cannot be the nameservers of the zone.
 pub(super) fn check_nameservers(origin: &Origin, nameservers: &[Nameserver]) -> Result<(), String> {
     for (position, nameserver) in nameservers.iter().enumerate() {
         let name = nameserver.absolute(origin);
@@ -187,7 +188,7 @@ pub(super) fn check_nameservers(origin: &Origin, nameservers: &[Nameserver]) -> 
     Ok(())
 }
 
-/// Says which datacenter is given twice, if one is.
+/// Fails if a datacenter is given twice.
 pub(super) fn check_datacenters(datacenters: &[Datacenter]) -> Result<(), String> {
     let twice = datacenters
         .iter()
@@ -196,7 +197,7 @@ pub(super) fn check_datacenters(datacenters: &[Datacenter]) -> Result<(), String
     twice.map_or(Ok(()), |(_, twice)| Err(format!("the datacenter {} is given twice", twice.name)))
 }
 
-/// Says why these cannot be the endpoints in those datacenters, if they cannot.
+/// Fails with the reason if these cannot be the endpoints in those datacenters.
 pub(super) fn check_endpoints(datacenters: &[Datacenter], endpoints: &[Endpoints]) -> Result<(), String> {
     for (position, Endpoints { datacenter, addresses: _ }) in endpoints.iter().enumerate() {
         if !datacenters.iter().any(|known| known.name == *datacenter) {
@@ -211,7 +212,7 @@ pub(super) fn check_endpoints(datacenters: &[Datacenter], endpoints: &[Endpoints
     without.map_or(Ok(()), |without| Err(format!("the datacenter {} has no addresses", without.name)))
 }
 
-/// Reads a word that can be a bare key of TOML and stand in `web/fra`.
+/// Reads a word that can be a bare key of TOML and a part of a pool's name, such as `web/fra`. Fails with the reason.
 pub(super) fn read_word(text: &str) -> Result<String, String> {
     let text = text.trim();
     let is_word = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));

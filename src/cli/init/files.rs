@@ -6,12 +6,12 @@ use std::path::Path;
 
 use super::answers::{Answers, Datacenter, Endpoints, Probe};
 
-/// The schemas of the Debian package, for editors.
+/// The folder in which the Debian package has the schemas, for editors.
 pub(super) const SCHEMAS: &str = "/usr/share/truenorth/schemas";
 
-/// The comment above addresses that only this machine can ask.
+/// The comment above addresses that only this machine can reach.
 const TRIAL: &str =
-    "# For now only this machine can ask. To serve the world, name the public addresses: [\"192.0.2.53:53\"]\n";
+    "# Only this machine can reach these addresses. To serve the world, write the public ones: [\"192.0.2.53:53\"]\n";
 
 /// The contents of a server file.
 pub(super) struct ServerFile<'a> {
@@ -36,7 +36,7 @@ impl ServerFile<'_> {
             "{schema}# The server file. Paths are relative to its folder. `truenorth schema server` prints all keys.
 
 zones = \"zones\"    # every *.toml and *.zone in this folder is a zone, named after its origin
-state = \"state\"    # what the node keeps over a restart
+state = \"state\"    # the state that the node keeps over a restart
 
 [listen]
 {to_serve}dns = [{listen}]    # UDP and TCP
@@ -101,7 +101,7 @@ serial = 1    # increase it with each change, so that the nameservers agree; all
         }
         text.push_str(&regions(datacenters, *located));
         text.push_str(&monitor(service, probe));
-        let _ = write!(text, "\n[pools.{service}]    # what can answer, in each datacenter\n");
+        let _ = write!(text, "\n[pools.{service}]    # the endpoints of the service in each datacenter\n");
         if *probe != Probe::None {
             let _ = writeln!(text, "monitor = \"{service}\"");
         }
@@ -125,7 +125,7 @@ steer = {steer}
     }
 }
 
-/// The steps of the name, with a comment.
+/// Returns the steps of the name, with a comment.
 fn steer(datacenters: usize, located: bool) -> &'static str {
     match (datacenters, located) {
         (0 | 1, _) => "[]    # one datacenter: nothing to choose",
@@ -134,7 +134,7 @@ fn steer(datacenters: usize, located: bool) -> &'static str {
     }
 }
 
-/// The regions: the default one, and an example of another.
+/// Returns the regions: the default one, and an example of another.
 fn regions(datacenters: &[Datacenter], located: bool) -> String {
     let [first, others @ ..] = datacenters else { return String::new() };
     if others.is_empty() {
@@ -184,7 +184,7 @@ fall = 3    # failures in a row that take it down
     )
 }
 
-/// The directive by which editors find the schema, if it is on this machine.
+/// Returns the directive with which editors find the schema; empty if the schema is not on this machine.
 fn schema(file: &str, exists: bool) -> String {
     if exists { format!("#:schema {SCHEMAS}/{file}.schema.json\n") } else { String::new() }
 }
@@ -193,12 +193,12 @@ fn list(addresses: &[IpAddr]) -> String {
     addresses.iter().map(|address| format!("\"{address}\"")).collect::<Vec<_>>().join(", ")
 }
 
-/// A key of TOML, quoted if it must be.
+/// Returns a TOML key, in quotes if it needs them.
 fn key(name: &str) -> String {
     if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
 }
 
-/// The text within a basic string of TOML.
+/// Escapes text for a basic string of TOML.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -7,7 +7,7 @@
 //!                                                                         └ errors ──► removed again
 //! ```
 //!
-//! If there is a server file, it stays as it is and gets another zone.
+//! If there is a server file already, it stays as it is, and only a zone file is written.
 
 mod answers;
 mod files;
@@ -34,7 +34,7 @@ use files::{SCHEMAS, ServerFile, ZoneFile};
 /// Exit code: the arguments cannot be used.
 const USAGE: u8 = 2;
 
-/// The port of DNS, and the one that needs no privilege.
+/// The port of DNS, and a port that needs no privileges.
 const DNS_PORT: u16 = 53;
 const TRIAL_PORT: u16 = 5300;
 
@@ -52,7 +52,7 @@ pub(super) struct Arguments {
     /// A datacenter with its latitude and longitude: fra=50.11,8.68. May be given several times
     #[arg(long, value_name = "NAME=LAT,LON")]
     datacenter: Vec<Datacenter>,
-    /// The addresses of the service in a datacenter: fra=198.51.100.10,198.51.100.11. Once for each datacenter
+    /// The addresses of the service in a datacenter: fra=198.51.100.10,198.51.100.11. Give it once for each datacenter
     #[arg(long, value_name = "DATACENTER=ADDR,...")]
     endpoints: Vec<Endpoints>,
     /// The probe of endpoints: http:80/healthz, https:443/healthz, tcp:443 or none
@@ -76,13 +76,13 @@ pub(super) struct Arguments {
 enum Refusal {
     /// The arguments cannot be used.
     Usage(String),
-    /// It was tried, and failed.
+    /// The files could not be written, or there was no answer.
     Failed(String),
     /// The configuration has these faults.
     Faulty(Faults),
 }
 
-/// Returns exit code 1 if nothing was written, and 2 if the arguments are to blame.
+/// Returns exit code 1 if nothing was written, and 2 if that is because of the arguments.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let mut input = io::stdin().lock();
     let input: Option<&mut dyn BufRead> = if io::stdin().is_terminal() { Some(&mut input) } else { None };
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                 Refusal::Failed(why) => (why, super::BAD),
                 Refusal::Faulty(faults) => {
                     super::print_faults(&faults);
-                    ("these errors are in the way; nothing was written".to_owned(), super::BAD)
+                    ("the configuration has errors, so nothing was written".to_owned(), super::BAD)
                 }
             };
             output::complain(format_args!("truenorth: {}", Printable(why)));
@@ -113,7 +113,7 @@ fn init(arguments: &Arguments, input: Option<&mut dyn BufRead>) -> Result<String
             .map(|ending| destination.zones.join(format!("{origin}.{ending}")))
             .into_iter()
             .find(|path| is_there(path));
-        taken.map_or(Ok(()), |path| Err(format!("{} exists, and is not overwritten", path.display())))
+        taken.map_or(Ok(()), |path| Err(format!("{} exists already, and is not overwritten", path.display())))
     };
     let answers = questions::answer(arguments, input, is_free)?;
     let zone_path = destination.zones.join(format!("{}.toml", answers.origin));
@@ -142,7 +142,7 @@ fn init(arguments: &Arguments, input: Option<&mut dyn BufRead>) -> Result<String
     Ok(format!("wrote {}\n\n{}\n\n{}", files.join(" and "), report::Summary::of(blueprint.world()), next.render()))
 }
 
-/// Where the files go.
+/// The place for the files.
 struct Destination {
     /// The folder of the zones.
     zones: PathBuf,
@@ -153,7 +153,7 @@ struct Destination {
 }
 
 impl Destination {
-    /// Fails if there is a server file that cannot be loaded.
+    /// Finds the place for the files. Fails if there is a server file that cannot be loaded.
     fn of(server: &Path) -> Result<Self, Refusal> {
         if !is_there(server) {
             let zones = server.parent().unwrap_or(Path::new("")).join(ZONES);
@@ -163,13 +163,16 @@ impl Destination {
         Ok(Self { zones: config.server.zones, is_new: false, located: !config.server.databases.is_empty() })
     }
 
-    /// Refuses flags for a new server file where there is one.
+    /// Fails if a flag is for a new server file and there is one already.
     fn check(&self, arguments: &Arguments, server: &Path) -> Result<(), Refusal> {
         let Arguments { listen, geoip, .. } = arguments;
         let surplus = [("--listen", !listen.is_empty()), ("--geoip", geoip.is_some())];
         match surplus.into_iter().find(|(_, is_given)| *is_given && !self.is_new) {
             Some((flag, _)) => {
-                let why = format!("{flag} is for a new server file, and {} exists: edit it", server.display());
+                let why = format!(
+                    "{flag} is only for a new server file, and {} exists already: edit it instead",
+                    server.display()
+                );
                 Err(Refusal::Usage(why))
             }
             None => Ok(()),
@@ -177,12 +180,12 @@ impl Destination {
     }
 }
 
-/// The addresses that a new server file listens on.
+/// Returns the addresses for `listen` in a new server file.
 fn listen(arguments: &Arguments, answers: &Answers) -> Vec<SocketAddr> {
     if !arguments.listen.is_empty() {
         return arguments.listen.clone();
     }
-    // The kernel gives a port only of an address that is this machine's.
+    // The kernel binds a port only on addresses of this machine.
     let is_here = |address: &SocketAddr| TcpListener::bind((address.ip(), 0)).is_ok();
     let addresses = answers.nameservers.iter().flat_map(|nameserver| &nameserver.addresses);
     let mine: Vec<SocketAddr> = addresses.map(|&address| (address, DNS_PORT).into()).filter(is_here).collect();
@@ -194,13 +197,14 @@ fn listen(arguments: &Arguments, answers: &Answers) -> Vec<SocketAddr> {
     loopback.into_iter().filter(|address: &SocketAddr| address.is_ipv4() || is_here(address)).collect()
 }
 
-/// The database of a new server file, by its absolute path: the file may be anywhere.
+/// Returns the absolute path of the database for a new server file. It is absolute because the server file may be in
+/// any folder.
 fn database(arguments: &Arguments) -> Option<PathBuf> {
     let found = arguments.geoip.clone().or_else(super::database::find)?;
     Some(std::path::absolute(&found).unwrap_or(found))
 }
 
-/// The files and folders that were made.
+/// The files and folders that were created.
 #[derive(Default)]
 struct Written {
     files: Vec<PathBuf>,
@@ -209,7 +213,7 @@ struct Written {
 }
 
 impl Written {
-    /// Writes a file that does not exist, or nothing at all.
+    /// Writes a new file. If that fails, also removes everything that was written before.
     fn write(&mut self, path: &Path, text: &str) -> Result<(), Refusal> {
         self.try_write(path, text).map_err(|error| {
             self.undo();
@@ -230,7 +234,7 @@ impl Written {
         file.write_all(text.as_bytes())
     }
 
-    /// Removes what was written. A folder that somebody else used since then stays.
+    /// Removes everything that was written. A folder that is not empty stays.
     fn undo(&mut self) {
         for file in self.files.drain(..) {
             let _ = fs::remove_file(file);
@@ -254,7 +258,7 @@ impl Next<'_> {
     fn render(&self) -> String {
         let Self { arguments, answers, server, listen, is_new } = self;
         let Answers { origin, nameservers, .. } = answers;
-        // A file in the current folder is found by itself.
+        // The commands find this file in the current folder without an option.
         let config = match server.to_str() {
             Some("truenorth.toml") => String::new(),
             _ => format!(" --config {}", server.display()),
@@ -263,9 +267,9 @@ impl Next<'_> {
         if *is_new {
             lines.push(format!("  truenorth serve{config}"));
         } else {
-            lines.push("  truenorth status    # a running node reads the zone by itself within seconds".to_owned());
+            lines.push("  truenorth status    # a running node reads the new zone within seconds".to_owned());
         }
-        // For port 0 the kernel chooses one at the start.
+        // Port 0 is not known yet: the kernel chooses a port at the start.
         if let Some(address) = listen.iter().find(|address| address.port() != 0) {
             let port = if address.port() == DNS_PORT { String::new() } else { format!(" -p {}", address.port()) };
             lines.push(format!("  dig @{}{port} {}.{origin}", address.ip(), arguments.service));
@@ -273,7 +277,7 @@ impl Next<'_> {
         if listen.iter().any(|address| address.port() == DNS_PORT) {
             lines.push("Port 53 needs root, systemd's unit, or a capability of the binary.".to_owned());
         }
-        lines.push(format!("To delegate the zone, put into {}:", origin.parent()));
+        lines.push(format!("To delegate the zone, add these records to {}:", origin.parent()));
         let records = nameservers.iter().map(|nameserver| {
             let name = nameserver.absolute(origin);
             let of_address = |address: &std::net::IpAddr| {

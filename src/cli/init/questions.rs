@@ -1,4 +1,4 @@
-//! The dialogue of `truenorth init`: a question, an example, and the same question again until the answer can be read.
+//! The dialogue of `truenorth init`. It asks each question, with an example, until the answer can be read.
 //!
 //! Questions go to standard error, so that standard output holds only the result.
 
@@ -25,11 +25,11 @@ const QUESTIONS: [(&str, &str); 5] = [
     ("--check", "5/5  How is each of them checked? http:80/healthz, https:443/healthz, tcp:443 or none [http:80/]"),
 ];
 
-/// The answer to the last question if there is none.
+/// The answer to the last question if the operator writes nothing.
 const DEFAULT_CHECK: &str = "http:80/";
 
-/// Returns the answers: those of the flags, and for the others what `input` says, if there is one to ask.
-/// `is_free` says why a zone cannot be added, if it cannot.
+/// Returns the answers of the flags, and asks for the others on `input`. `is_free` fails with the reason if a zone
+/// cannot be added. Fails if an answer cannot be used, or is missing and there is no `input`.
 pub(super) fn answer(
     arguments: &Arguments,
     input: Option<&mut dyn BufRead>,
@@ -45,7 +45,9 @@ pub(super) fn answer(
         None if missing.is_empty() => Dialogue { input: &mut io::empty() },
         None => {
             let flags = missing.join(", ");
-            return Err(Refusal::Usage(format!("there is no terminal to ask at; give the answers as flags: {flags}")));
+            return Err(Refusal::Usage(format!(
+                "there is no terminal for questions: give the answers as flags: {flags}"
+            )));
         }
     };
     let origin = match zone {
@@ -73,7 +75,7 @@ struct Dialogue<'i> {
 }
 
 impl Dialogue<'_> {
-    /// Returns the list that flags gave, or asks for it. Refuses flags that `check` refuses.
+    /// Returns the list that the flags give, or asks for it. Fails if `check` refuses the list of the flags.
     fn unless<T: std::str::FromStr<Err = String> + Clone>(
         &mut self,
         given: &[T],
@@ -103,7 +105,7 @@ impl Dialogue<'_> {
                 .read_line(&mut line)
                 .map_err(|error| Refusal::Failed(format!("the answer cannot be read: {error}; nothing was written")))?;
             if octets == 0 {
-                // The end of input leaves the cursor behind the prompt.
+                // At the end of input, the cursor is still behind the prompt.
                 say("\n")?;
                 return Err(Refusal::Failed(format!("no answer for {flag}; nothing was written")));
             }

@@ -1,7 +1,7 @@
 //! The manual pages of section 5, about the TOML files, made from their schemas.
 //!
 //! A key with a simple value is an entry. A table, a list of tables or a set of named tables is a section of its own,
-//! behind the one that it stands in.
+//! after the section of the table that contains it.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write;
@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use super::super::schema;
 
-/// The pages: file name, title, and what the file is.
+/// The pages: file name, title, description of the TOML file, and its schema.
 const PAGES: [(&str, &str, &str, &str); 2] = [
     ("truenorth.toml.5", "truenorth.toml", "the server file of truenorth", schema::SERVER),
     ("truenorth-zone.5", "truenorth-zone", "the zone files of truenorth, zones/NAME.toml", schema::ZONE),
 ];
 
-/// Patterns of texts, and what they are called.
+/// Parts of the patterns of texts, and the words for such texts.
 const TEXTS: [(&str, &str); 4] = [
     ("(ms|s|m|h|d)$", "a duration such as \"5s\""),
     ("[Tt ][0-9]{2}:", "a time with an offset"),
@@ -61,7 +61,7 @@ fn page(title: &str, what: &str, schema: &Value) -> String {
     page.out
 }
 
-/// A page in the making.
+/// A page that is being written.
 struct Page<'a> {
     root: &'a Value,
     out: String,
@@ -99,7 +99,7 @@ impl<'a> Page<'a> {
                     table["required"].as_array().is_some_and(|needed| needed.contains(&Value::from(&**key)));
                 inner.extend(self.key(heading, key, self.resolved(value), is_needed));
             }
-            // Besides the tables with names of ours, there may be tables with names of the operator.
+            // In addition to the keys of the schema, there may be tables whose names the operator chooses.
             inner.extend(self.named(table).map(|named| (format!("[{}]", path(heading, "NAME")), named)));
         }
         for section in inner.into_iter().rev() {
@@ -241,20 +241,20 @@ fn one_of(mut words: Vec<String>) -> String {
     }
 }
 
-/// A sentence for use within another one.
+/// Returns a sentence for use within another one: with a small first letter, and without the full stop.
 fn lower(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let first = text.chars().next().map(|first| first.to_lowercase().to_string()).unwrap_or_default();
     first + text.get(text.chars().next().map_or(0, char::len_utf8)..).unwrap_or_default()
 }
 
-/// A text in which nothing is a request or an escape of roff.
+/// Escapes text, so that roff finds no request and no escape in it.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\(rs").replace('-', "\\-").replace('`', "\\(ga").replace('\'', "\\(aq");
     if text.starts_with('.') { format!("\\&{text}") } else { text }
 }
 
-/// An argument of a request.
+/// Returns text as one argument of a roff request.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text).replace('"', "\\(dq"))
 }

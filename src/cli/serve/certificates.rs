@@ -1,5 +1,4 @@
-//! The node's own certificates, that of encrypted DNS and that of the admin server, and what operators should know of
-//! them.
+//! The events of the node's own certificates: that of encrypted DNS and that of the admin server.
 //!
 //! ```text
 //!   valid ── a week before its end ──► expires soon ── its end ──► expired
@@ -7,7 +6,7 @@
 //!     └───────────────────────── replaced ◄──────────────────────────┘
 //! ```
 //!
-//! New files that cannot be read are told once, and again when they can be.
+//! If new files cannot be used, there is one event, and another one as soon as they can be used.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -21,7 +20,7 @@ use crate::counters::NodeCounters;
 use crate::report::{CertificateTurn, EventKind};
 use crate::tls;
 
-/// The certificates that the node shows, and what was told of each.
+/// The certificates that the node shows, with their last events.
 #[derive(Debug)]
 pub(super) struct OwnCertificates([OwnCertificate; 2]);
 
@@ -34,12 +33,12 @@ struct OwnCertificate {
     expires: Option<u64>,
     /// The last event about its end; `None` before the first one.
     told: Option<CertificateTurn>,
-    /// Why the files on disk cannot be used, if they cannot.
+    /// The reason why the files on disk cannot be used; `None` if they can.
     broken: Option<String>,
 }
 
 impl OwnCertificates {
-    /// The certificates of the first configuration. Counts when they expire.
+    /// Takes the certificates of the first configuration, and sets the metrics of their expiry.
     pub(super) fn new(dns: Option<&Arc<CertifiedKey>>, admin: Option<&AdminTls>, counters: &NodeCounters) -> Self {
         let mut own = Self([CertificateOf::Dns, CertificateOf::Admin].map(|of| OwnCertificate {
             of,
@@ -48,13 +47,13 @@ impl OwnCertificates {
             told: None,
             broken: None,
         }));
-        // They replace none, so there is nothing to tell.
+        // They replace no others, so there is no event.
         let _ = own.exchange(dns, admin, counters);
         own
     }
 
-    /// Takes the certificates of a configuration, and counts when they expire. Returns the events of those that replace
-    /// others.
+    /// Takes the certificates of a configuration, and sets the metrics of their expiry. Returns the events of those
+    /// that replace others, or can be loaded again.
     pub(super) fn exchange(
         &mut self,
         dns: Option<&Arc<CertifiedKey>>,
@@ -67,7 +66,7 @@ impl OwnCertificates {
         of_dns.into_iter().chain(of_admin).collect()
     }
 
-    /// Takes in the faults of files that cannot be used. Returns the events of certificates among them.
+    /// Looks for certificates among the faults of files that cannot be used. Returns an event for each new fault.
     pub(super) fn fail(&mut self, faults: &Faults) -> Vec<EventKind> {
         let fail = |own: &mut OwnCertificate| {
             let message = faults.error_of(own.of)?.message.clone();
@@ -76,7 +75,8 @@ impl OwnCertificates {
         self.0.iter_mut().filter_map(fail).collect()
     }
 
-    /// Returns the events of certificates that are near their end at this time, in Unix seconds. Each is told once.
+    /// Returns the events of certificates that expire soon or have expired at this time, in Unix seconds. There is one
+    /// event of each kind for a certificate.
     pub(super) fn look(&mut self, now: u64) -> Vec<EventKind> {
         self.0.iter_mut().filter_map(|own| own.look(now)).collect()
     }

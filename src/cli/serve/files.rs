@@ -24,7 +24,7 @@ use crate::report::{Summary, Tallies};
 use crate::snapshot::{Blueprint, HostChange, Snapshot};
 use crate::store::{Batch, Store};
 
-/// Most lost zones that a message names. It counts the others.
+/// Maximum number of lost zones that a message names. It counts the others.
 const MOST_LOST: usize = 20;
 
 /// The inputs and outputs of a reload.
@@ -34,7 +34,7 @@ pub(super) struct Files {
     pub(super) loader: Option<Loader>,
     pub(super) store: Arc<Store>,
     pub(super) server: Server,
-    /// `None` if the system has no thread or descriptor for it, which was logged.
+    /// `None` if the system had no thread or descriptor for it. That was logged.
     pub(super) watch: Option<FileWatch>,
     /// The counters of queries and answers.
     pub(super) tallies: Arc<Tallies>,
@@ -50,11 +50,11 @@ impl Files {
         let opened = beside(move || {
             let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
             let mut loader = Loader::new(&from);
-            // The zones' last serials are in the state folder, and the server file names that folder. It is opened
-            // first, so that the zones are read only once.
+            // The last serials of the zones are in the state folder, and the server file names that folder. So the
+            // folder is opened first, and the zones are read only once.
             let state = match config::load_early(&from) {
                 Ok(early) => early.state,
-                // The other faults of the file are reported together with this one.
+                // Reads everything, so that all other faults are reported together with this one.
                 Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
             };
             let store = Store::open(&state).map_err(|error| other(&error))?;
@@ -64,7 +64,7 @@ impl Files {
         Self::read(path, loader, store).await
     }
 
-    /// Reads everything with the contents of the state folder.
+    /// Reads everything, with the last serials and the TXT records of the state folder.
     pub(super) async fn read(
         path: PathBuf,
         mut loader: Loader,
@@ -81,7 +81,7 @@ impl Files {
         let (loader, loaded, reads) = read.await.map_err(|why| ServeError::Other(unread(&why)))??;
         count_load(&counters, began, true);
         let watch = FileWatch::start().inspect_err(|error| {
-            warn!(%error, "changed files are not noticed: send SIGHUP, or run `truenorth reload`");
+            warn!(%error, "the node does not notice changed files: send SIGHUP, or run `truenorth reload`");
         });
         let server = loaded.server.clone();
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get) * server.listen.dns.len();
@@ -97,7 +97,7 @@ impl Files {
     /// Reads everything again, including the TXT records that are set.
     pub(super) async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         let store = self.store.clone();
-        // A loader that was lost with its thread only held a cache.
+        // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         let read = beside(move || {
             let disk = Disk::new();
@@ -107,7 +107,7 @@ impl Files {
         let (loader, loaded, reads) =
             read.await.map_err(|why| Faults(vec![Fault::without_place(unread(&why)).code(Code::File)]))?;
         self.loader = Some(loader);
-        // The files are watched even if they are faulty, so that the next change is read.
+        // The files are watched even if they have faults, so that the next change is noticed.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
         self.adopt(loaded?, txt)
@@ -121,7 +121,7 @@ impl Files {
         }
     }
 
-    /// From now on, watches these files for changes.
+    /// Watches these files for changes from now on.
     pub(super) fn follow(&mut self, reads: Reads, watching: Watching) {
         self.server.watching = watching;
         if let Some(watch) = &mut self.watch {
@@ -129,7 +129,8 @@ impl Files {
         }
     }
 
-    /// Adopts a configuration, with the TXT records that are set.
+    /// Prepares a configuration that was read to be served, with the TXT records that are set. Logs which changes need
+    /// a restart. Fails if this process is not permitted to do what the configuration needs.
     pub(super) fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
@@ -163,7 +164,8 @@ impl Files {
     }
 }
 
-/// Warns of pools whose probes ask for another host than now, because a name came or went or a monitor was edited.
+/// Adds warnings for pools whose probes ask for another host than now, because a name was added or removed, or a
+/// monitor was edited.
 pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
     let rehosted = loaded.blueprint.world().rehosted(previous.world());
     let warnings = rehosted.chunk_by(|one, other| std::ptr::eq(one.pool, other.pool)).map(|probes| {
@@ -172,7 +174,7 @@ pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
             change.add(&probe.before.host, &probe.after.host);
         }
         let message = change.to_string();
-        let help = "without a `host` in its monitor, the names that use the pool decide";
+        let help = "if a monitor has no `host`, its probes ask for a name that uses the pool";
         Fault { severity: Severity::Warning, ..Fault::without_place(message).code(Code::ProbeHost) }.help(help)
     });
     let warnings: Vec<Fault> = warnings.collect();
@@ -189,7 +191,7 @@ impl Files {
     }
 }
 
-/// Counts a configuration that was read.
+/// Sets the metrics of a configuration that was read.
 pub(super) fn count_load(counters: &NodeCounters, began: Instant, is_good: bool) {
     let now = unix_time();
     counters.loaded_at.store(now, Relaxed);
@@ -207,8 +209,8 @@ fn unread(why: &str) -> String {
     format!("the files were not read: {why}")
 }
 
-/// Warns of zones that are served now but missing in the new configuration. Fails if it has no zone at all, unless
-/// `may_be_empty`.
+/// Adds a warning for zones that are served now but missing in the new configuration. Fails if the new configuration
+/// has no zone at all, unless `may_be_empty`.
 pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
     let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
     let apexes = previous.zones().iter().map(|served| served.zone.apex());
@@ -221,8 +223,9 @@ pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: 
     if lost.len() > MOST_LOST {
         list = format!("{list} and {} more", lost.len() - MOST_LOST);
     }
-    let message =
-        format!("the new configuration lacks zones that are served now; queries for them would be refused: {list}");
+    let message = format!(
+        "zones that are served now are missing in the new configuration, so queries for them would be refused: {list}"
+    );
     if !is_empty || may_be_empty {
         loaded
             .warnings
@@ -231,5 +234,5 @@ pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: 
         return Ok(loaded);
     }
     let fault = Fault::without_place(format!("no zone is left. {message}")).code(Code::Reload);
-    Err(Faults(vec![fault.help("if that is meant, run `truenorth reload --allow-empty`")]))
+    Err(Faults(vec![fault.help("if this is intended, run `truenorth reload --allow-empty`")]))
 }

@@ -27,8 +27,8 @@ use crate::vital;
 use crate::watch::FailStaticEvent;
 use crate::webhook::Hooks;
 
-/// Most publications that wait for the calculation of their impact. Each keeps two snapshots in memory. Events beyond
-/// the limit are delivered without an impact.
+/// Maximum number of publications that wait for the calculation of their impact. Each keeps two snapshots in memory.
+/// Events beyond the limit are delivered without an impact.
 const IMPACTS: usize = 8;
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -56,7 +56,7 @@ impl Notifier {
         Self { messages, impacts: Arc::new(Semaphore::new(IMPACTS)) }
     }
 
-    /// Queues an event behind all earlier ones.
+    /// Queues an event after all earlier ones.
     pub(super) fn tell(&self, kind: EventKind) {
         self.send(Message::Event(Box::new(kind)));
     }
@@ -74,7 +74,7 @@ impl Notifier {
         self.send(Message::Webhooks { webhooks, node: world.node.clone(), pools });
     }
 
-    /// The function that control calls with its events.
+    /// Returns the function that control calls with its events.
     pub(super) fn teller(&self) -> impl Fn(Vec<NodeEvent>, Option<Publication>) + use<> {
         let (messages, impacts) = (self.messages.clone(), self.impacts.clone());
         move |events, publication| {
@@ -91,7 +91,7 @@ impl Notifier {
         let _ = caught_up.await;
     }
 
-    /// Gives webhooks a second for the waiting events, and ends.
+    /// Ends the task. Webhooks have a second for the events that still wait.
     pub(super) async fn stop(&self) {
         let (done, stopped) = oneshot::channel();
         self.send(Message::Stop(done));
@@ -134,8 +134,8 @@ async fn run(mut messages: mpsc::UnboundedReceiver<Message>, journal: Arc<Journa
     }
 }
 
-/// Adds the impact to events. A separate thread calculates it. If no thread can be started, or it panics, the events
-/// are delivered without it.
+/// Makes the events for the journal, with their impact. A separate thread calculates it. If no thread can be started,
+/// or it panics, the events have no impact.
 async fn kinds_with_impact(
     events: Vec<NodeEvent>,
     publication: Publication,
@@ -165,7 +165,7 @@ async fn kinds_with_impact(
     }
 }
 
-/// Adds the impact to events, as far as it is known.
+/// Makes the events for the journal, with their impact if `changes` is given.
 fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen }) => {

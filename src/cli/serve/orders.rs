@@ -36,7 +36,7 @@ impl Orders {
     }
 }
 
-/// How often the wall clock is read while TXT records wait to expire: somebody may set it.
+/// Maximum time between two looks at the wall clock while TXT records wait to expire. Somebody may set the clock.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Waits until a TXT record may have expired.
@@ -89,9 +89,9 @@ impl Node {
     pub(super) async fn expire(&mut self) {
         let gone = self.txt.expire(unix_time());
         self.tell_gone(&gone);
-        // Fewer records always fit if more did.
+        // A zone that could hold more records can hold fewer.
         if let Err(error) = self.amend(&names(&gone), rows(&[], &gone)).await {
-            error!(%error, "expired TXT records are still served: they cannot be removed");
+            error!(%error, "expired TXT records cannot be removed, so they are still served");
         }
     }
 
@@ -102,9 +102,9 @@ impl Node {
         }
     }
 
-    /// Rebuilds the zones of these names with their present TXT records. The rows of the records are stored together
-    /// with the serials that count the change. A zone that changed without a new serial would stay outdated on its
-    /// secondaries.
+    /// Rebuilds the zones of these names with their present TXT records. The rows of the records and the new serials
+    /// are stored together. If a zone changed without a new serial, its secondaries would keep the old zone. Fails if a
+    /// zone cannot hold the records.
     async fn amend(
         &mut self,
         names: &[Name],
@@ -128,8 +128,8 @@ impl Node {
 }
 
 impl Files {
-    /// The TXT records of an earlier run. Those that expired in the meantime are removed like all others, so that
-    /// serials count that.
+    /// Returns the TXT records of an earlier run. Those that expired in the meantime are among them: they are removed
+    /// later like others that expire, so that the serial of their zone increases.
     pub(super) fn kept_txt(&self) -> DynamicTxt {
         let value = |record: TxtRecord| {
             let name = Name::parse(&record.name, &Name::root()).ok()?;
@@ -139,7 +139,7 @@ impl Files {
     }
 }
 
-/// The rows of values that are set, and of values that are gone.
+/// Returns the batch that stores the rows of values that are set, and deletes those of values that are gone.
 fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
     let mut batch = Batch::default();
     set.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
@@ -148,7 +148,7 @@ fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
 }
 
 fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
-    // Names are compared without case, so the row has a lower-case name.
+    // Names are compared without regard to case, so the row has a lower-case name.
     TxtRecord { name: name.to_string().to_ascii_lowercase(), value: value.clone(), until: *until }
 }
 

@@ -21,10 +21,9 @@ use crate::store::{
     Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
 };
 
-/// Returns the function that publishes snapshots, each with the time that it took to make: it replaces the present
-/// snapshot and returns the old one. With the
-/// first snapshot, it sends the shared place itself to `first`. It counts in `counters`, and leaves the counters of
-/// replaced configurations to `tallies`.
+/// Returns the function that publishes snapshots. It takes a snapshot and the time that it took to make it, replaces
+/// the published snapshot, and returns the old one. With the first snapshot, it sends the place where snapshots are
+/// published to `first`. It counts in `counters`, and passes the counters of replaced configurations to `tallies`.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
     tallies: Arc<Tallies>,
@@ -45,7 +44,7 @@ pub(super) fn publisher(
         }
         let new = place.insert(Arc::new(ArcSwap::new(snapshot)));
         if let Some(first) = first.take() {
-            // The starting node that waits for it may have failed by then.
+            // The start of the node waits for it, and may have failed in the meantime.
             let _ = first.send(new.clone());
         }
         None
@@ -61,7 +60,7 @@ pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Ou
     }
 }
 
-/// Returns the function that stores what control wants to keep: all rows of one event in one batch.
+/// Returns the function that stores the state that control keeps. All rows of one event are in one batch.
 pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
     move |Keep { health, recovery_states, overrides, rollouts }| {
         let mut batch = Batch::default();
@@ -104,10 +103,11 @@ fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
     }
 }
 
-/// How often counters of replaced configurations are looked at. Until then their memory is not free.
+/// Interval at which counters of replaced configurations are looked at. Their memory is free only after that.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
-/// Keeps the counts of replaced configurations as soon as no worker uses them, for as long as the node runs.
+/// Adds the counts of replaced configurations to the sums, as soon as no worker counts in them. Runs as long as the
+/// node.
 pub(super) async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
     loop {
         tokio::time::sleep(TIDY_EVERY).await;

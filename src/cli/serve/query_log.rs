@@ -13,10 +13,11 @@ use crate::server::{Bound, Taps};
 use crate::snapshot::Blueprint;
 use crate::tap::{Rings, SharedProducers};
 
-/// Longest time that the end of the process waits for the last entries.
+/// Maximum time that the process waits at its end for the last entries.
 const LAST_ENTRIES: Duration = Duration::from_secs(1);
 
-/// Starts the thread of the query log, which writes nothing yet. Returns it, and the sockets whose queries it gets.
+/// Starts the thread of the query log. It writes nothing before [`QueryLog::use_settings`]. Returns it, and the sockets
+/// whose queries it gets. Fails if no thread can be started.
 pub(super) fn start(
     bound: Bound,
     files: &Files,
@@ -35,7 +36,7 @@ pub(super) fn start(
     Ok((log, bound.with_taps(Taps { workers: producers, connections })))
 }
 
-/// Returns the settings of a configuration.
+/// Returns the settings of a configuration; `None` without a query log.
 pub(super) fn settings(server: &Server, blueprint: &Blueprint) -> Option<Settings> {
     let section = server.query_log.clone()?;
     Some(Settings { section, node: blueprint.world().node.clone(), program: version::PROGRAM })
@@ -43,6 +44,6 @@ pub(super) fn settings(server: &Server, blueprint: &Blueprint) -> Option<Setting
 
 /// Writes the last entries.
 pub(super) async fn finish(log: QueryLog) {
-    // Without a thread for it, they are lost with the process.
+    // If no thread can be started for it, the last entries are lost.
     let _ = beside(move || log.finish(LAST_ENTRIES)).await;
 }

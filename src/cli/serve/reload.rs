@@ -1,4 +1,4 @@
-//! The reading of a configuration while another one is served.
+//! Reads a configuration while another one is served.
 
 use std::time::Instant;
 
@@ -15,20 +15,20 @@ use crate::config::Severity;
 use crate::report::{EventKind, Summary};
 
 impl Node {
-    /// Reads the configuration again. Fails with the faults that keep the old configuration, or with those that would
-    /// stop its being served. A configuration without a zone, while zones are served, is accepted only if
-    /// `may_be_empty`: a folder that is not mounted looks like one.
+    /// Reads the configuration again, and serves it. If that fails, with these faults, the old configuration stays in
+    /// use. A configuration without a zone, while zones are served, is accepted only if `may_be_empty`: the folder of
+    /// the zones may only be not mounted.
     pub(super) async fn reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         systemd::reloading();
         let reloaded = self.try_to_reload(reason, may_be_empty).await;
-        let failed = if reloaded.is_ok() { "" } else { "; the last reload failed: the files have faults" };
+        let failed = if reloaded.is_ok() { "" } else { "; the last reload failed, because the files have errors" };
         systemd::ready(&format!("{}{failed}", self.status()));
         reloaded
     }
 
     async fn try_to_reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let (previous, began) = (self.published.load_full(), Instant::now());
-        // Reading and compiling take a while. Probes and answers go on in the meantime.
+        // Reading and compiling take a while. The node goes on with probes and answers in the meantime.
         let loaded = self.files.load(previous.clone(), &self.txt).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let loaded = loaded.map(|loaded| warn_of_hosts(&previous, loaded));

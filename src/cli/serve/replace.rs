@@ -1,8 +1,8 @@
 //! The end of a node that another process replaces.
 //!
-//! Until the other process answers and this one has said so, nothing is given up: if the other one fails, control and
-//! the state folder go on from where they paused. Orders that come meanwhile wait; if the other one takes over, they
-//! are refused, and their senders try again there.
+//! This process gives up nothing until the other one is ready to answer. Until then, control and the state folder only
+//! pause: if the other process fails, they go on. Orders that arrive in the meantime wait. If the other process takes
+//! over, they are refused, and their senders can try again there.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,15 +22,15 @@ use crate::control::Pause;
 use crate::handover::{HandoverError, Labelled, Parcel, Successor, Successors};
 use crate::store::Store;
 
-/// How long the start waits until the node can be replaced. It does not wait for a disk that hangs.
+/// Maximum time that the start waits until the node can be replaced. A disk that hangs must not delay it longer.
 const LISTENING: Duration = Duration::from_millis(500);
 
 /// Waits for processes that ask to replace this one.
 pub(super) enum Waiting {
-    /// A thread begins to listen. The file system of the state folder may hang.
+    /// A thread is about to listen. It is not ready yet, because the file system of the state folder may hang.
     Soon(oneshot::Receiver<Successors>),
     Listening(Successors),
-    /// Nothing can replace this process, which was logged.
+    /// No process can replace this one. That was logged.
     Never,
 }
 
@@ -70,20 +70,20 @@ fn not_listening(error: &io::Error) {
     warn!(%error, "no process can replace this one without a gap: cannot listen in the state folder");
 }
 
-/// The other process answers. Control and the state folder pause; they go on when this is dropped.
+/// The other process is ready to answer. Control and the state folder pause. If this is dropped, they go on.
 pub(super) struct Ready {
     successor: Successor,
     pause: Pause,
     store: PausedStore,
 }
 
-/// The other process owns everything.
+/// The other process has taken over everything.
 pub(super) struct HandedOver {
     successor: Successor,
     pause: Pause,
 }
 
-/// The state folder, closed. Opens it again when dropped.
+/// The closed state folder. It is opened again when this is dropped.
 struct PausedStore(Option<Arc<Store>>);
 
 impl PausedStore {
@@ -102,7 +102,8 @@ impl Drop for PausedStore {
 }
 
 impl Node {
-    /// Gives sockets and rows to another process, until that one answers. Returns `None` if that failed.
+    /// Gives copies of the sockets and the rows to another process, and waits until it is ready to answer. Returns
+    /// `None` if that failed. The reason was logged.
     pub(super) async fn prepare_hand_over(&mut self, successor: Successor) -> Option<Ready> {
         let (process, program) = (successor.pid(), successor.program().to_owned());
         info!(process, program, "another process replaces this one");
@@ -110,7 +111,7 @@ impl Node {
         ready.inspect_err(|why| not_replaced(process, why)).ok()
     }
 
-    /// Gives everything to the other process. Returns `None` if that failed, and the node goes on.
+    /// Gives everything to the other process. Returns `None` if that failed; then this node goes on.
     pub(super) async fn hand_over(&self, ready: Ready) -> Option<HandedOver> {
         let Ready { successor, pause, store } = ready;
         let process = successor.pid();
@@ -140,7 +141,7 @@ impl Node {
         Ok(Ready { successor, pause, store })
     }
 
-    /// Serves the connections that are open for a while, and ends.
+    /// Serves the open connections for a while, and ends.
     pub(super) async fn retire(self, handed_over: HandedOver) {
         let HandedOver { successor, pause } = handed_over;
         info!(process = successor.pid(), "replaced: this process serves its open connections, and ends");
@@ -156,7 +157,7 @@ impl Node {
         };
         let running = self.running.retire(|| successor.free_quic());
         let store = self.files.store.clone();
-        // The folder belongs to the other process: nothing is written.
+        // The folder belongs to the other process, so nothing is written.
         let closed = beside(move || store.close());
         let ((), (), (), _) = tokio::join!(admin, running, self.notifier.stop(), closed);
         query_log::finish(self.query_log).await;
@@ -190,7 +191,8 @@ async fn step(
     done.await?.map_err(|error| error.to_string())
 }
 
-/// Returns the number of the new process. Its end is logged if it comes before that of this process.
+/// Starts a program that replaces this process. Returns the id of the new process. If it ends before this one, that is
+/// logged. Fails if the program cannot be started.
 fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
     let mut command = Command::new(program);
     command.args(["serve", "--replace", "--config"]).arg(config);
@@ -198,15 +200,17 @@ fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
     let mut child = command.spawn()?;
     let process = child.id();
     let wait = move || match child.wait() {
-        Ok(status) => error!(process, %status, "the program that was to replace this process ended"),
-        Err(error) => error!(process, %error, "the program that was to replace this process is lost"),
+        Ok(status) => error!(process, %status, "the program that should have replaced this process has ended"),
+        Err(error) => {
+            error!(process, %error, "cannot find out how the program ended that should have replaced this process")
+        }
     };
-    // Without a thread, a failure is told only by the other process itself.
+    // If no thread can be started, only the other process logs its failure.
     let _ = thread::Builder::new().name("successor".to_owned()).spawn(wait);
     Ok(process)
 }
 
-/// The path of this program. After an upgrade, the new program is there.
+/// Returns the path of this program. After an upgrade, it is the path of the new program.
 pub(super) fn own_path() -> Option<PathBuf> {
     std::env::current_exe().ok()
 }

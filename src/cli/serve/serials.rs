@@ -7,8 +7,8 @@ use crate::name::Name;
 use crate::snapshot::{Blueprint, ServedZone};
 use crate::store::{Batch, CONTENTS, SERIALS, Store};
 
-/// Adds the serials of zones and the contents that they count to a batch, if the store has others. A zone that is gone
-/// keeps its serial, because it may come back.
+/// Adds the serials and the contents of zones to a batch, if the store has other values. The serial of a zone that is
+/// no longer served stays in the store, because the zone may come back.
 pub(super) fn put_serials<'z>(
     blueprint: &Blueprint,
     zones: impl IntoIterator<Item = &'z Arc<ServedZone>>,

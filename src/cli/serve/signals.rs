@@ -1,7 +1,7 @@
 //! The signals that an operator sends.
 //!
-//! A separate thread receives them, so that nothing delays them: a reload from a hung file system, a big zone that is
-//! compiled, or an answer that nobody reads.
+//! A separate thread receives them, so that nothing can delay them, such as a reload from a file system that hangs, or
+//! the compilation of a big zone.
 
 use std::io;
 use std::process;
@@ -16,13 +16,13 @@ use tracing::{info, warn};
 
 use crate::cli::log::Log;
 
-/// Longest time that a node may take to end, whether it has drained or not. Operators are promised two seconds; the
-/// difference is for the last lines of the log.
+/// Maximum time until the process ends after it was told to stop, even if it has not finished its work. The
+/// documentation promises two seconds. The rest is for the last lines of the log.
 const LONGEST_END: Duration = Duration::from_millis(1700);
 
-/// Signals that end a process unless it handles them, and that have no meaning here. An operator who is used to another
-/// server may send one, or a script meant for another process. Their numbers are those of Linux. SIGXFSZ means that a
-/// file grows too long, which its writer also gets as an error.
+/// Signals that have no meaning here, but would end a process that does not handle them. An operator who is used to
+/// another server may send one, or a script that is meant for another process. These are signals of Linux. SIGXFSZ
+/// means that a file has reached its maximum size; the code that writes the file also gets an error.
 const MEANINGLESS: [i32; 8] = [
     libc::SIGALRM,
     libc::SIGVTALRM,
@@ -40,7 +40,7 @@ pub(in crate::cli) struct Signals {
     stop: watch::Receiver<bool>,
 }
 
-/// Requests that wait until the node has time. Several of a kind count as one.
+/// Requests that wait until the node has time for them. Several requests of one kind count as one.
 #[derive(Default)]
 struct Asked {
     reload: Notify,
@@ -59,8 +59,8 @@ struct Handlers {
 }
 
 impl Signals {
-    /// Handles signals from now on. If the node is told to stop and still runs after [`LONGEST_END`], the process
-    /// writes the lines that the log holds and ends by force.
+    /// Handles signals from now on. If the node still runs [`LONGEST_END`] after it was told to stop, the process
+    /// writes the waiting lines of the log, and ends. Fails if the system cannot start a thread or handle a signal.
     pub(in crate::cli) fn handle(log: Log) -> io::Result<Self> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handlers = {
@@ -86,7 +86,7 @@ impl Signals {
         self.asked.reload.notified().await;
     }
 
-    /// Waits until the program that is installed now is to replace this process.
+    /// Waits until a replacement of this process by the installed program is requested.
     pub(super) async fn replace(&self) {
         self.asked.replace.notified().await;
     }
@@ -100,7 +100,7 @@ impl Signals {
     pub(in crate::cli) fn stop(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut stop = self.stop.clone();
         async move {
-            // The thread lives as long as the process.
+            // This cannot fail: the thread with the sender runs as long as the process.
             let _ = stop.wait_for(|stop| *stop).await;
         }
     }
@@ -110,7 +110,7 @@ impl Handlers {
     fn install() -> io::Result<Self> {
         let realtime = libc::SIGRTMIN()..=libc::SIGRTMAX();
         for number in MEANINGLESS.into_iter().chain(realtime) {
-            // The handler remains when the stream of its signals is dropped.
+            // The handler stays installed when the stream of its signals is dropped.
             drop(signal(SignalKind::from_raw(number))?);
         }
         Ok(Self {
@@ -123,7 +123,7 @@ impl Handlers {
         })
     }
 
-    /// Reports reload requests until it is time to stop.
+    /// Passes requests on until the node is told to stop.
     async fn run(mut self, asked: &Asked) {
         let name = loop {
             tokio::select! {

@@ -6,8 +6,8 @@
 //!                                                                   from here on the other one drains ─► admin server
 //! ```
 //!
-//! The files are read twice, so that the running process need not wait while they are read for the first time, which
-//! may take long. The second reading costs only as much as changed.
+//! A replacement reads the files twice. The first time may take long, and the running process does not have to wait
+//! during that time. The second time, only changed files are read.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -50,13 +50,13 @@ use crate::vital::{self, Alarm};
 use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use crate::wire::CookieSecret;
 
-/// Longest time that a replacement waits for the maps of the round trips that it took over.
+/// Maximum time that a replacement waits for the maps of the round trips that it took over.
 const MAPS: Duration = Duration::from_secs(2);
 
-/// Time between two looks for these maps.
+/// Interval at which it looks for these maps.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Everything that a node begins with.
+/// Everything that a node needs to begin.
 pub(super) struct Beginning {
     files: Files,
     loaded: Loaded,
@@ -67,15 +67,15 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// Reads everything for a node with the sockets that systemd passed to it.
+    /// Reads everything for a node that replaces no other. `inherited` are the sockets that systemd passed to it.
     pub(super) async fn alone(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
         let (files, loaded, txt) = Files::open(path.to_owned()).await?;
         Ok(Self { files, loaded, txt, inherited, predecessor: None })
     }
 
     /// Reads everything, and gets sockets and rows from the process that holds the state folder. If there is no such
-    /// process, the node begins alone. Fails if this configuration has faults or the other process refuses; then that
-    /// one goes on.
+    /// process, does the same as [`alone`](Self::alone). Fails if the configuration has errors, or if the other process
+    /// refuses; then the other process goes on.
     pub(super) async fn as_replacement(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
         let from = path.to_owned();
         let found = beside(move || {
@@ -84,7 +84,7 @@ impl Beginning {
             Ok::<_, ServeError>(found.map_err(|error| not_replaced(&error))?.map(|found| (found, folder)))
         });
         let Some((mut predecessor, folder)) = found.await.map_err(ServeError::Other)?? else {
-            info!("no process runs that could be replaced: starting as usual");
+            info!("there is no running process to replace: starting as usual");
             return Self::alone(path, inherited).await;
         };
         let (process, program) = (predecessor.pid(), predecessor.program());
@@ -117,7 +117,7 @@ fn not_replaced(error: &HandoverError) -> ServeError {
     ServeError::Other(format!("the running process is not replaced: {error}"))
 }
 
-/// Does blocking work with the process that this one replaces.
+/// Runs a blocking step with the process that this one replaces. Fails if the step fails.
 async fn ask<T: Send + 'static>(
     mut predecessor: Predecessor,
     question: impl FnOnce(&mut Predecessor) -> Result<T, HandoverError> + Send + 'static,
@@ -132,13 +132,13 @@ struct Sockets {
     admin: Option<(admin::Bound, config::Admin)>,
     addresses: Vec<SocketAddr>,
     encrypted: EncryptedAddresses,
-    /// The descriptors that are left.
+    /// The limits of descriptors for the parts of the node.
     descriptors: Descriptors,
 }
 
 impl Sockets {
-    /// Binds every address that has no inherited socket. Fails for sockets of systemd that no address uses; those of a
-    /// replaced process may be left over.
+    /// Binds every address that has no inherited socket. Fails if an address cannot be bound, or if systemd passed a
+    /// socket that no address uses. A process that is replaced may have sockets that are not used any more.
     fn bind(
         server: Server,
         credentials: Option<Arc<CertifiedKey>>,
@@ -169,7 +169,7 @@ impl Sockets {
         if let Some((admin, _)) = &admin {
             bound = bound.with_admin(admin.listeners().map_err(|error| other(&error))?);
         }
-        // All sockets are bound: divide the descriptors that are left.
+        // All sockets are bound now, so the descriptors that are left can be divided.
         let descriptors = Descriptors::share();
         let bound = bound.with_tcp_limits(tcp_limits(server.connections, descriptors.dns));
         Ok(Self { bound, admin, addresses, encrypted, descriptors })
@@ -199,15 +199,15 @@ fn tcp_limits(configured: Connections, descriptors: usize) -> TcpLimits {
 }
 
 impl Node {
-    /// Reads everything, binds every socket, probes every target once, and begins to answer. Tells `alarm` if a part of
-    /// the node ends by itself.
+    /// Reads everything, binds every socket, probes every target once, and begins to answer. `alarm` is called if a
+    /// part of the node ends by itself. Fails if the node cannot start.
     pub(in crate::cli) async fn start(path: &Path, log: &Log, alarm: &Alarm) -> Result<Self, ServeError> {
         let beginning = Beginning::alone(path, Inherited::default()).await?;
         Self::begin(beginning, Privileges::unchanged(), log, alarm).await
     }
 
-    /// Binds every socket, probes every target once, and begins to answer. A replacement takes over from the running
-    /// process then; if that fails, it stops, and the other one goes on.
+    /// Binds every socket, probes every target once, and begins to answer. A replacement then takes over from the
+    /// running process. Fails if the node cannot start; then a running process goes on.
     pub(super) async fn begin(
         beginning: Beginning,
         privileges: Privileges,
@@ -305,8 +305,8 @@ impl Node {
     }
 }
 
-/// Becomes the node in place of the running process, and begins with QUIC when that has ended its own. If the other one
-/// does not let go, this process answers the queries that it has read, and stops.
+/// Takes over from the running process. Begins with QUIC as soon as the other process has ended its own connections
+/// over QUIC. If the other process does not agree, answers the queries that were read, stops, and fails.
 async fn succeed(
     predecessor: Predecessor,
     running: Running,
@@ -318,7 +318,7 @@ async fn succeed(
         Ok((predecessor, ())) => {
             info!(process = predecessor.pid(), "took over from the process that ran before");
             tokio::spawn(async move {
-                // Without a thread for it, QUIC begins at once.
+                // If no thread can be started for it, QUIC begins at once.
                 let _ = beside(move || predecessor.wait_for_quic()).await;
                 open_quic.send_replace(true);
             });
@@ -332,7 +332,7 @@ async fn succeed(
     }
 }
 
-/// Control, which runs and serves nothing yet.
+/// Control and its connections. It runs, but has no configuration yet.
 struct StartedControl {
     control: Handle,
     task: JoinHandle<()>,
@@ -343,7 +343,7 @@ struct StartedControl {
     history: Arc<ProbeHistory>,
 }
 
-/// Starts control with at most this number of probes in flight.
+/// Starts control, with this maximum number of simultaneous probes.
 fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &Alarm) -> StartedControl {
     let (control, received) = Handle::new();
     let (first, first_published) = oneshot::channel();
@@ -358,7 +358,7 @@ fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &A
     StartedControl { control, task, first_published, latency, lateness, probes, history }
 }
 
-/// Takes over the last rows of the running process, which pauses.
+/// Takes over the last rows of the running process, which pauses now. Fails if the other process goes on instead.
 async fn take(
     predecessor: Predecessor,
     admin: &mut Option<(admin::Bound, config::Admin)>,
@@ -366,7 +366,7 @@ async fn take(
     blueprint: &Blueprint,
 ) -> Result<Predecessor, ServeError> {
     let taken = ask(predecessor, Predecessor::take).await;
-    // The files of sockets stay with the process that goes on.
+    // If that failed, the other process keeps the file of the admin server's socket.
     let (predecessor, rows) = taken.inspect_err(|_| leave(admin))?;
     files.store.replace(&rows).ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
     files.keep_serials(blueprint);
@@ -380,7 +380,7 @@ fn leave(admin: &mut Option<(admin::Bound, config::Admin)>) {
     }
 }
 
-/// The numbers of kept things that a node has from an earlier process.
+/// The amount of state that a node has from an earlier process.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TakenOver {
     pub(super) endpoints: usize,
@@ -388,7 +388,7 @@ pub(super) struct TakenOver {
     pub(super) rollouts: usize,
 }
 
-/// Gives control the rows that an earlier process kept.
+/// Sends control the state that an earlier process kept.
 async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOver {
     let kept: std::collections::HashMap<_, _> =
         store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record))).collect();
@@ -409,7 +409,7 @@ async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOve
     TakenOver { endpoints, overrides, rollouts }
 }
 
-/// Waits until answers follow the round trips that were taken over, but not longer than [`MAPS`].
+/// Waits until answers use the round trips that were taken over, but not longer than [`MAPS`].
 async fn maps_of_round_trips(recalled: JoinHandle<()>, published: &ArcSwap<Snapshot>) {
     // The task ends when the round trips are read.
     let _ = recalled.await;

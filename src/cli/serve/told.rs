@@ -1,5 +1,5 @@
-//! Lines of the log about the node as a whole: what it begins with, which zones come and go, and a summary when an
-//! operator asks for one (SIGUSR1).
+//! Log lines about the node as a whole: the state that it begins with, zones that are added and removed, and a summary
+//! if an operator asks for one (SIGUSR1).
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -19,13 +19,13 @@ use crate::overrides::rfc3339;
 use crate::report::{EndpointCounts, EventKind};
 use crate::snapshot::Snapshot;
 
-/// Most zones that a line names. It counts the others.
+/// Maximum number of zones that a line names. It counts the others.
 const MOST_NAMED: usize = 20;
 
 /// Time between two looks at the state folder and the node's own certificates.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Tells what a node begins with.
+/// Logs the kept state and the databases that a node begins with.
 pub(super) fn tell_start(databases: &[(PathBuf, Duration)], taken_over: TakenOver, txt: usize) {
     let TakenOver { endpoints, overrides, rollouts } = taken_over;
     info!(endpoints, overrides, rollouts, txt, "kept state taken over");
@@ -34,7 +34,7 @@ pub(super) fn tell_start(databases: &[(PathBuf, Duration)], taken_over: TakenOve
     }
 }
 
-/// Tells which zones are served from now on, and which no longer.
+/// Logs the zones that were added and removed.
 pub(super) fn tell_zones(before: &Snapshot, after: &crate::snapshot::Blueprint) {
     let apexes = |zones: &[std::sync::Arc<crate::snapshot::ServedZone>]| -> Vec<Name> {
         zones.iter().map(|served| served.zone.apex().clone()).collect()
@@ -57,10 +57,10 @@ fn list(mut names: Vec<String>) -> Option<String> {
     (!named.is_empty()).then(|| if more > 0 { format!("{named} and {more} more") } else { named })
 }
 
-/// Looks at things that nobody tells of, once a second.
+/// Looks once a second for changes that nobody reports: those of the state folder and of the node's own certificates.
 pub(super) struct Lookout {
     interval: Interval,
-    /// True if operators were told that state is not kept.
+    /// True if the last event about the state folder says that it cannot be written.
     is_store_in_trouble: bool,
 }
 
@@ -79,7 +79,7 @@ impl Lookout {
 }
 
 impl Node {
-    /// Tells of state that is no longer kept on disk, or is kept again, and of certificates that are near their end.
+    /// Reports if state can no longer be written to disk, or can be written again, and if certificates expire.
     pub(super) fn look_around(&mut self) {
         let trouble = self.files.store.trouble();
         if trouble.is_some() != self.lookout.is_store_in_trouble {

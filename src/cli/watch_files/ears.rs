@@ -1,7 +1,7 @@
-//! Listens to the kernel's messages about folders: inotify(7).
+//! Receives the kernel's reports about folders: inotify(7).
 //!
-//! The kernel identifies a folder by its inode. To watch the same folder again changes nothing, so the whole set of
-//! folders is simply added each time.
+//! The kernel identifies a folder by its inode. To add a folder that is watched already changes nothing, so all folders
+//! are added each time.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -18,13 +18,14 @@ use tracing::warn;
 
 use super::folders::{Folders, Interest};
 
-/// How long a file that was written to and not closed counts as half written. A program may keep it open for ever.
+/// How long a file that was written to, but not closed, counts as half written. A program may keep a file open for
+/// ever.
 const LONGEST_WRITE: Duration = Duration::from_secs(60);
 
-/// Octets of events that are read at once. An event takes 16 octets and its name, 255 at most.
+/// Number of octets of events that are read at once. An event has 16 octets, and a name of at most 255.
 const BUFFER: usize = 16 << 10;
 
-/// Listens to the kernel and to a bell.
+/// Waits for reports from the kernel, and for a bell that another thread can ring.
 pub(super) struct Ears {
     inotify: Option<OwnedFd>,
     bell: Arc<OwnedFd>,
@@ -32,7 +33,7 @@ pub(super) struct Ears {
     folders: HashMap<i32, Interest>,
     /// The time of the last write to each file that was not closed since.
     writing: HashMap<(i32, OsString), Instant>,
-    /// True if it was logged that some changes go unnoticed by the kernel.
+    /// True if it was logged that the kernel does not report all changes.
     is_logged: bool,
 }
 
@@ -47,7 +48,7 @@ impl Ears {
         ears
     }
 
-    /// Creates a listener that only ever hears the bell.
+    /// Creates a listener that hears only the bell.
     pub(super) fn deaf(bell: Arc<OwnedFd>) -> Self {
         Self { inotify: None, bell, folders: HashMap::new(), writing: HashMap::new(), is_logged: false }
     }
@@ -55,8 +56,8 @@ impl Ears {
     fn tell(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_logged, true) {
             warn!(
-                "{why}; changed files are found by looking at all of them every 2 s instead. \
-                 More room for inotify: sysctl fs.inotify.max_user_instances and fs.inotify.max_user_watches"
+                "{why}; the node looks at all files every 2 s instead. \
+                 To give inotify more room, raise the sysctls fs.inotify.max_user_instances and fs.inotify.max_user_watches"
             );
         }
     }
@@ -87,7 +88,7 @@ impl Ears {
             }
             let wanted: HashSet<i32> = heard.keys().copied().collect();
             for number in self.folders.keys().filter(|number| !wanted.contains(number)) {
-                // A folder that is gone is not watched any more in any case.
+                // This fails if the folder is gone. Then the kernel has removed the watch already.
                 let _ = inotify::remove_watch(inotify, *number);
             }
         }
@@ -99,16 +100,17 @@ impl Ears {
         self.inotify.is_some() && !is_full
     }
 
-    /// Waits for a name of interest, for the bell, or until then. Returns true if something happened to such a name.
+    /// Waits for an event of a name of interest, for the bell, or until this time. Returns true if there was such an
+    /// event.
     pub(super) fn listen(&mut self, until: Option<Instant>) -> bool {
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-        // Nobody waits for a time that a timespec cannot hold.
+        // A time that does not fit in a timespec is longer than anybody waits.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         let mut sources = vec![PollFd::new(&*self.bell, PollFlags::IN)];
         sources.extend(self.inotify.as_ref().map(|inotify| PollFd::new(inotify, PollFlags::IN)));
         // A signal that interrupts the wait is treated like an event.
         let _ = poll(&mut sources, left.as_ref());
-        // Read the bell, so that it is silent until it is rung again.
+        // This silences the bell until it is rung again.
         let _ = rustix::io::read(&*self.bell, &mut [0; 8]);
         let Some(inotify) = self.inotify.take() else { return false };
         let is_stirred = self.hear(&inotify);
@@ -116,6 +118,7 @@ impl Ears {
         is_stirred
     }
 
+    /// Reads all waiting events. Returns true if one is about something of interest.
     fn hear(&mut self, inotify: &OwnedFd) -> bool {
         let mut buffer = [MaybeUninit::uninit(); BUFFER];
         let mut events = Reader::new(inotify.as_fd(), &mut buffer);
@@ -129,10 +132,10 @@ impl Ears {
         is_stirred
     }
 
-    /// True if an event is about something of interest.
+    /// Takes in an event. Returns true if it is about something of interest.
     fn take(&mut self, number: i32, kind: ReadFlags, name: Option<&OsStr>) -> bool {
         if kind.contains(ReadFlags::IGNORED) {
-            // Earlier events reported what became of the folder.
+            // The watch of a folder has ended. Earlier events reported what happened to the folder.
             self.folders.remove(&number);
             return false;
         }

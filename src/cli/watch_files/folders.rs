@@ -1,4 +1,4 @@
-//! The names, and their folders, that lead to the files that were read.
+//! The folders and names that lead to the files that were read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::disk::{Counts, Reads};
 
-/// Most links that the kernel follows in one path (path_resolution(7)).
+/// Maximum number of symbolic links that the kernel follows in one path (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
 /// Folders by their real paths.
@@ -25,7 +25,7 @@ impl Interest {
         self.names.contains(name) || self.counts.iter().any(|counts| counts(name))
     }
 
-    /// Two paths may lead to one folder.
+    /// Adds the names of another path to the same folder.
     pub(super) fn add(&mut self, other: &Self) {
         self.names.extend(other.names.iter().cloned());
         self.counts.extend(&other.counts);
@@ -56,12 +56,13 @@ impl Folders {
 #[derive(Default)]
 struct Tracer {
     folders: BTreeMap<PathBuf, Interest>,
-    /// The targets of links; `None` for names that are not links. Most paths have the same beginning.
+    /// The targets of links that were read; `None` for names that are not links. Most paths have the same beginning, so
+    /// each link is read only once.
     links: HashMap<PathBuf, Option<PathBuf>>,
 }
 
 impl Tracer {
-    /// Adds every name on the path, and returns the real path.
+    /// Adds every name on a path, and returns the real path, without links.
     fn trace(&mut self, path: &Path) -> PathBuf {
         let mut here = PathBuf::from("/");
         let mut ahead = steps(path);

@@ -8,20 +8,20 @@ use tracing::warn;
 use crate::disk::Reads;
 use crate::duration::Written;
 
-/// Interval of looks at all files if the kernel reports changes: it does not see all of them.
+/// Interval of looks at all files if the kernel reports changes. They are needed, because it does not see every change.
 const LOOK_BESIDE: Duration = Duration::from_secs(10);
 
-/// Interval of looks if the kernel reports no changes, or not all.
+/// Interval of looks at all files if the kernel reports no changes, or not those of all folders.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A change that only a look found must be quiet for this many times the usual time: nothing tells that a file is still
-/// open and half written.
+/// If only a look found a change, the files must be quiet for the usual time multiplied by this number: without reports
+/// from the kernel, it is not known if a file is still open and half written.
 const UNHEARD: u32 = 5;
 
-/// Looks take at most one part in this number of a processor's time, however many files there are.
+/// Looks take at most this fraction of a processor's time (one divided by this number), however many files there are.
 const SHARE: u32 = 50;
 
-/// Files that keep changing for this time are logged.
+/// If files keep changing for this time, that is logged.
 const RESTLESS: Duration = Duration::from_secs(60);
 
 /// Watches the files that were read.
@@ -38,9 +38,9 @@ pub(super) struct Vigil {
 /// The result of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// Nothing that is to be reported now.
+    /// There is nothing to report now.
     Nothing,
-    /// Something happened, but the files are those that were read. Other folders and links may lead to them now.
+    /// Something happened, but the files are still those that were read. Other folders and links may lead to them now.
     Same,
     /// The files differ from those that were read, and this is to be reported.
     Change,
@@ -51,8 +51,8 @@ pub(super) enum Found {
 struct Stir {
     first: Instant,
     last: Instant,
-    /// True if the kernel reported the change, so that it will also report further ones. A change that only a look
-    /// found may still be going on at the next look.
+    /// True if the kernel reported the change. Then it also reports further ones. If only a look found it, the files
+    /// may still be changing at the next look.
     is_heard: bool,
     is_logged: bool,
 }
@@ -71,27 +71,27 @@ impl Vigil {
         (stir.last, stir.is_heard) = (now, true);
     }
 
-    /// The time of the next action.
+    /// Returns the time of the next action.
     pub(super) fn wake_at(&self, now: Instant) -> Instant {
         match self.stir {
-            // Later than that, a file is being written: look again after the same time.
+            // It has been quiet for long enough, but a file is still being written. Looks again after the same time.
             Some(stir) if self.quiet_at(stir) <= now => now + self.quiet,
             Some(stir) => self.quiet_at(stir),
             None => self.look_at,
         }
     }
 
-    /// The time at which it has been quiet for long enough, unless something changes again.
+    /// Returns the time at which the files have been quiet for long enough, unless something changes again.
     fn quiet_at(&self, stir: Stir) -> Instant {
         stir.last + if stir.is_heard { self.quiet } else { self.quiet * UNHEARD }
     }
 
-    /// The files that were read.
+    /// Returns the files that were read.
     pub(super) fn read(&self) -> &Reads {
         &self.read
     }
 
-    /// Looks if a change is to be reported now. `is_writing` is true if a file is open and half written.
+    /// Returns the change to report now, if there is one. `is_writing` is true if a file is open and half written.
     pub(super) fn turn(&mut self, now: Instant, is_writing: bool) -> Found {
         let Some(stir) = self.stir else {
             if now >= self.look_at && self.look(now) {

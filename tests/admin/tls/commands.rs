@@ -25,9 +25,9 @@ fn the_commands_ask_over_https() {
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(own.run("overrides --node ns1").stdout.contains("kernel"));
     for (ca, identity, told) in [
-        ("ca.pem", None, "it asks for a certificate: set `certificate` and `key` of [admin.connect]"),
+        ("ca.pem", None, "the node requires a certificate: set `certificate` and `key` of [admin.connect]"),
         ("ca.pem", Some("foreign"), "alert: "),
-        ("clients.pem", Some("me"), "unknown issuer; `ca` of [admin.connect] names the authority of nodes"),
+        ("clients.pem", Some("me"), "unknown issuer; set `ca` of [admin.connect] to the authority of your nodes"),
     ] {
         let ran = connect(ca, identity).run("status --node ns1");
         assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""), "{ran:?}");
