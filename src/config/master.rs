@@ -13,6 +13,7 @@
 //! it. It begins without a last owner. Its origin and its owner end with the file. Its TTL does not: `$TTL` holds for
 //! all records after it (RFC 2308, section 4).
 
+mod context;
 mod include;
 pub(super) mod rrset;
 
@@ -20,6 +21,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use context::{Context, Head, LastOwner, parse_class};
 pub(super) use include::Includes;
 
 use super::code::Code;
@@ -29,11 +31,7 @@ use super::records;
 use super::source::{Place, Source};
 use super::suggest::did_you_mean;
 use crate::name::Name;
-use crate::wire::Rtype;
 use crate::zone::Record;
-
-/// The largest TTL, in seconds (RFC 2181, section 8).
-const MAX_TTL: u32 = (1 << 31) - 1;
 
 /// Maximum number of files that a zone includes; each inclusion counts. Without a limit, ten directives in each of
 /// eight nested files would be a hundred million inclusions.
@@ -122,25 +120,6 @@ struct Reader<'a> {
     is_full: bool,
     records: Vec<Located>,
     faults: &'a mut Faults,
-}
-
-/// The values that entries of one file inherit from earlier ones.
-struct Context<'a> {
-    source: &'a Arc<Source>,
-    origin: Name,
-    owner: LastOwner,
-    /// True if the last record ended before its data was complete. The following lines may be the rest of it.
-    is_cut_short: bool,
-}
-
-enum LastOwner {
-    /// The file had no record yet.
-    None,
-    /// The last record is faulty, which was reported.
-    Faulty,
-    Known(Name),
-    /// The owner of the record with this number.
-    Of(usize),
 }
 
 /// The result of an entry: it has at most one fault.
@@ -292,82 +271,6 @@ impl Reader<'_> {
     }
 }
 
-/// The part of a record between its owner and its data.
-struct Head {
-    ttl: Option<u32>,
-    rtype: Rtype,
-    /// Length in tokens.
-    length: usize,
-}
-
-impl Context<'_> {
-    /// `[TTL] [class] type` or `[class] [TTL] type` (RFC 1035, section 5.1).
-    fn head(&self, tokens: &[Token<'_>], entry: &Range<usize>) -> Outcome<Head> {
-        let (mut ttl, mut class) = (None, false);
-        for (index, token) in tokens.iter().enumerate() {
-            if let Some(rtype) = records::parse_rtype(token.text) {
-                return Ok(Head { ttl, rtype, length: index + 1 });
-            }
-            match parse_class(token.text) {
-                Some(CLASS_IN) if !class => class = true,
-                Some(CLASS_IN) => return Err(self.fault(token.span.clone(), "the class is given twice")),
-                Some(_) => return Err(self.fault(token.span.clone(), "only class IN is served")),
-                None => match self.ttl(token)? {
-                    Some(_) if ttl.is_some() => {
-                        return Err(self.fault(token.span.clone(), "the TTL is given twice"));
-                    }
-                    None => return Err(self.not_a_type(token)),
-                    seconds => ttl = seconds,
-                },
-            }
-        }
-        Err(self.fault(entry.clone(), "the record has no type"))
-    }
-
-    fn not_a_type(&self, token: &Token<'_>) -> Box<Fault> {
-        let fault = self.fault(token.span.clone(), format!("`{}` is neither a record type nor a TTL", token.text));
-        with_help(fault, &records::unknown::help(token.text))
-    }
-
-    /// Reads a TTL. Returns `None` if the token is not a time, and a fault if the time is too long.
-    fn ttl(&self, token: &Token<'_>) -> Outcome<Option<u32>> {
-        let Some(seconds) = presentation::seconds(token.text) else { return Ok(None) };
-        match u32::try_from(seconds) {
-            Ok(ttl) if ttl <= MAX_TTL => Ok(Some(ttl)),
-            _ => Err(self.fault(token.span.clone(), format!("a TTL is at most {MAX_TTL} seconds"))),
-        }
-    }
-
-    fn name(&self, token: &Token<'_>) -> Outcome<Name> {
-        Name::parse(token.text, &self.origin).map_err(|error| self.fault(token.span.clone(), error.to_string()))
-    }
-
-    fn owner_in(&self, zone: &Name, token: &Token<'_>) -> Outcome<Name> {
-        let owner = self.name(token)?;
-        if owner.is_at_or_below(zone) {
-            return Ok(owner);
-        }
-        Err(self.fault(token.span.clone(), format!("{owner} is not in zone {zone}")))
-    }
-
-    fn require_owner(&mut self, token: &Token<'_>) -> Outcome<()> {
-        if !matches!(self.owner, LastOwner::None) {
-            return Ok(());
-        }
-        self.owner = LastOwner::Faulty;
-        let fault = self.fault(token.span.clone(), "the first record of a file needs an owner");
-        Err(with_help(fault, "a line that begins with a blank continues with the last owner"))
-    }
-
-    fn place(&self, span: Range<usize>) -> Place {
-        Place { source: Arc::clone(self.source), span }
-    }
-
-    fn fault(&self, span: Range<usize>, message: impl Into<String>) -> Box<Fault> {
-        Box::new(Fault::error(&self.place(span), message, "").code(Code::Syntax))
-    }
-}
-
 const COMMENT_HELP: &str = "a comment begins with a semicolon";
 
 fn is_comment(text: &str) -> bool {
@@ -387,21 +290,6 @@ fn owner_help(owner: &Token<'_>) -> Option<&'static str> {
 fn with_help(mut fault: Box<Fault>, help: &str) -> Box<Fault> {
     fault.help = Some(help.to_owned());
     fault
-}
-
-const CLASS_IN: u16 = 1;
-
-/// Classes by their mnemonics (RFC 1035, section 3.2.4).
-const CLASSES: [(&str, u16); 4] = [("IN", CLASS_IN), ("CS", 2), ("CH", 3), ("HS", 4)];
-
-/// Reads a class: its mnemonic (RFC 1035, section 3.2.4) or `CLASSnnn` (RFC 3597, section 5).
-fn parse_class(text: &str) -> Option<u16> {
-    let known = CLASSES.iter().find(|(mnemonic, _)| mnemonic.eq_ignore_ascii_case(text));
-    known.map(|&(_, class)| class).or_else(|| {
-        let (prefix, number) = text.split_at_checked("CLASS".len())?;
-        let is_number = prefix.eq_ignore_ascii_case("CLASS") && number.bytes().all(|octet| octet.is_ascii_digit());
-        number.parse().ok().filter(|_| is_number)
-    })
 }
 
 #[cfg(test)]

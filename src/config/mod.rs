@@ -67,6 +67,7 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tolerance;
+mod value;
 mod webhooks;
 mod windows;
 mod zone;

@@ -1,5 +1,7 @@
 //! A zone's files: `gslb.example.com.toml`, `gslb.example.com.zone`, or both.
 
+mod draft;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,22 +9,20 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::geo::{DatacenterId, Regions};
 use crate::name::Name;
-use crate::snapshot::{Ecs, SteeredName, ZoneSpec};
+use crate::snapshot::Ecs;
 use crate::steering::Step;
 use crate::wire::Rtype;
-use crate::zone::{Builder, Tree};
 
+pub(super) use self::draft::{DependsOn, ZoneDraft};
 use super::LastServed;
-use super::checks::ZoneCheck;
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
 use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
-use super::leads;
 use super::lints;
 use super::master::Includes;
-use super::master::{Included, Located, Master, parse_master_file, rrset};
+use super::master::{Located, Master, parse_master_file};
 use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pools::PoolDraft;
@@ -31,7 +31,6 @@ use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::serial;
 use super::source::{Place, Source};
-use super::spelling;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 
 /// Default TTL of steered answers, in seconds. Resolvers notice a failover within this time.
@@ -39,41 +38,6 @@ const DEFAULT_TTL: u32 = 30;
 
 /// Default TTL in seconds while the state of an endpoint is unconfirmed.
 const DEFAULT_TTL_MIN: u32 = 5;
-
-/// The part of the configuration that a zone depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DependsOn {
-    /// Only its own files: it defines nothing and has no names.
-    Files,
-    /// Its own files, and the definitions of the server file.
-    Definitions,
-    /// Also other files, which its monitors name.
-    OtherFiles,
-}
-
-/// A zone whose names are resolved.
-pub(super) struct ZoneDraft {
-    pub(super) origin: Name,
-    /// The place where it is defined.
-    pub(super) place: Place,
-    pub(super) regions: Arc<Regions>,
-    /// Its names and records; `None` if the zone has a fault.
-    pub(super) tree: Option<Arc<Tree>>,
-    /// Its records that point at other names, in their order.
-    pub(super) leads: Vec<Located>,
-    pub(super) owners: Vec<Owner>,
-    /// The definitions of its zone file; `None` for a master file alone.
-    pub(super) sections: Option<Sections>,
-    /// True if truenorth counts the SOA's serial itself.
-    pub(super) counts_serial: bool,
-    /// A fingerprint of the zone's contents.
-    pub(super) contents: u64,
-    /// The serial of its SOA and the place of that record, if there is one.
-    pub(super) soa: Option<(u32, Place)>,
-    /// The files that it includes.
-    pub(super) included: Vec<Included>,
-    pub(super) depends_on: DependsOn,
-}
 
 /// The inputs for reading a zone.
 pub(super) struct ZoneReader<'a> {
@@ -287,74 +251,6 @@ impl ZoneReader<'_> {
             }
         }
         master
-    }
-}
-
-impl ZoneDraft {
-    /// Checks the zone with these records and builds its tree. `before` is the number of faults when its reading began.
-    fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
-        let complete = !faults.has_errors_since(before);
-        let soa = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == self.origin);
-        self.soa = soa.and_then(|soa| Some((serial::of_soa(&soa.record.rdata)?, soa.place.clone())));
-        let names = self.names(&records);
-        spelling::check_origin(&self.origin, &self.place, faults);
-        spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
-        let (records, all) = rrset::settle(records, &names, faults);
-        let names = if all { names } else { self.names(&records) };
-        let check = ZoneCheck { origin: &self.origin, records: &records, owners: &self.owners, names: &names };
-        check.run(complete, faults);
-        if !faults.has_errors_since(before) {
-            match names.finish(&records) {
-                Ok(tree) => self.tree = Some(Arc::new(tree)),
-                Err(error) => faults.push(Fault::error(&self.place, format!("zone {}: {error}", self.origin), "")),
-            }
-        }
-        self.leads = records.into_iter().filter(|located| leads::leads(located.record.rtype)).collect();
-        self.leads.shrink_to_fit();
-        self
-    }
-
-    /// The owners of the records and of the dynamic names.
-    fn names(&self, records: &[Located]) -> Builder {
-        let mut names = Builder::new(&self.origin, records);
-        for owner in &self.owners {
-            match &owner.kind {
-                OwnerKind::Steered { .. } => names.steer(&owner.name),
-                OwnerKind::Reflect => names.reflect(&owner.name),
-            }
-        }
-        names
-    }
-
-    /// The place of a name that steers by this step, if there is one.
-    pub(super) fn steers_by(&self, step: Step) -> Option<&Place> {
-        let steers = |owner: &&Owner| matches!(&owner.kind, OwnerKind::Steered { name, .. } if name.steering.steer.contains(&step));
-        self.owners.iter().find(steers).map(|owner| &owner.place)
-    }
-
-    /// Returns the zone as it is served; `None` if it has a fault. Zones with equal regions share those in `known`.
-    pub(super) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
-        let regions = known.get(&self.regions).cloned().unwrap_or_else(|| {
-            known.insert(self.regions.clone());
-            self.regions
-        });
-        let (mut names, mut reflect): (Vec<SteeredName>, Vec<Name>) = Default::default();
-        for owner in self.owners {
-            match owner.kind {
-                OwnerKind::Steered { name, .. } => names.push(name),
-                OwnerKind::Reflect => reflect.push(owner.name),
-            }
-        }
-        Some(ZoneSpec {
-            origin: self.origin,
-            regions,
-            tree: self.tree?,
-            serial: self.soa?.0,
-            names,
-            reflect,
-            counts_serial: self.counts_serial,
-            contents: self.contents,
-        })
     }
 }
 

@@ -15,12 +15,17 @@
 //! Endpoints and pools are identified by their text in the files, so a reload changes nothing. The state for the next
 //! run is kept under the same keys.
 
+mod inputs;
+mod stages;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
+pub(super) use self::inputs::StateInputs;
+use self::stages::{Endpoint, PoolStage, Stages, slow_start};
 use super::Now;
 use crate::health::{EndpointKey, Failback, PoolKey, Ramp, RecoveryState, Share};
-use crate::overrides::{Change, EffectiveOverrides, Happening, Mode, Override, OverrideId};
+use crate::overrides::{Change, Happening, Mode, Override, OverrideId};
 use crate::snapshot::{AdminState, EndpointState, PoolId, PoolSpec, World};
 
 /// The least time between two changes of shares; a twentieth of the shortest ramp if that is less.
@@ -45,8 +50,7 @@ pub struct HoldTurn {
 /// All slow starts, pools that are held back, and gradual drains.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ramps {
-    endpoints: HashMap<EndpointKey, Endpoint>,
-    pools: HashMap<PoolKey, PoolStage>,
+    stages: Stages,
     moving: BTreeMap<PoolId, Moving>,
     /// Pools that did not fail: this node's own probes failed.
     forgiven: BTreeSet<PoolId>,
@@ -56,25 +60,8 @@ pub(super) struct Ramps {
     at: Duration,
     ticked_at: Duration,
     tick_at: Option<Duration>,
-    /// Changes to keep that were not handed over yet.
-    changed: RecoveryStates,
     /// Changes that were not reported to the operator yet.
     turns: Vec<HoldTurn>,
-}
-
-/// An endpoint that is not simply up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Down,
-    Rising(Duration),
-}
-
-/// A pool with `failback` that has been usable before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum PoolStage {
-    Usable,
-    Failed,
-    Held(Duration),
 }
 
 /// The part of a pool's state that changes with time.
@@ -86,27 +73,10 @@ struct Moving {
     at: Duration,
 }
 
-/// The inputs of endpoint states: what probes find, without overrides; and the overrides in effect.
-pub(super) struct StateInputs<'a, P> {
-    pub(super) world: &'a World,
-    pub(super) effective_overrides: &'a EffectiveOverrides,
-    pub(super) probed: P,
-}
-
 impl Ramps {
     /// Takes in the recovery states of the last run.
     pub(super) fn restore(&mut self, kept: HashMap<String, RecoveryState>) {
-        for (key, recovery_state) in kept {
-            match recovery_state {
-                RecoveryState::Rising(since) => {
-                    self.endpoints.insert(EndpointKey::from_kept(key), Endpoint::Rising(since));
-                }
-                RecoveryState::Failed => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Failed),
-                RecoveryState::Held(since) => _ = self.pools.insert(PoolKey::from_kept(key), PoolStage::Held(since)),
-                // `Keeping` takes in this one: it concerns the node's probes, not its endpoints.
-                RecoveryState::FailStatic(_) => {}
-            }
-        }
+        self.stages.restore(kept);
     }
 
     /// Takes in the world that is served from now on. Forgets the state of endpoints and pools that it lacks.
@@ -117,14 +87,10 @@ impl Ramps {
         let slow = pools.iter().filter(|pool| !pool.recovery.slow_start.is_zero());
         let slow = slow.flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
         let slow: HashSet<EndpointKey> = slow.collect();
-        let gone = self.pools.keys().filter(|key| !held.contains(*key)).map(PoolKey::to_string);
-        let gone_endpoints = self.endpoints.keys().filter(|key| !slow.contains(*key)).map(EndpointKey::to_string);
-        self.changed.extend(gone.chain(gone_endpoints).map(|key| (key, None)));
-        self.pools.retain(|key, _| held.contains(key));
-        self.endpoints.retain(|key, _| slow.contains(key));
+        self.stages.retain(&held, &slow);
+        self.stages.none_from_the_future(now);
         self.moving.clear();
         self.forgiven.clear();
-        self.none_from_the_future(now);
         self.observe(inputs.world.pool_ids(), inputs, now);
     }
 
@@ -146,20 +112,6 @@ impl Ramps {
     /// slow start.
     pub(super) fn forgive(&mut self, pools: impl IntoIterator<Item = PoolId>) {
         self.forgiven.extend(pools);
-    }
-
-    /// Times in the future, left by a clock that was ahead, become now.
-    fn none_from_the_future(&mut self, now: Duration) {
-        for endpoint in self.endpoints.values_mut() {
-            if let Endpoint::Rising(since) = endpoint {
-                *since = now.min(*since);
-            }
-        }
-        for stage in self.pools.values_mut() {
-            if let PoolStage::Held(since) = stage {
-                *since = now.min(*since);
-            }
-        }
     }
 
     /// Takes in the present state of these pools.
@@ -198,12 +150,12 @@ impl Ramps {
         for place in 0..pool.members.len() {
             let key = pool.key_of(place);
             let is_up = (inputs.probed)(id, place).share.is_some();
-            if is_up && self.endpoints.get(&key) == Some(&Endpoint::Down) {
-                self.set_endpoint(key, None);
+            if is_up && self.stages.of_endpoint(&key) == Some(Endpoint::Down) {
+                self.stages.set_endpoint(key, None);
             }
         }
-        if inputs.is_usable(id) == Some(true) && self.stage(pool) == Some(PoolStage::Failed) {
-            self.set_pool(pool.key(), PoolStage::Usable);
+        if inputs.is_usable(id) == Some(true) && self.stages.of_pool(pool) == Some(PoolStage::Failed) {
+            self.stages.set_pool(pool.key(), PoolStage::Usable);
         }
     }
 
@@ -216,7 +168,7 @@ impl Ramps {
     ) {
         let pool = &*inputs.world.pools[id.index()];
         let key = pool.key_of(place);
-        let before = self.endpoints.get(&key).copied();
+        let before = self.stages.of_endpoint(&key);
         let is_up = (inputs.probed)(id, place).share.is_some();
         let after = match before {
             _ if !is_up => Some(Endpoint::Down),
@@ -227,18 +179,18 @@ impl Ramps {
             None => None,
         };
         if after != before {
-            self.set_endpoint(key, after);
+            self.stages.set_endpoint(key, after);
         }
     }
 
     fn observe_pool(&mut self, (id, pool): (PoolId, &PoolSpec), is_usable: bool, now: Duration) {
         let key = pool.key();
-        let before = self.pools.get(&key).copied();
+        let before = self.stages.of_pool(pool);
         match (before, is_usable) {
-            (None, true) => _ = self.pools.insert(key, PoolStage::Usable),
-            (Some(PoolStage::Usable | PoolStage::Held(_)), false) => self.set_pool(key, PoolStage::Failed),
+            (None, true) => self.stages.begin(key),
+            (Some(PoolStage::Usable | PoolStage::Held(_)), false) => self.stages.set_pool(key, PoolStage::Failed),
             (Some(PoolStage::Failed), true) => {
-                self.set_pool(key, PoolStage::Held(now));
+                self.stages.set_pool(key, PoolStage::Held(now));
                 self.turns.push(HoldTurn { id, pool: pool.name.clone(), is_held: true });
             }
             (Some(PoolStage::Held(since)), true) if release_at(pool, since).is_some_and(|at| at <= now) => {
@@ -250,7 +202,7 @@ impl Ramps {
 
     /// Takes in that an operator opens these pools. Those that are held back answer from now on; returns them.
     pub(super) fn release(&mut self, pools: &[PoolId], world: &World, now: Duration) -> Vec<PoolId> {
-        let is_held = |id: &PoolId| self.is_held(&world.pools[id.index()]);
+        let is_held = |id: &PoolId| self.stages.is_held(&world.pools[id.index()]);
         let held: Vec<PoolId> = pools.iter().copied().filter(is_held).collect();
         for &id in &held {
             self.let_go((id, &world.pools[id.index()]), now);
@@ -260,14 +212,14 @@ impl Ramps {
 
     /// Ends the hold of a pool. The pool had no clients until now, so its slow start, if it has one, begins now.
     fn let_go(&mut self, (id, pool): (PoolId, &PoolSpec), now: Duration) {
-        self.set_pool(pool.key(), PoolStage::Usable);
+        self.stages.set_pool(pool.key(), PoolStage::Usable);
         self.turns.push(HoldTurn { id, pool: pool.name.clone(), is_held: false });
         if pool.recovery.slow_start.is_zero() {
             return;
         }
         for key in (0..pool.members.len()).map(|place| pool.key_of(place)) {
-            if self.endpoints.get(&key) != Some(&Endpoint::Down) {
-                self.set_endpoint(key, Some(Endpoint::Rising(now)));
+            if self.stages.of_endpoint(&key) != Some(Endpoint::Down) {
+                self.stages.set_endpoint(key, Some(Endpoint::Rising(now)));
             }
         }
     }
@@ -280,11 +232,11 @@ impl Ramps {
         probed: EndpointState,
         effective_override: Option<&Override>,
     ) -> EndpointState {
-        let is_held = self.is_held(pool);
+        let is_held = self.stages.is_held(pool);
         // An endpoint that asks for no clients gets none, even after its pool answers again.
         let admin_state =
             if is_held && probed.admin_state == AdminState::On { AdminState::Held } else { probed.admin_state };
-        let rising = self.rising(pool, place).filter(|_| !is_held);
+        let rising = self.stages.rising(pool, place).filter(|_| !is_held);
         let endpoint_state =
             EndpointState { admin_state, ramp: rising.map_or(probed.ramp, |ramp| ramp.share(self.at)), ..probed };
         match effective_override
@@ -316,7 +268,7 @@ impl Ramps {
 
     /// The recovery states that changed since the last call, to be kept; `None` removes one.
     pub(super) fn take_changed(&mut self) -> RecoveryStates {
-        std::mem::take(&mut self.changed)
+        self.stages.take_changed()
     }
 
     /// The changes to report to the operator.
@@ -330,13 +282,13 @@ impl Ramps {
         inputs: &StateInputs<'_, P>,
         now: Duration,
     ) -> Moving {
-        let stage = self.stage(pool);
+        let stage = self.stages.of_pool(pool);
         let release_at = match stage {
             Some(PoolStage::Held(since)) => release_at(pool, since),
             _ => None,
         };
         let places = 0..pool.members.len();
-        let rising = places.clone().filter_map(|place| self.rising(pool, place));
+        let rising = places.clone().filter_map(|place| self.stages.rising(pool, place));
         let rising = rising.filter(|_| !matches!(stage, Some(PoolStage::Held(_))));
         let falling = places.filter_map(|place| {
             self.falling(inputs.world.effective_override(inputs.effective_overrides, pool, place)?)
@@ -352,54 +304,10 @@ impl Ramps {
         self.tick_at = changes.min().map(|at| at.max(self.ticked_at + tick));
     }
 
-    fn stage(&self, pool: &PoolSpec) -> Option<PoolStage> {
-        // Most pools have no `failback`, so there is nothing to look up.
-        if pool.recovery.failback == Failback::Auto {
-            return None;
-        }
-        self.pools.get(&pool.key()).copied()
-    }
-
-    fn is_held(&self, pool: &PoolSpec) -> bool {
-        matches!(self.stage(pool), Some(PoolStage::Held(_)))
-    }
-
-    fn rising(&self, pool: &PoolSpec, place: usize) -> Option<Ramp> {
-        if pool.recovery.slow_start.is_zero() || self.endpoints.is_empty() {
-            return None;
-        }
-        match self.endpoints.get(&pool.key_of(place)) {
-            Some(&Endpoint::Rising(since)) => Some(slow_start(pool, since)),
-            _ => None,
-        }
-    }
-
     /// The ramp of a drain with a duration.
     fn falling(&self, effective_override: &Override) -> Option<Ramp> {
         let over = effective_override.order.over.filter(|_| effective_override.order.mode == Mode::Drain)?;
         Some(Ramp { since: *self.drains.get(&effective_override.id)?, over, rises: false })
-    }
-
-    fn set_endpoint(&mut self, key: EndpointKey, endpoint: Option<Endpoint>) {
-        let kept = match endpoint {
-            Some(Endpoint::Rising(since)) => Some(RecoveryState::Rising(since)),
-            Some(Endpoint::Down) | None => None,
-        };
-        self.changed.insert(key.to_string(), kept);
-        match endpoint {
-            Some(endpoint) => _ = self.endpoints.insert(key, endpoint),
-            None => _ = self.endpoints.remove(&key),
-        }
-    }
-
-    fn set_pool(&mut self, key: PoolKey, stage: PoolStage) {
-        let kept = match stage {
-            PoolStage::Usable => None,
-            PoolStage::Failed => Some(RecoveryState::Failed),
-            PoolStage::Held(since) => Some(RecoveryState::Held(since)),
-        };
-        self.changed.insert(key.to_string(), kept);
-        self.pools.insert(key, stage);
     }
 }
 
@@ -407,34 +315,6 @@ impl Moving {
     fn next_change(&self) -> Option<Duration> {
         self.ramps.iter().map(|ramp| ramp.next_change(self.at)).chain(self.release_at).min()
     }
-}
-
-impl<P: Fn(PoolId, usize) -> EndpointState> StateInputs<'_, P> {
-    /// True if, in some address family, enough of the endpoints that overrides leave in service are up. `None` if
-    /// overrides leave no endpoint in service.
-    fn is_usable(&self, id: PoolId) -> Option<bool> {
-        let pool = &*self.world.pools[id.index()];
-        // Endpoints in service and those of them that are up, by address family.
-        let mut counts = [(0_usize, 0_usize); 2];
-        for place in 0..pool.members.len() {
-            let mode = self
-                .world
-                .effective_override(self.effective_overrides, pool, place)
-                .map(|effective_override| effective_override.order.mode);
-            let endpoint_state = (self.probed)(id, place).under(mode);
-            let family = usize::from(pool.members.address(place).is_some_and(|address| address.is_ipv6()));
-            if endpoint_state.admin_state == AdminState::On {
-                counts[family].0 += 1;
-                counts[family].1 += usize::from(endpoint_state.share.is_some());
-            }
-        }
-        let is_enough = |&(in_service, up): &(usize, usize)| pool.min_healthy.is_met(up, in_service);
-        counts.iter().any(|(in_service, _)| *in_service > 0).then(|| counts.iter().any(is_enough))
-    }
-}
-
-fn slow_start(pool: &PoolSpec, since: Duration) -> Ramp {
-    Ramp { since, over: pool.recovery.slow_start, rises: true }
 }
 
 /// When a pool that is held back since `since` answers again by itself.

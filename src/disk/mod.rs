@@ -14,35 +14,25 @@
 
 mod memory;
 mod reads;
+mod regular;
+#[cfg(test)]
+mod tests;
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use reads::{Counts, Reads, Seen};
+use regular::read_regular;
+pub use regular::{Contents, read_patiently};
 
 /// Longest time of one step of an operation. A disk that has to spin up takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Largest file in octets. The largest GeoIP databases are a tenth of it.
-const MOST_OCTETS: u64 = 8 << 30;
-
-/// One file may fill the free memory divided by this. The texts of zones take several times as much memory when they
-/// are parsed, and an endless or sparse file must not end the process.
-const SHARE_OF_MEMORY: u64 = 2;
-
-/// Octets by which a file may grow while it is read. The kernel reports size 0 for its own files, and some of them have
-/// no end.
-const GROWTH: u64 = 64 << 20;
-
-/// Octets that are read in one step.
-const STEP: usize = 1 << 20;
 
 /// Maximum number of threads in the whole process that wait for file systems that hang. At this number, nothing is read
 /// until one of them returns.
@@ -67,15 +57,6 @@ struct Inner {
     reads: Reads,
     /// The channel to the thread, which the first job starts.
     jobs: Option<Sender<Job>>,
-}
-
-/// A file that was read.
-#[derive(Debug)]
-pub struct Contents {
-    /// All of it.
-    pub octets: Vec<u8>,
-    /// The time of its last change.
-    pub modified: SystemTime,
 }
 
 /// A job for the thread.
@@ -272,175 +253,4 @@ fn leave_behind<T: Send + 'static>(result: Receiver<T>) {
 
 fn timed_out(why: String) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, why)
-}
-
-/// Reads a regular file on this thread, however long it takes, for whoever has a thread for that. Fails as
-/// [`Disk::read`] does for anything else, and for a file that memory has no room for.
-pub fn read_patiently(path: &Path) -> io::Result<Vec<u8>> {
-    read_regular(path, &AtomicU64::new(0)).1.map(|contents| contents.octets)
-}
-
-/// Reads a file and returns its identity. Opening does not block: a pipe without a writer would.
-fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents>) {
-    // Opening a device may have effects, so the type is checked first.
-    let refused = match fs::metadata(path) {
-        Ok(metadata) => irregular(metadata.file_type()),
-        Err(error) => return (Seen::Missing(error.kind()), Err(error)),
-    };
-    if let Some(error) = refused {
-        return (Seen::at(path), Err(error));
-    }
-    let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
-    let (file, metadata) = match opened.and_then(|file| file.metadata().map(|metadata| (file, metadata))) {
-        Ok(opened) => opened,
-        Err(error) => return (Seen::at(path), Err(error)),
-    };
-    // The identity is taken before reading: a change in the meantime makes it a different file.
-    let contents = match irregular(metadata.file_type()) {
-        Some(error) => Err(error),
-        None => read_all(&file, &metadata, memory::available() / SHARE_OF_MEMORY, progress),
-    };
-    (Seen::of(&metadata), contents)
-}
-
-/// Reads a file that may have `room` octets.
-fn read_all(file: &File, metadata: &Metadata, room: u64, progress: &AtomicU64) -> io::Result<Contents> {
-    let modified = metadata.modified()?;
-    let size = metadata.len();
-    if size > MOST_OCTETS {
-        return Err(too_large("it is larger than 8 GiB".to_owned()));
-    }
-    if size > room {
-        let (size, room) = (size >> 20, room >> 20);
-        return Err(too_large(format!("it has {size} MiB, and there is memory for a file of {room} MiB")));
-    }
-    let most = room.min(size.saturating_mul(2).saturating_add(GROWTH));
-    let mut octets = Vec::new();
-    octets.try_reserve(usize::try_from(size).unwrap_or(usize::MAX))?;
-    loop {
-        let length = file.take(STEP as u64).read_to_end(&mut octets)?;
-        if length == 0 {
-            return Ok(Contents { octets, modified });
-        }
-        progress.fetch_add(length as u64, Ordering::Relaxed);
-        if octets.len() as u64 > most {
-            return Err(too_large("it grows without end while it is read".to_owned()));
-        }
-    }
-}
-
-fn too_large(why: String) -> io::Error {
-    io::Error::new(io::ErrorKind::FileTooLarge, why)
-}
-
-/// The error for a file of a type that is not read; `None` for a regular file.
-fn irregular(kind: FileType) -> Option<io::Error> {
-    let what = if kind.is_file() {
-        return None;
-    } else if kind.is_dir() {
-        return Some(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder, not a regular file"));
-    } else if kind.is_fifo() {
-        "a named pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
-    };
-    Some(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file")))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::fs::symlink;
-    use std::os::unix::net::UnixListener;
-
-    use super::*;
-
-    #[test]
-    fn what_is_no_regular_file_is_refused_by_what_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let _socket = UnixListener::bind(at("socket")).unwrap();
-        symlink("/dev/null", at("device")).unwrap();
-        fs::create_dir(at("folder")).unwrap();
-        fs::write(at("file"), "text").unwrap();
-        let disk = Disk::new();
-        for (name, what) in [("socket", "a socket"), ("device", "a device"), ("folder", "a folder")] {
-            let error = disk.read(&at(name)).unwrap_err();
-            assert_eq!(error.to_string(), format!("it is {what}, not a regular file"));
-        }
-        assert_eq!(disk.read(&at("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(disk.read(&at("file")).unwrap().octets, b"text");
-        assert!(!disk.is_stuck());
-    }
-
-    #[test]
-    fn files_that_do_not_fit_into_memory_are_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        let told = |path: &Path| Disk::new().read(path).unwrap_err().to_string();
-        let sparse = File::create_new(at("sparse")).unwrap();
-        sparse.set_len(5 << 30).unwrap();
-        let metadata = sparse.metadata().unwrap();
-        let error = read_all(&sparse, &metadata, 4 << 20, &AtomicU64::new(0)).unwrap_err();
-        assert_eq!(error.to_string(), "it has 5120 MiB, and there is memory for a file of 4 MiB");
-        File::create_new(at("huge")).unwrap().set_len(MOST_OCTETS + 1).unwrap();
-        assert_eq!(told(&at("huge")), "it is larger than 8 GiB");
-        // The kernel reports size 0 for this regular file. It has an entry for each page of the address space.
-        symlink("/proc/self/pagemap", at("endless")).unwrap();
-        assert_eq!(told(&at("endless")), "it grows without end while it is read");
-    }
-
-    #[test]
-    fn a_file_and_a_pipe_are_read_in_pieces_and_a_pipe_without_a_writer_is_given_up() {
-        let folder = tempfile::tempdir().unwrap();
-        let [file, pipe] = ["file", "pipe"].map(|name| folder.path().join(name));
-        let text = "one\ntwo\n".repeat(1000);
-        fs::write(&file, &text).unwrap();
-        let disk = Disk::new();
-        let read = |path: &Path| {
-            let mut found = String::new();
-            io::BufReader::with_capacity(7, disk.open(path)?).read_to_string(&mut found).map(|_| found)
-        };
-        assert_eq!(read(&file).unwrap(), text);
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let (into, written) = (pipe.clone(), text.clone());
-        let writer = thread::spawn(move || fs::write(into, written));
-        assert_eq!(read(&pipe).unwrap(), text);
-        writer.join().unwrap().unwrap();
-        assert_eq!(read(folder.path()).unwrap_err().kind(), io::ErrorKind::IsADirectory);
-        assert_eq!(read(&folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
-        let impatient = Disk::with_patience(Duration::from_millis(50));
-        assert_eq!(impatient.open(&pipe).unwrap_err().kind(), io::ErrorKind::TimedOut);
-    }
-
-    #[test]
-    fn a_file_system_that_hangs_is_waited_for_once_and_is_never_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::with_patience(Duration::from_millis(50));
-        let path = folder.path().join("file");
-        fs::write(&path, "text").unwrap();
-        let (_hangs, never) = channel::<()>();
-        let hung = disk.run(&path, &AtomicU64::new(0), move || never.recv().is_ok());
-        assert_eq!(hung.unwrap_err().kind(), io::ErrorKind::TimedOut);
-        assert!(disk.is_stuck());
-        let other = disk.read(&folder.path().join("other")).unwrap_err();
-        assert!(other.to_string().contains("file could not be read in time"), "{other}");
-        let reads = disk.reads();
-        assert!(!reads.look_again().is_same(&reads));
-    }
-
-    #[test]
-    fn slow_is_not_hung() {
-        let disk = Disk::with_patience(Duration::from_millis(200));
-        let progress = Arc::new(AtomicU64::new(0));
-        let counted = progress.clone();
-        let slow = move || {
-            for _ in 0..8 {
-                thread::sleep(Duration::from_millis(50));
-                counted.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        disk.run(Path::new("slow"), &progress, slow).unwrap();
-    }
 }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 
+use super::client_groups::Group;
 use super::destinations::{EITHER, placed};
-use super::impact::Group;
 use super::owners::{self, Owners};
 use crate::geo::CountryCode;
 use crate::load::Allowance;

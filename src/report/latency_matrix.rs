@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::impact::words;
+use super::client_groups::words;
 use crate::geo::countries::{Country, countries};
 use crate::geo::{Continent, Coordinates, Location, RegionId, Regions};
 use crate::latency::{Reading, ReadingSource, Rtt};

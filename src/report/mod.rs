@@ -2,6 +2,7 @@
 
 mod address_counts;
 mod check;
+mod client_groups;
 mod comparison;
 mod decisions;
 mod delivery;

@@ -5,6 +5,7 @@
 //! round trips share everything except the maps that use them.
 
 mod amend;
+mod blueprint;
 mod compile;
 mod endpoint_state;
 mod family;
@@ -31,16 +32,16 @@ mod world_state;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::counters::{AnswerCounters, Dimensions, Traffic};
-use crate::geo::{Locations, Regions};
-use crate::latency::{ClientRtts, LatencyTable};
-use crate::name::{Name, suffixes};
+use crate::counters::AnswerCounters;
+use crate::geo::Locations;
+use crate::latency::ClientRtts;
+use crate::name::suffixes;
 use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
-use crate::zone::{NameId, Names, PlanId, Steered, Zone, ZoneId};
+use crate::zone::{NameId, PlanId, ZoneId};
 pub use amend::Unfit;
+pub use blueprint::{Blueprint, ServedZone};
 pub use compile::Remapped;
-use compile::{Compiler, Maps};
 pub use endpoint_state::{AdminState, EndpointState};
 pub use family::{Family, PerFamily};
 pub use groups::{DownGroups, GroupName, GroupTurn};
@@ -72,185 +73,6 @@ pub struct Snapshot {
     pools: Box<[Arc<Pool>]>,
     plans: Box<[Plan]>,
     name_overrides: NameOverrides,
-}
-
-/// A compiled world: everything that health does not change. Compiling takes time, so it runs in a thread of its own.
-///
-/// All parts are shared. To copy a blueprint and replace one zone costs only a list of the zones.
-#[derive(Clone, Debug)]
-pub struct Blueprint {
-    world: Arc<World>,
-    locations: Arc<Locations>,
-    /// The client RTTs at the time of compilation; `None` if no chain uses them.
-    client_rtts: Option<Arc<ClientRtts>>,
-    zones: Box<[Arc<ServedZone>]>,
-    /// The apexes of the zones, by [`ZoneId`].
-    apexes: Arc<Names>,
-    /// By [`PlanId`].
-    rules: Arc<[Arc<Rule>]>,
-    /// The plan of each steered name, by [`NameId`], in the order of the world.
-    plan_of_name: Arc<[PlanId]>,
-    /// The plans that use each pool, by [`PoolId`].
-    plans_of: Arc<[Vec<PlanId>]>,
-    /// The number of endpoints of the pools before each pool, by [`PoolId`]: its first endpoint has this number.
-    first_endpoints: Arc<[u32]>,
-    /// The secret for cookies if the operator gave none.
-    own_secret: [CookieSecret; 1],
-    /// Counters of the pools and endpoints in answers; `None` if nobody counts.
-    counters: Option<Arc<AnswerCounters>>,
-}
-
-/// A zone, and the regions that its answers depend on.
-#[derive(Debug)]
-pub struct ServedZone {
-    /// Names and records.
-    pub zone: Zone,
-    /// The regions of its clients.
-    pub regions: Arc<Regions>,
-}
-
-impl Blueprint {
-    /// Compiles a world. Shares the maps of `previous` that have the same locations, and the zones that did not change.
-    /// Cookies that `previous` made stay valid.
-    pub fn compile(mut world: World, locations: Arc<Locations>, previous: Option<&Snapshot>) -> Self {
-        let client_rtts = compile::client_rtts(&world, &locations, previous);
-        let before = previous.map(|snapshot| &*snapshot.blueprint);
-        if let Some(before) = before {
-            before.share_trees(&mut world);
-        }
-        let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
-        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
-        let mut apexes = Names::default();
-        for served in &zones {
-            apexes.insert(&served.zone.apex().to_key());
-        }
-        let plans_of = plans_of(world.pools.len(), &rules);
-        let first_endpoints = first_endpoints(&world);
-        let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
-        Self {
-            world: Arc::new(world),
-            locations,
-            client_rtts,
-            zones: zones.into(),
-            apexes: Arc::new(apexes),
-            rules: rules.into(),
-            plan_of_name: plan_of_name.into(),
-            plans_of,
-            first_endpoints,
-            own_secret,
-            counters: None,
-        }
-    }
-
-    /// Returns this blueprint with new counters of the pools and endpoints in answers, with as many shards as `traffic`
-    /// has.
-    pub fn counted(mut self, traffic: &Traffic) -> Self {
-        let dimensions = Dimensions {
-            regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
-            pools: self.world.zones.iter().flat_map(|zone| &zone.names).map(|name| name.steering.pools.len()).collect(),
-            endpoints: self.world.pools.iter().map(|pool| pool.members.len()).sum(),
-            datacenters: self.world.datacenters.len(),
-        };
-        self.counters = Some(Arc::new(AnswerCounters::new(&dimensions, traffic)));
-        self
-    }
-
-    /// Returns the counters of the pools and endpoints in answers; `None` if nobody counts.
-    pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
-        self.counters.as_ref()
-    }
-
-    /// Returns the number of the endpoint at this position of a pool, counted over the pools of the world.
-    pub fn endpoint_number(&self, pool: PoolId, place: usize) -> usize {
-        self.first_endpoints[pool.index()] as usize + place
-    }
-
-    /// Returns the secret for cookies if the operator gave none.
-    pub fn own_secret(&self) -> CookieSecret {
-        self.own_secret[0]
-    }
-
-    /// Returns this blueprint with another secret for cookies, so that the cookies of another process stay valid.
-    pub fn with_own_secret(self, secret: CookieSecret) -> Self {
-        Self { own_secret: [secret], ..self }
-    }
-
-    /// Replaces the trees of a new world by those of this one where both have the same contents. A reload then costs
-    /// only as much as changed.
-    fn share_trees(&self, world: &mut World) {
-        for spec in &mut world.zones {
-            let Some(before) = self.spec(&spec.origin) else { continue };
-            if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree.says_as(&spec.tree) {
-                spec.tree = before.tree.clone();
-            }
-        }
-    }
-
-    /// Returns the configuration of the zone with this origin.
-    pub fn spec(&self, origin: &Name) -> Option<&ZoneSpec> {
-        self.zone_id_at(&origin.to_key()).map(|id| &self.world.zones[id.index()])
-    }
-
-    /// Returns this blueprint's zone if a zone that is made from the spec and the plans would equal it. `first` is the
-    /// number of the zone's first steered name.
-    fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
-        let served = &self.zones[self.zone_id_at(&spec.origin.to_key())?.index()];
-        let steered = served.zone.steered();
-        // Without steered names, the number of steered names in earlier zones does not matter.
-        let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
-        let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
-        let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
-        is_like.then(|| served.clone())
-    }
-
-    /// Returns the number of zones that were built for this blueprint: those that it does not share with another one.
-    pub fn built_since(&self, other: &Self) -> usize {
-        let is_shared = |zone: &&Arc<ServedZone>| {
-            let before = other.zone_id_at(&zone.zone.apex().to_key()).map(|id| &other.zones[id.index()]);
-            before.is_some_and(|before| Arc::ptr_eq(before.zone.tree(), zone.zone.tree()))
-        };
-        self.zones.len() - self.zones.iter().filter(is_shared).count()
-    }
-
-    /// Returns the operator's configuration.
-    pub fn world(&self) -> &World {
-        &self.world
-    }
-
-    /// Fits a latency table to this world: its datacenters and its network widths.
-    pub fn adopt(&self, table: &mut LatencyTable) {
-        compile::adopt(table, &self.world);
-    }
-
-    /// True if both blueprints are the same except for TXT records that were set at run time. Then maps that were made
-    /// for one fit the other.
-    pub fn is_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.world, &other.world)
-    }
-
-    /// Returns all zones, in the order of the world.
-    pub fn zones(&self) -> &[Arc<ServedZone>] {
-        &self.zones
-    }
-
-    /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.
-    pub fn find_zone(&self, key: &[u8]) -> Option<&ServedZone> {
-        self.find_zone_id(key).map(|id| &*self.zones[id.index()])
-    }
-
-    /// Returns the zone that holds a name.
-    pub fn zone_of(&self, name: &Name) -> Option<&Arc<ServedZone>> {
-        self.find_zone_id(&name.to_key()).map(|id| &self.zones[id.index()])
-    }
-
-    fn find_zone_id(&self, key: &[u8]) -> Option<ZoneId> {
-        suffixes(key).find_map(|suffix| self.zone_id_at(suffix))
-    }
-
-    /// Returns the zone with this apex, which is in wire format and lower case.
-    fn zone_id_at(&self, apex: &[u8]) -> Option<ZoneId> {
-        self.apexes.find(apex).map(|number| ZoneId::from_index(number as usize))
-    }
 }
 
 impl Snapshot {
@@ -411,73 +233,4 @@ impl Snapshot {
     pub fn plans(&self) -> &[Plan] {
         &self.plans
     }
-}
-
-/// Returns a random secret for cookies. It comes from the operating system and not from the generators that draw
-/// answers, because whoever can guess the secret can forge cookies.
-fn random_secret() -> CookieSecret {
-    let mut octets = [0; CookieSecret::LENGTH];
-    getrandom::fill(&mut octets).expect("the system has random octets");
-    CookieSecret::new(octets)
-}
-
-/// The compiled zones of a world, with the rules and plans of their steered names.
-#[derive(Default)]
-struct Zones {
-    served: Vec<Arc<ServedZone>>,
-    rules: Vec<Arc<Rule>>,
-    plan_of_name: Vec<PlanId>,
-}
-
-/// Compiles all zones. Shares the zones of `before` that did not change.
-fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Zones {
-    let mut compiler = Compiler::new(world, maps);
-    let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
-    for spec in &world.zones {
-        let mut known: HashMap<&Steering, PlanId> = HashMap::new();
-        let first = NameId::from_index(plan_of_name.len());
-        for name in &spec.names {
-            let mut new = || {
-                rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
-                PlanId::from_index(rules.len() - 1)
-            };
-            // Each name with a roll-out needs a plan of its own.
-            let is_alone = name.steering.rollout.is_some();
-            let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
-            plan_of_name.push(plan);
-        }
-        let plans = &plan_of_name[first.index()..];
-        let same = before.and_then(|before| before.zone_like(spec, first, plans));
-        served.push(same.unwrap_or_else(|| {
-            let steered = Steered { first, plans: plans.into() };
-            Arc::new(ServedZone {
-                zone: Zone::new(spec.tree.clone(), steered, spec.serial),
-                regions: spec.regions.clone(),
-            })
-        }));
-    }
-    Zones { served, rules, plan_of_name }
-}
-
-/// Returns the number of endpoints in the pools before each pool, by [`PoolId`].
-fn first_endpoints(world: &World) -> Arc<[u32]> {
-    let first = world.pools.iter().scan(0, |next, pool| {
-        let first = *next;
-        *next += pool.members.len() as u32;
-        Some(first)
-    });
-    first.collect()
-}
-
-/// Returns the plans that use each pool, by [`PoolId`].
-fn plans_of(pools: usize, rules: &[Arc<Rule>]) -> Arc<[Vec<PlanId>]> {
-    let mut plans_of = vec![Vec::new(); pools];
-    for (plan, rule) in (0..).map(PlanId::from_index).zip(rules) {
-        for &pool in rule.pools.iter().chain(&rule.fallback) {
-            if plans_of[pool.index()].last() != Some(&plan) {
-                plans_of[pool.index()].push(plan);
-            }
-        }
-    }
-    plans_of.into()
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::tests::fixture;
+use crate::name::Name;
 
 /// Compiles a node with these master files, following `previous`.
 fn compiled(zones: &[(&str, &str)], previous: Option<&Snapshot>) -> Blueprint {

@@ -1,31 +1,26 @@
 //! Explains the choice of steering at a name, step by step.
 
+mod reasons;
+mod text;
+
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fmt;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::reasons::{order, rung, why_scope, why_ttl};
 use super::Beside;
 use crate::answer::{Client, Steered};
 use crate::geo::{DatacenterId, Location};
 use crate::health::Share;
-use crate::overrides::{EffectiveOverrides, Mode, rfc3339};
+use crate::overrides::EffectiveOverrides;
 use crate::report::PoolLoad;
 use crate::report::latency::LatencyShape;
 use crate::report::split::SplitShape;
 use crate::report::status::{EndpointHealth, Known};
-use crate::report::text::Percent;
-use crate::snapshot::{Choice, Family, Plan, Pool, PoolId, Rule, Rung, ServedZone, Snapshot, Verdict};
-use crate::steering::{self, AllDown, CompiledStep, Draw, Outcomes, Ranking, Set, members};
-
-/// Maximum number of outcomes in the text; `--json` has all.
-const OUTCOMES: usize = 12;
-
-/// Maximum number of absent endpoints of a pool in the text.
-const ABSENT: usize = 8;
+use crate::snapshot::{Choice, Family, Plan, PoolId, Rule, ServedZone, Snapshot, Verdict};
+use crate::steering::{self, CompiledStep, Draw, Outcomes, Ranking, Set, members};
 
 /// The choice of steering for the client.
 #[derive(Debug, Serialize, Deserialize)]
@@ -267,69 +262,6 @@ fn together(one: Verdict, other: Verdict) -> Verdict {
     }
 }
 
-/// Returns the order for the pool at this position in this name only; `None` if there is none.
-fn order(plan: &Plan, place: usize) -> Option<Cow<'static, str>> {
-    let is_in = |set: Set| set & 1 << place != 0;
-    let orders = plan.orders();
-    if is_in(orders.forced_down) {
-        return Some("forced down in this name".into());
-    }
-    is_in(orders.drained).then(|| "drained in this name".into())
-}
-
-/// Returns the rung in words.
-fn rung(rung: Rung, all_down: AllDown) -> &'static str {
-    match rung {
-        Rung::Usable => "usable",
-        Rung::BelowMinimum => "below min_healthy",
-        Rung::Ready => "the other part of the roll-out",
-        Rung::Held => "held back by failback",
-        Rung::Draining => "draining",
-        Rung::Fallback => "fallback",
-        Rung::ForcedDown => "forced down",
-        Rung::AllDown => all_down.reason(),
-    }
-}
-
-/// Returns the TTL, and the reason for it in words.
-fn why_ttl(snapshot: &Snapshot, steered: &Steered<'_>) -> String {
-    let plan = steered.plan;
-    let choices = || [Some(steered.choice), steered.second].into_iter().flatten();
-    let reached = choices().fold(0, |set, choice| set | choice.reached);
-    let reached = plan.rule().pools_of(reached).chain(plan.rule().fallback);
-    let any = |holds: fn(&Pool) -> bool| reached.clone().any(|id| holds(&snapshot.pools()[id.index()]));
-    let drains = any(Pool::has_draining) || plan.orders().mode == Some(Mode::Drain) || plan.orders().drained != 0;
-    let why = match choices().any(|choice| choice.restless) {
-        false => "no change is expected",
-        true if drains => "an endpoint, a pool or the name is draining",
-        true if any(Pool::is_ramping) => "an endpoint comes back or leaves slowly",
-        true if plan.split().is_some_and(|split| split.is_ramping) => "a roll-out is in progress",
-        true => "an endpoint's state is unconfirmed",
-    };
-    format!("{} s: {why}", steered.ttl)
-}
-
-/// Returns the scope prefix length, and the reason for it in words.
-fn why_scope(client: &Client, steered: &Steered<'_>) -> String {
-    let rule = steered.plan.rule();
-    let (Some(placement), Some(subnet)) = (&steered.placement, client.subnet) else {
-        return "none: no Client Subnet option, so the resolver's address decides".to_owned();
-    };
-    let scope = placement.scope;
-    let told = client.scope(scope);
-    if rule.is_uniform() {
-        "0: the same for every client".to_owned()
-    } else if placement.is_unnamed {
-        format!("{told}: the networks around this one tell no place either")
-    } else if rule.sticky_length(client.address) == Some(scope) {
-        format!("{told}: the length of the prefix that the client's hash uses")
-    } else if scope > subnet.max_scope {
-        format!("{told}: the ranking changes within this /{}, but the server uses no longer prefixes", subnet.max_scope)
-    } else {
-        format!("{told}: the shortest prefix in which all clients have this ranking")
-    }
-}
-
 impl PoolShape {
     fn new(snapshot: &Snapshot, id: PoolId, weight: Option<u16>, rule: &Rule) -> Self {
         let pool = &snapshot.pools()[id.index()];
@@ -353,89 +285,4 @@ impl PoolShape {
             absent: Vec::new(),
         }
     }
-}
-
-impl fmt::Display for SteeringShape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for StepShape { step, tiers, latency } in &self.steps {
-            let tiers: Vec<String> = tiers.iter().map(|tier| tier.join(" = ")).collect();
-            writeln!(
-                f,
-                "  step      {step}: {}",
-                if tiers.is_empty() { "none".to_owned() } else { tiers.join(" > ") }
-            )?;
-            latency.iter().try_for_each(|round_trip| writeln!(f, "            {round_trip}"))?;
-        }
-        for pool in &self.pools {
-            write!(f, "  pool      {}: ", pool.pool)?;
-            let counts = [("A", pool.open_v4, pool.given_v4), ("AAAA", pool.open_v6, pool.given_v6)];
-            let counts = counts.iter().filter(|(.., given)| *given > 0);
-            let counts: Vec<String> =
-                counts.map(|(family, open, given)| format!("{open} of {given} {family} open")).collect();
-            write!(f, "{}", counts.join(", "))?;
-            if let Some(weight) = pool.weight {
-                write!(f, ", weight {weight}")?;
-            }
-            if pool.held_back {
-                write!(f, ", held back by failback")?;
-            }
-            if let Some(order) = &pool.order {
-                write!(f, ", {order}")?;
-            }
-            match pool.ramp {
-                Some(1.0) => write!(f, ", an endpoint ramps")?,
-                Some(part) => write!(f, ", takes {} while it ramps", Percent(part))?,
-                None => {}
-            }
-            if let Some(load) = &pool.load {
-                write!(f, "; {load}")?;
-            }
-            match pool.load.as_ref().and_then(|load| load.since) {
-                Some(since) => writeln!(f, ", reported at {}", rfc3339(Duration::from_secs(since)))?,
-                None => writeln!(f)?,
-            }
-            for AbsentShape { endpoint, why } in pool.absent.iter().take(ABSENT) {
-                writeln!(f, "            {endpoint}: {why}")?;
-            }
-            if let Some(more @ 1..) = pool.absent.len().checked_sub(ABSENT) {
-                writeln!(f, "            and {more} more")?;
-            }
-        }
-        if let Some(rollout) = &self.rollout {
-            writeln!(f, "  rollout   {rollout}")?;
-        }
-        if let Some(network) = &self.sticky {
-            writeln!(f, "  sticky    by the hash of {network} and the name")?;
-        }
-        let alone = if self.for_this_family_alone { ", for this family alone" } else { "" };
-        match self.outcomes.as_slice() {
-            [] => writeln!(f, "  chosen    {} ({}{alone})", told(&self.chosen), self.rung)?,
-            outcomes => {
-                let about = if self.exact { "" } else { ", about" };
-                if self.hashed {
-                    writeln!(
-                        f,
-                        "  chosen    {} ({}{alone}{about}), by hash; of many clients:",
-                        told(&self.chosen),
-                        self.rung
-                    )?;
-                } else {
-                    writeln!(f, "  chosen    by a draw ({}{alone}{about})", self.rung)?;
-                }
-                for OutcomeShape { chosen, probability } in outcomes.iter().take(OUTCOMES) {
-                    writeln!(f, "    {:>8}  {}", Percent(*probability), told(chosen))?;
-                }
-                if let Some(more @ 1..) = outcomes.len().checked_sub(OUTCOMES) {
-                    writeln!(f, "    and {more} less probable results")?;
-                }
-            }
-        }
-        writeln!(f, "  ttl       {}", self.why_ttl)?;
-        writeln!(f, "  scope     {}", self.why_scope)
-    }
-}
-
-/// Joins the names of pools that answer together.
-fn told(chosen: &[String]) -> String {
-    if chosen.is_empty() { "none".to_owned() } else { chosen.join(" and ") }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::config::tests::fixture;
-use crate::geo::{CountryCode, Locations, RunsBuilder, countries::country};
+use crate::geo::{CountryCode, Location, Locations, RunsBuilder, countries::country};
 use crate::health::Share;
 use crate::overrides::{Mode, Order, OverrideStore};
 use crate::snapshot::{Blueprint, Dirty, EndpointState, Members};
