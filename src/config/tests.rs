@@ -14,6 +14,7 @@ mod meanings;
 mod monitors;
 mod query_log;
 mod recovery;
+mod serials;
 mod told;
 mod webhooks;
 mod windows;

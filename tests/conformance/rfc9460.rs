@@ -1,4 +1,4 @@
-//! RFC 9460: HTTPS records of steered names. `tests/scenarios_https.rs` checks their contents for each client.
+//! RFC 9460: HTTPS records of steered names. `tests/scenarios/https.rs` checks their contents for each client.
 
 use hickory_proto::rr::RecordType;
 

@@ -1,7 +1,5 @@
 //! The counters equal the answers that a client sees.
 
-mod scene;
-
 use std::collections::HashMap;
 
 use hickory_proto::rr::RecordType::{A, AAAA, AXFR, HTTPS, MX, TXT};
@@ -13,7 +11,7 @@ use truenorth::report::NameTotals;
 use truenorth::snapshot::{PoolId, Rung};
 use truenorth::wire::{Rcode, Rtype};
 
-use scene::{Scene, ZONE, query};
+use crate::scene::{Scene, ZONE, query};
 
 const NAMES: &str = r#"
 [pools.sorry]

@@ -1,6 +1,9 @@
 //! GeoIP databases of every layout, sound and broken, read through the library.
 
-use std::fs;
+mod broken;
+mod countries;
+mod hostile;
+
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,6 @@ use maxminddb_writer::Database;
 use maxminddb_writer::metadata::IpVersion;
 use maxminddb_writer::paths::IpAddrWithMask;
 use proptest::prelude::*;
-use proptest::sample::Index;
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use truenorth::geo::{CountryCode, Locations};
@@ -183,124 +185,6 @@ fn what_a_record_does_not_tell_is_absent() {
 }
 
 #[test]
-fn a_registered_country_counts_only_where_no_file_tells_more_and_never_by_its_point() {
-    let registered = |continent: Option<&str>, country: &str| {
-        let mut record = json!({ "registered_country": { "iso_code": country } });
-        if let Some(continent) = continent {
-            record["continent"] = json!({ "code": continent });
-        }
-        record
-    };
-    let first = write(
-        IpVersion::V4,
-        &[
-            ("11.0.0.0/8", registered(Some("AS"), "US")),
-            ("12.0.0.0/8", registered(Some("EU"), "FR")),
-            ("13.0.0.0/8", registered(None, "FR")),
-            ("14.0.0.0/8", registered(Some("AS"), "US")),
-            ("15.0.0.0/8", registered(Some("EU"), "FR")),
-            ("16.0.0.0/8", registered(None, "FR")),
-            (
-                "17.0.0.0/8",
-                json!({ "registered_country": { "iso_code": "US" }, "location": { "latitude": 48.9, "longitude": 2.4 }, "continent": { "code": "NA" } }),
-            ),
-            ("18.0.0.0/8", registered(Some("EU"), "EU")),
-        ],
-    );
-    expect(
-        &load(&[first.path()]).unwrap(),
-        &[
-            ("11.1.2.3", "AS"),
-            ("12.1.2.3", "EU FR"),
-            ("13.1.2.3", "unknown"),
-            ("17.1.2.3", "NA US 48.9,2.4"),
-            ("18.1.2.3", "EU"),
-        ],
-    );
-    // Other files know more.
-    let second = write(
-        IpVersion::V4,
-        &[
-            ("14.0.0.0/8", json!({ "country_code": "JP" })),
-            ("15.0.0.0/8", json!({ "country_code": "DE" })),
-            ("16.0.0.0/8", json!({ "continent_code": "EU" })),
-        ],
-    );
-    let known = [("14.1.2.3", "AS JP 35.5,137.8"), ("15.1.2.3", "EU DE 50.8,9.2"), ("16.1.2.3", "EU FR")];
-    expect(&load(&[first.path(), second.path()]).unwrap(), &known);
-    expect(&load(&[second.path(), first.path()]).unwrap(), &known);
-}
-
-#[test]
-fn what_registries_write_as_countries_and_are_none_tells_a_continent() {
-    let codes = write(
-        IpVersion::V4,
-        &[
-            ("11.0.0.0/8", json!({ "country_code": "EU" })),
-            ("12.0.0.0/8", json!({ "country_code": "AP" })),
-            ("13.0.0.0/8", json!({ "country": { "iso_code": "EU" } })),
-            ("14.0.0.0/8", json!({ "country": "ap" })),
-            ("15.0.0.0/8", json!({ "country_code": "AP", "continent_code": "OC" })),
-            ("16.0.0.0/8", json!({ "country_code": "EU", "country": "FR" })),
-            ("17.0.0.0/8", json!({ "country_code": "EU" })),
-            ("18.0.0.0/8", json!({ "country_code": "EU" })),
-            ("19.0.0.0/8", json!({ "country_code": "AP" })),
-            (
-                "20.0.0.0/8",
-                json!({ "country": { "iso_code": "AP" }, "continent": { "code": "AS" }, "location": { "latitude": 35, "longitude": 105 } }),
-            ),
-            (
-                "21.0.0.0/8",
-                json!({ "country": { "iso_code": "AP" }, "continent": { "code": "AS" }, "location": { "latitude": 35, "longitude": 105 } }),
-            ),
-            ("22.0.0.0/8", json!({ "country_code": "AP" })),
-            ("23.0.0.0/8", json!({ "country_code": "AP", "continent_code": "OC" })),
-            ("24.0.0.0/8", json!({ "country": { "iso_code": "AP" }, "registered_country": { "iso_code": "AU" } })),
-            ("25.0.0.0/8", json!({ "country": { "iso_code": "AP" }, "registered_country": { "iso_code": "US" } })),
-            ("26.0.0.0/8", json!({ "country_code": "EU", "asn": "AS64500" })),
-        ],
-    );
-    let countries = write(
-        IpVersion::V4,
-        &[
-            ("17.0.0.0/8", json!({ "country_code": "DE" })),
-            ("18.0.0.0/8", json!({ "country_code": "US" })),
-            ("19.0.0.0/8", json!({ "country_code": "AU" })),
-            ("20.0.0.0/8", json!({ "country_code": "AU" })),
-            ("22.0.0.0/8", json!({ "continent_code": "OC" })),
-            ("23.0.0.0/8", json!({ "country_code": "JP" })),
-            ("26.0.0.0/8", json!({ "country_code": "NO", "asn": "AS64501" })),
-        ],
-    );
-    expect(
-        &load(&[codes.path(), countries.path()]).unwrap(),
-        &[
-            ("11.1.2.3", "EU"),
-            ("12.1.2.3", "AS"),
-            ("13.1.2.3", "EU"),
-            ("14.1.2.3", "AS"),
-            ("15.1.2.3", "OC"),
-            ("16.1.2.3", "EU FR 48,2.5"),
-            ("17.1.2.3", "EU DE 50.8,9.2"),
-            ("18.1.2.3", "NA US 39,-87.9"),
-            ("19.1.2.3", "OC AU -34.2,148.5"),
-            ("20.1.2.3", "OC AU -34.2,148.5"),
-            ("21.1.2.3", "AS 35,105"),
-            ("22.1.2.3", "OC"),
-            ("23.1.2.3", "OC"),
-            ("24.1.2.3", "OC AU"),
-            ("25.1.2.3", "AS"),
-            ("26.1.2.3", "EU NO AS64500 59.9,10.4"),
-        ],
-    );
-    // The order of the files does not matter: a pseudo-country knows less than any place.
-    expect(
-        &load(&[countries.path(), codes.path()]).unwrap(),
-        &[("18.1.2.3", "NA US 39,-87.9"), ("19.1.2.3", "OC AU -34.2,148.5"), ("22.1.2.3", "OC"), ("12.1.2.3", "AS")],
-    );
-}
-
-#[test]
 fn files_that_locate_nobody_are_told() {
     let mute = [
         write(IpVersion::V6, &[("2001:db8::/32", json!({}))]),
@@ -427,14 +311,6 @@ fn the_shipped_database_knows_ten_countries_over_both_families() {
     }
 }
 
-/// Reading a broken file never panics, and its data can be looked up.
-fn assert_harmless(octets: &[u8]) {
-    if let Ok(locations) = load(&[file(octets).path()]) {
-        let numbers = locations.v4.iter().map(|run| run.value).chain(locations.v6.iter().map(|run| run.value));
-        assert_eq!(numbers.max().map(|highest| locations.table.get(highest as usize).is_some()), Some(true));
-    }
-}
-
 proptest! {
     /// The reader's own look-up is the oracle.
     #[test]
@@ -452,149 +328,4 @@ proptest! {
         }
     }
 
-    #[test]
-    fn flipped_octets_are_harmless(flips in prop::collection::vec((any::<Index>(), any::<u8>()), 1..8)) {
-        let mut octets = fs::read(maxmind("GeoIP2-Precision-Enterprise-Test.mmdb")).unwrap();
-        for (index, octet) in flips {
-            *index.get_mut(&mut octets) = octet;
-        }
-        assert_harmless(&octets);
-    }
-
-    #[test]
-    fn missing_octets_are_harmless(from in any::<Index>(), length in 1_usize..2_000) {
-        let mut octets = fs::read(maxmind("GeoIP2-City-Test.mmdb")).unwrap();
-        let from = from.index(octets.len());
-        octets.drain(from..(from + length).min(octets.len()));
-        assert_harmless(&octets);
-    }
-}
-
-#[test]
-fn a_file_that_was_cut_off_is_a_fault_at_every_length() {
-    let octets = fs::read(maxmind("GeoLite2-ASN-Test.mmdb")).unwrap();
-    for length in (0..octets.len()).step_by(97).chain(octets.len() - 300..octets.len()) {
-        let faults = load(&[file(&octets[..length]).path()]).unwrap_err();
-        assert!(matches!(faults[..], [GeoipFault::NotMmdb { .. }]), "{length}: {faults:?}");
-    }
-}
-
-#[test]
-fn bad_files_are_faults_or_harmless() {
-    let (mut sound, mut broken) = (Vec::new(), Vec::new());
-    for folder in ["", "bad-data"] {
-        for entry in fs::read_dir(maxmind(folder)).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "mmdb") {
-                continue;
-            }
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            match load(&[&path]) {
-                Ok(_) => sound.push(name),
-                Err(faults) => {
-                    assert!(faults[0].to_string().starts_with(path.to_str().unwrap()));
-                    broken.push(name);
-                }
-            }
-        }
-    }
-    for name in [
-        "GeoIP2-City-Test-Broken-Double-Format",
-        "GeoIP2-City-Test-Invalid-Node-Count",
-        "MaxMind-DB-test-broken-pointers-24",
-        "MaxMind-DB-test-broken-search-tree-24",
-        "MaxMind-DB-test-metadata-payload-limit",
-        "cyclic-data-structure",
-        "libmaxminddb-deep-nesting",
-        "libmaxminddb-metadata-marker-only",
-        "libmaxminddb-offset-integer-overflow",
-        "libmaxminddb-oversized-array",
-    ] {
-        assert!(broken.iter().any(|other| other == name), "{name} was read");
-    }
-    for name in ["GeoIP2-City-Test", "MaxMind-DB-test-nested", "MaxMind-DB-test-pointer-decoder-dos-ipv6"] {
-        assert!(sound.iter().any(|other| other == name), "{name} was not read");
-    }
-}
-
-#[test]
-fn every_faulty_file_is_told() {
-    let text = file(b"datacenter, address\n");
-    let paths = [PathBuf::from("/nowhere/geo.mmdb"), text.path().into(), maxmind("GeoIP2-City-Test.mmdb")];
-    let faults = load(&paths).unwrap_err();
-    assert!(matches!(faults[..], [GeoipFault::Unreadable { .. }, GeoipFault::NotMmdb { .. }]), "{faults:?}");
-    assert_eq!(faults[0].to_string(), "/nowhere/geo.mmdb: cannot be read: No such file or directory (os error 2)");
-}
-
-/// Files that no database writer produces.
-mod hostile {
-    use super::*;
-
-    const EMPTY_MAP: &[u8] = &[0xe0];
-    const POINTER_TO_ITSELF: &[u8] = &[0x20, 0x00];
-
-    /// Octets of a database whose search tree has these nodes, and one record. The tree refers to the record by the
-    /// number of nodes plus 16.
-    fn database(nodes: &[[u32; 2]], record: &[u8]) -> Vec<u8> {
-        let mut octets: Vec<u8> = nodes.iter().flatten().flat_map(|child| child.to_be_bytes()).collect();
-        octets.extend([0; 16]);
-        octets.extend(record);
-        octets.extend(b"\xab\xcd\xefMaxMind.com\xe9");
-        let text = |text: &str| [&[0x40 | text.len() as u8], text.as_bytes()].concat();
-        for (name, value) in [
-            ("binary_format_major_version", vec![0xa1, 2]),
-            ("binary_format_minor_version", vec![0xa0]),
-            ("build_epoch", vec![0x00, 0x02]),
-            ("database_type", text("Test")),
-            ("description", vec![0xe0]),
-            ("ip_version", vec![0xa1, 6]),
-            ("languages", vec![0x00, 0x04]),
-            ("node_count", [&[0xc4], &(nodes.len() as u32).to_be_bytes()[..]].concat()),
-            ("record_size", vec![0xa1, 32]),
-        ] {
-            octets.extend(text(name));
-            octets.extend(value);
-        }
-        octets
-    }
-
-    /// 128 nodes in a row, the last one's children being `leaf`. A node whose two children are the same doubles the
-    /// networks below it, so these make 2^128 of them.
-    fn ladder(leaf: u32) -> Vec<[u32; 2]> {
-        (1..128).map(|next| [next, next]).chain([[leaf; 2]]).collect()
-    }
-
-    fn assert_corrupt(nodes: &[[u32; 2]]) {
-        let faults = load(&[file(&database(nodes, EMPTY_MAP)).path()]).unwrap_err();
-        assert!(matches!(faults[..], [GeoipFault::Corrupt { .. }]), "{faults:?}");
-        assert!(faults[0].to_string().contains("more networks than its nodes allow"), "{faults:?}");
-    }
-
-    #[test]
-    fn tangled_nodes_are_corrupt_whatever_their_leaves_are() {
-        assert_corrupt(&ladder(128)); // nothing
-        assert_corrupt(&ladder(128 + 16)); // the record
-    }
-
-    #[test]
-    fn tangled_nodes_are_corrupt_even_if_all_ways_lead_to_ipv4() {
-        let mut nodes = ladder(0);
-        nodes.truncate(96);
-        nodes.push([97, 97]); // node 96, where IPv4 begins; the tree ends here
-        assert_corrupt(&nodes);
-    }
-
-    #[test]
-    fn a_straight_tree_of_this_making_is_sound() {
-        let empty = 128;
-        let nodes: Vec<_> = (1..=128).map(|next| [next, empty]).collect();
-        expect(&load(&[file(&database(&nodes, EMPTY_MAP)).path()]).unwrap(), &[("10.0.0.1", "unknown")]);
-    }
-
-    #[test]
-    fn a_record_that_points_to_itself_is_corrupt() {
-        let octets = database(&[[17, 17]], POINTER_TO_ITSELF);
-        let faults = load(&[file(&octets).path()]).unwrap_err();
-        assert!(matches!(faults[..], [GeoipFault::Corrupt { .. }]), "{faults:?}");
-    }
 }

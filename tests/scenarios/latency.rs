@@ -1,19 +1,15 @@
 //! Scenarios for latency: measured round trips and the answers that follow, with scope and TTL.
 
-mod scene;
-
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType::{A, AAAA};
-use scene::Scene;
 use truenorth::geo::{Coordinates, CountryCode, Location, Locations, Prefix, Runs, nest};
 use truenorth::health::Survey;
 use truenorth::report::{Beside, Explanation, Question};
 
-const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
-const IAD: &str = "192.0.2.1";
-const SIN: &str = "203.0.113.1";
+use super::{FRA, IAD, SIN};
+use crate::scene::Scene;
 
 /// 10.4.0.0/14 is in Germany, 10.8.0.0/14 in Japan; of others nothing is known.
 fn germany_and_japan() -> Locations {

@@ -1,11 +1,10 @@
 //! Scenarios for roll-outs: which pool answers which client, and what happens when it is down.
 
-mod scene;
-
 use hickory_proto::rr::RecordType::{A, AAAA};
-use scene::Scene;
 use truenorth::health::Share;
 use truenorth::rollout::Exposure;
+
+use crate::scene::Scene;
 
 const POOLS: &str = r#"
 [pools.blue]

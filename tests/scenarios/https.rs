@@ -1,18 +1,13 @@
 //! Scenarios for HTTPS records: which clients get which, and how they follow A and AAAA.
 
-mod scene;
-
 use hickory_proto::rr::RData;
 use hickory_proto::rr::RecordType::{self, A, AAAA, HTTPS};
 use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
-use scene::{Reply, Scene};
 
-const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
+use super::{ASIA, EUROPE, FRA, WEB};
+use crate::scene::{Reply, Scene};
+
 const FRA_V6: &str = "2001:db8:f::1";
-const ALL: [&str; 6] = ["198.51.100.1", "198.51.100.2", FRA_V6, "192.0.2.1", "2001:db8:a::1", "203.0.113.1"];
-
-const EUROPE: &str = "10.1.7.0/24";
-const ASIA: &str = "10.3.7.0/24";
 
 fn named(more: &str) -> Scene {
     Scene::new(&format!("[names.www]\npools = [\"web\"]\nhttps = {{ alpn = [\"h2\", \"h3\"] }}\n{more}"))
@@ -120,8 +115,8 @@ fn a_draw_is_made_once_for_both_families() {
 fn when_all_is_down_https_ends_as_a_does() {
     for (all_down, rcode) in [("all", 0), ("last-healthy", 0), ("nodata", 0), ("servfail", 2)] {
         let mut scene = named(&format!("all_down = \"{all_down}\"\n"));
-        scene.down(&ALL[..3]);
-        scene.down(&ALL[3..]);
+        scene.down(&WEB[..3]);
+        scene.down(&WEB[3..]);
         let reply = scene.ask("www", HTTPS, EUROPE);
         assert_eq!(reply.rcode(), rcode, "{all_down}");
         match all_down {
@@ -142,12 +137,12 @@ fn when_all_is_down_https_ends_as_a_does() {
 fn a_fallback_is_hinted_at_and_a_cname_stands_for_https_too() {
     let pools = "[pools.sorry]\nendpoints = [\"192.0.2.99\"]\n[pools.gone]\nendpoints = [{ cname = \"status.example.net.\" }]\n";
     let mut scene = named(&format!("fallback = \"sorry\"\n{pools}"));
-    scene.down(&ALL);
+    scene.down(&WEB);
     let reply = scene.ask("www", HTTPS, EUROPE);
     assert_eq!((v4(&reply), v6(&reply)), (vec!["192.0.2.99".to_owned()], Vec::new()));
     let mut scene = named(&format!("fallback = \"gone\"\n{pools}"));
     assert_eq!(sorted(v4(&scene.ask("www", HTTPS, EUROPE))), FRA);
-    scene.down(&ALL);
+    scene.down(&WEB);
     let reply = scene.ask("www", HTTPS, EUROPE);
     assert_eq!(reply.answers(), ["www.example.com. 30 IN CNAME status.example.net."]);
 }

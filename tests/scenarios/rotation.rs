@@ -1,13 +1,12 @@
 //! Scenarios for rotation: the first turn of askers that ask once, and the next turns of those that ask again.
 
-mod scene;
-
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use hickory_proto::rr::RecordType::{self, A, AAAA, HTTPS};
-use scene::Scene;
 use truenorth::answer::Transport;
+
+use crate::scene::{self, Scene};
 
 /// Number of askers that ask once.
 const ASKERS: u32 = 6_000;

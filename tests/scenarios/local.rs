@@ -1,13 +1,12 @@
 //! Scenarios for client networks without a location, such as 10.1.2.0/24, and for networks smaller than Client Subnet
 //! allows.
 
-mod scene;
-
 use hickory_proto::rr::RecordType::{A, AAAA, TXT};
-use scene::{Reply, Scene};
 use truenorth::answer::Transport;
 use truenorth::geo::{Caps, Coordinates, CountryCode, Location, Locations, Prefix, nest};
 use truenorth::steering::{CompiledChain, CompiledStep, Ground, Map};
+
+use crate::scene::{self, Reply, Scene};
 
 /// A resolver in the region that is never sent anywhere but to fra.
 const OFFICE_RESOLVER: &str = "198.51.100.53";

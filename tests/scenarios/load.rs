@@ -1,17 +1,13 @@
 //! Scenarios for load: which clients stay, which move, where they go, and what does not depend on load.
 
-mod scene;
-
 use std::collections::{BTreeMap, HashSet};
 use std::net::Ipv4Addr;
 
 use hickory_proto::rr::RecordType::{A, AAAA};
-use scene::Scene;
 use truenorth::snapshot::{Family, PoolId};
 
-const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
-const IAD: &str = "192.0.2.1";
-const SIN: &str = "203.0.113.1";
+use super::{FRA, IAD, SIN};
+use crate::scene::Scene;
 
 const NAME: &str = "[names.www]\npools = [\"web\"]\nsteer = [\"region\", \"load\"]\nanswers = 1\n";
 

@@ -1,12 +1,11 @@
 //! Scenarios for `sticky`: pools and endpoints by hash, and the spare datacenter by draw.
 
-mod scene;
-
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
 
 use hickory_proto::rr::RecordType::{self, A, AAAA, HTTPS};
-use scene::Scene;
+
+use crate::scene::{self, Scene};
 
 /// Ten places, each with an address of either family that ends in its number, tied for everybody.
 fn ten(name: &str) -> String {

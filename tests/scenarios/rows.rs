@@ -1,21 +1,15 @@
 //! Every step, pick, rung of the ladder and `all_down` once, with whole answers: addresses, scope and TTL.
 
-mod scene;
-
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use hickory_proto::rr::RecordType::A;
-use scene::Scene;
 use truenorth::geo::{Coordinates, Location, Locations, Prefix, Runs, nest};
 
-const EUROPE: &str = "10.1.7.0/24";
-const ASIA: &str = "10.3.7.0/24";
+use super::{ASIA, EUROPE, FRA, IAD, SIN, WEB};
+use crate::scene::Scene;
+
 const OFFICE: &str = "10.9.9.0/24";
-const FRA: [&str; 2] = ["198.51.100.1", "198.51.100.2"];
-const IAD: &str = "192.0.2.1";
-const SIN: &str = "203.0.113.1";
-const WEB: [&str; 6] = ["198.51.100.1", "198.51.100.2", "2001:db8:f::1", "192.0.2.1", "2001:db8:a::1", "203.0.113.1"];
 
 /// Asks for an address, and compares the whole reply.
 #[track_caller]
