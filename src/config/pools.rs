@@ -34,8 +34,6 @@ pub(super) struct PoolEntry {
 #[derive(Clone, Debug)]
 pub(super) struct PoolDraft {
     pub(super) name: Box<str>,
-    /// The entry of the file that it is a part of, if that has a pool for each of several datacenters.
-    pub(super) entry: Option<Box<str>>,
     pub(super) place: Place,
     pub(super) zone: Option<Name>,
     pub(super) datacenter: Option<DatacenterId>,
@@ -155,7 +153,6 @@ fn read_entry(
         let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
         drafts.push(PoolDraft {
             name,
-            entry: place.as_ref().filter(|_| by_datacenter).map(|_| value.key.into()),
             place: value.anchor(),
             zone: scope.origin.cloned(),
             datacenter: place.map(|(_, id)| id),

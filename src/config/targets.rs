@@ -37,7 +37,7 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, entry, place: _, zone, datacenter, min_healthy, capacity, recovery, .. } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, .. } = draft;
     let PoolDraft { members, monitor, users, .. } = draft;
     let finish = Finish { monitor: monitor.as_ref(), users: &users };
     let members = match members {
@@ -52,7 +52,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
     };
     let monitors = monitor.iter().flat_map(MonitorTree::monitors).map(|placed| placed.name.clone()).collect();
-    PoolSpec { name, entry, zone, datacenter, min_healthy, capacity, recovery, members, monitors }
+    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members, monitors }
 }
 
 /// The values that a pool's endpoints have in common.

@@ -113,11 +113,8 @@ impl<'a> KnownTargets<'a> {
 
     /// Returns the names of all pools, and of all entries that consist of pools in several datacenters.
     fn pools(&self) -> &Texts {
-        self.pools.get_or_init(|| {
-            let names = self.world.pools.iter().map(|pool| &*pool.name);
-            let entries = names.clone().filter_map(|name| Some(name.split_once('/')?.0));
-            names.chain(entries).map(str::to_owned).collect()
-        })
+        self.pools
+            .get_or_init(|| self.world.pools.iter().flat_map(|pool| pool.references()).map(str::to_owned).collect())
     }
 
     fn endpoints(&self) -> &Texts {

@@ -287,17 +287,9 @@ mod tests {
             condition: condition.clone(),
         };
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
-        Arc::new(PoolSpec {
-            name: "web".into(),
-            entry: None,
-            zone: None,
-            datacenter: None,
-            min_healthy: MinHealthy::try_new(min_healthy).unwrap(),
-            capacity: None,
-            recovery: crate::health::Recovery::default(),
-            members: Members::Addresses(Addresses::try_new(members.into()).unwrap()),
-            monitors: [].into(),
-        })
+        let members = Members::Addresses(Addresses::try_new(members.into()).unwrap());
+        let min_healthy = MinHealthy::try_new(min_healthy).unwrap();
+        Arc::new(PoolSpec { min_healthy, ..PoolSpec::new("web", members) })
     }
 
     /// Returns a pool whose listed endpoints fell at these seconds; the others are up.

@@ -68,9 +68,9 @@ impl World {
         let mut references: Vec<Box<str>> = Vec::new();
         for used in &steering.pools {
             let pool = &self.pools[used.pool.index()];
-            for reference in pool.entry.iter().chain([&pool.name]).cloned() {
-                if !references.contains(&reference) {
-                    references.push(reference);
+            for reference in pool.references() {
+                if !references.iter().any(|known| **known == *reference) {
+                    references.push(reference.into());
                 }
             }
         }

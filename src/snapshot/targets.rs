@@ -102,8 +102,7 @@ impl World {
 mod tests {
     use super::*;
     use crate::geo::{Coordinates, DatacenterId};
-    use crate::health::Recovery;
-    use crate::snapshot::{Addresses, Datacenter, Endpoint, KnownTargets, MinHealthy};
+    use crate::snapshot::{Addresses, Datacenter, Endpoint, KnownTargets};
     use std::sync::Arc;
 
     fn world() -> World {
@@ -115,17 +114,7 @@ mod tests {
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
             let members = Addresses::try_new(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
-            Arc::new(PoolSpec {
-                name: name.into(),
-                entry: None,
-                zone: None,
-                datacenter,
-                min_healthy: MinHealthy::default(),
-                capacity: None,
-                recovery: Recovery::default(),
-                members: Members::Addresses(members.unwrap()),
-                monitors: [].into(),
-            })
+            Arc::new(PoolSpec { datacenter, ..PoolSpec::new(name, Members::Addresses(members.unwrap())) })
         };
         World {
             datacenters: ["fra", "iad"].map(datacenter).into(),

@@ -114,8 +114,6 @@ pub struct Datacenter {
 pub struct PoolSpec {
     /// `green`, or `web/fra` for one of several datacenters.
     pub name: Box<str>,
-    /// The entry of the file that the pool is part of: `web` for `web/fra`. `None` for a pool that is an entry itself.
-    pub entry: Option<Box<str>>,
     /// The zone whose file defines it; `None` if the server file does.
     pub zone: Option<Name>,
     /// Its datacenter.
@@ -134,6 +132,32 @@ pub struct PoolSpec {
 }
 
 impl PoolSpec {
+    /// Returns a pool of the server file that is in no datacenter and has no limits and no monitors.
+    pub fn new(name: impl Into<Box<str>>, members: Members) -> Self {
+        Self {
+            name: name.into(),
+            zone: None,
+            datacenter: None,
+            min_healthy: MinHealthy::default(),
+            capacity: None,
+            recovery: Recovery::default(),
+            members,
+            monitors: [].into(),
+        }
+    }
+
+    /// Returns the entry of the file that the pool is a part of: `web` for `web/fra`. `None` for a pool that is an entry
+    /// itself.
+    pub fn entry(&self) -> Option<&str> {
+        // Neither the names of entries nor those of datacenters have a slash.
+        self.name.split_once('/').map(|(entry, _)| entry)
+    }
+
+    /// Returns the references that mean this pool: its entry, if it is a part of one, and its name.
+    pub fn references(&self) -> impl Iterator<Item = &str> {
+        self.entry().into_iter().chain([&*self.name])
+    }
+
     /// Returns the pool's identity.
     pub fn key(&self) -> PoolKey {
         PoolKey::new(&self.zone.as_ref().map(ToString::to_string).unwrap_or_default(), &self.name)
@@ -141,7 +165,7 @@ impl PoolSpec {
 
     /// True if a reference means this pool: `web` means all of `web/fra` and `web/iad`.
     pub fn is_referred_to(&self, reference: &str) -> bool {
-        [Some(&self.name), self.entry.as_ref()].into_iter().flatten().any(|name| **name == *reference)
+        self.references().any(|known| known == reference)
     }
 
     /// Returns the targets of the endpoint at this position, each with the name of its monitor. Empty without a

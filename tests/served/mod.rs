@@ -18,8 +18,8 @@ use truenorth::geo::{Locations, Regions};
 use truenorth::name::Name;
 use truenorth::server::{Bound, Running, TcpLimits};
 use truenorth::snapshot::{
-    Addresses, Blueprint, Ecs, Endpoint, EndpointState, Members, MinHealthy, PoolId, PoolList, PoolSpec, PoolUse,
-    Snapshot, SteeredName, Steering, Ttls, World, ZoneSpec,
+    Addresses, Blueprint, Ecs, Endpoint, EndpointState, Members, PoolId, PoolList, PoolSpec, PoolUse, Snapshot,
+    SteeredName, Steering, Ttls, World, ZoneSpec,
 };
 use truenorth::steering::Pick;
 use truenorth::wire::Rtype;
@@ -37,20 +37,9 @@ const BIG_STRING: u8 = 200;
 
 /// A snapshot of `example.test.` whose TXT record `version` has this text.
 pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
+    let addresses = Addresses::try_new((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect());
     let world = World {
-        pools: vec![Arc::new(PoolSpec {
-            name: "web".into(),
-            entry: None,
-            zone: None,
-            datacenter: None,
-            min_healthy: MinHealthy::default(),
-            capacity: None,
-            recovery: truenorth::health::Recovery::default(),
-            members: Members::Addresses(
-                Addresses::try_new((1..=ADDRESSES).flat_map(|n| [v4(n), v6(n)]).map(endpoint).collect()).unwrap(),
-            ),
-            monitors: [].into(),
-        })],
+        pools: vec![Arc::new(PoolSpec::new("web", Members::Addresses(addresses.unwrap())))],
         zones: vec![zone(version)],
         datacenters: Vec::new(),
         windows: Vec::new(),

@@ -7,7 +7,7 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, DatacenterId, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pace, Pattern, Recovery, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, HttpCheck, Monitor, Pace, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -208,21 +208,12 @@ fn pools_know_their_targets() {
     let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
     let tcp = Arc::new(Monitor::new(Check::Tcp(TcpCheck::default()), 22));
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
+    let condition = Some(Condition::Probe(target));
+    let endpoint = Endpoint { value: address("192.0.2.1"), weight: 1, capacity: None, condition };
     let shared = PoolSpec {
-        name: "shared".into(),
-        entry: None,
-        zone: None,
         datacenter: Some(DatacenterId::from_index(1)),
-        min_healthy: MinHealthy::default(),
-        capacity: None,
-        recovery: Recovery::default(),
-        members: addresses(vec![Endpoint {
-            value: address("192.0.2.1"),
-            weight: 1,
-            capacity: None,
-            condition: Some(Condition::Probe(target)),
-        }]),
         monitors: ["shared".into()].into(),
+        ..PoolSpec::new("shared", addresses(vec![endpoint]))
     };
     let https = Arc::new(https_monitor());
     let web = |value: &str, weight| {
@@ -232,15 +223,11 @@ fn pools_know_their_targets() {
         Endpoint { value: address.ip(), weight, capacity: None, condition: Some(Condition::Probe(target)) }
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {
-        name: name.into(),
-        entry: name.split_once('/').map(|(entry, _)| entry.into()),
         zone: Some(self::name("example.com.")),
         datacenter,
         min_healthy: MinHealthy::try_new(if name.starts_with("web") { 0.25 } else { 0.0 }).unwrap(),
-        capacity: None,
-        recovery: Recovery::default(),
-        members,
         monitors: if name.starts_with("web") { ["web".into()].into() } else { [].into() },
+        ..PoolSpec::new(name, members)
     };
     let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
     let fra = addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);

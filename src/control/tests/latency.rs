@@ -7,9 +7,7 @@ use crate::control::latency::FADE_INTERVAL;
 use crate::geo::{Coordinates, CountryCode, Location, Regions};
 use crate::health::Times;
 use crate::latency::{MIN_SAMPLES, Rtt};
-use crate::snapshot::{
-    Addresses, Datacenter, MinHealthy, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls, ZoneSpec,
-};
+use crate::snapshot::{Addresses, Datacenter, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls, ZoneSpec};
 use crate::steering::{Pick, Step};
 use crate::wire::Rtype;
 use crate::zone::{Record as ZoneRecord, Tree};
@@ -25,17 +23,9 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
     let origin = crate::name::Name::parse("example.com.", &crate::name::Name::root()).unwrap();
     let pool = |(id, name): (u8, &&str)| {
         let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, capacity: None, condition: None };
-        Arc::new(PoolSpec {
-            name: (*name).into(),
-            entry: None,
-            zone: None,
-            datacenter: Some(DatacenterId::from_index(id.into())),
-            min_healthy: MinHealthy::default(),
-            capacity: None,
-            recovery: crate::health::Recovery::default(),
-            members: Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap()),
-            monitors: [].into(),
-        })
+        let members = Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap());
+        let datacenter = Some(DatacenterId::from_index(id.into()));
+        Arc::new(PoolSpec { datacenter, ..PoolSpec::new(*name, members) })
     };
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
     let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();

@@ -59,17 +59,9 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
         Endpoint { value, weight: 1, capacity: None, condition: condition(value) }
     };
     let pool = |(place, addresses): (usize, &&[&str])| {
-        Arc::new(PoolSpec {
-            name: format!("web/{place}").into(),
-            entry: Some("web".into()),
-            zone: None,
-            datacenter: Some(DatacenterId::from_index(place)),
-            min_healthy: MinHealthy::default(),
-            capacity: None,
-            recovery: Recovery::default(),
-            members: Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap()),
-            monitors: [].into(),
-        })
+        let members = Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap());
+        let datacenter = Some(DatacenterId::from_index(place));
+        Arc::new(PoolSpec { datacenter, ..PoolSpec::new(format!("web/{place}"), members) })
     };
     let datacenter = |place: usize| Datacenter {
         name: place.to_string().into(),

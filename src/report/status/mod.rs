@@ -265,7 +265,7 @@ impl Status {
         let StatusFacts { snapshot, survey, totals, overrides, files, query_log } = facts;
         let world = snapshot.world();
         let pool_is_meant = |pool: &PoolSpec| {
-            filter.pool.as_ref().is_none_or(|meant| is_named(pool, meant))
+            filter.pool.as_ref().is_none_or(|meant| pool.is_referred_to(meant))
                 && filter.datacenter.as_ref().is_none_or(|meant| world.datacenter_of(pool) == Some(meant))
         };
         let name_is_meant = |name: &SteeredName| {
@@ -318,11 +318,6 @@ impl Status {
                 .collect(),
         }
     }
-}
-
-/// True if `meant` is the pool's name, or its part before the slash.
-fn is_named(pool: &PoolSpec, meant: &str) -> bool {
-    *pool.name == *meant || pool.name.split('/').next() == Some(meant)
 }
 
 fn uses(name: &SteeredName) -> impl Iterator<Item = PoolId> {
