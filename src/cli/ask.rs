@@ -165,6 +165,14 @@ impl Ask {
         output::print(if self.json { report::to_json(shape) } else { text(shape) }, code)
     }
 
+    /// Prints what a node told, or why it told nothing. Returns the exit code.
+    pub(super) fn print_told<T: Shape + fmt::Display>(&self, told: Result<T, AskError>) -> ExitCode {
+        match told {
+            Ok(shape) => self.print(&shape, ToString::to_string, ExitCode::SUCCESS),
+            Err(error) => error.exit(),
+        }
+    }
+
     fn send(
         &self,
         method: Method,

@@ -39,10 +39,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     arguments.ask.each(|ask| {
         let live = if arguments.offline { None } else { ask_node(arguments, ask) };
-        match live.unwrap_or_else(|| explain_offline(arguments)) {
-            Ok(explanation) => ask.print(&explanation, ToString::to_string, ExitCode::SUCCESS),
-            Err(failure) => failure.exit(),
-        }
+        ask.print_told(live.unwrap_or_else(|| explain_offline(arguments)))
     })
 }
 

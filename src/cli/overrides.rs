@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use reqwest::Method;
 
-use super::ask::{Answer, Ask, AskError};
+use super::ask::{Answer, Ask};
 use super::assent::Assent;
 use super::status::parse_lifetime;
 use crate::overrides::{Mode, OverrideId, TargetPattern};
@@ -95,7 +95,8 @@ fn order(mode: Mode, arguments: &PlaceArguments, over: Option<&String>) -> ExitC
         dry_run,
     };
     ask.each(|ask| {
-        tell(ask, assent.give(|dry_run| ask.order(Method::POST, PATH, &order(dry_run)).and_then(Answer::shape)))
+        let give = |dry_run| ask.order(Method::POST, PATH, &order(dry_run)).and_then(Answer::shape);
+        ask.print_told::<OverrideList>(assent.give(give))
     })
 }
 
@@ -107,20 +108,14 @@ pub(super) fn lift(LiftArguments { which, assent, ask }: &LiftArguments) -> Exit
     };
     let order = |dry_run| OverrideSelector { number: number.clone(), target: target.clone(), who: who(), dry_run };
     ask.each(|ask| {
-        tell(ask, assent.give(|dry_run| ask.order(Method::DELETE, PATH, &order(dry_run)).and_then(Answer::shape)))
+        let give = |dry_run| ask.order(Method::DELETE, PATH, &order(dry_run)).and_then(Answer::shape);
+        ask.print_told::<OverrideList>(assent.give(give))
     })
 }
 
 /// Returns exit code 1 if no node answers.
 pub(super) fn list(ask: &Ask) -> ExitCode {
-    ask.each(|ask| tell(ask, ask.get(PATH, &[]).and_then(Answer::shape)))
-}
-
-fn tell(ask: &Ask, answer: Result<OverrideList, AskError>) -> ExitCode {
-    match answer {
-        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
-        Err(error) => error.exit(),
-    }
+    ask.each(|ask| ask.print_told::<OverrideList>(ask.get(PATH, &[]).and_then(Answer::shape)))
 }
 
 /// Returns the name of the logged-in user, from the environment; empty if it is unknown.

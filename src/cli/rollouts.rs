@@ -76,7 +76,7 @@ pub(super) fn switch(arguments: &SwitchArguments) -> ExitCode {
     let SwitchArguments { name, pool, back, reason, assent, ask } = arguments;
     let action = back.then(|| Action::Back.as_str().to_owned());
     let order = RolloutOrder { active: pool.clone(), action, reason: reason.clone(), who: who(), dry_run: false };
-    ask.each(|ask| tell(ask, give(assent, ask, name, &order)))
+    ask.each(|ask| ask.print_told(give(assent, ask, name, &order)))
 }
 
 /// Returns exit code 1 if the node refuses, or no node answers.
@@ -84,7 +84,7 @@ pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments)
     let (action, arguments) = match action {
         None => {
             let path = name.as_ref().map_or_else(|| PATH.to_owned(), |name| path(name));
-            return ask.each(|ask| tell(ask, ask.get(&path, &[]).and_then(Answer::shape)));
+            return ask.each(|ask| ask.print_told::<RolloutList>(ask.get(&path, &[]).and_then(Answer::shape)));
         }
         Some(RolloutAction::Pause(arguments)) => (Action::Pause, arguments),
         Some(RolloutAction::Resume(arguments)) => (Action::Resume, arguments),
@@ -94,19 +94,12 @@ pub(super) fn rollout(RolloutArguments { action, name, ask }: &RolloutArguments)
     let ActionArguments { name, reason, assent, ask } = arguments;
     let action = Some(action.as_str().to_owned());
     let order = RolloutOrder { active: None, action, reason: reason.clone(), who: who(), dry_run: false };
-    ask.each(|ask| tell(ask, give(assent, ask, name, &order)))
+    ask.each(|ask| ask.print_told(give(assent, ask, name, &order)))
 }
 
 fn give(assent: &Assent, ask: &Ask, name: &str, order: &RolloutOrder) -> Result<RolloutList, AskError> {
     let order = |dry_run| RolloutOrder { dry_run, ..order.clone() };
     assent.give(|dry_run| ask.order(Method::POST, &path(name), &order(dry_run)).and_then(Answer::shape))
-}
-
-fn tell(ask: &Ask, answer: Result<RolloutList, AskError>) -> ExitCode {
-    match answer {
-        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
-        Err(error) => error.exit(),
-    }
 }
 
 /// Returns the path of a name's roll-out. Percent-encodes the characters that have a meaning in URLs (RFC 3986, section

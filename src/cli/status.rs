@@ -167,9 +167,5 @@ fn txt_one(command: &Txt, ask: &Ask) -> ExitCode {
         Txt::Unset { name, value, .. } => ask.order(Method::DELETE, "/v1/txt", &change(name, value.as_ref(), None)),
         Txt::List { .. } => ask.get("/v1/txt", &[]),
     };
-    let told: Result<TxtList, AskError> = answer.and_then(Answer::shape);
-    match told {
-        Ok(list) => ask.print(&list, ToString::to_string, ExitCode::SUCCESS),
-        Err(error) => error.exit(),
-    }
+    ask.print_told::<TxtList>(answer.and_then(Answer::shape))
 }

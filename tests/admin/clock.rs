@@ -7,23 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Files, places};
+use crate::harness::Files;
 use crate::http::{get, post};
-use crate::{SERVER, Scene, eventually};
+use crate::{SERVER, Scene, TWO_PLACES, eventually};
 
 const HOUR: i64 = 3600;
-
-const ZONE: &str = concat!(
-    places!(),
-    r#"[regions.default]
-prefer = ["fra", "iad"]
-[pools.web]
-endpoints.fra = ["127.0.0.1"]
-endpoints.iad = ["127.0.0.2"]
-[names.www]
-pools = ["web"]
-"#
-);
 
 /// A node whose system clock can be set, while its monotonic clock is unaffected.
 struct Clock {
@@ -33,7 +21,7 @@ struct Clock {
 
 impl Clock {
     fn start(server: &str) -> Self {
-        let files = Files::new(&format!("{SERVER}{server}"), &[("example.com.toml", ZONE)]);
+        let files = Files::new(&format!("{SERVER}{server}"), &[("example.com.toml", TWO_PLACES)]);
         let file = files.path("clock");
         fs::write(&file, "+0").expect("the folder is writable");
         let environment = [

@@ -30,7 +30,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use endpoint::{ANY_PORT, Endpoint, Script};
-use harness::{Files, Node, probed_zone};
+use harness::{Files, Node, places, probed_zone};
 
 /// A valid token.
 const TOKEN: &str = "0123456789abcdef";
@@ -46,6 +46,19 @@ endpoints = ["127.0.0.1"]
 [names.www]
 pools = ["web"]
 "#;
+
+/// A zone whose `www` has an endpoint in each of two datacenters. All clients go to `fra`.
+const TWO_PLACES: &str = concat!(
+    places!(),
+    r#"[regions.default]
+prefer = ["fra", "iad"]
+[pools.web]
+endpoints.fra = ["127.0.0.1"]
+endpoints.iad = ["127.0.0.2"]
+[names.www]
+pools = ["web"]
+"#
+);
 
 /// A node with an admin server.
 struct Scene {

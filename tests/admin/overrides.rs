@@ -2,24 +2,11 @@
 
 use serde_json::json;
 
-use crate::harness::places;
 use crate::http::{ask, get, post};
-use crate::{SERVER, Scene, eventually};
-
-const ZONE: &str = concat!(
-    places!(),
-    r#"[regions.default]
-prefer = ["fra", "iad"]
-[pools.web]
-endpoints.fra = ["127.0.0.1"]
-endpoints.iad = ["127.0.0.2"]
-[names.www]
-pools = ["web"]
-"#
-);
+use crate::{SERVER, Scene, TWO_PLACES, eventually};
 
 fn scene() -> Scene {
-    Scene::new(SERVER, &[("example.com.toml", ZONE)])
+    Scene::new(SERVER, &[("example.com.toml", TWO_PLACES)])
 }
 
 #[track_caller]

@@ -64,6 +64,16 @@ impl Exposition {
         Self { format, out: String::new(), omitted: Vec::new() }
     }
 
+    /// Writes a counter without labels.
+    pub(super) fn counter(&mut self, name: &'static str, help: &str, count: u64) {
+        self.family(name, Kind::Counter, help, |samples| samples.count(&[], count));
+    }
+
+    /// Writes a gauge without labels.
+    pub(super) fn gauge(&mut self, name: &'static str, help: &str, value: f64) {
+        self.family(name, Kind::Gauge, help, |samples| samples.push(&[], value));
+    }
+
     /// Writes a family with the samples that `samples` pushes. `name` has no `_total` or `_info`, and ends with the
     /// unit if there is one. Without a sample, nothing is written.
     pub(super) fn family(

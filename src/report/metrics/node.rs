@@ -13,11 +13,11 @@ impl Metrics<'_> {
         });
         self.configuration_families(out);
         let help = "Generation of the snapshot that queries are answered from. It starts at 1.";
-        gauge(out, "truenorth_snapshot_generation", help, self.snapshot.generation() as f64);
+        out.gauge("truenorth_snapshot_generation", help, self.snapshot.generation() as f64);
         let help = "When that snapshot was published.";
-        gauge(out, "truenorth_snapshot_timestamp_seconds", help, self.node.published_at.load(Relaxed) as f64);
+        out.gauge("truenorth_snapshot_timestamp_seconds", help, self.node.published_at.load(Relaxed) as f64);
         let help = "Snapshots that were published.";
-        counter(out, "truenorth_publications", help, self.node.publications.load(Relaxed));
+        out.counter("truenorth_publications", help, self.node.publications.load(Relaxed));
         let help = "Times to make a snapshot that was published.";
         out.family("truenorth_snapshot_build_duration_seconds", Kind::Histogram, help, |samples| {
             samples.histogram(&[], &self.node.build_times);
@@ -34,9 +34,9 @@ impl Metrics<'_> {
         });
         let help =
             "1 if the last attempt to write the state file succeeded, 0 otherwise: orders may be lost by a restart.";
-        gauge(out, "truenorth_state_writable", help, f64::from(u8::from(self.store.is_writing)));
+        out.gauge("truenorth_state_writable", help, f64::from(u8::from(self.store.is_writing)));
         let help = "Changes of state that are not on disk yet.";
-        gauge(out, "truenorth_state_unwritten_changes", help, self.store.unwritten as f64);
+        out.gauge("truenorth_state_unwritten_changes", help, self.store.unwritten as f64);
         let help = "Events for webhooks, by result. A failed delivery is repeated.";
         out.family("truenorth_webhook_deliveries", Kind::Counter, help, |samples| {
             samples.count(&[("result", "delivered")], self.node.delivered.load(Relaxed));
@@ -44,7 +44,7 @@ impl Metrics<'_> {
             samples.count(&[("result", "lost")], self.node.lost_deliveries.load(Relaxed));
         });
         let help = "Log lines that were lost, because nobody read the log or it could not be written.";
-        counter(out, "truenorth_lost_log_lines", help, self.node.lost_log_lines.load(Relaxed));
+        out.counter("truenorth_lost_log_lines", help, self.node.lost_log_lines.load(Relaxed));
         self.query_log_families(out);
         self.process_families(out);
     }
@@ -64,9 +64,9 @@ impl Metrics<'_> {
             samples.count(&[("result", "lost")], unlogged + log.lost.load(Relaxed));
         });
         let help = "Octets of the query log that were written.";
-        counter(out, "truenorth_query_log_written_bytes", help, log.octets.load(Relaxed));
+        out.counter("truenorth_query_log_written_bytes", help, log.octets.load(Relaxed));
         let help = "How often the sink of the query log was opened.";
-        counter(out, "truenorth_query_log_openings", help, log.openings.load(Relaxed));
+        out.counter("truenorth_query_log_openings", help, log.openings.load(Relaxed));
     }
 
     fn configuration_families(&self, out: &mut Exposition) {
@@ -77,22 +77,21 @@ impl Metrics<'_> {
             samples.count(&[("result", "failure")], node.failed_loads.load(Relaxed));
         });
         let help = "1 if the configuration that was read last has no errors, 0 otherwise.";
-        gauge(
-            out,
+        out.gauge(
             "truenorth_configuration_last_load_successful",
             help,
             f64::from(u8::from(!node.is_last_load_bad.load(Relaxed))),
         );
         let help = "When a configuration was read last.";
-        gauge(out, "truenorth_configuration_load_timestamp_seconds", help, node.loaded_at.load(Relaxed) as f64);
+        out.gauge("truenorth_configuration_load_timestamp_seconds", help, node.loaded_at.load(Relaxed) as f64);
         let help = "When a configuration without errors was read last.";
         let name = "truenorth_configuration_success_timestamp_seconds";
-        gauge(out, name, help, node.loaded_well_at.load(Relaxed) as f64);
+        out.gauge(name, help, node.loaded_well_at.load(Relaxed) as f64);
         let help = "Times to read and compile a configuration.";
         out.family("truenorth_configuration_load_duration_seconds", Kind::Histogram, help, |samples| {
             samples.histogram(&[], &node.load_times);
         });
-        gauge(out, "truenorth_zones", "Zones that are served.", world.zones.len() as f64);
+        out.gauge("truenorth_zones", "Zones that are served.", world.zones.len() as f64);
         let help = "SERIAL of a zone as it is served.";
         out.family("truenorth_zone_serial", Kind::Gauge, help, |samples| {
             for served in self.snapshot.zones() {
@@ -105,22 +104,12 @@ impl Metrics<'_> {
     fn process_families(&self, out: &mut Exposition) {
         let process = self.process;
         let help = "When the process began.";
-        gauge(out, "process_start_time_seconds", help, process.started);
+        out.gauge("process_start_time_seconds", help, process.started);
         out.family("process_cpu_seconds", Kind::Counter, "Time on processors.", |samples| {
             samples.push(&[], process.processor);
         });
-        gauge(out, "process_resident_memory_bytes", "Resident memory.", process.resident as f64);
-        gauge(out, "process_open_fds", "Open file descriptors.", process.descriptors as f64);
-        gauge(out, "process_max_fds", "Maximum number of open file descriptors.", process.most_descriptors as f64);
+        out.gauge("process_resident_memory_bytes", "Resident memory.", process.resident as f64);
+        out.gauge("process_open_fds", "Open file descriptors.", process.descriptors as f64);
+        out.gauge("process_max_fds", "Maximum number of open file descriptors.", process.most_descriptors as f64);
     }
-}
-
-/// Writes a gauge without labels.
-fn gauge(out: &mut Exposition, name: &'static str, help: &str, value: f64) {
-    out.family(name, Kind::Gauge, help, |samples| samples.push(&[], value));
-}
-
-/// Writes a counter without labels.
-fn counter(out: &mut Exposition, name: &'static str, help: &str, count: u64) {
-    out.family(name, Kind::Counter, help, |samples| samples.count(&[], count));
 }

@@ -28,13 +28,13 @@ impl Metrics<'_> {
             }
         });
         let help = "Responses over UDP that did not fit and have TC set.";
-        single(out, "truenorth_truncated_responses", help, sums.truncated());
+        out.counter("truenorth_truncated_responses", help, sums.truncated());
         let help = "Messages over UDP that got no response, because they are no queries.";
-        single(out, "truenorth_ignored_messages", help, sums.ignored());
+        out.counter("truenorth_ignored_messages", help, sums.ignored());
         let help = "Queries over UDP without a response because of a bug: the log has the panic.";
-        single(out, "truenorth_panicked_queries", help, sums.panics());
+        out.counter("truenorth_panicked_queries", help, sums.panics());
         let help = "Queries over UDP that the kernel dropped, because the workers could not read them fast enough.";
-        single(out, "truenorth_dropped_queries", help, self.traffic.dropped_queries);
+        out.counter("truenorth_dropped_queries", help, self.traffic.dropped_queries);
         let help = "Responses over the rate limit, by what was done with them.";
         out.family("truenorth_rate_limited_responses", Kind::Counter, help, |samples| {
             samples.count(&[("action", "truncated")], self.traffic.slipped_responses);
@@ -49,9 +49,9 @@ impl Metrics<'_> {
             }
         });
         let help = "Zone transfers that began.";
-        single(out, "truenorth_zone_transfers", help, sums.transfers());
+        out.counter("truenorth_zone_transfers", help, sums.transfers());
         let help = "Zone transfers that took too long and were cut.";
-        single(out, "truenorth_cut_zone_transfers", help, self.traffic.cut_transfers);
+        out.counter("truenorth_cut_zone_transfers", help, self.traffic.cut_transfers);
         let help = "Choices of steered names, by the rung of the ladder that they were made on.";
         out.family("truenorth_choices", Kind::Counter, help, |samples| {
             for rung in Rung::ALL {
@@ -64,13 +64,9 @@ impl Metrics<'_> {
     fn connection_families(&self, out: &mut Exposition) {
         let traffic = &self.traffic;
         let help = "Present DNS connections over TCP, TLS, HTTPS and QUIC.";
-        out.family("truenorth_connections", Kind::Gauge, help, |samples| {
-            samples.push(&[], traffic.connections as f64);
-        });
+        out.gauge("truenorth_connections", help, traffic.connections as f64);
         let help = "Maximum number of DNS connections.";
-        out.family("truenorth_connections_limit", Kind::Gauge, help, |samples| {
-            samples.push(&[], traffic.most_connections as f64);
-        });
+        out.gauge("truenorth_connections_limit", help, traffic.most_connections as f64);
         let help = "Connections that were closed to make room for others.";
         out.family("truenorth_closed_connections", Kind::Counter, help, |samples| {
             samples.count(&[("server", "dns")], traffic.closed_connections);
@@ -82,11 +78,6 @@ impl Metrics<'_> {
             samples.count(&[("server", "admin")], traffic.refused_admin_connections);
         });
     }
-}
-
-/// Writes a counter without labels.
-fn single(out: &mut Exposition, name: &'static str, help: &str, count: u64) {
-    out.family(name, Kind::Counter, help, |samples| samples.count(&[], count));
 }
 
 /// Returns the value of the label `transport`.
