@@ -31,7 +31,10 @@ fn heads_and_bodies_have_sizes() {
     assert_eq!(status(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{many}\r\n")), Some(431));
     let post = "POST /v1/txt HTTP/1.1\r\nHost: localhost\r\n";
     let told = send(scene.admin, format!("{post}Content-Length: 70000\r\n\r\n")).expect("a response");
-    assert_eq!((told.status, told.error().as_str()), (413, "the body is too long: at most 65536 octets are allowed here"));
+    assert_eq!(
+        (told.status, told.error().as_str()),
+        (413, "the body is too long: at most 65536 octets are allowed here")
+    );
     let chunks = format!("1000\r\n{}\r\n", "x".repeat(0x1000)).repeat(17);
     assert_eq!(status(format!("{post}Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n")), Some(413));
     assert_eq!(get(scene.admin, "/healthz").status, 200);

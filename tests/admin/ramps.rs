@@ -95,7 +95,12 @@ fn what_is_held_back_stays_so_after_a_kill_until_it_is_opened_and_starts_slowly_
     let released = events["events"].as_array().unwrap().iter().find(|event| event["held"] == false).unwrap();
     assert_eq!((&released["pool"], &released["impact"][0]["to"]), (&"web/fra".into(), &["fra"].into()), "{events}");
     let told = scene.command("open pool:web/fra");
-    assert!(told.starts_with("there is nothing to open: no override is in force for the target, and failback holds nothing back\n"), "{told}");
+    assert!(
+        told.starts_with(
+            "there is nothing to open: no override is in force for the target, and failback holds nothing back\n"
+        ),
+        "{told}"
+    );
     eventually(|| scene.ramp() >= 1.0);
     assert_eq!(scene.node.dig("www.example.com").data(), [fra.address().ip().to_string()]);
 }

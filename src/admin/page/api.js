@@ -1,4 +1,4 @@
-// Asks the node. A token is sent with each request if there is one; it stays in this tab's session storage.
+// Sends requests to the node, each with the token if there is one. The token is kept in this tab's session storage.
 
 const TOKEN = "truenorth-token";
 
@@ -37,7 +37,7 @@ async function send(path, options) {
         // RFC 9457: the reason.
         text = (await response.json()).detail ?? text;
     } catch {
-        // The answer is not the node's: its status has to do.
+        // Not the node answered, but for example a proxy: only the status tells something.
     }
     throw new Problem(response.status, text);
 }

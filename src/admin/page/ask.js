@@ -1,14 +1,14 @@
-// "Ask why": a client and a name, and the whole explanation of the answer.
+// "Ask why": shows the whole explanation of the answer to a client for a name.
 
 import { get } from "./api.js";
 import { byId, el, show } from "./dom.js";
 import { placeClass } from "./places.js";
 import { bare, milliseconds, percent } from "./text.js";
 
-// Most outcomes of draws that are shown; the JSON has all.
+// Maximum number of outcomes of draws that are shown; the JSON has all.
 const OUTCOMES = 12;
 
-// Most endpoints of a pool that are listed because they get no clients.
+// Maximum number of endpoints of a pool that are listed because they get no clients.
 const ABSENT = 8;
 
 let datacenterOf = () => null;
@@ -22,7 +22,7 @@ export function beginAsk(find) {
     });
 }
 
-// Puts a name into the form, and asks if the client is known.
+// Puts a name into the form. Asks at once if the form has a client already.
 export function askAbout(name) {
     const { elements } = byId("ask-form");
     elements.namedItem("name").value = name.replace(/^\*/, "any");
@@ -92,7 +92,7 @@ function steered(steering) {
     ];
 }
 
-// A tier and the next: "fra > iad = sin".
+// Returns the tiers, the best first: "fra > iad = sin".
 function tiers(list) {
     if (list.length === 0) return "none";
     return list.map((tier, number) => [number > 0 ? el("span", { class: "then" }, " then ") : null, tier.map((pool, place) => [place > 0 ? " = " : null, named(pool)])]);
@@ -102,7 +102,7 @@ function named(pool) {
     return el("span", { class: `chip ${placeClass(datacenterOf(pool) ?? pool)}` }, el("i", { "aria-hidden": "true" }), pool);
 }
 
-// The endpoints of a pool that get no clients, or fewer than their share, and why.
+// Returns the endpoints of a pool that get no clients, or fewer than their share, each with the reason.
 function absent({ absent: endpoints }) {
     if (!endpoints) return null;
     const rest = endpoints.length - ABSENT;

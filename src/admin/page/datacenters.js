@@ -6,7 +6,7 @@ import { STATES, count, percent, plural, rate, sign, span, stateClass, sum } fro
 
 const BAR = 90;
 
-// A bar with a part for each state.
+// Returns a bar with a part for each state.
 export function bar(counts) {
     const all = sum(counts);
     let x = 0;
@@ -19,14 +19,14 @@ export function bar(counts) {
     return svg("svg", { class: "bar", viewBox: `0 0 ${BAR} 8`, "aria-hidden": "true" }, parts);
 }
 
-// The states other than up, in words.
+// Returns the states except `up`, in words.
 export function words(counts) {
     const others = STATES.slice(1).filter(([field]) => counts[field] > 0);
     return others.map(([field, state]) => el("span", { class: `state ${stateClass(state)}` },
         el("i", { "aria-hidden": "true" }, sign(state)), `${counts[field]} ${state}`));
 }
 
-// `rates` has the answers a second of each datacenter, or null before the second look.
+// `rates` has the answers per second of each datacenter. It is null until the counters were read twice.
 export function showDatacenters(datacenters, rates) {
     const total = datacenters.reduce((all, datacenter) => all + (rates?.get(datacenter.name) ?? datacenter.answers), 0);
     const hasLoad = datacenters.some(({ load }) => load);

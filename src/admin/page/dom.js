@@ -1,5 +1,5 @@
-// Makes elements, and brings what is shown up to date without replacing what stays: focus, scroll positions and open
-// details survive.
+// Makes elements, and updates the page without replacing elements that stay: so the focus, the scroll positions and the
+// open details stay too.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -35,7 +35,7 @@ export function show(place, ...children) {
     morphChildren(place, fresh);
 }
 
-// Sets text, and leaves the node alone if it is there already: screen readers would say it again.
+// Sets a text. Does nothing if the text is the same, because screen readers would read it out again.
 export function say(place, text) {
     if (place.textContent !== text) place.textContent = text;
 }
@@ -53,13 +53,13 @@ function morph(old, fresh) {
         if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
     for (const { name } of [...old.attributes]) {
-        // The user opens and closes details.
+        // Only the user opens and closes details.
         if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
     }
     morphChildren(old, fresh);
 }
 
-// Children with the same `data-key` are the same, wherever they stand.
+// Children with the same `data-key` are the same element, even at another position.
 function morphChildren(old, fresh) {
     const keyed = new Map();
     for (const child of old.children) {
@@ -85,7 +85,7 @@ function morphChildren(old, fresh) {
     }
 }
 
-// Gives a select these values and texts, and keeps what is chosen.
+// Gives a select these values and texts, and keeps the chosen value.
 export function showOptions(select, options) {
     const same = select.options.length === options.length && options.every(([value], place) => select.options[place].value === value);
     if (same) return;

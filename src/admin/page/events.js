@@ -1,22 +1,22 @@
-// Events as they happen, the latest first.
+// The list of events, the latest first. New events are added when they happen.
 
 import { Problem, follow, get } from "./api.js";
 import { byId, el, say, show } from "./dom.js";
 import { bare, clock, plural, some } from "./text.js";
 
-// Most events that are kept and shown.
+// Maximum number of events that are kept and shown.
 const KEPT = 200;
 
-// How long ago past events may have happened.
+// Age of the oldest event that is asked for.
 const PAST = "7d";
 
-// Pause before the stream is asked for again, in milliseconds.
+// Pause before the stream is requested again, in milliseconds.
 const AGAIN = 2000;
 
 const events = [];
 let last = 0;
 
-// Returns the monitors that found something, in brackets.
+// Returns the names of the monitors that an event is about, in brackets.
 function by(monitors) {
     return monitors.length === 0 ? "" : ` (monitor${monitors.length === 1 ? "" : "s"} ${monitors.join(", ")})`;
 }
@@ -54,7 +54,7 @@ export function sentence(event) {
         case "store": return event.kept ? ["good", "state is kept again"] : ["bad", `state is not kept, so a restart would lose orders: ${event.error}`];
         case "remap": return ["note", `${plural(event.maps, "map")} rebuilt after a change of the ${event.by}, in ${event.took_ms} ms at most`];
         case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "removed"}`];
-        // A newer node may tell more than this page knows.
+        // A newer node may have events that this page does not know.
         default: return ["note", event.event];
     }
 }
@@ -89,7 +89,8 @@ export function showEvents() {
     }));
 }
 
-// Follows the events for ever. `happened` is called after each new one, `live` with whether the stream stands.
+// Follows the events for ever. Calls `happened` after each new one. Calls `live` with true when the stream begins, and
+// with false when it ends.
 export async function followEvents(happened, live, needToken) {
     for (;;) {
         try {

@@ -1,5 +1,5 @@
-// An hour of probes of one endpoint as a small drawing: a bar for each span of time, as high as the probes took, and in
-// the colour of their outcome.
+// The probes of one endpoint in the last hour as a small drawing. It has a bar for each span of time. The height of a
+// bar is the duration of the probes, and its colour is their outcome.
 
 import { svg } from "./dom.js";
 import { clock, milliseconds, plural } from "./text.js";
@@ -7,14 +7,14 @@ import { clock, milliseconds, plural } from "./text.js";
 const WIDTH = 180;
 const HEIGHT = 22;
 
-// Number of bars: each stands for one slot of the last quarter of an hour, or for four slots of the hour.
+// Number of bars. Each is one slot of the last quarter of an hour, or four slots of the hour.
 const BARS = 60;
 
-// The height of a bar whose probes all failed, and the least of others, in parts of the whole.
+// The height of a bar whose probes all failed, and the minimum height of other bars, as parts of the whole height.
 const FAILED = 1;
 const LEAST = 0.12;
 
-// Returns how much a node that runs for so many seconds shows, in words.
+// Returns how much time the drawing shows, in words, for a node that runs for this many seconds.
 export function timeShown(uptime) {
     return isYoung(uptime) ? "The last 15 minutes" : "The last hour";
 }

@@ -4,10 +4,10 @@ import { byId, el, show } from "./dom.js";
 import { placeClass } from "./places.js";
 import { milliseconds } from "./text.js";
 
-// The upper ends of the shades, in milliseconds; one more is beyond.
+// The upper ends of the shades, in milliseconds. Longer round trips have one more shade.
 const SHADES = [20, 50, 100, 150, 250];
 
-// Most columns.
+// Maximum number of columns.
 const COLUMNS = 16;
 
 export function showLatency(matrix) {

@@ -1,9 +1,9 @@
-// The page: asks the node now and then, and at once when something happened, and shows what it says.
+// The page: asks the node regularly, and at once after an event, and shows the answers.
 //
 //   /v1/overview, orders, roll-outs ──► what is wrong, numbers, map, datacenters, names, pools
 //   /v1/decisions of the chosen name ─► the colours of the map
 //   /v1/status and /v1/history ───────► the endpoints of open pools
-//   /v1/events ───────────────────────► the list of events, and a look at all of the above
+//   /v1/events ───────────────────────► the list of events; after an event, all of the above is asked again
 
 import { Problem, get, hasToken, keepToken } from "./api.js";
 import { askAbout, beginAsk } from "./ask.js";
@@ -20,18 +20,18 @@ import { beginRollouts, fetchPools, showRollouts } from "./rollouts.js";
 import { bare } from "./text.js";
 import { showVerdict } from "./verdict.js";
 
-// Time between two looks, in milliseconds; longer where an answer is long.
+// Time between two updates in milliseconds. It is longer if the answers are long.
 const EVERY = 2000;
 const EVERY_IF_MANY = 6000;
 const MANY_ENDPOINTS = 500;
 
-// Health that changes within this time is shown together, in milliseconds.
+// Time after an event until the next update, in milliseconds. Changes within this time are shown together.
 const SOON = 200;
 
-// Looks between two looks at histories and round trips.
+// Number of updates from one request for histories and round trips to the next.
 const SELDOM = 8;
 
-// Clients of this time make the circles of the map, in milliseconds.
+// The circles of the map show the clients of this time, in milliseconds.
 const WINDOW = 30_000;
 
 const state = { overview: null, overrides: [], rollouts: [], decided: null };
@@ -43,7 +43,7 @@ let isWanted = false;
 let knownGeneration = null;
 
 async function look() {
-    // Nobody sees a hidden tab: it asks again when it is seen.
+    // A hidden tab asks nothing. It asks again when it is shown.
     if (document.visibilityState === "hidden") return;
     if (isLooking) {
         isWanted = true;
@@ -84,7 +84,7 @@ async function lookOnce() {
     if (isSeldom) showLatency(await get("v1/latency"));
 }
 
-// Keeps the counters of the last half minute, to tell how much there is now.
+// Keeps the counters of the last half minute, from which the present rates are computed.
 function sample(overview) {
     const at = performance.now();
     const before = samples.at(-1);
@@ -94,7 +94,7 @@ function sample(overview) {
     while (samples.length > 2 && at - samples[1].at > WINDOW) samples.shift();
 }
 
-// The counters a short while ago, for rates; null at the first look.
+// Returns the counters of a few seconds ago, for rates; null at the first update.
 function recent() {
     const last = samples.at(-1);
     return samples.findLast(({ at }) => last.at - at >= 4000) ?? (samples.length > 1 ? samples[0] : null);
@@ -109,7 +109,7 @@ function rates(overview) {
     return { queries: (overview.responses - before.overview.responses) / seconds, answers };
 }
 
-// The clients of the last half minute; of all time where there are none.
+// Returns the clients of the last half minute. Without any, returns those since the start of the node.
 function currentClients(overview) {
     const before = new Map(samples[0].overview.clients.map((one) => [one.country, new Map(one.sent.map((sent) => [sent.datacenter, sent.count]))]));
     const clients = overview.clients.map((one) => {
@@ -159,8 +159,8 @@ function live(isLive) {
 let asking = null;
 let isDismissed = false;
 
-// Asks for a token, once for all requests that need one. Ends when the dialog is closed. Whoever closed it without a
-// token is not asked again, except by the button.
+// Asks the user for a token, once for all requests that need one. Ends when the dialog is closed. A user who closed it
+// without a token is asked again only after a click on the button.
 async function askForToken(problem) {
     if (problem && isDismissed) {
         say(byId("live-text"), "a token is needed");

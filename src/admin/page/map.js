@@ -1,5 +1,6 @@
-// The map: each country in the colour of the datacenter that its clients are sent to, clients as circles with a line to
-// where they went, and datacenters with their health. The same facts stand in the tables beside it.
+// The map. Each country has the colour of the datacenter that its clients are sent to. Clients are circles with a line
+// to the datacenter that they were sent to, and datacenters show their health. The tables beside the map have the same
+// facts.
 
 import { byId, el, show, svg } from "./dom.js";
 import { placeClass } from "./places.js";
@@ -7,7 +8,7 @@ import { HEIGHT, WIDTH, project } from "./projection.js";
 import { count, percent, sum } from "./text.js";
 import { COUNTRIES, GRID } from "./world.js";
 
-// Most lines from clients to datacenters, those of most clients first.
+// Maximum number of lines from clients to datacenters. Lines with more clients come first.
 const LINES = 60;
 
 // The radius of the largest and of the smallest circle of clients.
@@ -39,7 +40,7 @@ export function showCatchment(group) {
     for (const { countries, to } of group?.decisions ?? []) {
         for (const country of countries ?? []) places.set(country, to);
     }
-    // One decision for all clients names no countries.
+    // If all clients have the same decision, it lists no countries.
     const everybody = group?.decisions.length === 1 && !group.decisions[0].countries ? group.decisions[0].to : null;
     for (const [code, path] of land) {
         const to = places.get(code) ?? everybody;
@@ -50,7 +51,7 @@ export function showCatchment(group) {
     }
 }
 
-// Shows datacenters and clients. `clients` are those of the last half minute, or since the start.
+// Shows datacenters and clients. `clients` are those of the last half minute, or those since the start.
 export function showPlaces(datacenters, clients) {
     const at = new Map(datacenters.map(({ name, latitude, longitude }) => [name, project(latitude, longitude)]));
     const most = Math.max(1, ...clients.map((one) => one.count));
@@ -60,7 +61,7 @@ export function showPlaces(datacenters, clients) {
     show(lines, flows.map(({ from, datacenter, count: size }) => {
         const [x, y] = project(from.latitude, from.longitude);
         const [toX, toY] = at.get(datacenter);
-        // The line bends to the north, the more the longer it is.
+        // The line bends to the north. A longer line bends more.
         const bend = Math.hypot(toX - x, toY - y) * 0.18;
         return svg("path", {
             "data-key": `${from.country} ${datacenter}`, class: placeClass(datacenter),
@@ -100,7 +101,7 @@ export function showLegend(datacenters) {
     show(byId("legend"), entries, el("li", { class: "note" }, "A country has the colour of its datacenter; a circle is clients, a line leads to where they went."));
 }
 
-// The table of the same.
+// Returns the same facts as a table.
 export function showClients(clients, note) {
     show(byId("clients-table"),
         el("caption", {}, note),

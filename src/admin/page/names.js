@@ -1,13 +1,13 @@
-// What clients get: a row for each group of names with equal decisions, a column for each group of clients.
+// Where clients are sent: a row for each group of names with equal decisions, a column for each group of clients.
 
 import { byId, el, show } from "./dom.js";
 import { chips } from "./places.js";
 import { bare, plural, some } from "./text.js";
 
-// Most columns. With more groups of clients, each row lists its own.
+// Maximum number of columns. With more groups of clients, each row lists its own groups.
 const COLUMNS = 8;
 
-// Most rows.
+// Maximum number of rows.
 const ROWS = 100;
 
 export function showDecisions(groups, more) {

@@ -1,4 +1,4 @@
-// Orders of operators: those in force, and new ones, with their effect before they are given.
+// Orders of operators: lists those in force, and shows the effect of a new one before it is given.
 
 import { order } from "./api.js";
 import { byId, el, onAction, show } from "./dom.js";
@@ -18,7 +18,7 @@ export function beginOrders(done) {
     byId("order-cancel").addEventListener("click", () => byId("order-dialog").close());
     byId("order-preview").addEventListener("click", preview);
     const form = byId("order-form");
-    // What was shown no longer holds.
+    // The effect that was shown is that of another order.
     form.addEventListener("input", () => {
         show(byId("order-effect"));
         byId("order-give").disabled = true;
@@ -70,7 +70,7 @@ function written() {
     return body;
 }
 
-// Shows what the order would do. It can be given then.
+// Shows the effect of the order. Only then can the order be given.
 async function preview() {
     if (!byId("order-form").reportValidity()) return;
     const place = byId("order-effect");
@@ -88,7 +88,7 @@ async function give() {
     try {
         const { kept } = await order("POST", "v1/overrides", written());
         byId("order-give").disabled = true;
-        // The node executes an order that its disk does not take, but a restart would lose it.
+        // The node executes an order even if it cannot write it to the disk. A restart would lose it.
         if (kept === false) show(byId("order-effect"), el("p", { class: "problem" }, LOST));
         else byId("order-dialog").close();
     } catch (problem) {
@@ -99,7 +99,7 @@ async function give() {
 
 // Returns what a reply says about the clients that move.
 export function effect({ impact, impact_more: more, emptied, emptied_more: moreEmptied }) {
-    // The node has not begun to answer.
+    // The node serves no configuration yet.
     if (!impact) return el("p", {}, "The effect is not known yet.");
     return [
         emptied?.length > 0 ? el("p", { class: "problem" }, `No usable pool is left for ${some(emptied.map(bare), moreEmptied)}.`) : null,
@@ -131,7 +131,8 @@ function beginChange() {
     });
 }
 
-// Asks for a reason and for confirmation, and then gives an order. `dryRun`, if there is one, gives its effect before.
+// Asks for a reason and for confirmation, and then gives an order. `dryRun`, if there is one, returns its effect, which
+// is shown before.
 export async function confirm({ title, what, hasReason, give: act, dryRun }) {
     byId("change-title").textContent = title;
     byId("change-what").textContent = what;
@@ -158,7 +159,7 @@ function lift({ number, what }) {
     });
 }
 
-// The targets that an order can name, for the list of suggestions.
+// Returns the targets that an order can name, as options of the list of suggestions.
 export function targets({ datacenters, pools, names }) {
     const all = [
         ...datacenters.map(({ name }) => `dc:${name}`), ...pools.slice(0, 200).map(({ pool }) => `pool:${pool}`),

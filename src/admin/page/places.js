@@ -1,10 +1,10 @@
-// Where clients are sent: a datacenter, a pool without one, or nowhere. Each datacenter has a colour, and its name always
-// stands beside it.
+// The places that clients are sent to: a datacenter, a pool without a datacenter, or nowhere. Each datacenter has a
+// colour, and its name is always beside the colour.
 
 import { el } from "./dom.js";
 import { percent } from "./text.js";
 
-// Number of colours in style.css. Datacenters beyond share them.
+// Number of colours in style.css. Further datacenters use the same colours again.
 const COLOURS = 10;
 
 const numbers = new Map();
@@ -15,13 +15,13 @@ export function learnPlaces(datacenters) {
     datacenters.forEach(({ name }, number) => numbers.set(name, number % COLOURS));
 }
 
-// The class that has the colour of a place.
+// Returns the class with the colour of a place.
 export function placeClass(place) {
     if (place === "nowhere") return "place-nowhere";
     return numbers.has(place) ? `place-${numbers.get(place)}` : "place-pool";
 }
 
-// The places that get the clients of a decision, the largest share first.
+// Returns the places that get the clients of a decision, the largest share first.
 export function chips(to, more = "") {
     return to.map(({ place, share }) =>
         el("span", { class: `chip ${placeClass(place)} ${more}` }, el("i", { "aria-hidden": "true" }), place,

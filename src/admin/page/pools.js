@@ -10,11 +10,12 @@ import { count, percent, plural, sign, span, stateClass, sum } from "./text.js";
 // Pools that are shown at first, and each time that more are asked for.
 const PAGE = 60;
 
-// Pools are open from the beginning while there are so few endpoints; otherwise those with a problem are, a few of them.
+// Up to this number of endpoints, all pools are open at first. With more endpoints, only a few pools with a problem
+// are.
 const FEW_ENDPOINTS = 40;
 const OPEN_AT_FIRST = 4;
 
-// Most open pools whose endpoints are asked for, and most endpoints of each that are shown.
+// Maximum number of open pools whose endpoints are asked for, and maximum number of endpoints that are shown of each.
 const OPEN = 12;
 const ENDPOINTS = 100;
 
@@ -35,7 +36,7 @@ export function beginPools() {
         const pool = overview.pools.find((one) => keyOf(one) === key);
         if (!open.delete(key) && pool) {
             open.set(key, pool);
-            // The one that has been open longest gives way.
+            // The pool that has been open for the longest time is closed.
             if (open.size > OPEN) open.delete(open.keys().next().value);
         }
         draw();
@@ -62,7 +63,7 @@ export function showPools(latest) {
     draw();
 }
 
-// Asks for the endpoints of open pools; for their history only now and then, because it changes slowly.
+// Asks for the endpoints of open pools. Asks for their history less often, because it changes slowly.
 export async function fetchOpen(withHistory) {
     const asked = [...open].map(async ([key, { pool }]) => {
         const of = `pool=${encodeURIComponent(pool)}`;
@@ -74,7 +75,8 @@ export async function fetchOpen(withHistory) {
     draw();
 }
 
-// What is worst comes first: pools that cannot answer, then those with something down, then those with anything else.
+// Returns the rank of a pool in the list. Pools that cannot answer come first, then those with an endpoint that is
+// down, then those with any other problem, then the others.
 function rank({ usable, endpoints }) {
     if (!usable) return 0;
     if (endpoints.down + endpoints.forced_down > 0) return 1;
@@ -126,7 +128,7 @@ function endpointRows(pool) {
     const endpoints = details.get(keyOf(pool));
     if (!endpoints) return el("tr", { class: "endpoint" }, el("td", { colspan: 6, class: "note" }, "Asking…"));
     const history = histories.get(keyOf(pool));
-    // Those that are not up come first.
+    // Endpoints that are not up come first.
     const sorted = [...endpoints].sort((one, other) => (one.state === "up") - (other.state === "up"));
     const rows = sorted.slice(0, ENDPOINTS).map((endpoint) => endpointRow(pool, endpoint, history));
     const hidden = endpoints.length - rows.length;

@@ -1,4 +1,4 @@
-// Where a place is on the map: the Natural Earth projection (Šavrič, Jenny, Patterson, Petrovič and Hurni 2011,
+// The position of a place on the map: the Natural Earth projection (Šavrič, Jenny, Patterson, Petrovič and Hurni 2011,
 // "A polynomial equation for the Natural Earth projection"), without Antarctica.
 
 // The size of the map.

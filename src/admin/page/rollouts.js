@@ -1,4 +1,4 @@
-// The roll-outs of names: how far they are, and orders to them.
+// The roll-outs of names: their state, and orders for them.
 
 import { get, order } from "./api.js";
 import { byId, el, onAction, show, svg } from "./dom.js";
@@ -7,7 +7,7 @@ import { bare, milliseconds, percent, span } from "./text.js";
 
 const WIDTH = 200;
 
-// The pools of each blue-green name, once the node has told them.
+// The pools of each blue-green name that the node has returned so far.
 const pools = new Map();
 
 export function beginRollouts() {
@@ -33,7 +33,7 @@ export async function fetchPools(rollouts) {
     const unknown = rollouts.filter(({ kind, name }) => kind === "switch" && !pools.has(name));
     await Promise.all(unknown.map(async ({ name }) => {
         const told = await get(`v1/status?name=${encodeURIComponent(name)}`).catch(() => null);
-        // A reload may have taken the name away: it is asked about again.
+        // A reload may have removed the name. It is asked for again later.
         if (!told) return;
         const all = told.names[0]?.pools ?? [];
         // `web` means all of `web/fra` and `web/iad`.

@@ -1,8 +1,8 @@
-// Numbers, times and states as people read them.
+// Numbers, times and states in a form for people.
 
 const pad = (number) => String(number).padStart(2, "0");
 
-// 14:03:22 today, with the date otherwise; in UTC, as logs have it.
+// 14:03:22 for a time of today; with the date for others. In UTC, as in logs.
 export function clock(seconds, now = Date.now() / 1000) {
     const date = new Date(seconds * 1000);
     const time = `${pad(date.getUTCHours())}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
@@ -66,7 +66,7 @@ export function sign(state) {
     return SIGNS[state] ?? "•";
 }
 
-// The part of a class that stands for a state.
+// Returns the part of a class name that stands for a state.
 export function stateClass(state) {
     return `state-${state.replace(" ", "-")}`;
 }

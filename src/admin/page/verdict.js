@@ -1,9 +1,10 @@
-// What is wrong now, in sentences, the worst first. An engineer who was just woken reads this and nothing else.
+// The present problems as sentences, the worst first. An engineer who was woken by an alert should have to read only
+// this.
 
 import { byId, el, say, show } from "./dom.js";
 import { bare, clock, plural, some, span, sum } from "./text.js";
 
-// Most names, and most groups of clients, in a sentence.
+// Maximum numbers of names and of groups of clients in a sentence.
 const FEW = 4;
 
 const RANKS = ["bad", "warn", "note"];
@@ -47,7 +48,7 @@ function findings(overview) {
     return lines;
 }
 
-// Endpoints that are down, by datacenter: one dead datacenter is one line.
+// Returns the endpoints that are down, by datacenter: a datacenter that is down as a whole is one line.
 function byPlace({ troubles, datacenters, time }) {
     const places = new Map();
     for (const trouble of troubles.filter(({ state }) => state === "down")) {
@@ -67,7 +68,8 @@ function byPlace({ troubles, datacenters, time }) {
     });
 }
 
-// Clients that do not go where they usually would: a line for each place that loses them, whatever the names.
+// Returns the clients that are not sent to their usual place: a line for each place that loses clients, for all names
+// together.
 function moves(groups) {
     const lines = new Map();
     for (const { names, more, decisions } of groups) {
@@ -89,7 +91,7 @@ function moves(groups) {
     });
 }
 
-// What is unusual about a decision; null if nothing is.
+// Returns what is unusual about a decision; null if nothing is.
 function tell({ to, usually, stranded }) {
     if (to.length === 0 || to.every(({ place }) => place === "nowhere")) {
         return { rank: "bad", key: "nowhere", gains: [], words: () => "Clients get no endpoint." };
@@ -104,7 +106,7 @@ function tell({ to, usually, stranded }) {
     return { rank: "warn", key: losses.join(" "), gains, words: (places) => `Clients of ${some(losses)} go to ${places} instead.` };
 }
 
-// The first of a list, and the number of the others.
+// Returns the first items of a list, and the number of the others.
 function few(list, further = 0) {
     return some(list.slice(0, FEW), further + Math.max(0, list.length - FEW));
 }
