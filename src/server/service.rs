@@ -115,18 +115,19 @@ impl Service {
     /// Lends a responder for one query.
     pub(super) fn responder(&self) -> LentResponder {
         let spare = self.responders.spare().pop();
-        let responder = spare.unwrap_or_else(|| Box::new(self.new_responder()));
+        let responder = spare.unwrap_or_else(|| self.new_responder());
         LentResponder { responder: Some(responder), responders: self.responders.clone() }
     }
 
     fn new_responder(&self) -> Responder {
         let worker = Worker::new(self.rotation.clone());
+        let worker = match &self.traffic {
+            Some(traffic) => worker.counting(Tally::of_stream(traffic)),
+            None => worker,
+        };
         Responder {
             published: self.published.clone(),
-            worker: match &self.traffic {
-                Some(traffic) => worker.counting(Tally::of_stream(traffic)),
-                None => worker,
-            },
+            worker: Box::new(worker),
             recorder: self.recorder(),
             outbox: vec![0; LENGTH + MAX_MESSAGE].into(),
         }
@@ -136,10 +137,10 @@ impl Service {
 /// The responders of all connections that none of them uses at the moment. So a connection that is idle has none: it would be
 /// the greatest part of the connection's memory.
 #[derive(Debug, Default)]
-pub(super) struct Responders(Mutex<Vec<Box<Responder>>>);
+pub(super) struct Responders(Mutex<Vec<Responder>>);
 
 impl Responders {
-    fn spare(&self) -> MutexGuard<'_, Vec<Box<Responder>>> {
+    fn spare(&self) -> MutexGuard<'_, Vec<Responder>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -148,7 +149,7 @@ impl Responders {
 #[derive(Debug)]
 pub(super) struct LentResponder {
     /// `None` only while it is dropped.
-    responder: Option<Box<Responder>>,
+    responder: Option<Responder>,
     responders: Arc<Responders>,
 }
 
@@ -195,7 +196,8 @@ impl Peer {
 #[derive(Debug)]
 pub(super) struct Responder {
     published: Arc<ArcSwap<Snapshot>>,
-    worker: Worker,
+    /// It is large, and a responder is moved when it is lent.
+    worker: Box<Worker>,
     recorder: Recorder,
     /// An answer with its length in front.
     outbox: Box<[u8]>,

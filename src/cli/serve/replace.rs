@@ -202,7 +202,7 @@ fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
     let wait = move || match child.wait() {
         Ok(status) => error!(process, %status, "the program that should have replaced this process has ended"),
         Err(error) => {
-            error!(process, %error, "cannot find out how the program ended that should have replaced this process")
+            error!(process, %error, "cannot find out how the program ended that should have replaced this process");
         }
     };
     // If no thread can be started, only the other process logs its failure.

@@ -110,8 +110,12 @@ impl Handlers {
     fn install() -> io::Result<Self> {
         let realtime = libc::SIGRTMIN()..=libc::SIGRTMAX();
         for number in MEANINGLESS.into_iter().chain(realtime) {
-            // The handler stays installed when the stream of its signals is dropped.
-            drop(signal(SignalKind::from_raw(number))?);
+            // The handler stays installed when the stream of its signals is dropped. A tool that runs the process, such as
+            // valgrind, may keep a signal for itself; then nobody else can send it.
+            match signal(SignalKind::from_raw(number)) {
+                Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
         }
         Ok(Self {
             hangup: signal(SignalKind::hangup())?,

@@ -48,7 +48,7 @@ impl fmt::Display for EventKind {
                 )?;
             }
             Self::FailStatic { began: false } => {
-                f.write_str("endpoints no longer keep their last states: probes decide again")?
+                f.write_str("endpoints no longer keep their last states: probes decide again")?;
             }
             Self::Override { change, .. } => {
                 let OverrideShape { mode, target, reason, who, happening, .. } = change;
