@@ -66,7 +66,7 @@ async fn obey(app: &AppState, order: TxtOrder) -> Result<Response, ApiError> {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
     };
-    let kept = is_order.then_some(app.on_disk().await);
+    let kept = if is_order { Some(app.on_disk().await) } else { None };
     let records = records.values().iter().map(shape).collect();
     let list = TxtList { records, time: unix_time(), generation, kept };
     Ok(json(StatusCode::OK, report::to_json(&list)))

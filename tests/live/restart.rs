@@ -281,10 +281,15 @@ fn an_order_that_is_not_on_disk_says_so() {
     let ran = files.run(&format!("drain pool:one --node {admin}"));
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.contains("in force, but not on disk: a restart of the node would lose it"), "{ran:?}");
-    node.log.wait_for("an order is in force but not on disk");
+    let not_on_disk = "an order is in force but not on disk";
+    node.log.wait_for(not_on_disk);
     node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+    // A list is not an order: it neither waits for the disk nor logs this.
+    let ran = files.run(&format!("txt list --node {admin}"));
+    assert_eq!(ran.code, Some(0), "{ran:?}");
     fs::remove_file(files.path("state")).unwrap();
     node.log.wait_for("state is kept again");
+    assert_eq!(node.log.lines().iter().filter(|line| line.contains(not_on_disk)).count(), 1, "{:?}", node.log.lines());
     let ran = files.run(&format!("drain pool:two --reason test --yes --node {admin}"));
     assert!(ran.code == Some(0) && !ran.stdout.contains("not on disk"), "{ran:?}");
 }
