@@ -1,0 +1,60 @@
+//! The questions that all servers get, in dnsperf's binary form: each message after its length.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use fastrand::Rng;
+
+/// Client Subnets are of this length, which resolvers use (RFC 7871, section 11.1).
+const SOURCE: u8 = 24;
+
+/// What a question carries besides its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum With {
+    Nothing,
+    Edns,
+    /// EDNS with a Client Subnet that is drawn at random.
+    Subnet,
+}
+
+/// Writes so many questions for a name's A records.
+pub(crate) fn write(to: &Path, name: &str, with: With, count: usize) {
+    let mut random = Rng::with_seed(1);
+    let stream = |message: Vec<u8>| [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let octets: Vec<u8> = (0..count).flat_map(|_| stream(question(name, with, &mut random))).collect();
+    fs::write(to, octets).expect("a file is written");
+}
+
+/// A query for A with RD set, as `dig` sends it. dnsperf sets the ID.
+pub(crate) fn question(name: &str, with: With, random: &mut Rng) -> Vec<u8> {
+    let additional = u8::from(with != With::Nothing);
+    let mut message = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, additional];
+    for label in name.split('.') {
+        message.push(label.len() as u8);
+        message.extend_from_slice(label.as_bytes());
+    }
+    message.extend_from_slice(&[0, 0, 1, 0, 1]);
+    let option = match with {
+        With::Nothing => return message,
+        With::Edns => Vec::new(),
+        With::Subnet => {
+            let [a, b, c, _] = public(random).octets();
+            vec![0, 8, 0, 7, 0, 1, SOURCE, 0, a, b, c]
+        }
+    };
+    // The root, OPT, a payload of 1232, no flags.
+    message.extend_from_slice(&[0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, option.len() as u8]);
+    message.extend_from_slice(&option);
+    message
+}
+
+/// An address that somebody may have.
+fn public(random: &mut Rng) -> Ipv4Addr {
+    loop {
+        let address = Ipv4Addr::from_bits(random.u32(0x0100_0000..0xe000_0000));
+        if !address.is_private() && !address.is_loopback() && !address.is_link_local() {
+            return address;
+        }
+    }
+}
