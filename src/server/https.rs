@@ -5,17 +5,20 @@
 //! of octets that the client may leave unread. If a client makes no room for an answer, its connection is closed.
 
 use std::convert::Infallible;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
+use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::BufWriter;
 use tokio::net::TcpStream;
@@ -81,8 +84,8 @@ pub(super) async fn converse(
     let _ = timeout(limits.answer, connection).await;
 }
 
-fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(is_http_2: bool, head_time: Duration) -> Builder<RunOrSpawn> {
+    let mut builder = Builder::new(RunOrSpawn);
     builder.http1().timer(TokioTimer::new()).header_read_timeout(head_time).max_buf_size(MAX_HEADERS);
     builder
         .http2()
@@ -92,6 +95,24 @@ fn builder(is_http_2: bool, head_time: Duration) -> Builder<TokioExecutor> {
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     if is_http_2 { builder.http2_only() } else { builder.http1_only() }
+}
+
+/// Runs the future of a request at once, in the task of its connection. Nearly all requests are answered without waiting; a
+/// task of its own costs more than the answer. A request that waits gets one.
+#[derive(Clone, Copy)]
+struct RunOrSpawn;
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for RunOrSpawn {
+    fn execute(&self, request: F) {
+        let mut request = Box::pin(request);
+        // The task polls it again, with a waker of its own.
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = panic::catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(&mut context)));
+        // After a panic, dropping the request resets its stream; the others of the connection go on.
+        if let Ok(Poll::Pending) = polled {
+            tokio::spawn(request);
+        }
+    }
 }
 
 /// State that the requests of one connection share.
