@@ -1,8 +1,16 @@
 //! Datagrams in batches: one system call receives many queries, one sends all their answers.
 //!
-//! Nothing is allocated after a batch is made. The headers for the kernel are built on the stack for every call,
-//! because the kernel overwrites the lengths in them, and a shortened name or control length would truncate the next
-//! datagram's. So a [`Batch`] holds no pointers, and no pointer in this file outlives the call that it is made for.
+//! Nothing is allocated after a batch is made, and the headers for the kernel are made only once. A header leads to the
+//! same address and the same control message for a query and for its answer:
+//!
+//! ```text
+//!   header ─┬─► source:   where the query came from, where its answer goes
+//!           ├─► control:  the address that was asked, and that answers
+//!           └─► vector ─► the query while it is received, the answer while it is sent
+//! ```
+//!
+//! The kernel overwrites the lengths in a header. They are set again before it receives the next query, because a
+//! shortened one would truncate that query's address or control message.
 
 #![allow(unsafe_code, reason = "recvmmsg, sendmmsg and the control messages that go with them have no safe interface")]
 
@@ -10,7 +18,7 @@ use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr;
+use std::ptr::{self, NonNull};
 
 use crate::wire::{HEADER_LENGTH, MAX_UDP_PAYLOAD};
 
@@ -34,24 +42,30 @@ pub(super) enum Wait {
     Not,
 }
 
-/// Buffers for queries and their answers.
+/// Buffers for queries and their answers, with the headers that lead the kernel to them.
 pub(super) struct Batch {
-    slots: Box<[Slot]>,
+    /// The memory of the slots, which belongs to the batch. It is reached by pointers derived from this one alone, so the
+    /// headers may hold some.
+    slots: NonNull<[Slot]>,
+    headers: Box<[libc::mmsghdr]>,
     /// Number of slots that hold a query.
     received: usize,
+    /// Number of these queries that are answered, or whose answer is lost.
+    done: usize,
 }
 
 /// A query, its source and destination, and its answer.
 struct Slot {
     query: [u8; QUERY_SIZE],
-    query_length: usize,
     answer: [u8; ANSWER_SIZE],
-    answer_length: usize,
     source: libc::sockaddr_storage,
-    source_length: libc::socklen_t,
     control: Control,
-    control_length: usize,
+    /// The room for a query, or an answer. An answer of length 0 is not sent.
+    vector: libc::iovec,
 }
+
+// SAFETY: its pointers lead to the slots, which belong to it and which nothing else reaches.
+unsafe impl Send for Batch {}
 
 /// The only control message that is requested: a header and, where `CMSG_DATA` expects it, the host address that a
 /// datagram is sent to or from.
@@ -99,38 +113,61 @@ fn set_option(socket: BorrowedFd<'_>, level: i32, name: i32, value: libc::c_int)
 
 impl Batch {
     pub(super) fn new() -> Self {
-        Self { slots: (0..BATCH).map(|_| Slot::new()).collect(), received: 0 }
+        let slots: Box<[Slot]> = (0..BATCH).map(|_| Slot::new()).collect();
+        // SAFETY: an mmsghdr consists of integers and pointers; zero is valid for each.
+        let headers = (0..BATCH).map(|_| unsafe { mem::zeroed::<libc::mmsghdr>() }).collect();
+        let mut batch = Self { slots: NonNull::from(Box::leak(slots)), headers, received: 0, done: 0 };
+        for number in 0..BATCH {
+            let slot = batch.slot(number);
+            let header = &mut batch.headers[number].msg_hdr;
+            // SAFETY: the slot is in the memory of the batch. Nothing is read.
+            unsafe {
+                header.msg_name = (&raw mut (*slot).source).cast();
+                header.msg_iov = &raw mut (*slot).vector;
+                header.msg_control = (&raw mut (*slot).control).cast();
+            }
+            header.msg_iovlen = 1;
+            batch.offer(number);
+        }
+        batch
+    }
+
+    /// Returns a slot. Its number must be below [`BATCH`].
+    #[inline]
+    fn slot(&self, number: usize) -> *mut Slot {
+        debug_assert!(number < BATCH);
+        // SAFETY: there are BATCH slots.
+        unsafe { self.slots.cast::<Slot>().as_ptr().add(number) }
+    }
+
+    /// Offers a slot to the kernel for a query.
+    #[inline]
+    fn offer(&mut self, number: usize) {
+        let slot = self.slot(number);
+        // SAFETY: the slot is in the memory of the batch, and no reference to it exists.
+        unsafe { (*slot).vector = libc::iovec { iov_base: (&raw mut (*slot).query).cast(), iov_len: QUERY_SIZE } };
+        let header = &mut self.headers[number].msg_hdr;
+        header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        // Lengths and flags have other types in musl than in glibc.
+        header.msg_controllen = size_of::<Control>() as _;
     }
 
     /// Receives the queries that have arrived, at least one unless the call fails. Replaces those of the last call.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<()> {
-        self.received = 0;
-        let mut vectors = [NO_VECTOR; BATCH];
-        let mut headers = no_headers();
-        for ((slot, vector), header) in self.slots.iter_mut().zip(&mut vectors).zip(&mut headers) {
-            *vector = libc::iovec { iov_base: slot.query.as_mut_ptr().cast(), iov_len: QUERY_SIZE };
-            header.msg_hdr.msg_name = (&raw mut slot.source).cast();
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            header.msg_hdr.msg_control = (&raw mut slot.control).cast();
-            // Lengths and flags have other types in musl than in glibc.
-            header.msg_hdr.msg_controllen = size_of::<Control>() as _;
+        for number in 0..self.received {
+            self.offer(number);
         }
+        (self.received, self.done) = (0, 0);
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::Not => libc::MSG_DONTWAIT,
         };
-        // SAFETY: the descriptor is open while it is borrowed. `headers` holds BATCH headers; each points at the name,
-        // the vector and the control buffer of its own slot with their sizes, all of which live and are not touched
-        // until the call is over. Null is no time-out.
+        // SAFETY: the descriptor is open while it is borrowed. There are BATCH headers; each points at the name, the vector and
+        // the control buffer of its own slot with their sizes, and no reference to a slot exists. Null is no time-out.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
+            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH as u32, flags as _, ptr::null_mut())
         };
-        self.received = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
-        for (slot, header) in self.slots.iter_mut().zip(&headers[..self.received]) {
-            slot.take_in(header);
-        }
+        self.received = usize::try_from(count).map_err(|_| io::Error::last_os_error())?.min(BATCH);
         Ok(())
     }
 
@@ -139,95 +176,85 @@ impl Batch {
         self.received == 0
     }
 
-    /// Answers every query: `answer` takes its source, the address that it was sent to, its octets and room for the
-    /// answer, and returns the answer's length, or 0 for no answer.
-    pub(super) fn answer_each(
+    /// Answers every query that is left: `answer` takes its source, the address that it was sent to, its octets and room
+    /// for the answer, and returns the answer's length, or 0 for no answer. If `answer` panics, that query gets no answer,
+    /// and the next call goes on with the query after it.
+    #[inline]
+    pub(super) fn answer_rest(
         &mut self,
         mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
     ) {
-        for slot in &mut self.slots[..self.received] {
-            slot.answer_length = match slot.source_address() {
-                Some(source) => {
-                    let destination = Destination { control: &slot.control, length: slot.control_length };
-                    answer(source, destination, &slot.query[..slot.query_length], &mut slot.answer)
-                }
-                None => 0,
-            };
+        while self.done < self.received {
+            // SAFETY: the slot is in the memory of the batch, and this is the only reference to it.
+            let slot = unsafe { &mut *self.slot(self.done) };
+            let header = &mut self.headers[self.done];
+            self.done += 1;
+            slot.vector = libc::iovec { iov_base: slot.answer.as_mut_ptr().cast(), iov_len: 0 };
+            // A truncated query cannot be understood. Only its header is kept, which gets FORMERR because it has no question.
+            let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+            let length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
+            let control_length = slot.control.turn_round(header.msg_hdr.msg_controllen as _);
+            header.msg_hdr.msg_controllen = control_length as _;
+            if let Some(source) = slot.source_address() {
+                let destination = Destination { control: &slot.control, length: control_length };
+                slot.vector.iov_len = answer(source, destination, &slot.query[..length], &mut slot.answer);
+            }
         }
     }
 
     /// Sends all answers. An answer that cannot be sent now is lost, like any datagram: the worker never waits for
     /// room.
     pub(super) fn send(&mut self, socket: BorrowedFd<'_>) {
-        let mut vectors = [NO_VECTOR; BATCH];
-        let mut headers = no_headers();
-        let answered = self.slots[..self.received].iter_mut().filter(|slot| slot.answer_length > 0);
-        let mut count = 0;
-        for ((slot, vector), header) in answered.zip(&mut vectors).zip(&mut headers) {
-            *vector = libc::iovec { iov_base: slot.answer.as_mut_ptr().cast(), iov_len: slot.answer_length };
-            header.msg_hdr.msg_name = (&raw mut slot.source).cast();
-            header.msg_hdr.msg_namelen = slot.source_length;
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            if slot.control_length > 0 {
-                header.msg_hdr.msg_control = (&raw mut slot.control).cast();
-                header.msg_hdr.msg_controllen = slot.control_length as _;
+        let mut unsent = 0;
+        while unsent < self.done {
+            let answers = (unsent..self.done).take_while(|&number| self.has_answer(number)).count();
+            if answers == 0 {
+                unsent += 1;
+                continue;
             }
-            count += 1;
-        }
-        let mut unsent = &mut headers[..count];
-        while !unsent.is_empty() {
-            let length = unsent.len() as u32;
-            // SAFETY: the descriptor is open while it is borrowed. `unsent` holds so many headers; each points at the
-            // name, the vector and the control buffer of its own slot with lengths within them, which live until the
-            // call is over.
-            let sent =
-                unsafe { libc::sendmmsg(socket.as_raw_fd(), unsent.as_mut_ptr(), length, libc::MSG_DONTWAIT as _) };
-            let done = match usize::try_from(sent) {
+            let headers = &mut self.headers[unsent..unsent + answers];
+            // SAFETY: the descriptor is open while it is borrowed. `headers` holds so many headers; each points at the name, the
+            // vector and the control buffer of its own slot with lengths within them, and no reference to a slot exists.
+            let sent = unsafe {
+                libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), answers as u32, libc::MSG_DONTWAIT as _)
+            };
+            unsent += match usize::try_from(sent) {
                 Ok(sent) => sent,
                 Err(_) if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => 0,
                 // The first unsent answer failed; it is skipped.
                 Err(_) => 1,
             };
-            unsent = &mut unsent[done..];
         }
+    }
+
+    #[inline]
+    fn has_answer(&self, number: usize) -> bool {
+        // SAFETY: the slot is in the memory of the batch, and no reference to it exists.
+        unsafe { (*self.slot(number)).vector.iov_len > 0 }
     }
 }
 
-const NO_VECTOR: libc::iovec = libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 };
-
-fn no_headers() -> [libc::mmsghdr; BATCH] {
-    // SAFETY: an mmsghdr consists of integers and pointers; zero is valid for each.
-    unsafe { mem::zeroed() }
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // SAFETY: the memory was that of a box, and the headers that point into it are not used again.
+        drop(unsafe { Box::from_raw(self.slots.as_ptr()) });
+    }
 }
 
 impl Slot {
     fn new() -> Self {
         Self {
             query: [0; QUERY_SIZE],
-            query_length: 0,
             answer: [0; ANSWER_SIZE],
-            answer_length: 0,
             // SAFETY: it consists of integers; zero is valid for each.
             source: unsafe { mem::zeroed() },
-            source_length: 0,
             // SAFETY: as above.
             control: unsafe { mem::zeroed() },
-            control_length: 0,
+            vector: libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 },
         }
     }
 
-    /// Takes the lengths and flags that the kernel reported for the query in this slot.
-    fn take_in(&mut self, header: &libc::mmsghdr) {
-        let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        // A truncated query cannot be understood. Only its header is kept, which gets FORMERR because it has no
-        // question.
-        self.query_length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
-        self.source_length = header.msg_hdr.msg_namelen;
-        self.control_length = self.control.turn_round(header.msg_hdr.msg_controllen as _);
-        self.answer_length = 0;
-    }
-
+    #[inline]
     fn source_address(&self) -> Option<SocketAddr> {
         let source = &raw const self.source;
         match i32::from(self.source.ss_family) {
@@ -280,6 +307,7 @@ impl Control {
     ///
     /// The interface is cleared, so that the answer is routed like any other packet; only a link-local address needs
     /// it.
+    #[inline]
     fn turn_round(&mut self, length: usize) -> usize {
         if length < size_of::<libc::cmsghdr>() {
             return 0;
@@ -348,7 +376,7 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.receive(server.as_fd(), Wait::ForOne).unwrap();
-        batch.answer_each(|source, destination, query, answer| {
+        batch.answer_rest(|source, destination, query, answer| {
             assert_eq!(source, client.local_addr().unwrap());
             assert_eq!(destination.address(), None, "the socket is bound to one address");
             answer[0] = query[0];
@@ -356,7 +384,7 @@ mod tests {
         });
         // The kernel refuses to send to an unspecified address.
         for unsendable in [0, 2] {
-            batch.slots[unsendable].source_length = 0;
+            batch.headers[unsendable].msg_hdr.msg_namelen = 0;
         }
         batch.send(server.as_fd());
         client.set_nonblocking(true).unwrap();

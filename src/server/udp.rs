@@ -21,7 +21,7 @@ use socket2::Socket;
 use std::os::fd::AsFd;
 use tokio::sync::watch;
 
-use super::batch::{BATCH, Batch, Wait};
+use super::batch::{BATCH, Batch, Destination, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use super::recorder::{Ends, Exchanged, Recorder};
@@ -126,38 +126,33 @@ impl UdpWorker {
         let (worker, recorder, bound) = (&mut self.worker, &mut self.recorder, self.address);
         worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
-        self.batch.answer_each(|source, destination, octets, out| {
+        let panics = answer_all(&mut self.batch, |source, destination, octets, out| {
             let address = source.ip();
             let asker = Asker { address, transport: Transport::Udp, idle: None };
-            let answered = unless_it_panics(|| {
-                let Some(query) = Query::parse(octets) else {
-                    count(worker, Tally::ignored);
-                    return 0;
-                };
-                let exchange = Exchange::new(snapshot, &query, asker, now);
-                let reply = answer(&exchange, worker, out);
-                let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
-                    Some((limit, time)) => self.limiter.count(limit, address, reply.class, time),
-                    None => RateDecision::Send,
-                };
-                let (length, fate) = match decision {
-                    RateDecision::Send => (reply.length, Fate::Sent),
-                    RateDecision::Slip => (truncate(&exchange, out), Fate::Slipped),
-                    RateDecision::Drop => (0, Fate::Dropped),
-                };
-                let (received, transport) = (received_at, Transport::Udp);
-                let exchanged = Exchanged { received, transport, fate, query: octets, response: &out[..length] };
-                recorder.record(worker, &exchanged, || {
-                    let server = destination.address().unwrap_or(bound.ip());
-                    Ends { client: source, server: Some((server, bound.port()).into()) }
-                });
-                length
+            let Some(query) = Query::parse(octets) else {
+                count(worker, Tally::ignored);
+                return 0;
+            };
+            let exchange = Exchange::new(snapshot, &query, asker, now);
+            let reply = answer(&exchange, worker, out);
+            let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
+                Some((limit, time)) => self.limiter.count(limit, address, reply.class, time),
+                None => RateDecision::Send,
+            };
+            let (length, fate) = match decision {
+                RateDecision::Send => (reply.length, Fate::Sent),
+                RateDecision::Slip => (truncate(&exchange, out), Fate::Slipped),
+                RateDecision::Drop => (0, Fate::Dropped),
+            };
+            let (received, transport) = (received_at, Transport::Udp);
+            let exchanged = Exchanged { received, transport, fate, query: octets, response: &out[..length] };
+            recorder.record(worker, &exchanged, || {
+                let server = destination.address().unwrap_or(bound.ip());
+                Ends { client: source, server: Some((server, bound.port()).into()) }
             });
-            answered.unwrap_or_else(|| {
-                count(worker, Tally::panicked);
-                0
-            })
+            length
         });
+        (0..panics).for_each(|_| count(worker, Tally::panicked));
         self.batch.send(self.socket.as_fd());
         Ok(())
     }
@@ -167,12 +162,20 @@ fn count(worker: &Worker, count: impl FnOnce(&Tally)) {
     worker.tally().map(count);
 }
 
-/// Returns the length of an answer, or `None` if making it panicked. A panic is a bug, and its message is on standard
-/// error. But it must not cost the other queries in the batch their answers, nor end this socket's worker, because the
-/// kernel would go on to give it queries. A panic can leave only two things half-made: the answer, which is not sent,
-/// and the worker's random numbers, of which any state is valid.
-fn unless_it_panics(answer: impl FnOnce() -> usize) -> Option<usize> {
-    catch_unwind(AssertUnwindSafe(answer)).ok()
+/// Answers the queries of a batch. Returns how many of these answers were lost by a panic. A panic is a bug, and its
+/// message is on standard error. But it must not cost the other queries in the batch their answers, nor end this socket's
+/// worker, because the kernel would go on to give it queries. A panic can leave only two things half-made: the answer,
+/// which is not sent, and the worker's random numbers, of which any state is valid.
+#[inline]
+fn answer_all(
+    batch: &mut Batch,
+    mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
+) -> usize {
+    let mut panics = 0;
+    while catch_unwind(AssertUnwindSafe(|| batch.answer_rest(&mut answer))).is_err() {
+        panics += 1;
+    }
+    panics
 }
 
 fn is_stopping(stopping: &watch::Receiver<()>) -> bool {
@@ -181,11 +184,28 @@ fn is_stopping(stopping: &watch::Receiver<()>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
 
     #[test]
     fn a_panic_costs_one_answer() {
-        assert_eq!(unless_it_panics(|| panic!("a bug")), None);
-        assert_eq!(unless_it_panics(|| 12), Some(12));
+        let (server, client) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        for number in 0..5 {
+            client.send_to(&[number], server.local_addr().unwrap()).unwrap();
+        }
+        let mut batch = Batch::new();
+        batch.receive(server.as_fd(), Wait::ForOne).unwrap();
+        let panics = answer_all(&mut batch, |_, _, query, answer| {
+            assert!(query[0] % 3 != 1, "a bug");
+            answer[0] = query[0];
+            1
+        });
+        assert_eq!(panics, 2);
+        batch.send(server.as_fd());
+        client.set_nonblocking(true).unwrap();
+        let mut answer = [0; 2];
+        let answers = std::iter::from_fn(|| client.recv(&mut answer).ok().map(|_| answer[0]));
+        assert_eq!(answers.collect::<Vec<_>>(), [0, 2, 3]);
     }
 }
