@@ -11,28 +11,43 @@ pub(super) struct HopNames<'s> {
     pub(super) zone: &'s ServedZone,
     /// The name of the hop.
     pub(super) owner: NameOffset,
+    /// Length of that name in octets.
+    pub(super) length: usize,
     /// The zone's apex.
     pub(super) apex: NameOffset,
 }
 
-/// Writes a static RRset with this owner. `apex` is where the message holds the zone's apex. `most` is the maximum TTL
-/// in seconds. Returns where the message holds its first record, as an offset. Fails if there is no room.
+/// Writes a static RRset of a hop with this owner, which is the hop's name or an ancestor of it. `most` is the maximum
+/// TTL in seconds. Returns where the message holds its first record, as an offset. Fails if there is no room.
+#[inline]
 pub(super) fn push(
     message: &mut Message<'_>,
     section: Section,
+    place: HopNames<'_>,
     owner: NameOffset,
-    apex: NameOffset,
     rrset: &Rrset,
     most: u32,
 ) -> Result<usize, Truncated> {
     let start = message.len();
-    let mut names = SharedNames { apex, owner: Some(owner), first: None };
     message.push_rrset(section, |writer| {
-        for (record, pointers) in rrset.records() {
-            names.push_record(writer, &[], (record, pointers))?;
-            if most < u32::MAX {
-                writer.lower_ttl(record.len() - TTL_OFFSET, most);
-            }
+        writer.block(rrset.block(), rrset.len())?;
+        if owner != NameOffset::QUESTION {
+            rrset.starts().iter().for_each(|&record| writer.point(start + usize::from(record), owner));
+        }
+        for &(at, to) in rrset.pointers() {
+            let to = match to {
+                Shared::Apex => place.apex,
+                Shared::Owner(octets) => writer.ancestor(place.owner, place.length - usize::from(octets)),
+                // Shared names are always near enough: see `zone::NEAR`.
+                Shared::Earlier(distance) => {
+                    NameOffset::at(start + POINTER_LENGTH + usize::from(distance)).ok_or(Truncated)?
+                }
+            };
+            writer.point(start + usize::from(at), to);
+        }
+        if most < u32::MAX {
+            let ttl = |record: u16| start + usize::from(record) + POINTER_LENGTH + TTL_OFFSET;
+            rrset.starts().iter().for_each(|&record| writer.lower_ttl(ttl(record), most));
         }
         Ok(())
     })?;

@@ -47,6 +47,7 @@ impl<'s> Writer<'_, 's, '_> {
             let place = HopNames {
                 zone: hop.zone,
                 owner: self.message.ancestor(owner, 0),
+                length: name.len(),
                 apex: self.message.ancestor(owner, above),
             };
             let target = self.hop(hop, name, place)?;
@@ -63,14 +64,14 @@ impl<'s> Writer<'_, 's, '_> {
         match &hop.step {
             Step::Referral { nameservers, cut } => {
                 let owner = self.message.ancestor(place.owner, name.len() - cut);
-                let start = push(self.message, Section::Authority, owner, place.apex, nameservers, u32::MAX)?;
+                let start = push(self.message, Section::Authority, place, owner, nameservers, u32::MAX)?;
                 additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
             }
             Step::Dname { dname, owner, is_repeated, synthesis } => {
                 let prefix = name.len() - owner;
                 if !is_repeated {
                     let owner = self.message.ancestor(place.owner, prefix);
-                    push(self.message, Section::Answer, owner, place.apex, dname, u32::MAX)?;
+                    push(self.message, Section::Answer, place, owner, dname, u32::MAX)?;
                 }
                 if let (Synthesis::Cname, Some(target)) = (synthesis, dname.targets().first()) {
                     // RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is
@@ -80,15 +81,15 @@ impl<'s> Writer<'_, 's, '_> {
                 }
             }
             Step::Cname(cname) => {
-                let start = push(self.message, Section::Answer, place.owner, place.apex, cname, u32::MAX)?;
+                let start = push(self.message, Section::Answer, place, place.owner, cname, u32::MAX)?;
                 return Ok(NameOffset::at(start + POINTER_LENGTH + FIXED_FIELDS));
             }
             Step::Static(rrset) => {
-                let start = push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
+                let start = push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
                 additional::push_targets(self.message, place, name, rrset, start);
             }
             Step::Any(Some(rrset)) => {
-                push(self.message, Section::Answer, place.owner, place.apex, rrset, u32::MAX)?;
+                push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
             }
             Step::Any(None) => self.message.push_rrset(Section::Answer, |rrset| {
                 rrset.record(place.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
@@ -168,7 +169,7 @@ impl<'s> Writer<'_, 's, '_> {
     /// seconds.
     fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
-        push(self.message, Section::Authority, place.apex, place.apex, soa, ttl).map(|_| ())
+        push(self.message, Section::Authority, place, place.apex, soa, ttl).map(|_| ())
     }
 }
 

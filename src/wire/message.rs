@@ -59,7 +59,8 @@ impl NameOffset {
         Self::at(usize::from(self.0) + octets)
     }
 
-    fn pointer(self) -> [u8; 2] {
+    /// Returns the compression pointer to the name (RFC 1035, section 4.1.4).
+    pub const fn pointer(self) -> [u8; 2] {
         (0xc000 | self.0).to_be_bytes()
     }
 }
@@ -307,6 +308,13 @@ impl RrsetWriter<'_, '_> {
         self.message.end_of(name, octets)
     }
 
+    /// Returns where the message holds the ancestor of a name that is `octets` shorter. `octets` must cover whole
+    /// labels.
+    #[inline]
+    pub fn ancestor(&self, name: NameOffset, octets: usize) -> NameOffset {
+        self.message.ancestor(name, octets)
+    }
+
     /// Begins a record whose owner is written out: `labels`, and then `rest`, which the message already holds. Returns
     /// where the owner is, for the records after it.
     pub fn written_owner(&mut self, labels: &[u8], rest: NameOffset) -> Result<Option<NameOffset>, Truncated> {
@@ -353,10 +361,21 @@ impl RrsetWriter<'_, '_> {
         Ok(())
     }
 
-    /// Lowers the TTL of the record that was written last to this maximum, in seconds. The record has `octets` octets
-    /// from its TTL on.
-    pub fn lower_ttl(&mut self, octets: usize, most: u32) {
-        let at = self.message.length - octets;
+    /// Writes whole records that are rendered already: so many, in these octets.
+    #[inline]
+    pub fn block(&mut self, octets: &[u8], records: usize) -> Result<(), Truncated> {
+        self.count += records as u16;
+        self.octets(octets)
+    }
+
+    /// Replaces two octets that are written already by a pointer to a name that the message holds.
+    #[inline]
+    pub fn point(&mut self, at: usize, to: NameOffset) {
+        self.message.buffer[at..at + 2].copy_from_slice(&to.pointer());
+    }
+
+    /// Lowers the TTL that is written at this offset to this maximum, in seconds.
+    pub fn lower_ttl(&mut self, at: usize, most: u32) {
         if let Some(ttl) = self.message.buffer[at..].first_chunk_mut() {
             *ttl = u32::from_be_bytes(*ttl).min(most).to_be_bytes();
         }

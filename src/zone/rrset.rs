@@ -1,8 +1,9 @@
 //! Rendered RRsets.
 //!
-//! An RRset is rendered once, when its zone is built. The rest is decided for each response: the owner (the question's
-//! name for a wildcard), the TTL, and where the message already holds the zone's apex, the owner and earlier records.
-//! Names in RDATA share their ends with these where RFC 3597, section 4, allows compression.
+//! An RRset is rendered once, when its zone is built: as a block of whole records whose owner is a compression pointer to
+//! the question's name. Most answers copy the block as it is. The rest is decided for each response: another owner, a
+//! lower TTL, and where the message already holds the zone's apex, the owner and earlier records. Names in RDATA share
+//! their ends with these where RFC 3597, section 4, allows compression.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,7 +11,7 @@ use super::rdata::{Part, canonical, parts, split};
 use super::record::Record;
 use super::shared::{Ends, Shared};
 use crate::name::{Name, suffixes};
-use crate::wire::{MAX_MESSAGE, Rtype};
+use crate::wire::{CLASS_IN, MAX_MESSAGE, NameOffset, Rtype};
 
 /// Length in octets of TYPE, CLASS, TTL and RDLENGTH, the fields before RDATA.
 pub const FIXED_FIELDS: usize = 10;
@@ -25,11 +26,15 @@ pub const POINTER_LENGTH: usize = 2;
 /// options.
 const ENVELOPE: usize = 1024;
 
-const CLASS_IN: u16 = 1;
-
 /// Maximum length in octets of a single record that is stored in the RRset value itself: most records of a zone hold an
 /// address.
-const FEW: usize = FIXED_FIELDS + 16;
+const FEW: usize = RECORD_FIELDS + 16;
+
+/// Length in octets of a record in a block without its RDATA.
+const RECORD_FIELDS: usize = POINTER_LENGTH + FIXED_FIELDS;
+
+/// The owner of every record in a block.
+const OWNER: [u8; POINTER_LENGTH] = NameOffset::QUESTION.pointer();
 
 /// All records of one owner and type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +44,8 @@ pub struct Rrset(Rendered);
 enum Rendered {
     /// A single record without a name in its RDATA.
     Few {
-        /// 0, and the length of the record in octets.
-        bounds: [u16; 2],
+        /// Length of the record in octets.
+        length: u8,
         octets: [u8; FEW],
     },
     /// The type is stored outside of the box, so that a search by type does not need to follow the pointer.
@@ -51,11 +56,11 @@ enum Rendered {
 struct Many {
     /// The lowest TTL of its records, in seconds.
     ttl: u32,
-    /// TYPE to RDATA of all records in a row, without owners.
-    records: Box<[u8]>,
-    /// The beginning of each record in `records`; one more entry for the end of the last one.
-    bounds: Box<[u16]>,
-    /// The positions in `records` for compression pointers, in ascending order, with their targets.
+    /// All records in a row.
+    block: Box<[u8]>,
+    /// The beginning of each record in `block`.
+    starts: Box<[u16]>,
+    /// The positions in `block` for compression pointers, in ascending order, with their targets.
     pointers: Box<[(u16, Shared)]>,
     /// The names that the records of NS, MX, SVCB and similar types point to, without duplicates.
     targets: Box<[Target]>,
@@ -73,17 +78,25 @@ pub struct Pointer {
 impl Rendered {
     /// Returns the short form for a single record, if it is short and has no name in its RDATA.
     fn few(rtype: Rtype, ttl: u32, rdata: &[u8]) -> Option<Self> {
-        let length = FIXED_FIELDS + rdata.len();
+        let length = RECORD_FIELDS + rdata.len();
         if length > FEW || !parts(rtype).is_empty() {
             return None;
         }
         let mut octets = [0; FEW];
-        octets[..2].copy_from_slice(&rtype.0.to_be_bytes());
-        octets[2..4].copy_from_slice(&CLASS_IN.to_be_bytes());
-        octets[TTL_OFFSET..TTL_OFFSET + 4].copy_from_slice(&ttl.to_be_bytes());
-        octets[FIXED_FIELDS - 2..FIXED_FIELDS].copy_from_slice(&(rdata.len() as u16).to_be_bytes());
-        octets[FIXED_FIELDS..length].copy_from_slice(rdata);
-        Some(Self::Few { bounds: [0, length as u16], octets })
+        let fields: [&[u8]; 6] = [
+            &OWNER,
+            &rtype.0.to_be_bytes(),
+            &CLASS_IN.to_be_bytes(),
+            &ttl.to_be_bytes(),
+            &(rdata.len() as u16).to_be_bytes(),
+            rdata,
+        ];
+        let mut at = 0;
+        for field in fields {
+            octets[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        }
+        Some(Self::Few { length: length as u8, octets })
     }
 }
 
@@ -111,92 +124,96 @@ impl Rrset {
         {
             return Ok(Self(rendered));
         }
-        let mut records = Vec::new();
-        let mut bounds = Vec::new();
+        let mut block = Vec::new();
+        let mut starts = Vec::new();
         let mut pointers = Vec::new();
         let has_several = contents.len() > 1 || rtype == Rtype::SOA;
         let mut ends = may_be_compressed(rtype).then(|| Ends::new(owner, apex, has_several));
         let mut targets: Vec<Target> = Vec::new();
         let mut known: HashSet<Name> = HashSet::new();
         for (number, &(ttl, rdata)) in contents.iter().enumerate() {
-            let start = records.len();
-            bounds.push(u16::try_from(start).map_err(|_| TooLarge)?);
-            records.extend_from_slice(&rtype.0.to_be_bytes());
-            records.extend_from_slice(&CLASS_IN.to_be_bytes());
-            records.extend_from_slice(&ttl.to_be_bytes());
-            let length_at = records.len();
-            records.extend_from_slice(&[0; 2]);
+            starts.push(u16::try_from(block.len()).map_err(|_| TooLarge)?);
+            block.extend_from_slice(&OWNER);
+            let start = block.len();
+            block.extend_from_slice(&rtype.0.to_be_bytes());
+            block.extend_from_slice(&CLASS_IN.to_be_bytes());
+            block.extend_from_slice(&ttl.to_be_bytes());
+            let length_at = block.len();
+            block.extend_from_slice(&[0; 2]);
             let mut rest = rdata;
             for &part in parts(rtype) {
                 let (field, behind) = split(part, rest);
                 if matches!(part, Part::Name) && leads_on(rtype) {
                     let name = Name::from_wire(&field.to_ascii_lowercase());
                     if known.insert(name.clone()) {
-                        targets.push(Target { name, record: number, at: records.len() - start });
+                        targets.push(Target { name, record: number, at: block.len() - start });
                     }
                 }
                 match &mut ends {
                     Some(ends) if matches!(part, Part::Name) => {
-                        // The owners are compression pointers: this record's, and those of the records after the first.
-                        let distance = records.len() + number * POINTER_LENGTH;
+                        let distance = block.len() - POINTER_LENGTH;
                         let shared = ends.of(field);
                         let labels = shared.map_or(field.len(), |(labels, _)| labels);
                         ends.remember(field, labels, distance);
-                        records.extend_from_slice(&field[..labels]);
+                        block.extend_from_slice(&field[..labels]);
                         if let Some((_, to)) = shared {
-                            // If the records outgrow 16 bits, pushing the bounds fails.
-                            pointers.push((records.len() as u16, to));
-                            records.extend_from_slice(&[0; POINTER_LENGTH]);
+                            // A block that outgrows 16 bits is refused in the end.
+                            pointers.push((block.len() as u16, to));
+                            block.extend_from_slice(&[0; POINTER_LENGTH]);
                         }
                     }
-                    _ => records.extend_from_slice(field),
+                    _ => block.extend_from_slice(field),
                 }
                 rest = behind;
             }
-            records.extend_from_slice(rest);
-            let length = u16::try_from(records.len() - length_at - 2).map_err(|_| TooLarge)?;
-            records[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+            block.extend_from_slice(rest);
+            let length = u16::try_from(block.len() - length_at - 2).map_err(|_| TooLarge)?;
+            block[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         }
-        if records.len() + contents.len() * POINTER_LENGTH + ENVELOPE > MAX_MESSAGE {
+        if block.len() + ENVELOPE > MAX_MESSAGE {
             return Err(TooLarge);
         }
-        bounds.push(records.len() as u16);
         Ok(Self(Rendered::Many(
             rtype,
             Box::new(Many {
                 ttl: contents.iter().map(|&(ttl, _)| ttl).min().unwrap_or(0),
-                records: records.into(),
-                bounds: bounds.into(),
+                block: block.into(),
+                starts: starts.into(),
                 pointers: pointers.into(),
                 targets: targets.into(),
             }),
         )))
     }
 
-    /// Returns TYPE to RDATA of all records in a row.
-    fn octets(&self) -> &[u8] {
+    /// Returns all records in a row, each with a compression pointer to the question's name as its owner.
+    #[inline]
+    pub fn block(&self) -> &[u8] {
         match &self.0 {
-            Rendered::Few { bounds, octets } => &octets[..usize::from(bounds[1])],
-            Rendered::Many(_, many) => &many.records,
+            Rendered::Few { length, octets } => &octets[..usize::from(*length)],
+            Rendered::Many(_, many) => &many.block,
         }
     }
 
-    fn octets_mut(&mut self) -> &mut [u8] {
+    fn block_mut(&mut self) -> &mut [u8] {
         match &mut self.0 {
-            Rendered::Few { bounds, octets } => &mut octets[..usize::from(bounds[1])],
-            Rendered::Many(_, many) => &mut many.records,
+            Rendered::Few { length, octets } => &mut octets[..usize::from(*length)],
+            Rendered::Many(_, many) => &mut many.block,
         }
     }
 
-    fn bounds(&self) -> &[u16] {
+    /// Returns the beginning of each record in the [block](Self::block).
+    #[inline]
+    pub fn starts(&self) -> &[u16] {
         match &self.0 {
-            Rendered::Few { bounds, .. } => bounds,
-            Rendered::Many(_, many) => &many.bounds,
+            Rendered::Few { .. } => &[0],
+            Rendered::Many(_, many) => &many.starts,
         }
     }
 
-    /// Returns the positions for compression pointers, counted from the first record's TYPE, with their targets.
-    fn pointers(&self) -> &[(u16, Shared)] {
+    /// Returns the positions in the [block](Self::block) for compression pointers, in ascending order, with their
+    /// targets.
+    #[inline]
+    pub fn pointers(&self) -> &[(u16, Shared)] {
         match &self.0 {
             Rendered::Few { .. } => &[],
             Rendered::Many(_, many) => &many.pointers,
@@ -204,9 +221,10 @@ impl Rrset {
     }
 
     /// Returns the type of the records.
+    #[inline]
     pub fn rtype(&self) -> Rtype {
         match &self.0 {
-            Rendered::Few { octets, .. } => Rtype(u16::from_be_bytes([octets[0], octets[1]])),
+            Rendered::Few { octets, .. } => Rtype(u16::from_be_bytes([octets[2], octets[3]])),
             Rendered::Many(rtype, _) => *rtype,
         }
     }
@@ -215,7 +233,7 @@ impl Rrset {
     pub fn ttl(&self) -> u32 {
         match &self.0 {
             Rendered::Few { octets, .. } => {
-                octets[TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
+                octets[POINTER_LENGTH + TTL_OFFSET..].first_chunk().map_or(0, |octets| u32::from_be_bytes(*octets))
             }
             Rendered::Many(_, many) => many.ttl,
         }
@@ -224,18 +242,19 @@ impl Rrset {
     /// Returns the number of records, at least one.
     #[allow(clippy::len_without_is_empty, reason = "an RRset is never empty")]
     pub fn len(&self) -> usize {
-        self.bounds().len() - 1
+        self.starts().len()
     }
 
     /// Returns each record from TYPE on, with the compression pointers to be written in it.
     pub fn records(&self) -> impl Iterator<Item = (&[u8], impl Iterator<Item = Pointer>)> {
-        let (octets, mut pointers) = (self.octets(), self.pointers());
-        self.bounds().windows(2).map(move |bounds| {
-            let (start, end) = (bounds[0], bounds[1]);
-            let (here, behind) = pointers.split_at(pointers.iter().take_while(|(at, _)| *at < end).count());
+        let (block, mut pointers) = (self.block(), self.pointers());
+        let ends = self.starts()[1..].iter().map(|&end| usize::from(end)).chain([block.len()]);
+        self.starts().iter().zip(ends).map(move |(&start, end)| {
+            let start = usize::from(start) + POINTER_LENGTH;
+            let (here, behind) =
+                pointers.split_at(pointers.iter().take_while(|(at, _)| usize::from(*at) < end).count());
             pointers = behind;
-            let here = here.iter().map(move |&(at, to)| Pointer { at: usize::from(at - start), to });
-            (&octets[usize::from(start)..usize::from(end)], here)
+            (&block[start..end], here.iter().map(move |&(at, to)| Pointer { at: usize::from(at) - start, to }))
         })
     }
 
@@ -253,22 +272,21 @@ impl Rrset {
         }
     }
 
-    /// Returns the offset of this name from the start of the RRset's first record in a message, if the owners are
-    /// written as compression pointers.
+    /// Returns the offset of this name in the [block](Self::block).
     pub fn target_offset(&self, target: &Target) -> usize {
-        usize::from(self.bounds()[target.record]) + (target.record + 1) * POINTER_LENGTH + target.at
+        usize::from(self.starts()[target.record]) + POINTER_LENGTH + target.at
     }
 
     /// Returns the serial if the record is an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
     pub fn soa_serial(&self) -> Option<u32> {
-        let numbers: &[u8; 5 * size_of::<u32>()] = self.octets().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
+        let numbers: &[u8; 5 * size_of::<u32>()] = self.block().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
         numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
     }
 
     /// Returns the same SOA with another serial.
     pub(super) fn with_serial(&self, serial: u32) -> Self {
         let mut other = self.clone();
-        if let Some(numbers) = other.octets_mut().last_chunk_mut::<{ 5 * size_of::<u32>() }>() {
+        if let Some(numbers) = other.block_mut().last_chunk_mut::<{ 5 * size_of::<u32>() }>() {
             numbers[..size_of::<u32>()].copy_from_slice(&serial.to_be_bytes());
         }
         other
@@ -277,9 +295,9 @@ impl Rrset {
     /// Returns the same records with another TTL.
     pub(super) fn with_ttl(&self, ttl: u32) -> Self {
         let mut other = self.clone();
-        for &start in &self.bounds()[..self.len()] {
-            let at = usize::from(start) + TTL_OFFSET;
-            other.octets_mut()[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
+        for &start in self.starts() {
+            let at = usize::from(start) + POINTER_LENGTH + TTL_OFFSET;
+            other.block_mut()[at..at + 4].copy_from_slice(&ttl.to_be_bytes());
         }
         if let Rendered::Many(_, many) = &mut other.0 {
             many.ttl = ttl;
@@ -316,18 +334,13 @@ impl Rrset {
                 name.extend_from_slice(&owner[owner.len() - usize::from(octets)..]);
             }
             Shared::Earlier(distance) => {
-                // In a message each owner is a pointer; in `records` there are no owners.
-                let distance = usize::from(distance);
-                let starts = self.bounds().iter().enumerate();
-                let record =
-                    starts.filter(|(number, start)| usize::from(**start) + number * POINTER_LENGTH <= distance);
-                let mut at = distance - POINTER_LENGTH * (record.count() - 1);
+                let mut at = usize::from(distance) + POINTER_LENGTH;
                 loop {
                     if let Some(&(_, to)) = self.pointers().iter().find(|(place, _)| usize::from(*place) == at) {
                         return self.restore_end(to, owner, apex, name);
                     }
-                    let length = usize::from(self.octets()[at]);
-                    name.extend_from_slice(&self.octets()[at..=at + length]);
+                    let length = usize::from(self.block()[at]);
+                    name.extend_from_slice(&self.block()[at..=at + length]);
                     if length == 0 {
                         return;
                     }
@@ -427,8 +440,8 @@ mod tests {
             let rrset = Rrset::render(Rtype::CNAME, &[(1, name(target).as_wire())], &name(owner), &apex).unwrap();
             rrset.pointers()[0]
         };
-        assert_eq!(rrset("*.sub.example.com.", "x.*.sub.example.com."), (14, Shared::Owner(17)));
-        assert_eq!(rrset("*.example.com.", "x.*.example.com."), (14, Shared::Apex));
+        assert_eq!(rrset("*.sub.example.com.", "x.*.sub.example.com."), (16, Shared::Owner(17)));
+        assert_eq!(rrset("*.example.com.", "x.*.example.com."), (16, Shared::Apex));
     }
 
     #[test]
