@@ -144,29 +144,23 @@ impl Name {
     }
 }
 
-/// Turns a name in wire format into lower case, the key of the name in tables: eight octets at a time, because every
+/// Turns a name in wire format into lower case, the key of the name in tables: many octets at a time, because every
 /// query's name comes through here. Length octets are at most 63, so none of them is a letter.
 #[inline]
 pub(crate) fn make_key(wire: &mut [u8]) {
-    fn lower(octets: &mut [u8; 8]) {
-        const EACH: u64 = u64::from_ne_bytes([1; 8]);
-        let word = u64::from_ne_bytes(*octets);
-        let low_bits = word & (EACH * 0x7f);
-        // The highest bit of an octet of these sums says that its low bits are at least `A`, or above `Z`.
-        let from_a = low_bits + EACH * (0x80 - u64::from(b'A'));
-        let above_z = low_bits + EACH * (0x7f - u64::from(b'Z'));
-        let is_upper = (from_a ^ above_z) & !word & (EACH * 0x80);
-        *octets = (word | is_upper >> 2).to_ne_bytes();
+    /// Turns whole parts into lower case, and the last octets as one more part, which overlaps with the octets before.
+    #[inline]
+    fn lower<const PART: usize>(octets: &mut [u8]) {
+        let lower = |part: &mut [u8; PART]| part.iter_mut().for_each(|octet| *octet = octet.to_ascii_lowercase());
+        octets.as_chunks_mut().0.iter_mut().for_each(lower);
+        if let Some(last) = octets.last_chunk_mut() {
+            lower(last);
+        }
     }
-    let (words, rest) = wire.as_chunks_mut();
-    words.iter_mut().for_each(lower);
-    if rest.is_empty() {
-        return;
-    }
-    match wire.last_chunk_mut() {
-        // It overlaps with the octets before, which are in lower case already.
-        Some(last) => lower(last),
-        None => wire.make_ascii_lowercase(),
+    match wire.len() {
+        16.. => lower::<16>(wire),
+        8..16 => lower::<8>(wire),
+        _ => wire.make_ascii_lowercase(),
     }
 }
 

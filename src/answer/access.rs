@@ -1,34 +1,24 @@
 //! Decides whether an asker may copy a zone, for AXFR and IXFR, before any record is sent (RFC 5936, section 2.2.1).
 
+use super::exchange::Rejection;
 use super::{Asker, Transport};
 use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{ServedZone, Snapshot};
-use crate::wire::{ExtendedError, InfoCode, Query, Question, Rcode, Rtype};
+use crate::wire::{InfoCode, Query, Question, Rcode, Rtype};
 
-/// The reason for refusing a zone transfer: the response code, and the text that explains it.
-pub(super) struct TransferRefusal {
-    pub(super) rcode: Rcode,
-    pub(super) why: ExtendedError,
-}
-
-impl TransferRefusal {
-    /// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here too.
-    const TRANSPORT: Self = Self::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
-    const PROHIBITED: Self = Self::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
-    /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
-    /// NotAuth(9)."
-    const NO_APEX: Self = Self::new(Rcode::NotAuth, InfoCode::NotAuthoritative, "no zone here has this name");
-    const STEERED: Self = Self::new(
-        Rcode::Refused,
-        InfoCode::NotSupported,
-        "the zone has steered or reflecting names, which no copy can hold",
-    );
-    const NO_SERIAL: Self = Self::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
-
-    const fn new(rcode: Rcode, code: InfoCode, text: &'static str) -> Self {
-        Self { rcode, why: ExtendedError { code, text } }
-    }
-}
+/// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here too.
+const TRANSPORT: Rejection = Rejection::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
+const PROHIBITED: Rejection = Rejection::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
+/// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
+/// NotAuth(9)."
+const NO_APEX: Rejection = Rejection::new(Rcode::NotAuth, InfoCode::NotAuthoritative, "no zone here has this name");
+const STEERED: Rejection = Rejection::new(
+    Rcode::Refused,
+    InfoCode::NotSupported,
+    "the zone has steered or reflecting names, which no copy can hold",
+);
+const NO_SERIAL: Rejection =
+    Rejection::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
 
 /// Returns the zone that an AXFR or IXFR query asks for. Fails if this asker may not have it.
 pub(super) fn find_zone<'s>(
@@ -36,21 +26,21 @@ pub(super) fn find_zone<'s>(
     query: &Query<'_>,
     question: &Question<'_>,
     asker: Asker,
-) -> Result<&'s ServedZone, TransferRefusal> {
+) -> Result<&'s ServedZone, &'static Rejection> {
     if !matches!(asker.transport, Transport::Tcp | Transport::Tls) {
-        return Err(TransferRefusal::TRANSPORT);
+        return Err(&TRANSPORT);
     }
     // This check comes first, so that strangers learn nothing about the zones.
     if !snapshot.world().protocol.transfers.allows(asker.address) {
-        return Err(TransferRefusal::PROHIBITED);
+        return Err(&PROHIBITED);
     }
     let mut key = [0; MAX_NAME_LENGTH];
-    let served = snapshot.zone_at(key_of(question.name, &mut key)).ok_or(TransferRefusal::NO_APEX)?;
+    let served = snapshot.zone_at(key_of(question.name, &mut key)).ok_or(&NO_APEX)?;
     if !served.zone.is_static() {
-        return Err(TransferRefusal::STEERED);
+        return Err(&STEERED);
     }
     if question.rtype == Rtype::IXFR && query.serial.is_none() {
-        return Err(TransferRefusal::NO_SERIAL);
+        return Err(&NO_SERIAL);
     }
     Ok(served)
 }

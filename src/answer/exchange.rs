@@ -35,6 +35,8 @@ pub struct Exchange<'a> {
     /// `None` without EDNS, or if the options cannot be read.
     options: Option<&'a Options<'a>>,
     cookie: Option<Held<'a>>,
+    /// The OPT record of the reply; `None` without EDNS.
+    opt: Option<Opt<'a>>,
     admission: Admission<'a>,
 }
 
@@ -54,15 +56,51 @@ pub(super) enum Admission<'a> {
     Identity(&'a Question<'a>),
     /// A transfer of this zone.
     Transfer(&'a Question<'a>, &'a ServedZone),
-    /// Nobody: the query is rejected with this code, and with this explanation if there is one.
-    Rejection(Rcode, Option<ExtendedError>),
+    /// Nobody: the query is rejected.
+    Rejection(&'static Rejection),
 }
 
 /// The response code of a rejected query, and an explanation for the asker if there is one.
-type Rejection = (Rcode, Option<ExtendedError>);
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rejection {
+    pub(super) rcode: Rcode,
+    why: Option<ExtendedError>,
+}
+
+impl Rejection {
+    const NOT_IMPLEMENTED: Self = Self::new(Rcode::NotImp, InfoCode::NotSupported, "opcode");
+    const LONG_OPTION: Self = Self::malformed("an option runs past the OPT record");
+    const COOKIE: Self = Self::malformed("cookie: length is neither 8 nor 16 to 40");
+    const META_TYPE: Self = Self::new(Rcode::NotImp, InfoCode::NotSupported, "question type");
+    const CLASS: Self = Self::new(Rcode::Refused, InfoCode::NotAuthoritative, "no zone here is of this class");
+
+    const fn plain(rcode: Rcode) -> Self {
+        Self { rcode, why: None }
+    }
+
+    pub(super) const fn new(rcode: Rcode, code: InfoCode, text: &'static str) -> Self {
+        Self { rcode, why: Some(ExtendedError { code, text }) }
+    }
+
+    const fn malformed(text: &'static str) -> Self {
+        Self::new(Rcode::FormErr, InfoCode::Other, text)
+    }
+
+    fn of_subnet(fault: BadSubnet) -> &'static Self {
+        match fault {
+            BadSubnet::Short => &const { Self::malformed(BadSubnet::Short.as_str()) },
+            BadSubnet::Family => &const { Self::malformed(BadSubnet::Family.as_str()) },
+            BadSubnet::Source => &const { Self::malformed(BadSubnet::Source.as_str()) },
+            BadSubnet::Scope => &const { Self::malformed(BadSubnet::Scope.as_str()) },
+            BadSubnet::AddressLength => &const { Self::malformed(BadSubnet::AddressLength.as_str()) },
+            BadSubnet::AddressBits => &const { Self::malformed(BadSubnet::AddressBits.as_str()) },
+        }
+    }
+}
 
 impl<'a> Exchange<'a> {
     /// Checks a query up to its question. `now` is the time in Unix seconds.
+    #[inline(never)]
     pub fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
         // Options of other EDNS versions have an unknown meaning.
         let edns = query.edns.as_ref().filter(|edns| edns.version == EDNS_VERSION);
@@ -70,9 +108,12 @@ impl<'a> Exchange<'a> {
         let cookie = options.and_then(|options| options.cookie.as_ref()?.as_ref().ok());
         let cookie = cookie
             .map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, snapshot.cookie_secrets()) });
-        let admission = Admission::Rejection(Rcode::FormErr, None);
-        let mut exchange = Self { snapshot, query, asker, now, options, cookie, admission };
-        exchange.admission = exchange.admit().unwrap_or_else(|(rcode, why)| Admission::Rejection(rcode, why));
+        let admission = Admission::Rejection(&const { Rejection::plain(Rcode::FormErr) });
+        let mut exchange = Self { snapshot, query, asker, now, options, cookie, opt: None, admission };
+        // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
+        // OPT record in their respective responses."
+        exchange.opt = query.edns.as_ref().map(|edns| exchange.opt(edns.dnssec_ok));
+        exchange.admission = exchange.admit().unwrap_or_else(Admission::Rejection);
         exchange
     }
 
@@ -119,23 +160,25 @@ impl<'a> Exchange<'a> {
 
     /// Begins the reply. If the query was rejected, the reply says why.
     #[inline]
-    pub(super) fn reply<'b>(&self, out: &'b mut [u8]) -> Message<'b>
+    pub(super) fn reply<'b>(&'b self, out: &'b mut [u8]) -> Message<'b>
     where
         'a: 'b,
     {
-        // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
-        // OPT record in their respective responses."
-        let opt = self.query.edns.as_ref().map(|edns| self.opt(edns.dnssec_ok));
-        let mut reply = Message::begin(out, self.limit(), self.query, opt);
-        if let Admission::Rejection(rcode, why) = self.admission {
-            if let Some(why) = why {
-                reply.explain(why);
-            }
-            if let Some(tsig) = self.query.tsig.as_ref().filter(|_| rcode == Rcode::NotAuth) {
-                reply.disown_key(tsig);
-            }
+        let mut reply = Message::begin(out, self.limit(), self.query, self.opt.as_ref());
+        if let Admission::Rejection(rejection) = self.admission {
+            self.reject(rejection, &mut reply);
         }
         reply
+    }
+
+    #[cold]
+    fn reject<'b>(&'b self, rejection: &Rejection, reply: &mut Message<'b>) {
+        if let Some(why) = rejection.why {
+            reply.explain(why);
+        }
+        if let Some(tsig) = self.query.tsig.as_ref().filter(|_| rejection.rcode == Rcode::NotAuth) {
+            reply.disown_key(tsig);
+        }
     }
 
     /// Maximum number of octets of the reply.
@@ -150,6 +193,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    #[inline]
     fn opt(&self, dnssec_ok: bool) -> Opt<'a> {
         let protocol = &self.snapshot.world().protocol;
         let Some(options) = self.options else {
@@ -208,81 +252,86 @@ impl<'a> Exchange<'a> {
     }
 
     /// Decides who answers the query. Fails with the rejection.
-    fn admit(&self) -> Result<Admission<'a>, Rejection> {
+    #[inline]
+    fn admit(&self) -> Result<Admission<'a>, &'static Rejection> {
         if self.query.edns.as_ref().is_some_and(|edns| edns.version > EDNS_VERSION) {
-            return Err((Rcode::BadVers, None));
+            return Err(&const { Rejection::plain(Rcode::BadVers) });
         }
         if self.query.opcode != OPCODE_QUERY {
-            return Err((Rcode::NotImp, Some(ExtendedError { code: InfoCode::NotSupported, text: "opcode" })));
+            return Err(&Rejection::NOT_IMPLEMENTED);
         }
-        let question = self.query.question.as_ref().map_err(|_| (Rcode::FormErr, None))?;
-        self.query.records.map_err(|_| (Rcode::FormErr, None))?;
+        let (Ok(question), Ok(())) = (&self.query.question, self.query.records) else {
+            return Err(&const { Rejection::plain(Rcode::FormErr) });
+        };
         self.check_options()?;
         if self.query.tsig.is_some() {
             // RFC 8945, section 5.2.1: "If a non-forwarding server does not recognize the key [...] the server MUST generate an
             // error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)."
-            return Err((Rcode::NotAuth, None));
+            return Err(&const { Rejection::plain(Rcode::NotAuth) });
         }
-        let question = question.as_ref().ok_or_else(|| (self.without_question(), None))?;
+        let question = question.as_ref().ok_or_else(|| self.without_question())?;
         self.check_cookie()?;
         self.admit_question(question)
     }
 
-    fn check_options(&self) -> Result<(), Rejection> {
+    #[inline]
+    fn check_options(&self) -> Result<(), &'static Rejection> {
         let Some(edns) = &self.query.edns else { return Ok(()) };
-        let fault = if edns.options.is_err() {
-            "an option runs past the OPT record"
-        } else if let Some(Err(fault)) = self.client_subnet_option() {
-            fault.as_str()
-        } else if let Some(Some(Err(_))) = self.options.map(|options| &options.cookie) {
-            "cookie: length is neither 8 nor 16 to 40"
-        } else {
-            return Ok(());
-        };
-        Err((Rcode::FormErr, Some(ExtendedError { code: InfoCode::Other, text: fault })))
+        if edns.options.is_err() {
+            return Err(&Rejection::LONG_OPTION);
+        }
+        if let Some(Err(fault)) = self.client_subnet_option() {
+            return Err(Rejection::of_subnet(*fault));
+        }
+        match self.options.map(|options| &options.cookie) {
+            Some(Some(Err(_))) => Err(&Rejection::COOKIE),
+            _ => Ok(()),
+        }
     }
 
     /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether its cookie is valid. If it has
     /// no cookie, it is malformed.
-    fn without_question(&self) -> Rcode {
+    fn without_question(&self) -> &'static Rejection {
         match &self.cookie {
-            Some(held) if held.cookie.has_server_cookie() && !held.is_valid => Rcode::BadCookie,
-            Some(_) => Rcode::NoError,
-            None => Rcode::FormErr,
+            Some(held) if held.cookie.has_server_cookie() && !held.is_valid => {
+                &const { Rejection::plain(Rcode::BadCookie) }
+            }
+            Some(_) => &const { Rejection::plain(Rcode::NoError) },
+            None => &const { Rejection::plain(Rcode::FormErr) },
         }
     }
 
     /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE gives the asker the right one. Over a
     /// stream the asker's address is proven already. Askers without cookies are answered as usual (section 5.2.1).
-    fn check_cookie(&self) -> Result<(), Rejection> {
+    fn check_cookie(&self) -> Result<(), &'static Rejection> {
         let is_required = self.snapshot.world().protocol.cookies.are_required && !self.asker.transport.is_stream();
         match &self.cookie {
-            Some(held) if is_required && !held.is_valid => Err((Rcode::BadCookie, None)),
+            Some(held) if is_required && !held.is_valid => Err(&const { Rejection::plain(Rcode::BadCookie) }),
             _ => Ok(()),
         }
     }
 
-    fn admit_question(&self, question: &'a Question<'a>) -> Result<Admission<'a>, Rejection> {
-        let refuse = |rcode, code, text| Err((rcode, Some(ExtendedError { code, text })));
+    #[inline]
+    fn admit_question(&self, question: &'a Question<'a>) -> Result<Admission<'a>, &'static Rejection> {
         match question.rtype {
             // These records belong to messages; no question can ask for them.
-            Rtype::OPT | Rtype::TSIG => return Err((Rcode::FormErr, None)),
+            Rtype::OPT | Rtype::TSIG => return Err(&const { Rejection::plain(Rcode::FormErr) }),
             // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
-            Rtype::AXFR if !self.asker.transport.is_stream() => return Err((Rcode::FormErr, None)),
+            Rtype::AXFR if !self.asker.transport.is_stream() => {
+                return Err(&const { Rejection::plain(Rcode::FormErr) });
+            }
             Rtype::AXFR | Rtype::IXFR if question.class == CLASS_IN => {
-                return match access::find_zone(self.snapshot, self.query, question, self.asker) {
-                    Ok(zone) => Ok(Admission::Transfer(question, zone)),
-                    Err(refusal) => Err((refusal.rcode, Some(refusal.why))),
-                };
+                let zone = access::find_zone(self.snapshot, self.query, question, self.asker)?;
+                return Ok(Admission::Transfer(question, zone));
             }
             Rtype::AXFR | Rtype::IXFR | Rtype::ANY => {}
-            rtype if rtype.is_meta() => return refuse(Rcode::NotImp, InfoCode::NotSupported, "question type"),
+            rtype if rtype.is_meta() => return Err(&Rejection::META_TYPE),
             _ => {}
         }
         match question.class {
             CLASS_IN => Ok(Admission::Question(question)),
             CLASS_CH => Ok(Admission::Identity(question)),
-            _ => refuse(Rcode::Refused, InfoCode::NotAuthoritative, "no zone here is of this class"),
+            _ => Err(&Rejection::CLASS),
         }
     }
 }

@@ -124,6 +124,7 @@ pub enum ResponseClass {
 /// Answers a query. `out` must hold at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets, and
 /// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. Transfers are refused here: a caller that can send several
 /// messages uses [`Transfer`] instead.
+#[inline(never)]
 pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
@@ -139,7 +140,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         Admission::Identity(question) => {
             identity::answer(&exchange.snapshot().world().protocol.identity, question, &mut message)
         }
-        Admission::Rejection(rcode, _) => (rcode, None),
+        Admission::Rejection(rejection) => (rejection.rcode, None),
         // A zone does not fit in one message.
         Admission::Transfer(..) | Admission::Question(_) => (Rcode::Refused, None),
     };
@@ -156,6 +157,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
 }
 
 /// Writes the answer of a resolution.
+#[inline]
 pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u8]) -> Reply {
     let mut message = exchange.reply(out);
     write::write(resolution, exchange.snapshot().world(), &mut message);

@@ -37,6 +37,7 @@ pub(super) fn transfer(worker: &mut Worker, exchange: &Exchange<'_>, question: &
     }
 }
 
+#[inline(never)]
 fn note(
     worker: &mut Worker,
     exchange: &Exchange<'_>,

@@ -176,14 +176,10 @@ impl Batch {
         self.received == 0
     }
 
-    /// Answers every query that is left: `answer` takes its source, the address that it was sent to, its octets and room
-    /// for the answer, and returns the answer's length, or 0 for no answer. If `answer` panics, that query gets no answer,
-    /// and the next call goes on with the query after it.
+    /// Answers every query that is left: `answer` takes it and room for its answer, and returns the answer's length, or 0
+    /// for no answer. If `answer` panics, that query gets no answer, and the next call goes on with the query after it.
     #[inline]
-    pub(super) fn answer_rest(
-        &mut self,
-        mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
-    ) {
+    pub(super) fn answer_rest(&mut self, mut answer: impl FnMut(Datagram<'_>, &mut [u8]) -> usize) {
         while self.done < self.received {
             // SAFETY: the slot is in the memory of the batch, and this is the only reference to it.
             let slot = unsafe { &mut *self.slot(self.done) };
@@ -195,9 +191,10 @@ impl Batch {
             let length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
             let control_length = slot.control.turn_round(header.msg_hdr.msg_controllen as _);
             header.msg_hdr.msg_controllen = control_length as _;
-            if let Some(source) = slot.source_address() {
-                let destination = Destination { control: &slot.control, length: control_length };
-                slot.vector.iov_len = answer(source, destination, &slot.query[..length], &mut slot.answer);
+            if let Some(address) = source_address(&slot.source) {
+                let Slot { query, source, control, .. } = slot;
+                let datagram = Datagram { octets: &query[..length], address, source, control, control_length };
+                slot.vector.iov_len = answer(datagram, &mut slot.answer);
             }
         }
     }
@@ -253,40 +250,33 @@ impl Slot {
             vector: libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 },
         }
     }
-
-    #[inline]
-    fn source_address(&self) -> Option<SocketAddr> {
-        let source = &raw const self.source;
-        match i32::from(self.source.ss_family) {
-            libc::AF_INET => {
-                // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a
-                // sockaddr_in.
-                let source = unsafe { &*source.cast::<libc::sockaddr_in>() };
-                let address = Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr));
-                Some((address, u16::from_be(source.sin_port)).into())
-            }
-            libc::AF_INET6 => {
-                // SAFETY: as above; by its family this is a sockaddr_in6.
-                let source = unsafe { &*source.cast::<libc::sockaddr_in6>() };
-                Some((Ipv6Addr::from(source.sin6_addr.s6_addr), u16::from_be(source.sin6_port)).into())
-            }
-            _ => None,
-        }
-    }
 }
 
-/// The address that a datagram was sent to.
+/// A query, with the addresses at both ends of its way.
 #[derive(Clone, Copy)]
-pub(super) struct Destination<'a> {
+pub(super) struct Datagram<'a> {
+    pub(super) octets: &'a [u8],
+    /// The address that it came from.
+    pub(super) address: IpAddr,
+    source: &'a libc::sockaddr_storage,
     control: &'a Control,
     /// Length of the control message, or 0 if there is none.
-    length: usize,
+    control_length: usize,
 }
 
-impl Destination<'_> {
-    /// Returns the address; `None` if the socket is bound to one, and the kernel does not tell it.
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        if self.length == 0 {
+impl Datagram<'_> {
+    /// Returns the address and the port that it came from.
+    pub(super) fn source(&self) -> SocketAddr {
+        let source = &raw const *self.source;
+        // SAFETY: a sockaddr_storage is as large and as aligned as any address. Those of both families have the port at the
+        // same place, behind the family.
+        let source = unsafe { &*source.cast::<libc::sockaddr_in>() };
+        SocketAddr::new(self.address, u16::from_be(source.sin_port))
+    }
+
+    /// Returns the address that it was sent to; `None` if the socket is bound to one, and the kernel does not tell it.
+    pub(super) fn destination(&self) -> Option<IpAddr> {
+        if self.control_length == 0 {
             return None;
         }
         match self.control.header.cmsg_level {
@@ -297,6 +287,25 @@ impl Destination<'_> {
             // SAFETY: as above.
             _ => Some(Ipv6Addr::from(unsafe { self.control.content.v6.ipi6_addr.s6_addr }).into()),
         }
+    }
+}
+
+/// Returns the address of a datagram's sender; `None` if it is of an unknown family.
+#[inline]
+fn source_address(source: &libc::sockaddr_storage) -> Option<IpAddr> {
+    let any = &raw const *source;
+    match i32::from(source.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: a sockaddr_storage is as large and as aligned as any address; by its family this is a sockaddr_in.
+            let source = unsafe { &*any.cast::<libc::sockaddr_in>() };
+            Some(Ipv4Addr::from_bits(u32::from_be(source.sin_addr.s_addr)).into())
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above; by its family this is a sockaddr_in6.
+            let source = unsafe { &*any.cast::<libc::sockaddr_in6>() };
+            Some(Ipv6Addr::from(source.sin6_addr.s6_addr).into())
+        }
+        _ => None,
     }
 }
 
@@ -376,11 +385,11 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.receive(server.as_fd(), Wait::ForOne).unwrap();
-        batch.answer_rest(|source, destination, query, answer| {
-            assert_eq!(source, client.local_addr().unwrap());
-            assert_eq!(destination.address(), None, "the socket is bound to one address");
-            answer[0] = query[0];
-            query.len()
+        batch.answer_rest(|query, answer| {
+            assert_eq!(query.source(), client.local_addr().unwrap());
+            assert_eq!(query.destination(), None, "the socket is bound to one address");
+            answer[0] = query.octets[0];
+            query.octets.len()
         });
         // The kernel refuses to send to an unspecified address.
         for unsendable in [0, 2] {

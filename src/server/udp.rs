@@ -21,7 +21,7 @@ use socket2::Socket;
 use std::os::fd::AsFd;
 use tokio::sync::watch;
 
-use super::batch::{BATCH, Batch, Destination, Wait};
+use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use super::recorder::{Ends, Exchanged, Recorder};
@@ -126,17 +126,17 @@ impl UdpWorker {
         let (worker, recorder, bound) = (&mut self.worker, &mut self.recorder, self.address);
         worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
-        let panics = answer_all(&mut self.batch, |source, destination, octets, out| {
-            let address = source.ip();
-            let asker = Asker { address, transport: Transport::Udp, idle: None };
-            let Some(query) = Query::parse(octets) else {
+        let panics = answer_all(&mut self.batch, |datagram, out| {
+            let asker = Asker { address: datagram.address, transport: Transport::Udp, idle: None };
+            let parsed = Query::parse(datagram.octets);
+            let Some(query) = &parsed else {
                 count(worker, Tally::ignored);
                 return 0;
             };
-            let exchange = Exchange::new(snapshot, &query, asker, now);
+            let exchange = Exchange::new(snapshot, query, asker, now);
             let reply = answer(&exchange, worker, out);
             let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
-                Some((limit, time)) => self.limiter.count(limit, address, reply.class, time),
+                Some((limit, time)) => self.limiter.count(limit, asker.address, reply.class, time),
                 None => RateDecision::Send,
             };
             let (length, fate) = match decision {
@@ -145,10 +145,10 @@ impl UdpWorker {
                 RateDecision::Drop => (0, Fate::Dropped),
             };
             let (received, transport) = (received_at, Transport::Udp);
-            let exchanged = Exchanged { received, transport, fate, query: octets, response: &out[..length] };
+            let exchanged = Exchanged { received, transport, fate, query: datagram.octets, response: &out[..length] };
             recorder.record(worker, &exchanged, || {
-                let server = destination.address().unwrap_or(bound.ip());
-                Ends { client: source, server: Some((server, bound.port()).into()) }
+                let server = datagram.destination().unwrap_or(bound.ip());
+                Ends { client: datagram.source(), server: Some((server, bound.port()).into()) }
             });
             length
         });
@@ -167,10 +167,7 @@ fn count(worker: &Worker, count: impl FnOnce(&Tally)) {
 /// worker, because the kernel would go on to give it queries. A panic can leave only two things half-made: the answer,
 /// which is not sent, and the worker's random numbers, of which any state is valid.
 #[inline]
-fn answer_all(
-    batch: &mut Batch,
-    mut answer: impl FnMut(SocketAddr, Destination<'_>, &[u8], &mut [u8]) -> usize,
-) -> usize {
+fn answer_all(batch: &mut Batch, mut answer: impl FnMut(Datagram<'_>, &mut [u8]) -> usize) -> usize {
     let mut panics = 0;
     while catch_unwind(AssertUnwindSafe(|| batch.answer_rest(&mut answer))).is_err() {
         panics += 1;
@@ -196,9 +193,9 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.receive(server.as_fd(), Wait::ForOne).unwrap();
-        let panics = answer_all(&mut batch, |_, _, query, answer| {
-            assert!(query[0] % 3 != 1, "a bug");
-            answer[0] = query[0];
+        let panics = answer_all(&mut batch, |query, answer| {
+            assert!(query.octets[0] % 3 != 1, "a bug");
+            answer[0] = query.octets[0];
             1
         });
         assert_eq!(panics, 2);

@@ -38,7 +38,7 @@ pub enum BadSubnet {
 
 impl BadSubnet {
     /// Returns the fault as text for the author of the query.
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Short => "client subnet: option too short",
             Self::Family => "client subnet: unknown family",
@@ -57,12 +57,12 @@ impl<'a> ClientSubnet<'a> {
         let family = read_u16(octets, 0).ok_or(BadSubnet::Short)?;
         let [source, scope, ref address @ ..] = octets[2..] else { return Err(BadSubnet::Short) };
         let width = match family {
-            FAMILY_V4 => 32,
-            FAMILY_V6 => 128,
+            FAMILY_V4 => u32::BITS,
+            FAMILY_V6 => u128::BITS,
             FAMILY_NONE => 0,
             _ => return Err(BadSubnet::Family),
         };
-        if source > width {
+        if u32::from(source) > width {
             return Err(BadSubnet::Source);
         }
         if scope != 0 {
@@ -71,18 +71,24 @@ impl<'a> ClientSubnet<'a> {
         if address.len() != usize::from(source).div_ceil(8) {
             return Err(BadSubnet::AddressLength);
         }
-        let mut padded = [0; 16];
-        padded[..address.len()].copy_from_slice(address);
-        let number = u128::from_be_bytes(padded);
-        if number & u128::MAX.checked_shr(u32::from(source)).unwrap_or(0) != 0 {
-            return Err(BadSubnet::AddressBits);
-        }
-        let address = match family {
-            FAMILY_V4 => Some(IpAddr::V4(Ipv4Addr::from_bits((number >> 96) as u32))),
-            FAMILY_V6 => Some(IpAddr::V6(Ipv6Addr::from_bits(number))),
-            _ => None,
+        // The number of bits that the octets leave out.
+        let cut = width - 8 * address.len() as u32;
+        let (address, is_cut) = match family {
+            FAMILY_V4 => {
+                let number = address.iter().fold(0, |number: u32, &octet| number << 8 | u32::from(octet));
+                let number = number.checked_shl(cut).unwrap_or(0);
+                let host = u32::MAX.checked_shr(source.into()).unwrap_or(0);
+                (Some(IpAddr::V4(Ipv4Addr::from_bits(number))), number & host == 0)
+            }
+            FAMILY_V6 => {
+                let number = address.iter().fold(0, |number: u128, &octet| number << 8 | u128::from(octet));
+                let number = number.checked_shl(cut).unwrap_or(0);
+                let host = u128::MAX.checked_shr(source.into()).unwrap_or(0);
+                (Some(IpAddr::V6(Ipv6Addr::from_bits(number))), number & host == 0)
+            }
+            _ => (None, true),
         };
-        Ok(Self { address, source, octets })
+        if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
     }
 }
 

@@ -52,20 +52,30 @@ pub struct Options<'a> {
 }
 
 impl<'a> Edns<'a> {
-    /// Reads an OPT record from its CLASS, TTL and RDATA.
-    pub(super) fn parse(payload: u16, ttl: u32, rdata: &'a [u8]) -> Self {
+    /// Reads the CLASS and the TTL of an OPT record.
+    #[inline]
+    pub(super) fn new(payload: u16, ttl: u32) -> Self {
         Self {
             payload,
             version: (ttl >> 16) as u8,
             dnssec_ok: ttl as u16 & DNSSEC_OK != 0,
-            options: Options::parse(rdata),
+            options: Ok(Options::default()),
+        }
+    }
+
+    /// Reads the RDATA, which contains the options.
+    #[inline]
+    pub(super) fn read(&mut self, rdata: &'a [u8]) {
+        let read = self.options.as_mut().map_or(Err(Malformed), |options| options.read(rdata));
+        if read.is_err() {
+            self.options = Err(Malformed);
         }
     }
 }
 
 impl<'a> Options<'a> {
-    fn parse(mut octets: &'a [u8]) -> Result<Self, Malformed> {
-        let mut options = Self::default();
+    #[inline]
+    fn read(&mut self, mut octets: &'a [u8]) -> Result<(), Malformed> {
         while !octets.is_empty() {
             let code = read_u16(octets, 0).ok_or(Malformed)?;
             let length = usize::from(read_u16(octets, 2).ok_or(Malformed)?);
@@ -73,20 +83,21 @@ impl<'a> Options<'a> {
             match code {
                 // RFC 5001, section 2.2: "The name server MUST ignore any NSID payload data that might be present in
                 // the query message." The contents of the other two options do not matter either.
-                code::NSID => options.asks_nsid = true,
-                code::TCP_KEEPALIVE => options.asks_keepalive = true,
-                code::PADDING => options.is_padded = true,
-                code::CLIENT_SUBNET => first(&mut options.client_subnet, ClientSubnet::parse(option)),
-                code::COOKIE => first(&mut options.cookie, Cookie::parse(option)),
+                code::NSID => self.asks_nsid = true,
+                code::TCP_KEEPALIVE => self.asks_keepalive = true,
+                code::PADDING => self.is_padded = true,
+                code::CLIENT_SUBNET => first(&mut self.client_subnet, ClientSubnet::parse(option)),
+                code::COOKIE => first(&mut self.cookie, Cookie::parse(option)),
                 _ => {}
             }
             octets = &octets[OPTION_FIXED + length..];
         }
-        Ok(options)
+        Ok(())
     }
 }
 
 /// Keeps the first option of its kind, or a later one that is malformed.
+#[inline]
 fn first<T, E>(kept: &mut Option<Result<T, E>>, found: Result<T, E>) {
     if kept.is_none() || found.is_err() {
         *kept = Some(found);
@@ -97,6 +108,12 @@ fn first<T, E>(kept: &mut Option<Result<T, E>>, found: Result<T, E>) {
 mod tests {
     use super::*;
 
+    fn parse(octets: &[u8]) -> Result<Options<'_>, Malformed> {
+        let mut edns = Edns::new(1232, 0);
+        edns.read(octets);
+        edns.options
+    }
+
     const SUBNET: &[u8] = &[0, 8, 0, 7, 0, 1, 24, 0, 203, 0, 113];
     const OTHER: &[u8] = &[0, 8, 0, 6, 0, 1, 16, 0, 10, 1];
     const BROKEN: &[u8] = &[0, 8, 0, 4, 0, 9, 0, 0];
@@ -104,18 +121,18 @@ mod tests {
     #[test]
     fn the_first_of_two_options_counts_and_both_must_be_sound() {
         let both = [SUBNET, OTHER].concat();
-        let options = Options::parse(&both).unwrap();
+        let options = parse(&both).unwrap();
         assert_eq!(options.client_subnet.unwrap().unwrap().source, 24);
         for octets in [[SUBNET, BROKEN].concat(), [BROKEN, SUBNET].concat()] {
-            assert_eq!(Options::parse(&octets).unwrap().client_subnet, Some(Err(BadSubnet::Family)));
+            assert_eq!(parse(&octets).unwrap().client_subnet, Some(Err(BadSubnet::Family)));
         }
     }
 
     #[test]
     fn options_that_run_past_the_end_are_malformed() {
         for length in 1..SUBNET.len() {
-            assert_eq!(Options::parse(&SUBNET[..length]), Err(Malformed), "{length}");
+            assert_eq!(parse(&SUBNET[..length]), Err(Malformed), "{length}");
         }
-        assert_eq!(Options::parse(&[]), Ok(Options::default()));
+        assert_eq!(parse(&[]), Ok(Options::default()));
     }
 }

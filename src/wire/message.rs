@@ -4,7 +4,7 @@
 //! is reserved first. An RRset is written as a whole or not at all.
 
 use super::pointer::{POINTER, POINTER_TARGET};
-use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig};
+use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Tsig, copy};
 
 /// The highest offset that a compression pointer can hold.
 const MAX_POINTER: usize = POINTER_TARGET as usize;
@@ -68,13 +68,12 @@ impl NameOffset {
 /// A response under construction.
 #[derive(Debug)]
 pub struct Message<'a> {
+    /// The room for the whole message.
     buffer: &'a mut [u8],
     length: usize,
     /// The end of the room for records, as an offset.
     limit: usize,
-    /// The end of the room for the whole message, as an offset.
-    end: usize,
-    opt: Option<Opt<'a>>,
+    opt: Option<&'a Opt<'a>>,
     scope: u8,
     error: Option<ExtendedError>,
     unknown_key: Option<&'a Tsig<'a>>,
@@ -85,8 +84,9 @@ impl<'a> Message<'a> {
     /// octets. `limit` is the maximum length of the response in octets. Repeats the question if there is one. `opt` is the
     /// OPT record for an asker that uses EDNS; room for it is reserved.
     #[inline]
-    pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>, opt: Option<Opt<'a>>) -> Self {
+    pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>, opt: Option<&'a Opt<'a>>) -> Self {
         let limit = limit.min(buffer.len());
+        let buffer = &mut buffer[..limit];
         let [high, low] = query.id.to_be_bytes();
         let recursion_desired = query.recursion_desired && has_recursion_desired(query.opcode);
         let flags = QR | query.opcode << 3 | if recursion_desired { RD } else { 0 };
@@ -96,8 +96,7 @@ impl<'a> Message<'a> {
         let mut message = Self {
             buffer,
             length: HEADER_LENGTH,
-            limit: limit - opt.as_ref().map_or(0, Opt::length),
-            end: limit,
+            limit: limit - opt.map_or(0, Opt::length),
             opt,
             scope: 0,
             error: None,
@@ -198,6 +197,7 @@ impl<'a> Message<'a> {
     }
 
     /// Writes a whole RRset by calling `write`. If there is no room, nothing of it is written.
+    #[inline]
     pub fn push_rrset(
         &mut self,
         section: Section,
@@ -220,21 +220,22 @@ impl<'a> Message<'a> {
 
     /// Completes the message: writes the response code, the OPT record and, as the last record, TSIG. Returns the
     /// message's length.
-    pub fn finish(mut self, rcode: Rcode) -> usize {
+    pub fn finish(&mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
         self.buffer[3] |= (code & 0x0f) as u8;
-        if let Some(opt) = &self.opt {
-            self.length = opt.write(&mut self.buffer[..self.end], self.length, code, self.scope, self.error);
+        if let Some(opt) = self.opt {
+            self.length = opt.write(self.buffer, self.length, code, self.scope, self.error);
             self.count(Section::Additional, 1);
         }
         if let Some(tsig) = self.unknown_key {
-            let written = tsig.write_bad_key(&mut self.buffer[self.length..self.end]);
+            let written = tsig.write_bad_key(&mut self.buffer[self.length..]);
             self.length += written;
             self.count(Section::Additional, u16::from(written > 0));
         }
         self.length
     }
 
+    #[inline]
     fn count(&mut self, section: Section, records: u16) {
         let at = section as usize;
         let before = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]);
@@ -242,8 +243,9 @@ impl<'a> Message<'a> {
     }
 
     /// Writes octets for which room is reserved.
+    #[inline]
     fn put(&mut self, octets: &[u8]) {
-        self.buffer[self.length..self.length + octets.len()].copy_from_slice(octets);
+        copy(&mut self.buffer[self.length..self.length + octets.len()], octets);
         self.length += octets.len();
     }
 }
@@ -276,7 +278,7 @@ impl RrsetWriter<'_, '_> {
     /// Writes octets as they are.
     #[inline]
     pub fn octets(&mut self, octets: &[u8]) -> Result<(), Truncated> {
-        self.claim(octets.len())?.copy_from_slice(octets);
+        copy(self.claim(octets.len())?, octets);
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! is written if there is room left.
 
 use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
-use super::{COOKIE_LENGTH, Rtype};
+use super::{COOKIE_LENGTH, Rtype, copy};
 
 /// Length of an OPT record without options, in octets (RFC 6891, section 6.1.2).
 pub(super) const OPT_LENGTH: usize = 11;
@@ -56,6 +56,7 @@ pub enum InfoCode {
 
 impl Opt<'_> {
     /// Returns the length of the record in octets, without the optional parts.
+    #[inline]
     pub(super) fn length(&self) -> usize {
         let option = |length: Option<usize>| length.map_or(0, |length| OPTION_FIXED + length);
         OPT_LENGTH
@@ -125,8 +126,9 @@ impl Writer<'_> {
     }
 
     /// Writes octets for which room is reserved.
+    #[inline]
     fn put(&mut self, octets: &[u8]) {
-        self.buffer[self.at..self.at + octets.len()].copy_from_slice(octets);
+        copy(&mut self.buffer[self.at..self.at + octets.len()], octets);
         self.at += octets.len();
     }
 

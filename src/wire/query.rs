@@ -5,7 +5,7 @@
 use super::edns::Edns;
 use super::pointer::POINTER;
 use super::tsig::Tsig;
-use super::{HEADER_LENGTH, Malformed, Rtype, read_u16};
+use super::{HEADER_LENGTH, Malformed, Rtype};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 /// The header and the sections of a query.
@@ -46,6 +46,7 @@ pub struct Question<'a> {
 impl<'a> Query<'a> {
     /// Reads a message. Returns `None` for messages that get no answer: those shorter than a header, and responses (a
     /// reply to a response could cause an endless exchange).
+    #[inline]
     pub fn parse(message: &'a [u8]) -> Option<Self> {
         const QR: u8 = 0x80;
         const RD: u8 = 0x01;
@@ -53,31 +54,42 @@ impl<'a> Query<'a> {
         if header[2] & QR != 0 {
             return None;
         }
-        let count = |at| read_u16(header, at).unwrap_or(0);
+        // It is made and filled where the caller wants it: it has hundreds of octets.
+        let mut parsed = Some(Self {
+            id: u16::from_be_bytes([header[0], header[1]]),
+            opcode: header[2] >> 3 & 0x0f,
+            recursion_desired: header[2] & RD != 0,
+            question: Ok(None),
+            serial: None,
+            edns: None,
+            tsig: None,
+            records: Ok(()),
+        });
+        if let Some(query) = &mut parsed {
+            query.records = query.read(message, header);
+        }
+        parsed
+    }
+
+    /// Reads the sections. Fails at the first malformed record; what was read before stays.
+    #[inline(never)]
+    fn read(&mut self, message: &'a [u8], header: &[u8; HEADER_LENGTH]) -> Result<(), Malformed> {
+        let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let mut reader = Reader { message, at: HEADER_LENGTH };
-        let (question, questions) = match count(4) {
-            0 => (Ok(None), Ok(())),
+        match count(4) {
+            0 => {}
             1 => {
-                let question = reader.question();
-                (question.map(Some), question.map(drop))
+                self.question = reader.question().map(Some);
+                self.question?;
             }
             // RFC 9619, section 4: "A DNS message with OPCODE = 0 and QDCOUNT > 1 MUST be treated as an incorrectly
             // formatted message." The OPT record is still read.
-            many => (Err(Malformed), reader.skip_questions(many)),
-        };
-        let mut found = Records::default();
-        let records = questions.and_then(|()| reader.records(&mut found, [count(6), count(8), count(10)]));
-        let Records { serial, edns, tsig } = found;
-        Some(Self {
-            id: read_u16(header, 0)?,
-            opcode: header[2] >> 3 & 0x0f,
-            recursion_desired: header[2] & RD != 0,
-            question,
-            serial,
-            edns,
-            tsig,
-            records,
-        })
+            many => {
+                self.question = Err(Malformed);
+                reader.skip_questions(many)?;
+            }
+        }
+        reader.records(self, [count(6), count(8), count(10)])
     }
 
     /// True if the question asks for a copy of a zone.
@@ -90,14 +102,6 @@ impl<'a> Query<'a> {
 fn soa_serial(rdata: &[u8]) -> Result<u32, Malformed> {
     let numbers: &[u8; 5 * size_of::<u32>()] = rdata.last_chunk().ok_or(Malformed)?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial)).ok_or(Malformed)
-}
-
-/// The records of a query that matter.
-#[derive(Default)]
-struct Records<'a> {
-    serial: Option<u32>,
-    edns: Option<Edns<'a>>,
-    tsig: Option<Tsig<'a>>,
 }
 
 struct Reader<'a> {
@@ -116,6 +120,7 @@ struct Fields<'a> {
 }
 
 impl<'a> Reader<'a> {
+    #[inline]
     fn take(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let octets = self.message.get(self.at..self.at + count).ok_or(Malformed)?;
         self.at += count;
@@ -129,18 +134,22 @@ impl<'a> Reader<'a> {
         Ok(std::array::from_fn(|number| u16::from_be_bytes([octets[2 * number], octets[2 * number + 1]])))
     }
 
+    #[inline]
     fn question(&mut self) -> Result<Question<'a>, Malformed> {
         let start = self.at;
-        // Nothing before the question's name could be the target of a compression pointer, so the name has none.
+        // Nothing before the question's name could be the target of a compression pointer, so the name has none. The bits
+        // of all lengths tell whether one of them is too long, because the maximum has all lower bits set.
+        let mut lengths = 0;
         loop {
             let label = usize::from(*self.message.get(self.at).ok_or(Malformed)?);
             self.at += 1 + label;
-            if label > MAX_LABEL_LENGTH || self.at - start > MAX_NAME_LENGTH {
-                return Err(Malformed);
-            }
+            lengths |= label;
             if label == 0 {
                 break;
             }
+        }
+        if lengths > MAX_LABEL_LENGTH || self.at - start > MAX_NAME_LENGTH {
+            return Err(Malformed);
         }
         let name = &self.message[start..self.at];
         let [rtype, class] = self.numbers()?;
@@ -157,7 +166,8 @@ impl<'a> Reader<'a> {
     /// Skips these numbers of answer, authority and additional records, and keeps OPT and TSIG. RFC 6891, section
     /// 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The
     /// placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
-    fn records(&mut self, found: &mut Records<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
+    #[inline]
+    fn records(&mut self, found: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
         for number in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
             match record.rtype {
@@ -171,7 +181,7 @@ impl<'a> Reader<'a> {
             match record.rtype {
                 // Section 6.1.2: NAME "MUST be 0 (root domain)".
                 Rtype::OPT if found.edns.is_some() || !record.is_root => return Err(Malformed),
-                Rtype::OPT => found.edns = Some(Edns::parse(record.class, record.ttl, record.rdata)),
+                Rtype::OPT => found.edns.get_or_insert(Edns::new(record.class, record.ttl)).read(record.rdata),
                 // RFC 8945, section 5.2: "If multiple TSIG records are detected or a TSIG record is present in any other
                 // position, the DNS message is dropped and a response with RCODE 1 (FORMERR) MUST be returned."
                 Rtype::TSIG if left > 0 => return Err(Malformed),
@@ -182,6 +192,7 @@ impl<'a> Reader<'a> {
         if self.at == self.message.len() { Ok(()) } else { Err(Malformed) }
     }
 
+    #[inline]
     fn record(&mut self) -> Result<Fields<'a>, Malformed> {
         let owner = self.at;
         let is_root = self.skip_name()?;
@@ -191,6 +202,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips a name without following its compression pointer. Returns true if it is the root.
+    #[inline]
     fn skip_name(&mut self) -> Result<bool, Malformed> {
         let start = self.at;
         loop {
