@@ -16,6 +16,7 @@ const ROOT: &[u8] = &[0];
 /// Writes the addresses of the nameservers of a zone cut. The message holds the NS RRset from `start` on. RFC 9471,
 /// section 3.1: if in-domain glue does not fit, TC must be set; so in-domain glue comes first, and only its lack of
 /// room is an error.
+#[inline(never)]
 pub(super) fn push_glue(
     message: &mut Message<'_>,
     place: HopNames<'_>,
@@ -36,19 +37,26 @@ pub(super) fn push_glue(
 
 /// Writes the additional records for the names in an RRset of the answer. The message holds the RRset, whose owner is
 /// `name`, from `start` on. The answer is complete without them, so lack of room is ignored.
+#[inline]
 pub(super) fn push_targets(message: &mut Message<'_>, place: HopNames<'_>, name: &[u8], rrset: &Rrset, start: usize) {
     if rrset.rtype().is_service_binding() {
         push_service_targets(message, place, name, rrset, start);
     } else if rrset.rtype().has_additional() {
-        for target in rrset.targets() {
-            let written = NameOffset::at(start + rrset.target_offset(target));
-            let _ = push_addresses(message, place, target.name.as_wire(), written);
-        }
+        push_target_addresses(message, place, rrset, start);
+    }
+}
+
+#[inline(never)]
+fn push_target_addresses(message: &mut Message<'_>, place: HopNames<'_>, rrset: &Rrset, start: usize) {
+    for target in rrset.targets() {
+        let written = NameOffset::at(start + rrset.target_offset(target));
+        let _ = push_addresses(message, place, target.name.as_wire(), written);
     }
 }
 
 /// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for any
 /// TargetNames that are in the zone."
+#[inline(never)]
 fn push_service_targets(message: &mut Message<'_>, place: HopNames<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
     for target in rrset.targets() {
         // A TargetName of "." means the owner in ServiceMode, and in AliasMode that there is no service (sections 2.5.1

@@ -48,6 +48,10 @@ pub struct Resolution<'s> {
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
     pub(super) scope: u8,
+    /// The least TTL of the hops, in seconds; `None` while none has a TTL.
+    pub(super) least_ttl: Option<u32>,
+    /// True if the answer section holds a record of any hop.
+    pub(super) has_answer: bool,
 }
 
 /// One name that was looked up, and what was found there.
@@ -220,6 +224,7 @@ impl<'s> Resolution<'s> {
     /// Returns the response code, which is that of the last name (RFC 6604, section 3). A chain may end with a CNAME
     /// record because its target is elsewhere, because it closes a loop, or because the chain is too long. That is no
     /// failure: the resolver goes on from there.
+    #[inline]
     pub fn rcode(&self) -> Rcode {
         match self.hops.last().map(|hop| &hop.step) {
             None => Rcode::Refused,
@@ -241,7 +246,7 @@ impl<'s> Resolution<'s> {
     /// Returns the class of the response for rate limiting; `rcode` is its [response code](Self::rcode).
     pub(super) fn class(&self, rcode: Rcode) -> ResponseClass {
         match rcode {
-            Rcode::NoError if self.hops.iter().any(|hop| hop.step.has_answer()) => ResponseClass::Answer,
+            Rcode::NoError if self.has_answer => ResponseClass::Answer,
             Rcode::NoError => ResponseClass::Empty,
             Rcode::NxDomain => ResponseClass::NxDomain,
             _ => ResponseClass::Error,
@@ -251,8 +256,7 @@ impl<'s> Resolution<'s> {
     /// Returns how long the whole answer may be cached, in seconds: the least TTL in it, including that of a negative
     /// answer's SOA. `None` for failures and referrals. `rcode` is the [response code](Self::rcode).
     pub(super) fn ttl(&self, rcode: Rcode) -> Option<u32> {
-        let lasting = matches!(rcode, Rcode::NoError | Rcode::NxDomain);
-        self.hops.iter().filter(|_| lasting).filter_map(Hop::ttl).min()
+        self.least_ttl.filter(|_| matches!(rcode, Rcode::NoError | Rcode::NxDomain))
     }
 }
 
@@ -295,7 +299,8 @@ impl Hop<'_> {
 
 impl Step<'_> {
     /// True if the answer section holds a record of this step.
-    fn has_answer(&self) -> bool {
+    #[inline]
+    pub(super) fn has_answer(&self) -> bool {
         match self {
             Self::Referral { .. } | Self::Nodata | Self::NxDomain => false,
             Self::Steered(Steered { given, .. }) => !matches!(given, Given::Nodata | Given::Servfail),

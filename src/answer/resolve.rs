@@ -26,6 +26,8 @@ impl<'s> Resolution<'s> {
             v4: ArrayVec::new(),
             v6: ArrayVec::new(),
             scope: 0,
+            least_ttl: None,
+            has_answer: false,
         }
     }
 
@@ -41,7 +43,7 @@ impl<'s> Resolution<'s> {
 
 impl<'s> Resolver<'_, 's> {
     /// Looks up a name, and then each name that it is an alias of.
-    #[inline]
+    #[inline(never)]
     fn follow(&mut self, name: Sname<'s>) {
         let mut next = Some(name);
         while let Some(sname) = next {
@@ -50,10 +52,22 @@ impl<'s> Resolver<'_, 's> {
             // The hop is filled where it lies: it has hundreds of octets.
             self.resolution.hops.push(Hop { sname, zone, zone_id, encloser: 0, step: Step::Nodata });
             self.look_up(zone, sname);
+            self.add_up();
             next = self.target(sname);
             // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
             // resolver can go on.
             next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));
+        }
+    }
+
+    /// Adds the last hop to what holds for the whole answer.
+    #[inline]
+    fn add_up(&mut self) {
+        let resolution = &mut *self.resolution;
+        if let Some(hop) = resolution.hops.last() {
+            let (ttl, least) = (hop.ttl(), resolution.least_ttl);
+            resolution.least_ttl = ttl.map(|ttl| least.map_or(ttl, |least| least.min(ttl))).or(least);
+            resolution.has_answer |= hop.step.has_answer();
         }
     }
 
@@ -97,9 +111,10 @@ impl<'s> Resolver<'_, 's> {
 
     #[inline]
     fn node(&mut self, zone: &'s ServedZone, sname: Sname<'s>, node: Node<'s>) {
-        let rtype = self.rtype();
+        let (rtype, rrsets) = (self.rtype(), node.rrsets());
+        let of_type = |rtype| rrsets.iter().find(|rrset| rrset.rtype() == rtype);
         let stays = matches!(rtype, Rtype::CNAME | Rtype::ANY) || rtype.stands_beside_cname();
-        if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !stays) {
+        if let Some(cname) = of_type(Rtype::CNAME).filter(|_| !stays) {
             return self.take(Step::Cname(cname));
         }
         match node.dynamic() {
@@ -115,12 +130,12 @@ impl<'s> Resolver<'_, 's> {
             Dynamic::Reflect | Dynamic::None => {}
         }
         self.take(if rtype == Rtype::ANY {
-            match (node.rrsets().first(), node.dynamic()) {
+            match (rrsets.first(), node.dynamic()) {
                 (None, Dynamic::None) => Step::Nodata,
                 (first, _) => Step::Any(first),
             }
         } else {
-            node.rrset(rtype).map_or(Step::Nodata, Step::Static)
+            of_type(rtype).map_or(Step::Nodata, Step::Static)
         });
     }
 
@@ -147,6 +162,7 @@ impl<'s> Resolver<'_, 's> {
 
     /// Returns the canonical name that the last hop, which has this name, leads to. A question for CNAME records is
     /// answered already. ANY gets one RRset (RFC 8482, section 4.1), which is the CNAME record.
+    #[inline]
     fn target(&mut self, sname: Sname<'s>) -> Option<Sname<'s>> {
         let rtype = self.rtype();
         match self.resolution.hops.last()?.step {

@@ -19,7 +19,7 @@ pub(super) struct HopNames<'s> {
 
 /// Writes a static RRset of a hop with this owner, which is the hop's name or an ancestor of it. `most` is the maximum
 /// TTL in seconds. Returns where the message holds its first record, as an offset. Fails if there is no room.
-#[inline]
+#[inline(never)]
 pub(super) fn push(
     message: &mut Message<'_>,
     section: Section,

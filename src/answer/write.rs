@@ -10,12 +10,13 @@ use super::rrset::{HopNames, push};
 use crate::name::Name;
 use crate::snapshot::{Member, Rung, World};
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
-use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, below};
+use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Rrset, below};
 
 /// RDATA of the record that answers ANY at names without static RRsets (RFC 8482, section 4.2).
 const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
 
 /// Writes a resolution. Sets TC if there is no room for a part of the answer.
+#[inline]
 pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Message<'_>) {
     if resolution.hops().is_empty() {
         let text = "no zone here holds this name";
@@ -38,6 +39,7 @@ struct Writer<'w, 's, 'm> {
 }
 
 impl<'s> Writer<'_, 's, '_> {
+    #[inline]
     fn hops(&mut self) -> Result<(), Truncated> {
         let hops = self.resolution.hops();
         let mut owner = NameOffset::QUESTION;
@@ -60,6 +62,7 @@ impl<'s> Writer<'_, 's, '_> {
     }
 
     /// Writes a hop's records. Returns where the message holds the name that the hop leads to.
+    #[inline]
     fn hop(&mut self, hop: &Hop<'s>, name: &[u8], place: HopNames<'s>) -> Result<Option<NameOffset>, Truncated> {
         match &hop.step {
             Step::Referral { nameservers, cut } => {
@@ -68,16 +71,13 @@ impl<'s> Writer<'_, 's, '_> {
                 additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
             }
             Step::Dname { dname, owner, is_repeated, synthesis } => {
-                let prefix = name.len() - owner;
+                let (prefix, dname) = (name.len() - owner, *dname);
                 if !is_repeated {
                     let owner = self.message.ancestor(place.owner, prefix);
                     push(self.message, Section::Answer, place, owner, dname, u32::MAX)?;
                 }
-                if let (Synthesis::Cname, Some(target)) = (synthesis, dname.targets().first()) {
-                    // RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal to the corresponding DNAME RR is
-                    // synthesized".
-                    let labels = |rrset: &mut RrsetWriter<'_, '_>| rrset.labels(place.owner, prefix);
-                    return self.cname(place, dname.ttl(), (prefix, labels), &target.name);
+                if let Synthesis::Cname = synthesis {
+                    return self.synthesized(place, prefix, dname);
                 }
             }
             Step::Cname(cname) => {
@@ -103,6 +103,21 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(None)
     }
 
+    /// Writes the CNAME record that a DNAME record yields. RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal
+    /// to the corresponding DNAME RR is synthesized". The first `prefix` octets of the owner stay.
+    #[inline(never)]
+    fn synthesized(
+        &mut self,
+        place: HopNames<'s>,
+        prefix: usize,
+        dname: &Rrset,
+    ) -> Result<Option<NameOffset>, Truncated> {
+        let Some(target) = dname.targets().first() else { return Ok(None) };
+        let labels = |rrset: &mut RrsetWriter<'_, '_>| rrset.labels(place.owner, prefix);
+        self.cname(place, dname.ttl(), (prefix, labels), &target.name)
+    }
+
+    #[inline(never)]
     fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
@@ -112,8 +127,10 @@ impl<'s> Writer<'_, 's, '_> {
         }
         match steered.given {
             // Only the picks of the asked family are not empty.
-            Given::Addresses => {
+            Given::Addresses if resolution.v6().is_empty() => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::A, ttl), resolution.v4())?;
+            }
+            Given::Addresses => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::AAAA, ttl), resolution.v6())?;
             }
             Given::Https(params) => self.https(place.owner, ttl, params)?,
@@ -127,6 +144,7 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(None)
     }
 
+    #[inline(never)]
     fn https(&mut self, owner: NameOffset, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
         let (v4, v6) = (self.resolution.v4(), self.resolution.v6());
         self.message.push_rrset(Section::Answer, |rrset| {
@@ -167,12 +185,14 @@ impl<'s> Writer<'_, 's, '_> {
 
     /// Writes the SOA, which says how long the negative answer may be cached (RFC 2308, section 3), but at most `ttl`
     /// seconds.
+    #[inline(never)]
     fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
         push(self.message, Section::Authority, place, place.apex, soa, ttl).map(|_| ())
     }
 }
 
+#[inline]
 fn addresses<const LENGTH: usize>(
     message: &mut Message<'_>,
     section: Section,

@@ -63,11 +63,7 @@ impl Names {
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<u32> {
         let is_length = self.lengths.get(key.len() / 64).is_some_and(|lengths| lengths >> (key.len() % 64) & 1 == 1);
-        if is_length { self.find_hashed(key) } else { None }
-    }
-
-    fn find_hashed(&self, key: &[u8]) -> Option<u32> {
-        self.seek(self.hash(key), key).ok()
+        if is_length { self.seek(self.hash(key), key).ok() } else { None }
     }
 
     /// Adds a name in lower case. Returns its number, and true if it is new.
@@ -112,11 +108,18 @@ impl Names {
             if slot.id == NONE {
                 return Err(at);
             }
-            if slot.hash == hash && self.get(slot.id) == key {
+            if slot.hash == hash && self.is(slot.id, key) {
                 return Ok(slot.id);
             }
             at = (at + 1) & mask;
         }
+    }
+
+    /// True if this is the name with this number. No name begins with another one, because each ends with the root.
+    #[inline]
+    fn is(&self, id: u32, key: &[u8]) -> bool {
+        let start = self.starts[id as usize];
+        self.octets.get(start..start + key.len()) == Some(key)
     }
 
     fn grow(&mut self) {

@@ -95,7 +95,12 @@ impl Patch {
     }
 
     /// Returns the node with this number; `None` if the tree's own node is valid.
+    #[inline]
     pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
+        // A serial alone changes the apex.
+        if self.is_plain && id != NodeId::APEX {
+            return None;
+        }
         match self.new_index(id) {
             Some(new) => self.nodes.get(new),
             None => self.instead.get(&id),

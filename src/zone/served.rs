@@ -85,6 +85,7 @@ pub enum Found<'a> {
 
 impl<'a> Node<'a> {
     /// Returns the RRset of this type.
+    #[inline]
     pub fn rrset(self, rtype: Rtype) -> Option<&'a Rrset> {
         self.rrsets().iter().find(|rrset| rrset.rtype() == rtype)
     }
@@ -179,6 +180,7 @@ impl Zone {
 
     /// Looks up a name at or below the apex; `key` is the name in lower case. The type matters for DS only: at a cut DS
     /// belongs to this zone, the parent (RFC 4035, section 3.1.4.1).
+    #[inline]
     pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
         let (encloser, matched) = self.closest_encloser(key);
         let is_match = matched == key.len();
@@ -226,17 +228,20 @@ impl Zone {
     }
 
     /// Returns the deepest node at or above a name, and the length of its name in octets.
+    #[inline]
     fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
         let apex = self.apex().as_wire().len();
         let mut below = suffixes(key).take_while(|suffix| suffix.len() > apex);
         below.find_map(|suffix| Some((self.find(suffix)?, suffix.len()))).unwrap_or((NodeId::APEX, apex))
     }
 
+    #[inline]
     fn find(&self, key: &[u8]) -> Option<NodeId> {
         let own = self.tree.find(key);
         own.or_else(|| self.patch.as_ref()?.find(key))
     }
 
+    #[inline]
     fn stored(&self, id: NodeId) -> &Stored {
         match &self.patch {
             None => self.tree.node(id),
@@ -248,6 +253,7 @@ impl Zone {
         self.shown(self.stored(id))
     }
 
+    #[inline]
     fn shown<'a>(&self, stored: &'a Stored) -> Node<'a> {
         let dynamic = match stored.dynamic {
             Local::None => Dynamic::None,

@@ -79,6 +79,7 @@ pub(super) enum Rrsets {
 }
 
 impl Rrsets {
+    #[inline]
     pub(super) fn as_slice(&self) -> &[Rrset] {
         match self {
             Self::None => &[],
