@@ -9,52 +9,61 @@ use super::Worker;
 use crate::health::Share;
 use crate::name::Name;
 use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
-use crate::steering::{HashKey, Pick, Picks, Set};
+use crate::steering::{HashKey, Pick, Picks, Set, members};
 
 /// The pools that were chosen to answer.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'s> {
     rule: &'s Rule,
     pools: &'s [Arc<Pool>],
-    set: Set,
-    fallback: Option<PoolId>,
+    first: PoolId,
+    /// The others, which answer together with the first.
+    more: Set,
     selection: Selection,
 }
 
 impl<'s> Chosen<'s> {
     /// Returns the chosen pools, or `None` if no pool answers.
+    #[inline]
     pub(super) fn of(choice: &Choice, rule: &'s Rule, pools: &'s [Arc<Pool>]) -> Option<Self> {
-        let (set, fallback, selection) = match choice.verdict {
-            Verdict::Pools(set, selection) => (set, None, selection),
-            Verdict::Fallback(selection) => (0, rule.fallback, selection),
+        let (first, more, selection) = match choice.verdict {
+            Verdict::Pools(set, selection) => {
+                let mut members = members(set);
+                (rule.pools[members.next()?], members.fold(0, |more, pool| more | 1 << pool), selection)
+            }
+            Verdict::Fallback(selection) => (rule.fallback?, 0, selection),
             Verdict::Nodata | Verdict::Servfail => return None,
         };
-        Some(Self { rule, pools, set, fallback, selection })
+        Some(Self { rule, pools, first, more, selection })
     }
 
-    fn kinds(&self) -> impl Iterator<Item = &'s Kind> + use<'s> {
-        let pools = self.pools;
-        self.rule.pools_of(self.set).chain(self.fallback).map(move |id| pools[id.index()].kind())
+    #[inline]
+    fn kind(&self, id: PoolId) -> &'s Kind {
+        self.pools[id.index()].kind()
     }
 
     /// True if the pools hold CNAME targets. Pools that answer together hold the same kind.
+    #[inline]
     pub(super) fn is_cname(&self) -> bool {
-        matches!(self.kinds().next(), Some(Kind::Cname(_)))
+        matches!(self.kind(self.first), Kind::Cname(_))
     }
 
     /// Their IPv4 addresses, for the client with this key.
+    #[inline]
     pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 4]> {
-        Candidates::new(self, key, self.kinds().filter_map(Kind::v4), worker)
+        Candidates::new(self, key, Kind::v4, worker)
     }
 
     /// Their IPv6 addresses.
+    #[inline]
     pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 16]> {
-        Candidates::new(self, key, self.kinds().filter_map(Kind::v6), worker)
+        Candidates::new(self, key, Kind::v6, worker)
     }
 
     /// Their CNAME targets, of which at most one is in an answer.
+    #[inline]
     pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, Name> {
-        Candidates::new(self, key, self.kinds().filter_map(Kind::cname), worker)
+        Candidates::new(self, key, Kind::cname, worker)
     }
 }
 
@@ -92,6 +101,13 @@ impl<T> Clone for Run<'_, T> {
 
 impl<T> Copy for Run<'_, T> {}
 
+impl<'s, T: Clone + PartialEq> Run<'s, T> {
+    #[inline]
+    fn of(pool: &'s Lists<T>, selection: Selection) -> Self {
+        Self { members: pool.select(selection), is_degraded: pool.is_degraded() }
+    }
+}
+
 impl<T> Run<'_, T> {
     const EMPTY: Self = Self { members: &[], is_degraded: false };
 
@@ -100,6 +116,7 @@ impl<T> Run<'_, T> {
     }
 
     /// Picks among the members of this run alone.
+    #[inline]
     fn pick(&self, pick: Pick, answers: u16, turn: u32, worker: &mut Worker) -> Picks {
         let weight = |place: usize| self.members[place].weight_for(pick);
         let draw = |below| worker.draw(below);
@@ -120,36 +137,38 @@ impl<T> Run<'_, T> {
 }
 
 impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
+    #[inline]
     fn new(
         chosen: &Chosen<'s>,
         key: Option<HashKey>,
-        mut pools: impl Iterator<Item = &'s Lists<T>>,
+        lists: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
         worker: &mut Worker,
     ) -> Self {
-        let run = |pool: &'s Lists<T>| Run { members: pool.select(chosen.selection), is_degraded: pool.is_degraded() };
-        let (first, second) = (pools.next(), pools.next());
-        let weighs = first.is_some_and(Lists::weighs);
-        let first_run = first.map_or(Run::EMPTY, run);
-        let Some(second) = second else {
-            let (pick, answers) = chosen.rule.pick(weighs);
-            return Self {
-                key,
-                pick,
-                answers,
-                first: first_run,
-                more: ArrayVec::new(),
-                count: first_run.members.len(),
-            };
-        };
-        let mut given = |pool: &'s Lists<T>| {
-            let draws = chosen.rule.pick.is_none() && pool.weighs();
-            if draws { run(pool).drawn(worker) } else { run(pool) }
+        if chosen.more != 0 {
+            return Self::of_several(chosen, key, lists, worker);
+        }
+        let first = lists(chosen.kind(chosen.first));
+        let (pick, answers) = chosen.rule.pick(first.is_some_and(Lists::weighs));
+        let first = first.map_or(Run::EMPTY, |pool| Run::of(pool, chosen.selection));
+        Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() }
+    }
+
+    #[inline(never)]
+    fn of_several(
+        chosen: &Chosen<'s>,
+        key: Option<HashKey>,
+        lists: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
+        worker: &mut Worker,
+    ) -> Self {
+        let mut given = |id: PoolId| {
+            let pool = lists(chosen.kind(id))?;
+            let (run, draws) = (Run::of(pool, chosen.selection), chosen.rule.pick.is_none() && pool.weighs());
+            Some(if draws { run.drawn(worker) } else { run })
         };
         let (pick, answers) = chosen.rule.pick(false);
-        let first = first.map_or(Run::EMPTY, &mut given);
+        let first = given(chosen.first).unwrap_or(Run::EMPTY);
         let mut candidates = Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() };
-        for pool in iter::once(second).chain(pools) {
-            let run = given(pool);
+        for run in chosen.rule.pools_of(chosen.more).filter_map(given) {
             if chosen.rule.shares_addresses {
                 candidates.add_new(run);
             } else if candidates.more.try_push(run).is_ok() {
@@ -179,8 +198,15 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
     }
 
-    /// Returns the member at this position, counted over all runs.
-    pub(super) fn get(&self, place: usize) -> &'s Member<T> {
+    /// Returns the members at these positions, counted over all runs.
+    #[inline]
+    pub(super) fn members(&self, picks: &Picks) -> impl Iterator<Item = &'s Member<T>> {
+        // Most answers are those of one pool.
+        let is_alone = self.more.is_empty();
+        picks.iter().map(move |place| if is_alone { &self.first.members[place] } else { self.get(place) })
+    }
+
+    fn get(&self, place: usize) -> &'s Member<T> {
         let (run, place) = self.run(place);
         &run.members[place]
     }

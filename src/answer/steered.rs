@@ -25,7 +25,7 @@ struct Ranked<'s> {
 
 /// Chooses for a steered name, and fills the last hop with the choice. Returns false if the asked type is left to the
 /// name's static records.
-#[inline]
+#[inline(never)]
 pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id: (PlanId, NameId)) -> bool {
     let plan = resolver.snapshot.plan(id.0, id.1);
     let families = plan.families(resolver.resolution.rtype, resolver.snapshot.pools());
@@ -54,6 +54,7 @@ pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id:
 }
 
 /// Ranks the client. The scope of the answer covers the addresses for which the ranking is the same.
+#[inline]
 fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -> Ranked<'s> {
     let resolution = &mut *resolver.resolution;
     let Client { mut address, subnet } = resolution.client;
@@ -78,6 +79,7 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
 
 /// Picks for a question for addresses, or for any type at a name that is an alias now. Returns `None` if the pools hold
 /// addresses, but the question asks for another type.
+#[inline]
 fn give<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -107,6 +109,7 @@ fn give<'s>(
 }
 
 /// Picks for a question for an HTTPS record, at a name that has one.
+#[inline(never)]
 fn hint<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -142,6 +145,7 @@ fn nothing<'s>(choice: &Choice) -> Given<'s> {
 }
 
 /// Returns one canonical name; an owner has at most one CNAME record (RFC 2181, section 10.1).
+#[inline(never)]
 fn canonical_name<'s>(
     resolver: &mut Resolver<'_, 's>,
     sname: Sname<'s>,
@@ -151,21 +155,23 @@ fn canonical_name<'s>(
     let candidates = chosen.cname(key, resolver.worker);
     let turn = turn(resolver, sname);
     let picks = candidates.pick(resolver.worker, turn);
-    picks.iter().next().map_or(Given::Nodata, |place| Given::Cname(&candidates.get(place).value))
+    candidates.members(&picks).next().map_or(Given::Nodata, |member| Given::Cname(&member.value))
 }
 
 /// Returns the turn of this asker for this question: one more than at its last answer.
+#[inline]
 fn turn(resolver: &Resolver<'_, '_>, sname: Sname<'_>) -> u32 {
     let resolution = &*resolver.resolution;
     resolver.worker.turn(resolution.source, resolution.octets(sname), resolution.rtype)
 }
 
 /// Picks endpoints among the candidates, in the order of the answer.
+#[inline]
 fn pick<'s, T: Clone + PartialEq>(
     candidates: &Candidates<'s, T>,
     worker: &mut Worker,
     turn: u32,
     picked: &mut Picked<'s, T>,
 ) {
-    picked.extend(candidates.pick(worker, turn).iter().map(|place| candidates.get(place)));
+    picked.extend(candidates.members(&candidates.pick(worker, turn)));
 }

@@ -102,6 +102,7 @@ impl SelectionPolicy {
     /// `spill` is the effect of loads on the ranking. `weights` has a number for each pool, which may differ from the
     /// configured weight; it may be empty if nothing is drawn. `draw` selects one of these pools in proportion to these
     /// weights.
+    #[inline]
     pub fn walk(
         &self,
         ranking: &Ranking,
@@ -112,31 +113,56 @@ impl SelectionPolicy {
     ) -> Walk {
         let ranked = if self.spare { self.take.get() - 1 } else { self.take.get() };
         let mut walk = Walk::default();
-        let mut is_enough = |Tier { pools, looked_at }| {
-            walk.reached |= looked_at;
-            let mut left = pools & available;
-            while left != 0 {
-                let best = if self.draw.is_some() { 1 << draw(left, weights) } else { left };
-                walk.chosen |= best;
-                if self.is_enough(walk.chosen, ranked) {
-                    return true;
-                }
-                left &= !self.beside(best);
-            }
-            false
-        };
         let is_complete = match self.by_home(ranking, spill.part) {
             // Most chains have no step `load`, and their order is that of the ranking.
             ([], tiers) => tiers.iter().any(|&tier| {
                 let pools = self.pools_of(tier);
-                is_enough(Tier { pools, looked_at: pools })
+                self.take_from(Tier { pools, looked_at: pools }, available, ranked, &mut walk, weights, &mut draw)
             }),
-            by_home => self.tiers(by_home, available, spill).any(is_enough),
+            by_home => self.walk_home(by_home, available, spill, ranked, &mut walk, (weights, &mut draw)),
         };
         if is_complete && self.spare {
             self.add_spare(&mut walk, ranking, available, weights, draw);
         }
         walk
+    }
+
+    /// Walks down home tiers, and then the tiers after them. Returns true if pools of enough datacenters are chosen.
+    #[inline(never)]
+    fn walk_home(
+        &self,
+        by_home: (&[Set], &[Set]),
+        available: Set,
+        spill: &Spill<'_>,
+        ranked: u8,
+        walk: &mut Walk,
+        (weights, draw): (&[u32], &mut impl FnMut(Set, &[u32]) -> usize),
+    ) -> bool {
+        self.tiers(by_home, available, spill).any(|tier| self.take_from(tier, available, ranked, walk, weights, draw))
+    }
+
+    /// Chooses available pools of a tier. Returns true if pools of `ranked` datacenters are chosen.
+    #[inline]
+    fn take_from(
+        &self,
+        Tier { pools, looked_at }: Tier,
+        available: Set,
+        ranked: u8,
+        walk: &mut Walk,
+        weights: &[u32],
+        draw: &mut impl FnMut(Set, &[u32]) -> usize,
+    ) -> bool {
+        walk.reached |= looked_at;
+        let mut left = pools & available;
+        while left != 0 {
+            let best = if self.draw.is_some() { 1 << draw(left, weights) } else { left };
+            walk.chosen |= best;
+            if self.is_enough(walk.chosen, ranked) {
+                return true;
+            }
+            left &= !self.beside(best);
+        }
+        false
     }
 
     /// The order of pools for one client with these home tiers, and tiers after them. Pools that take clients of others
@@ -181,6 +207,7 @@ impl SelectionPolicy {
     }
 
     /// Draws one more datacenter and adds its best pools. The weight of a datacenter is that of its best pools.
+    #[inline(never)]
     fn add_spare(
         &self,
         walk: &mut Walk,
@@ -210,17 +237,25 @@ impl SelectionPolicy {
     }
 
     /// True if the pools are in at least this many datacenters. Pools without a datacenter count as one.
+    #[inline]
     fn is_enough(&self, pools: Set, datacenters: u8) -> bool {
         if datacenters <= 1 {
             return true;
         }
+        self.datacenters_of(pools) >= usize::from(datacenters)
+    }
+
+    /// Returns the number of datacenters in which these pools are. Pools without a datacenter count as one.
+    #[inline(never)]
+    fn datacenters_of(&self, pools: Set) -> usize {
         let first_of_its_kind = |&pool: &usize| {
             !members(pools).take_while(|&other| other < pool).any(|other| self.are_together(pool, other))
         };
-        members(pools).filter(first_of_its_kind).count() >= usize::from(datacenters)
+        members(pools).filter(first_of_its_kind).count()
     }
 
     /// All pools in the same datacenters as these.
+    #[inline(never)]
     fn beside(&self, pools: Set) -> Set {
         let stands_beside = |&other: &usize| members(pools).any(|pool| self.are_together(pool, other));
         (0..self.datacenters.len()).filter(stands_beside).fold(0, |set, pool| set | 1 << pool)

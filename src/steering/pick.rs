@@ -70,21 +70,18 @@ impl Picks {
         draw: impl FnMut(u32) -> u32,
     ) -> Self {
         let wanted = wanted(count, answers);
-        Self(match pick {
-            Pick::Rotate => Order::Turn { first: turn as usize % count.max(1), count: wanted, all: count },
-            Pick::Random => Order::List(List::drawn(wanted, count, |_| 1, draw)),
-            Pick::Weighted | Pick::Sticky | Pick::LeastLoad if (0..count).all(|place| weight(place) == 0) => {
-                Order::List(List::drawn(wanted, count, |_| 1, draw))
-            }
-            Pick::Weighted | Pick::Sticky | Pick::LeastLoad => {
-                Order::List(List::drawn(wanted, count, |place| u32::from(weight(place)), draw))
-            }
-        })
+        if pick == Pick::Rotate {
+            return Self(Order::Turn { first: turn as usize % count.max(1), count: wanted, all: count });
+        }
+        let is_even = pick == Pick::Random || (0..count).all(|place| weight(place) == 0);
+        let weight = |place| if is_even { 1 } else { u32::from(weight(place)) };
+        Self(Order::List(List::drawn(wanted, count, weight, draw)))
     }
 
     /// Picks at most `answers` of `count` endpoints by rendezvous hash: those with the best scores, the best first.
     /// `candidate` gives an endpoint's key and its weight. Endpoints of weight 0 are picked only if there are no
     /// others.
+    #[inline(never)]
     pub fn sticky(client: HashKey, count: usize, answers: u16, candidate: impl Fn(usize) -> (HashKey, u32)) -> Self {
         let wanted = wanted(count, answers);
         let mut list = List::EMPTY;
@@ -114,6 +111,7 @@ impl Picks {
     /// Picks when some endpoints keep only a share of their clients. `share` returns 1 to 1000 thousandths. A weighted
     /// draw uses weight times share. Otherwise each endpoint is in an answer with its share as the probability; if all
     /// would be left out, all are kept.
+    #[inline(never)]
     pub fn degraded(
         pick: Pick,
         count: usize,
@@ -175,6 +173,7 @@ impl List {
     const EMPTY: Self = Self { places: [0; MAX_ANSWERS], count: 0 };
 
     /// Draws so many of `count` endpoints without replacement. Ends early when only endpoints of weight 0 are left.
+    #[inline(never)]
     fn drawn(wanted: usize, count: usize, weight: impl Fn(usize) -> u32, mut draw: impl FnMut(u32) -> u32) -> Self {
         let mut list = Self::EMPTY;
         let mut left: u32 = (0..count).map(&weight).sum();

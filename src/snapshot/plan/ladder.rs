@@ -127,6 +127,7 @@ pub(in super::super) struct Eligible {
 impl Plan {
     /// Returns the answer for a client with this ranking. `eligible` are the [eligible](Self::eligible) pools, `spill`
     /// is the order that loads make of the ranking, and `draw` draws one of a set of pools in proportion to weights.
+    #[inline]
     pub(in super::super) fn choose_by(
         &self,
         ranking: &Ranking,
@@ -135,43 +136,48 @@ impl Plan {
         spill: &Spill<'_>,
         mut draw: impl FnMut(Set, &[u32]) -> usize,
     ) -> Choice {
-        let part = eligible.part;
-        let mut seen = Seen { plan: self, spill, part, among: part, reached: 0, fallback: false };
+        let spill = Spill { part: eligible.part, ..*spill };
+        let mut seen = Seen { plan: self, ranking, family, eligible, spill, reached: 0, fallback: false };
+        let is_kept_away = matches!(self.orders.mode, Some(Mode::Drain | Mode::ForceDown));
+        // Most queries are answered on the first step, so this part is short.
+        if !is_kept_away && let Some(choice) = seen.choose_at(0, &mut draw) {
+            return choice;
+        }
+        self.choose_below(&mut seen, usize::from(!is_kept_away), draw)
+    }
+
+    /// Returns the answer from this step on.
+    #[inline(never)]
+    fn choose_below(
+        &self,
+        seen: &mut Seen<'_, '_>,
+        first: usize,
+        mut draw: impl FnMut(Set, &[u32]) -> usize,
+    ) -> Choice {
         if let Some(Mode::Drain | Mode::ForceDown) = self.orders.mode {
-            if let Some(choice) = self.fall_back(&mut seen, family) {
+            if let Some(choice) = self.fall_back(seen) {
                 return choice;
             }
             if self.orders.mode == Some(Mode::ForceDown) {
                 return seen.choice(Verdict::Nodata, Rung::ForcedDown, false);
             }
         }
-        for step in 0..STEPS {
-            let (rung, available, selection) = self.step(step, eligible);
-            seen.come_to(rung);
-            match seen.place(ranking, available, family, &mut draw) {
-                WalkEnd::None => {}
-                WalkEnd::Chosen(pools) => {
-                    return seen.choice(Verdict::Pools(pools, self.selection(selection)), rung, false);
-                }
-                WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, rung, false),
-                WalkEnd::FamilyDown => return self.choose_alone(seen, (rung, eligible), ranking, family, draw),
-            }
-        }
-        if let Some(choice) = self.fall_back(&mut seen, family) {
+        if let Some(choice) = (first..STEPS).find_map(|step| seen.choose_at(step, &mut draw)) {
             return choice;
         }
-        let Some((last, selection)) = self.all_down(part) else {
+        if let Some(choice) = self.fall_back(seen) {
+            return choice;
+        }
+        let Some((last, selection)) = self.all_down(seen.eligible.part) else {
             let fails = self.rule.all_down == AllDown::Servfail;
             return seen.choice(if fails { Verdict::Servfail } else { Verdict::Nodata }, Rung::AllDown, false);
         };
         for available in last {
-            match seen.place(ranking, available, family, &mut draw) {
+            match seen.place(available, &mut draw) {
                 WalkEnd::None => {}
                 WalkEnd::Chosen(pools) => return seen.choice(Verdict::Pools(pools, selection), Rung::AllDown, false),
                 WalkEnd::WithoutFamily => return seen.choice(Verdict::Nodata, Rung::AllDown, false),
-                WalkEnd::FamilyDown => {
-                    return self.choose_alone(seen, (Rung::AllDown, eligible), ranking, family, draw);
-                }
+                WalkEnd::FamilyDown => return self.choose_alone(seen, Rung::AllDown, draw),
             }
         }
         seen.choice(Verdict::Nodata, Rung::AllDown, false)
@@ -218,6 +224,7 @@ impl Plan {
     /// Returns the usable pools of a part, without the ramping pools that do not take this query. If no other pool of
     /// the ranking is left, a ramping pool takes every query. `takes` decides for a pool and the share of queries that
     /// it takes, in thousandths.
+    #[inline]
     pub(in super::super) fn eligible(
         &self,
         ranking: &Ranking,
@@ -239,8 +246,8 @@ impl Plan {
     }
 
     /// Returns the choice of `fallback`; `None` if it cannot answer in any family.
-    fn fall_back(&self, seen: &mut Seen<'_, '_>, family: Family) -> Option<Choice> {
-        let fallback = self.fallback?;
+    fn fall_back(&self, seen: &mut Seen<'_, '_>) -> Option<Choice> {
+        let (fallback, family) = (self.fallback?, seen.family);
         seen.fallback = true;
         if let Some(selection) = fallback.answers[family as usize] {
             return Some(seen.choice(Verdict::Fallback(selection), Rung::Fallback, false));
@@ -255,19 +262,14 @@ impl Plan {
     /// While the pools of the other family are usable, neither `fallback` nor `all_down` answers: the site is healthy,
     /// and clients reach it by the other family. A CNAME is no answer here, because it would replace the other family
     /// too. The name is not down, so SERVFAIL is no answer either.
-    fn choose_alone(
-        &self,
-        mut seen: Seen<'_, '_>,
-        (place, eligible): (Rung, Eligible),
-        ranking: &Ranking,
-        family: Family,
-        mut draw: impl FnMut(Set, &[u32]) -> usize,
-    ) -> Choice {
+    #[inline(never)]
+    fn choose_alone(&self, seen: &mut Seen<'_, '_>, place: Rung, mut draw: impl FnMut(Set, &[u32]) -> usize) -> Choice {
+        let family = seen.family;
         let of_family = |sets: PerFamily<Set>| sets[family as usize];
         for step in 0..STEPS {
-            let (rung, available, selection) = self.step(step, eligible);
+            let (rung, available, selection) = self.step(step, seen.eligible);
             seen.come_to(rung);
-            let chosen = seen.walk(ranking, of_family(available), &mut draw);
+            let chosen = seen.walk(of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, self.selection(selection)), rung, true);
             }
@@ -281,11 +283,11 @@ impl Plan {
                 return seen.choice(Verdict::Fallback(selection), Rung::Fallback, true);
             }
         }
-        let Some((last, selection)) = self.all_down(seen.part) else {
+        let Some((last, selection)) = self.all_down(seen.eligible.part) else {
             return seen.choice(Verdict::Nodata, Rung::AllDown, true);
         };
         for available in last {
-            let chosen = seen.walk(ranking, of_family(available), &mut draw);
+            let chosen = seen.walk(of_family(available), &mut draw);
             if chosen != 0 {
                 return seen.choice(Verdict::Pools(chosen, selection), Rung::AllDown, true);
             }
@@ -311,58 +313,71 @@ enum WalkEnd {
     FamilyDown,
 }
 
-/// The pools that the walks of one choice have looked at.
+/// A choice in progress: what it is made from, and the pools that its walks have looked at.
 struct Seen<'a, 's> {
     plan: &'a Plan,
-    spill: &'a Spill<'s>,
-    /// The client's part of a roll-out.
-    part: Set,
-    /// The pools that the walk may use now: first those of the part, later all.
-    among: Set,
+    ranking: &'a Ranking,
+    family: Family,
+    eligible: Eligible,
+    /// Its part is that of the client at first, and later all pools.
+    spill: Spill<'s>,
     reached: Set,
     fallback: bool,
 }
 
 impl Seen<'_, '_> {
-    /// Allows the pools of the other part of a roll-out from the rung `ready` on.
-    fn come_to(&mut self, rung: Rung) {
-        if rung == Rung::Ready {
-            self.among = Set::MAX;
+    /// Returns the choice on one of the [`STEPS`]; `None` if no pool of the ranking is available there.
+    #[inline]
+    fn choose_at(&mut self, step: usize, mut draw: impl FnMut(Set, &[u32]) -> usize) -> Option<Choice> {
+        let (rung, available, selection) = self.plan.step(step, self.eligible);
+        self.come_to(rung);
+        match self.place(available, &mut draw) {
+            WalkEnd::None => None,
+            WalkEnd::Chosen(pools) => {
+                Some(self.choice(Verdict::Pools(pools, self.plan.selection(selection)), rung, false))
+            }
+            WalkEnd::WithoutFamily => Some(self.choice(Verdict::Nodata, rung, false)),
+            WalkEnd::FamilyDown => Some(self.plan.choose_alone(self, rung, draw)),
         }
     }
 
-    /// Walks down a ranking to the first available pools. Returns them; none if there are none.
-    fn walk(&mut self, ranking: &Ranking, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
-        let weights = self.plan.weights.as_deref().unwrap_or_default();
-        let spill = Spill { part: self.among, ..*self.spill };
-        let Walk { chosen, reached } = self.plan.rule.policy.walk(ranking, available, &spill, weights, draw);
-        self.reached |= reached & self.among;
+    /// Allows the pools of the other part of a roll-out from the rung `ready` on.
+    fn come_to(&mut self, rung: Rung) {
+        if rung == Rung::Ready {
+            self.spill.part = Set::MAX;
+        }
+    }
+
+    /// Walks down the ranking to the first available pools. Returns them; none if there are none.
+    #[inline]
+    fn walk(&mut self, available: Set, draw: impl FnMut(Set, &[u32]) -> usize) -> Set {
+        let Self { plan, ranking, spill, .. } = self;
+        let weights = plan.weights.as_deref().unwrap_or_default();
+        let Walk { chosen, reached } = plan.rule.policy.walk(ranking, available, spill, weights, draw);
+        self.reached |= reached & spill.part;
         chosen
     }
 
-    /// Walks down a ranking to the first pools that are available in any family, and returns what that means for this
+    /// Walks down the ranking to the first pools that are available in any family, and returns what that means for this
     /// one.
-    fn place(
-        &mut self,
-        ranking: &Ranking,
-        available: PerFamily<Set>,
-        family: Family,
-        draw: impl FnMut(Set, &[u32]) -> usize,
-    ) -> WalkEnd {
+    #[inline]
+    fn place(&mut self, available: PerFamily<Set>, draw: impl FnMut(Set, &[u32]) -> usize) -> WalkEnd {
         let [v4, v6] = available;
-        let place = self.walk(ranking, v4 | v6, draw);
-        let of_family = place & available[family as usize];
+        let place = self.walk(v4 | v6, draw);
+        let family = self.family as usize;
+        let of_family = place & available[family];
         if place == 0 {
             WalkEnd::None
         } else if of_family != 0 {
             WalkEnd::Chosen(of_family)
-        } else if place & self.plan.given[family as usize] == 0 {
+        } else if place & self.plan.given[family] == 0 {
             WalkEnd::WithoutFamily
         } else {
             WalkEnd::FamilyDown
         }
     }
 
+    #[inline]
     fn choice(&self, verdict: Verdict, rung: Rung, alone: bool) -> Choice {
         let fallback_restless = self.fallback && self.plan.fallback.is_some_and(|fallback| fallback.is_restless);
         let drains = self.plan.orders.mode == Some(Mode::Drain);

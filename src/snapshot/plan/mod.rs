@@ -19,7 +19,7 @@ use super::name_overrides::NameOrders;
 use super::pool::{Kind, Pool};
 use crate::health::Share;
 use crate::overrides::Mode;
-use crate::steering::{Draw, HashKey, Ranking, Set, Split, by_hash, by_weight, is_among};
+use crate::steering::{Draw, HashKey, Ranking, Set, Spill, Split, by_hash, by_weight, is_among};
 use crate::wire::Rtype;
 
 /// A rule with the state of its pools.
@@ -131,6 +131,7 @@ impl Plan {
 
     /// Returns the families whose endpoints answer a question for this type; none if the name's static records answer
     /// it.
+    #[inline]
     pub fn families(&self, rtype: Rtype, pools: &[Arc<Pool>]) -> &'static [Family] {
         match rtype {
             Rtype::A => &FAMILIES[..1],
@@ -176,12 +177,14 @@ impl Plan {
     }
 
     /// Returns the TTL of an answer by this choice, in seconds.
+    #[inline]
     pub fn ttl(&self, choice: &Choice) -> u32 {
         if choice.restless { self.rule.ttls.unconfirmed() } else { self.rule.ttls.calm() }
     }
 
     /// Returns the choice for a client with this ranking. `key` is the client's, if the rule [uses
     /// one](Rule::client_key); `number` returns a uniform random number below its argument.
+    #[inline]
     pub fn choose(
         &self,
         ranking: &Ranking,
@@ -192,12 +195,25 @@ impl Plan {
         let part = self.split.map_or(Set::MAX, |split| split.pools(key, &mut number));
         self.spill(key, |spill| {
             if let (Some(Draw::Sticky(pools)), Some(client)) = (&self.rule.policy.draw, key) {
-                let eligible = self.eligible(ranking, part, |pool, share| is_among(client, pools[pool], share));
-                return self.choose_by(ranking, family, eligible, spill, by_hash(client, pools));
+                return self.choose_by_hash(ranking, family, (client, pools), part, spill);
             }
             let eligible = self.eligible(ranking, part, |_, share| number(u32::from(FULL)) < u32::from(share));
             self.choose_by(ranking, family, eligible, spill, by_weight(number))
         })
+    }
+
+    /// Returns the choice for a client whose hash draws the pools, by their keys.
+    #[inline(never)]
+    fn choose_by_hash(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        (client, pools): (HashKey, &[HashKey]),
+        part: Set,
+        spill: &Spill<'_>,
+    ) -> Choice {
+        let eligible = self.eligible(ranking, part, |pool, share| is_among(client, pools[pool], share));
+        self.choose_by(ranking, family, eligible, spill, by_hash(client, pools))
     }
 }
 

@@ -44,14 +44,17 @@ impl Loads {
 
 impl Plan {
     /// Calls `choose` with the order of pools that the loads give the client with this key, and returns its result.
+    #[inline]
     pub fn spill<T>(&self, key: Option<HashKey>, choose: impl FnOnce(&Spill<'_>) -> T) -> T {
-        let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) else {
-            return choose(&Spill::NONE);
-        };
-        let stays = |&pool: &usize| is_among(client, keys.stay[pool], loads.keep[pool].thousandths());
-        let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
-        let next = |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
-        choose(&Spill { keep, roomy: loads.roomy, next: &next, ..Spill::NONE })
+        let next;
+        let mut spill = Spill::NONE;
+        if let (Some(loads), Some(keys), Some(client)) = (&self.loads, &self.rule.load, key) {
+            let stays = |&pool: &usize| is_among(client, keys.stay[pool], loads.keep[pool].thousandths());
+            let keep = members(loads.shedding).filter(stays).fold(!loads.shedding, |keep, pool| keep | 1 << pool);
+            next = move |pools| by_hash(client, &keys.go)(pools, &loads.rooms);
+            spill = Spill { keep, roomy: loads.roomy, next: &next, ..spill };
+        }
+        choose(&spill)
     }
 
     /// Calls `choose` with the order of pools that the loads give a client of this part, and returns its result. `draw`
