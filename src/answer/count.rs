@@ -19,10 +19,7 @@ pub(super) fn response(
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
     let asker = exchange.asker();
-    tally.response(asker.transport as usize, qtype(exchange), reply.rcode, reply.length);
-    if let Some(subnet) = exchange.subnet_use() {
-        tally.subnet(subnet);
-    }
+    tally.response(asker.transport as usize, qtype(exchange), (reply.rcode, exchange.subnet_use()), reply.length);
     if reply.is_truncated {
         // The client asks again over a stream, and gets its answer there.
         return tally.truncated();
@@ -35,12 +32,13 @@ pub(super) fn response(
 /// Counts the start of a zone transfer.
 pub(super) fn transfer(worker: &Worker, exchange: &Exchange<'_>) {
     if let Some(tally) = worker.tally() {
-        tally.response(exchange.asker().transport as usize, qtype(exchange), Rcode::NoError, 0);
+        tally.response(exchange.asker().transport as usize, qtype(exchange), (Rcode::NoError, None), 0);
         tally.transfer();
     }
 }
 
 /// Returns the type of the question, if it is readable.
+#[inline]
 fn qtype(exchange: &Exchange<'_>) -> Option<Rtype> {
     match exchange.admission() {
         Admission::Question(question) | Admission::Identity(question) | Admission::Transfer(question, _) => {
@@ -50,6 +48,7 @@ fn qtype(exchange: &Exchange<'_>) -> Option<Rtype> {
     }
 }
 
+#[inline]
 fn zones(
     tally: &Tally,
     answer: AnswerTally<'_>,
@@ -59,28 +58,32 @@ fn zones(
 ) {
     let Some(first) = resolution.hops().first() else { return };
     answer.zone(first.zone_id.index(), kind(resolution, rcode));
+    for steered in resolution.hops().iter().filter_map(Hop::steered) {
+        self::steered(tally, answer, resolution, steered);
+    }
+    if let Some(weight) = weight {
+        client(answer, snapshot, resolution, weight);
+    }
+}
+
+/// Counts the client, as `weight` clients: where it is, and where it is sent.
+#[inline(never)]
+fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<'_>, weight: u64) {
     let mut sent = None;
     for hop in resolution.hops() {
         let Some(steered) = hop.steered() else { continue };
-        self::steered(tally, answer, steered);
-        if let Some(weight) = weight {
-            let (location, region) = located(snapshot, hop, steered);
-            let region = region.index();
-            answer.region(hop.zone_id.index(), (region < hop.zone.regions.list().len()).then_some(region), weight);
-            sent = Some((location.country, datacenter(steered, snapshot)));
-        }
+        let (location, region) = located(snapshot, hop, steered);
+        let region = region.index();
+        answer.region(hop.zone_id.index(), (region < hop.zone.regions.list().len()).then_some(region), weight);
+        sent = Some((location.country, datacenter(steered, snapshot)));
     }
-    if let Some(weight) = weight {
-        let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);
-        let (country, datacenter) = sent.unwrap_or_else(unsteered);
-        answer.client(country, datacenter, weight);
-    }
-    let v4 = resolution.v4().iter().map(|member| member.number);
-    let v6 = resolution.v6().iter().map(|member| member.number);
-    v4.enumerate().chain(v6.enumerate()).for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+    let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);
+    let (country, datacenter) = sent.unwrap_or_else(unsteered);
+    answer.client(country, datacenter, weight);
 }
 
 /// Returns the sort of answer.
+#[inline]
 pub(super) fn kind(resolution: &Resolution<'_>, rcode: Rcode) -> ZoneAnswer {
     match rcode {
         Rcode::NxDomain => ZoneAnswer::NxDomain,
@@ -100,7 +103,15 @@ pub(super) fn located(snapshot: &Snapshot, hop: &Hop<'_>, steered: &Steered<'_>)
     (location, region)
 }
 
-fn steered(tally: &Tally, answer: AnswerTally<'_>, steered: &Steered<'_>) {
+/// Counts what a steered name gave. A chain has picked endpoints at its last name alone.
+#[inline(never)]
+fn steered(tally: &Tally, answer: AnswerTally<'_>, resolution: &Resolution<'_>, steered: &Steered<'_>) {
+    if matches!(steered.given, Given::Addresses | Given::Https(_)) {
+        let v4 = resolution.v4().iter().map(|member| member.number);
+        let v6 = resolution.v6().iter().map(|member| member.number);
+        v4.enumerate().for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+        v6.enumerate().for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+    }
     tally.rung(steered.choice.rung as usize);
     let (name, pools) = (steered.id.1.index(), steered.plan.rule().pools.len());
     match steered.given {

@@ -128,7 +128,8 @@ impl AnswerCounters {
 
     /// Returns in how many answers an endpoint was, and in how many it was the first address.
     pub fn endpoint(&self, endpoint: usize) -> (u64, u64) {
-        (self.sum(self.endpoints + 2 * endpoint), self.sum(self.endpoints + 2 * endpoint + 1))
+        let [other, first] = [false, true].map(|is_first| self.sum(self.endpoint_place(endpoint, is_first)));
+        (other + first, first)
     }
 
     /// Returns the number of clients by their country and by the datacenter that they were sent to. Leaves out
@@ -140,6 +141,11 @@ impl AnswerCounters {
             let count = self.sum(self.client_place(row, datacenter));
             (count > 0).then(|| (country(row), datacenter, count))
         })
+    }
+
+    /// Two counters for each endpoint: answers in which it was another address than the first, and the first.
+    fn endpoint_place(&self, endpoint: usize, is_first: bool) -> usize {
+        self.endpoints + 2 * endpoint + usize::from(is_first)
     }
 
     fn region_place(&self, zone: usize, region: Option<usize>) -> usize {
@@ -183,6 +189,7 @@ pub struct AnswerTally<'a> {
 
 impl Tally {
     /// Returns access to the counters of a blueprint.
+    #[inline]
     pub fn answer<'a>(&'a self, counters: &'a Arc<AnswerCounters>) -> AnswerTally<'a> {
         AnswerTally { tally: self, counters, shard: &counters.shards[self.number] }
     }
@@ -190,6 +197,7 @@ impl Tally {
 
 impl AnswerTally<'_> {
     /// Counts an answer of a zone.
+    #[inline]
     pub fn zone(&self, zone: usize, kind: ZoneAnswer) {
         self.count(zone * ZoneAnswer::ALL.len() + kind as usize, 1);
     }
@@ -221,10 +229,7 @@ impl AnswerTally<'_> {
     /// Counts an endpoint that is in an answer, and whether it is the first address.
     #[inline]
     pub fn endpoint(&self, endpoint: usize, is_first: bool) {
-        self.count(self.counters.endpoints + 2 * endpoint, 1);
-        if is_first {
-            self.count(self.counters.endpoints + 2 * endpoint + 1, 1);
-        }
+        self.count(self.counters.endpoint_place(endpoint, is_first), 1);
     }
 
     /// Counts a client of a zone's region as `weight` clients.

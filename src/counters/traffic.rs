@@ -99,10 +99,13 @@ pub enum SubnetUse {
     Malformed = 2,
 }
 
-const OCTETS: usize = TRANSPORTS * TYPE_ROWS * RCODES.len();
+/// Number of layers of the responses: one for each [`SubnetUse`], and one for queries without the option.
+const LAYERS: usize = 4;
+const NO_SUBNET: usize = 3;
+
+const OCTETS: usize = LAYERS * TRANSPORTS * TYPE_ROWS * RCODES.len();
 const TRUNCATED: usize = OCTETS + TRANSPORTS;
-const SUBNETS: usize = TRUNCATED + 1;
-const LADDER: usize = SUBNETS + 3;
+const LADDER: usize = TRUNCATED + 1;
 const IGNORED: usize = LADDER + RUNGS;
 const PANICS: usize = IGNORED + 1;
 const TRANSFERS: usize = PANICS + 1;
@@ -145,17 +148,25 @@ impl Traffic {
 #[derive(Clone, Debug)]
 pub struct TrafficSums(Box<[u64]>);
 
-fn response(transport: usize, row: usize, column: usize) -> usize {
-    (transport * TYPE_ROWS + row) * RCODES.len() + column
+/// The cell of a response. The layers of a response lie side by side.
+fn response(transport: usize, row: usize, column: usize, layer: usize) -> usize {
+    ((transport * TYPE_ROWS + row) * RCODES.len() + column) * LAYERS + layer
 }
 
 impl Tally {
     /// Counts a response of this length in octets to a query over this transport. `rtype` is `None` if the query has no
-    /// readable question.
+    /// readable question, the use of Client Subnet if it has no such option.
     #[inline]
-    pub fn response(&self, transport: usize, rtype: Option<Rtype>, rcode: Rcode, length: usize) {
+    pub fn response(
+        &self,
+        transport: usize,
+        rtype: Option<Rtype>,
+        (rcode, subnet): (Rcode, Option<SubnetUse>),
+        length: usize,
+    ) {
         let row = rtype.map_or(NONE, |rtype| ROW_OF_TYPE.get(usize::from(rtype.0)).map_or(OTHER, |&row| row.into()));
-        self.count(response(transport, row, COLUMN_OF_RCODE[rcode as usize].into()), 1);
+        let layer = subnet.map_or(NO_SUBNET, |subnet| subnet as usize);
+        self.count(response(transport, row, COLUMN_OF_RCODE[rcode as usize].into(), layer), 1);
         self.count(OCTETS + transport, length as u64);
     }
 
@@ -164,12 +175,8 @@ impl Tally {
         self.count(TRUNCATED, 1);
     }
 
-    /// Counts a query with a Client Subnet option.
-    pub fn subnet(&self, subnet: SubnetUse) {
-        self.count(SUBNETS + subnet as usize, 1);
-    }
-
     /// Counts a choice that steering made on this rung of the ladder.
+    #[inline]
     pub fn rung(&self, rung: usize) {
         self.count(LADDER + rung, 1);
     }
@@ -211,7 +218,7 @@ impl TrafficSums {
                 NONE => QueryType::None,
                 row => QueryType::Known(QTYPES[row]),
             };
-            let count = self.0[response(transport, row, column)];
+            let count = (0..LAYERS).map(|layer| self.0[response(transport, row, column, layer)]).sum();
             (count > 0).then_some((transport, rtype, RCODES[column], count))
         })
     }
@@ -233,7 +240,7 @@ impl TrafficSums {
 
     /// Returns the number of queries with such a Client Subnet option.
     pub fn subnets(&self, subnet: SubnetUse) -> u64 {
-        self.0[SUBNETS + subnet as usize]
+        self.0[subnet as usize..OCTETS].iter().step_by(LAYERS).sum()
     }
 
     /// Returns the number of choices on this rung.
@@ -282,7 +289,7 @@ mod tests {
         for (number, tally) in tallies.iter().enumerate() {
             for rtype in QTYPES.iter().copied().map(Some).chain([Some(Rtype(99)), Some(Rtype(65535)), None]) {
                 for rcode in RCODES {
-                    tally.response(number % TRANSPORTS, rtype, rcode, 100);
+                    tally.response(number % TRANSPORTS, rtype, (rcode, None), 100);
                 }
             }
         }
@@ -301,7 +308,7 @@ mod tests {
         let traffic = Traffic::new(1);
         let tally = Tally::of_worker(&traffic, 0);
         tally.truncated();
-        (0..2).for_each(|_| tally.subnet(SubnetUse::Malformed));
+        (0..2).for_each(|_| tally.response(0, None, (Rcode::FormErr, Some(SubnetUse::Malformed)), 0));
         (0..3).for_each(|_| tally.rung(RUNGS - 1));
         (0..4).for_each(|_| tally.ignored());
         (0..5).for_each(|_| tally.panicked());
@@ -318,6 +325,6 @@ mod tests {
             sums.unlogged(),
         ];
         assert_eq!(counted, [1, 2, 3, 4, 5, 6, 7]);
-        assert_eq!((sums.all_responses(), sums.subnets(SubnetUse::Network), sums.rung(0)), (0, 0, 0));
+        assert_eq!((sums.all_responses(), sums.subnets(SubnetUse::Network), sums.rung(0)), (2, 0, 0));
     }
 }
