@@ -62,8 +62,8 @@ fn maps(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("map");
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
-        let ground = Ground { locations: snapshot.locations(), client_rtts: None, caps: snapshot.world().ecs.caps() };
-        bencher.iter(|| Map::build(black_box(compiled_chain.clone()), None, ground));
+        let ground = Arc::new(Ground::of_locations(snapshot.locations().clone(), snapshot.world().ecs.caps()));
+        bencher.iter(|| Map::build(black_box(compiled_chain.clone()), None, ground.clone()));
     });
     group.finish();
 }

@@ -5,6 +5,7 @@ mod world;
 
 use std::hint::black_box;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -52,16 +53,16 @@ fn chains() -> Vec<CompiledChain> {
 }
 
 fn latency(criterion: &mut Criterion) {
-    let (locations, table) = (world::locations(NETWORKS), table());
+    let (locations, table) = (Arc::new(world::locations(NETWORKS)), table());
     assert_eq!(table.len(), NETWORKS as usize * DATACENTERS.len());
-    let client_rtts = ClientRtts::new(table.clone(), sites(), &locations);
-    let ground = |client_rtts| Ground { locations: &locations, client_rtts, caps: Caps { v4: 24, v6: 56 } };
+    let client_rtts = Arc::new(ClientRtts::new(table.clone(), sites(), &locations));
+    let caps = Caps { v4: 24, v6: 56 };
+    let by_rtt = |client_rtts| Arc::new(Ground::of_client_rtts(locations.clone(), client_rtts, caps));
     let chains = chains();
 
     let begun = Instant::now();
-    let client_rtts_anew = ClientRtts::new(table.clone(), sites(), &locations);
-    let maps: Vec<Map> =
-        chains.iter().map(|chain| Map::build(chain.clone(), None, ground(Some(&client_rtts_anew)))).collect();
+    let ground = by_rtt(Arc::new(ClientRtts::new(table.clone(), sites(), &locations)));
+    let maps: Vec<Map> = chains.iter().map(|chain| Map::build(chain.clone(), None, ground.clone())).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
 
     let mut group = criterion.benchmark_group("latency");
@@ -69,12 +70,13 @@ fn latency(criterion: &mut Criterion) {
     group.bench_function("client_rtts of a million rows", |bencher| {
         bencher.iter(|| ClientRtts::new(black_box(table.clone()), sites(), &locations));
     });
+    group.bench_function("ground of all chains", |bencher| bencher.iter(|| by_rtt(black_box(client_rtts.clone()))));
     group.bench_function("map of one chain", |bencher| {
-        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground(Some(&client_rtts))));
+        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground.clone()));
     });
     let mut turn = 0;
     let by_distance = CompiledChain::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
-    let by_distance = Map::build(by_distance, None, ground(None));
+    let by_distance = Map::build(by_distance, None, Arc::new(Ground::of_locations(locations.clone(), caps)));
     let mut look_up = |name: &str, map: &Map| {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

@@ -3,12 +3,16 @@
 //!
 //! Needs Debian's `nsd`; without it, the bench says so and ends. A number after `--` replaces the million.
 
+mod process;
+
 use std::fmt::Write as _;
 use std::net::UdpSocket;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
+
+use process::{cpu_time, free_port, mebibytes, seconds, status_field};
 
 /// Names with an address each.
 const NAMES: usize = 1_000_000;
@@ -61,21 +65,6 @@ fn run(command: &mut Command) -> Cost {
     };
     assert!(status.success(), "{command:?}: {status}");
     Cost { wall: begun.elapsed(), cpu, peak }
-}
-
-fn cpu_time(process: u32) -> Option<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit(") ").next()?.split(' ').collect();
-    // Clock ticks of 10 ms.
-    let ticks: u64 = [11, 12].iter().filter_map(|&at: &usize| fields.get(at)?.parse::<u64>().ok()).sum();
-    Some(Duration::from_millis(ticks * 10))
-}
-
-/// A field of `/proc/PID/status` in KiB.
-fn status_field(process: u32, field: &str) -> Option<u64> {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
-    line.trim().trim_end_matches(" kB").parse().ok()
 }
 
 /// A running server with its children.
@@ -158,20 +147,8 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port()
-}
-
 fn row(what: &str, truenorth: &str, nsd: &str) {
     println!("{what:<40} {truenorth:>16} {nsd:>16}");
-}
-
-fn seconds(time: Duration) -> String {
-    format!("{:.2} s", time.as_secs_f64())
-}
-
-fn mebibytes(kib: u64) -> String {
-    format!("{} MiB", kib / 1024)
 }
 
 fn start_truenorth(folder: &Path, port: u16) -> (Server, Duration) {

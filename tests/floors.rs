@@ -51,7 +51,6 @@ const DOORS: &[(&str, &[&str])] = &[
     ("hyper", &["admin", "cli", "monitor", "server"]),
     ("hyper_util", &["admin", "cli", "monitor", "server"]),
     ("ipnet", &["config", "geo", "latency", "report", "snapshot", "store"]),
-    ("ipnetwork", &["geoip"]),
     ("landlock", &["cli"]),
     ("libc", &["cli", "disk", "monitor", "querylog", "server"]),
     ("listenfd", &["handover"]),

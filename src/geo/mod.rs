@@ -2,6 +2,7 @@
 
 mod caps;
 pub mod countries;
+mod edges;
 mod ids;
 pub mod local;
 mod location;
@@ -10,6 +11,7 @@ mod region;
 mod runs;
 
 pub use caps::Caps;
+pub use edges::Edges;
 pub use ids::{DatacenterId, MAX_DATACENTERS, RegionId};
 pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
 pub use locations::Locations;

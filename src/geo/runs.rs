@@ -15,6 +15,9 @@ use std::fmt::Debug;
 /// Maximum number of high bits of an address that the index over the starts uses; fewer if there are fewer runs.
 const MAX_INDEX_BITS: u32 = 16;
 
+/// Entries of the index for each run, about: with several of them, most entries need no search.
+const ENTRIES_PER_RUN: usize = 8;
+
 /// An address of one family as a number, most significant bit first: `u32` for IPv4, `u128` for IPv6.
 pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
     /// Bits in an address of this family.
@@ -26,6 +29,8 @@ pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
 
     /// The bits after the first `length` ones, all set.
     fn host_mask(length: u8) -> Self;
+    /// Only the bit after the first `length` ones set; `length` is below the width.
+    fn bit(length: u8) -> Self;
     /// Bitwise and with the complement of `mask`.
     fn without(self, mask: Self) -> Self;
     /// Bitwise or.
@@ -51,6 +56,9 @@ macro_rules! impl_bits {
 
             fn host_mask(length: u8) -> Self {
                 Self::MAX.checked_shr(u32::from(length)).unwrap_or(0)
+            }
+            fn bit(length: u8) -> Self {
+                1 << ($width - 1 - length)
             }
             fn without(self, mask: Self) -> Self {
                 self & !mask
@@ -81,7 +89,7 @@ impl_bits!(u32, 32);
 impl_bits!(u128, 128);
 
 /// The whole space of one address family as maximal runs of equal values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runs<B> {
     starts: Box<[B]>,
     values: Box<[u32]>,
@@ -126,6 +134,33 @@ impl<B: Bits> Runs<B> {
     /// The value at `address`.
     pub fn value(&self, address: B) -> u32 {
         self.values[self.position(address)]
+    }
+
+    /// The position of the run that contains `address`, counted from 0.
+    #[inline]
+    pub fn position(&self, address: B) -> usize {
+        let high = address.high(self.index_bits);
+        let (from, to) = (self.index[high] as usize, self.index[high + 1] as usize);
+        // The run with the block's first address may begin before the block, so it needs no comparison.
+        from + self.starts[from + 1..=to].partition_point(|start| *start <= address)
+    }
+
+    /// The lowest address of the run at this position.
+    #[inline]
+    pub fn first(&self, position: usize) -> B {
+        self.starts[position]
+    }
+
+    /// The highest address of the run at this position.
+    #[inline]
+    pub fn last(&self, position: usize) -> B {
+        self.starts.get(position + 1).and_then(|start| start.previous()).unwrap_or(B::MAX)
+    }
+
+    /// The values of all runs, by position.
+    #[inline]
+    pub fn values(&self) -> &[u32] {
+        &self.values
     }
 
     /// All runs in ascending order.
@@ -197,17 +232,6 @@ impl<B: Bits> Runs<B> {
             there += usize::from(next_there == Some(&start));
         }
     }
-
-    fn position(&self, address: B) -> usize {
-        let high = address.high(self.index_bits);
-        let (from, to) = (self.index[high] as usize, self.index[high + 1] as usize);
-        // The run with the block's first address may begin before the block, so it needs no comparison.
-        from + self.starts[from + 1..=to].partition_point(|start| *start <= address)
-    }
-
-    fn last(&self, position: usize) -> B {
-        self.starts.get(position + 1).and_then(|start| start.previous()).unwrap_or(B::MAX)
-    }
 }
 
 /// Takes runs in ascending order and joins neighbours with equal values.
@@ -241,7 +265,8 @@ impl<B: Bits> RunsBuilder<B> {
     /// The finished runs with their index.
     pub fn finish(self) -> Runs<B> {
         let starts = self.starts.into_boxed_slice();
-        let index_bits = starts.len().ilog2().min(MAX_INDEX_BITS);
+        let index_bits =
+            if starts.len() == 1 { 0 } else { (starts.len() * ENTRIES_PER_RUN).ilog2().min(MAX_INDEX_BITS) };
         let mut index = Vec::with_capacity((1 << index_bits) + 1);
         let mut position = 0;
         for high in 0..1 << index_bits {

@@ -1,7 +1,7 @@
 //! GeoIP databases (MMDB files), read once into [`Locations`].
 //!
 //! ```text
-//!   file -> database: walk the search tree -> runs of record numbers
+//!   file -> database: walk the search tree (tree) -> runs of record numbers
 //!                     decode each distinct record once (record) -> a table of distinct facts (table)
 //!   files -> merge: later ones fill gaps of earlier ones; then add continents and points of known countries
 //! ```
@@ -16,6 +16,7 @@ mod database;
 mod merge;
 mod record;
 mod table;
+mod tree;
 
 use std::fmt;
 use std::io;

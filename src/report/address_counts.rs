@@ -66,7 +66,7 @@ impl AddressCounts {
     pub(super) fn cells(&self, before: &Map, after: &Map) -> Vec<Cell> {
         let mut pairs = Numbers::default();
         let mut pair = |before: u32, after: u32| pairs.number((before, after));
-        let (v4, v6) = (before.v4().join(after.v4(), &mut pair), before.v6().join(after.v6(), &mut pair));
+        let (v4, v6) = (before.v4().join(&after.v4(), &mut pair), before.v6().join(&after.v6(), &mut pair));
         let mut keys = Numbers::default();
         let mut key = |pair: u32, domicile: u32| keys.number((pair, domicile));
         let (v4, v6) = (v4.join(&self.v4, &mut key), v6.join(&self.v6, &mut key));
@@ -133,6 +133,8 @@ impl<T: Copy + Eq + Hash> Numbers<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::geo::RunsBuilder;
     use crate::steering::{CompiledChain, CompiledStep, Ground};
@@ -170,7 +172,7 @@ mod tests {
     fn cells_add_up_to_the_totals() {
         let locations = locations();
         let address_counts = AddressCounts::new(&locations, Caps::NONE);
-        let ground = Ground { locations: &locations, client_rtts: None, caps: Caps::NONE };
+        let ground = Arc::new(Ground::of_locations(Arc::new(locations), Caps::NONE));
         let map = Map::build(CompiledChain::new(2, vec![CompiledStep::Failover([0b01, 0b10].into())]), None, ground);
         let cells = address_counts.cells(&map, &map);
         let alike = |cell: &Cell| map.rankings()[cell.before as usize] == map.rankings()[cell.after as usize];

@@ -1,7 +1,7 @@
 //! The groups in which reports name clients: regions, or continents.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::geo::countries::countries;
 use crate::geo::{Continent, CountryCode, Location, Locations, RegionId, Regions};
@@ -28,7 +28,7 @@ impl Group {
     /// Returns the groups of all clients of a map: regions if it uses them, else continents.
     pub(super) fn all(map: &Map, locations: &Locations) -> Vec<Self> {
         if map.is_uniform() {
-            let ranking = map.rankings()[map.v4().value(0) as usize].clone();
+            let ranking = map.look_up(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).ranking.clone();
             return vec![Self { name: EVERYBODY.to_owned(), clients: vec![(String::new(), ranking)] }];
         }
         let compiled_chain = map.compiled_chain();
@@ -66,7 +66,7 @@ impl Group {
     fn networks(map: &Map, locations: &Locations) -> Vec<Self> {
         let mut groups: BTreeMap<String, Self> = BTreeMap::new();
         let mut seen: HashMap<(Option<CountryCode>, u32), usize> = HashMap::new();
-        for run in map.v4().iter() {
+        for run in map.runs_v4() {
             let address = IpAddr::V4(run.first.into());
             let location = locations.look_up(address);
             let samples = seen.entry((location.country, run.value)).or_default();

@@ -204,7 +204,7 @@ fn decide(
 ) -> Option<Vec<Decision>> {
     let map = &now.rule().map;
     // If networks differ by measured round trips, all of them are visited.
-    let networks = if map.compiled_chain().measures_latency() { map.v4().len() / 16 } else { 0 };
+    let networks = if map.compiled_chain().measures_latency() { map.len_v4_at_most() / 16 } else { 0 };
     *budget = budget.checked_sub(networks)?;
     let mut outcomes: HashMap<Ranking, Outcome> = HashMap::new();
     let mut decisions = Vec::new();

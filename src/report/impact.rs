@@ -207,8 +207,11 @@ impl<'a> Changes<'a> {
     fn find(&mut self, before: &Plan, after: &Plan) -> Option<Vec<Movement>> {
         let map = &after.rule().map;
         // If networks differ by measured round trips, all of them are visited.
-        self.budget =
-            self.budget.checked_sub(if map.compiled_chain().measures_latency() { map.v4().len() / 16 } else { 0 })?;
+        self.budget = self.budget.checked_sub(if map.compiled_chain().measures_latency() {
+            map.len_v4_at_most() / 16
+        } else {
+            0
+        })?;
         let groups = Group::all(map, self.after.locations());
         let mut turnovers: HashMap<&Ranking, Turnover> = HashMap::new();
         let mut movements: Vec<(Turnover, Vec<String>, usize)> = Vec::new();

@@ -25,9 +25,11 @@ pub(super) struct Compiler<'a> {
 
 /// Maps over the same locations and client RTTs. Each is made only once.
 pub(super) struct Maps<'a> {
-    locations: &'a Locations,
-    client_rtts: Option<&'a ClientRtts>,
+    locations: &'a Arc<Locations>,
+    client_rtts: Option<&'a Arc<ClientRtts>>,
     caps: Caps,
+    /// The ground of maps without round trip times, and of those with them; `None` before the first such map.
+    grounds: [Option<Arc<Ground>>; 2],
     known: HashMap<Key, Arc<Map>>,
 }
 
@@ -153,24 +155,38 @@ impl<'a> Maps<'a> {
         });
         let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
         let known = before.filter(|map| same_client_rtts || !map.compiled_chain().measures_latency());
-        let known = known.map(|map| ((map.compiled_chain().clone(), map.naming().cloned()), map.clone())).collect();
-        Self { locations, client_rtts: client_rtts.map(|client_rtts| &**client_rtts), caps, known }
+        let mut grounds = [None, None];
+        let known = known.map(|map| {
+            grounds[usize::from(map.compiled_chain().measures_latency())] = Some(map.ground().clone());
+            ((map.compiled_chain().clone(), map.naming().cloned()), map.clone())
+        });
+        let known = known.collect();
+        Self { locations, client_rtts, caps, grounds, known }
     }
 
     /// Returns the map of a compiled chain, and makes it if it is not known. `naming` is the argument of
     /// [`Map::build`].
     pub(super) fn get(&mut self, compiled_chain: CompiledChain, naming: Option<Arc<Regions>>) -> Arc<Map> {
-        let &mut Self { locations, client_rtts, caps, ref mut known } = self;
-        let build = |(compiled_chain, naming): &Key| {
-            Arc::new(Map::build(compiled_chain.clone(), naming.clone(), Ground { locations, client_rtts, caps }))
-        };
         let key = (compiled_chain, naming);
-        if let Some(map) = known.get(&key) {
+        if let Some(map) = self.known.get(&key) {
             return map.clone();
         }
-        let map = build(&key);
-        known.insert(key, map.clone());
+        let ground = self.ground(key.0.measures_latency());
+        let map = Arc::new(Map::build(key.0.clone(), key.1.clone(), ground));
+        self.known.insert(key, map.clone());
         map
+    }
+
+    fn ground(&mut self, measures_latency: bool) -> Arc<Ground> {
+        let &mut Self { locations, client_rtts, caps, ref mut grounds, .. } = self;
+        let ground = grounds[usize::from(measures_latency)].get_or_insert_with(|| {
+            let client_rtts = client_rtts.filter(|_| measures_latency).cloned();
+            Arc::new(match client_rtts {
+                Some(client_rtts) => Ground::of_client_rtts(locations.clone(), client_rtts, caps),
+                None => Ground::of_locations(locations.clone(), caps),
+            })
+        });
+        ground.clone()
     }
 }
 

@@ -253,8 +253,8 @@ fn maps_hold_no_runs_that_no_network_begins_in() {
         let places = [(50.0, 8.0), (39.0, -77.0), (1.0, 104.0)].map(|(north, east)| Coordinates::try_new(north, east));
         CompiledChain::new(3, vec![CompiledStep::Distance(places.into())])
     };
-    let locations = cities();
-    let map = |caps| Map::build(compiled_chain(), None, Ground { locations: &locations, client_rtts: None, caps });
+    let locations = Arc::new(cities());
+    let map = |caps| Map::build(compiled_chain(), None, Arc::new(Ground::of_locations(locations.clone(), caps)));
     let (rounded, exact) = (map(Caps { v4: 24, v6: 56 }), map(Caps::NONE));
     assert!(rounded.v4().len() < exact.v4().len(), "{} runs, not {}", rounded.v4().len(), exact.v4().len());
     assert!(rounded.v4().iter().all(|run| run.first.trailing_zeros() >= 8));
