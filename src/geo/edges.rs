@@ -11,11 +11,15 @@
 //!   its edges              x           x
 //! ```
 
+use super::values::Values;
+
 /// The positions with an edge, as a set of bits. Position 0 begins the space and is no edge.
 #[derive(Clone, Debug)]
 pub struct Edges {
-    /// From the bits of the positions up to a level of one word; no level at all if there is no edge.
-    levels: Box<[Box<[u64]>]>,
+    /// The bits of the positions; no word at all if there is no edge.
+    words: Box<[u64]>,
+    /// The levels above, up to one of a single word.
+    above: Box<[Box<[u64]>]>,
 }
 
 /// Bits of a word.
@@ -24,54 +28,76 @@ const WORD: usize = u64::BITS as usize;
 impl Edges {
     /// The edges after `f` is applied to the values of the shared runs: the positions whose result differs from the one
     /// before.
-    pub fn between(values: &[u32], mut f: impl FnMut(u32) -> u32) -> Self {
-        let mut latest = values.first().map_or(0, |&value| f(value));
-        let mut edges_of = |values: &[u32]| {
-            let mut word = 0;
-            for (bit, &value) in (0..).zip(values) {
-                let value = f(value);
-                word |= u64::from(value != latest) << bit;
-                latest = value;
-            }
-            word
-        };
-        Self::over(values.chunks(WORD).map(&mut edges_of).collect())
+    pub fn between(values: &Values, f: impl FnMut(u32) -> u32) -> Self {
+        match values {
+            Values::Narrow(values) => Self::over(words(values, f)),
+            Values::Wide(values) => Self::over(words(values, f)),
+            Values::Full(values) => Self::over(words(values, f)),
+        }
     }
 
     fn over(words: Vec<u64>) -> Self {
         if words.iter().all(|&word| word == 0) {
-            return Self { levels: Box::default() };
+            return Self { words: Box::default(), above: Box::default() };
         }
-        let mut levels: Vec<Box<[u64]>> = vec![words.into()];
-        while let Some(below) = levels.last().filter(|level| level.len() > 1) {
+        let mut above: Vec<Box<[u64]>> = Vec::new();
+        while let Some(below) = Some(above.last().map_or(&*words, |level| &**level)).filter(|level| level.len() > 1) {
             let summary =
                 |words: &[u64]| (0..).zip(words).fold(0, |all, (bit, &word)| all | u64::from(word != 0) << bit);
             let level = below.chunks(WORD).map(summary).collect();
-            levels.push(level);
+            above.push(level);
         }
-        Self { levels: levels.into() }
+        Self { words: words.into(), above: above.into() }
     }
 
-    /// The last edge at or before this position, or position 0.
+    /// The last edge at or before this position, or position 0, and the first edge after it, if there is one.
     #[inline]
-    pub fn at_or_before(&self, position: usize) -> usize {
-        last_below(&self.levels, position + 1).unwrap_or(0)
+    pub fn around(&self, position: usize) -> (usize, Option<usize>) {
+        let (place, bit) = (position / WORD, position % WORD);
+        let Some(&word) = self.words.get(place) else { return (0, None) };
+        let (back, ahead) = (word << (WORD - 1 - bit), word >> bit >> 1);
+        let before = if back == 0 { self.before_word(place) } else { position - back.leading_zeros() as usize };
+        let after =
+            if ahead == 0 { self.after_word(place) } else { Some(position + 1 + ahead.trailing_zeros() as usize) };
+        (before, after)
     }
 
-    /// The first edge after this position; `None` if there is none.
-    #[inline]
-    pub fn after(&self, position: usize) -> Option<usize> {
-        first_from(&self.levels, position + 1)
+    /// The last edge in the words before this one, or position 0.
+    #[cold]
+    fn before_word(&self, word: usize) -> usize {
+        let place = last_below(&self.above, word);
+        place.map_or(0, |place| place * WORD + self.words[place].ilog2() as usize)
+    }
+
+    /// The first edge in the words after this one.
+    #[cold]
+    fn after_word(&self, word: usize) -> Option<usize> {
+        let place = first_from(&self.above, word + 1)?;
+        Some(place * WORD + self.words[place].trailing_zeros() as usize)
     }
 
     /// The number of edges.
     pub fn count(&self) -> usize {
-        self.levels.first().map_or(0, |words| words.iter().map(|word| word.count_ones() as usize).sum())
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 }
 
+/// A bit for each value: set if `f` gives another result than for the value before.
+fn words<V: Copy + Into<u32>>(values: &[V], mut f: impl FnMut(u32) -> u32) -> Vec<u64> {
+    let mut latest = values.first().map_or(0, |&value| f(value.into()));
+    let mut word = |values: &[V]| {
+        let mut word = 0;
+        for (bit, &value) in (0..).zip(values) {
+            let value = f(value.into());
+            word |= u64::from(value != latest) << bit;
+            latest = value;
+        }
+        word
+    };
+    values.chunks(WORD).map(&mut word).collect()
+}
+
 /// The highest set position below `end`.
-#[inline]
 fn last_below(levels: &[Box<[u64]>], end: usize) -> Option<usize> {
     let (words, above) = levels.split_first()?;
     let (word, bit) = (end / WORD, end % WORD);
@@ -84,7 +110,6 @@ fn last_below(levels: &[Box<[u64]>], end: usize) -> Option<usize> {
 }
 
 /// The lowest set position from `start` on.
-#[inline]
 fn first_from(levels: &[Box<[u64]>], start: usize) -> Option<usize> {
     let (words, above) = levels.split_first()?;
     let (word, bit) = (start / WORD, start % WORD);
@@ -113,25 +138,22 @@ mod tests {
             changes.iter().for_each(|change| is_edge[change.index(length)] = true);
             is_edge[0] = false;
             let mut value = 0;
-            let shared = |(number, &edge): (u32, &bool)| {
-                value += 2 * u32::from(edge);
-                // Neighbours differ, but only edges change all bits that count.
-                value + number % 2
-            };
-            let values: Vec<u32> = (0..).zip(&is_edge).map(shared).collect();
-            let edges = Edges::between(&values, |value| value / 2 * 2);
+            let values: Vec<u32> = is_edge.iter().map(|&edge| { value += 2 * u32::from(edge); value }).collect();
+            // Shared runs differ more often than what counts of them.
+            let shared = (0..).zip(&values).map(|(number, value)| value + number % 2).collect::<Vec<u32>>();
+            let edges = Edges::between(&shared.into(), |value| value / 2);
             prop_assert_eq!(edges.count(), is_edge.iter().filter(|&&edge| edge).count());
             for position in positions.iter().map(|position| position.index(length)) {
                 let before = (0..=position).rev().find(|&at| is_edge[at]).unwrap_or(0);
                 let after = (position + 1..length).find(|&at| is_edge[at]);
-                prop_assert_eq!((edges.at_or_before(position), edges.after(position)), (before, after));
+                prop_assert_eq!(edges.around(position), (before, after));
             }
         }
     }
 
     #[test]
     fn equal_values_have_no_edges() {
-        let edges = Edges::between(&(0..1000).collect::<Vec<_>>(), |_| 7);
-        assert_eq!((edges.at_or_before(999), edges.after(0), edges.count()), (0, None, 0));
+        let edges = Edges::between(&(0..1000).collect::<Vec<u32>>().into(), |_| 7);
+        assert_eq!((edges.around(999), edges.around(0), edges.count()), ((0, None), (0, None), 0));
     }
 }

@@ -9,6 +9,7 @@ mod location;
 mod locations;
 mod region;
 mod runs;
+mod values;
 
 pub use caps::Caps;
 pub use edges::Edges;
@@ -17,3 +18,4 @@ pub use location::{Continent, Coordinates, CountryCode, Location, Subdivision};
 pub use locations::Locations;
 pub use region::{ClientMatch, Region, Regions};
 pub use runs::{Bits, Prefix, Run, Runs, RunsBuilder, nest};
+pub use values::Values;

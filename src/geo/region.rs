@@ -68,6 +68,9 @@ impl Region {
     }
 }
 
+/// The regions of clients with each of these facts. Thousands of zones look up each location of a database in them.
+type Numbered<K> = HashMap<K, RegionId, foldhash::fast::FixedState>;
+
 /// A zone's regions, with tables to find the region of a client. Zones share what they have in common: a region may have
 /// tens of thousands of prefixes.
 #[derive(Debug)]
@@ -78,10 +81,10 @@ pub struct Regions {
     default: RegionId,
     v4: Arc<Runs<u32>>,
     v6: Arc<Runs<u128>>,
-    asn: HashMap<u32, RegionId>,
-    subdivision: HashMap<Subdivision, RegionId>,
-    country: HashMap<CountryCode, RegionId>,
-    continent: HashMap<Continent, RegionId>,
+    asn: Numbered<u32>,
+    subdivision: Numbered<Subdivision>,
+    country: Numbered<CountryCode>,
+    continent: Numbered<Continent>,
     /// Hash of `list`, so that two big lists rarely have to be compared.
     digest: u64,
 }
@@ -107,7 +110,7 @@ impl Regions {
         let digests: Box<[u64]> = list.iter().enumerate().map(hash).collect();
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut asn, mut subdivision, mut country, mut continent) =
-            (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+            (Numbered::default(), Numbered::default(), Numbered::default(), Numbered::default());
         let has_prefixes = |region: &Region| region.clients.iter().any(|it| matches!(it, ClientMatch::Prefix(_)));
         // The prefixes are those of the shared regions, as long as no region with prefixes came or went.
         let of_shared = shared.filter(|shared| {

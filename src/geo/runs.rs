@@ -12,11 +12,13 @@
 
 use std::fmt::Debug;
 
+use super::values::Values;
+
 /// Maximum number of high bits of an address that the index over the starts uses; fewer if there are fewer runs.
 const MAX_INDEX_BITS: u32 = 16;
 
 /// Entries of the index for each run, about: with several of them, most entries need no search.
-const ENTRIES_PER_RUN: usize = 8;
+const ENTRIES_PER_RUN: usize = 32;
 
 /// An address of one family as a number, most significant bit first: `u32` for IPv4, `u128` for IPv6.
 pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
@@ -41,7 +43,7 @@ pub trait Bits: Copy + Ord + Debug + Send + Sync + 'static {
     fn next(self) -> Option<Self>;
     /// The previous address; `None` before the first one.
     fn previous(self) -> Option<Self>;
-    /// The high `bits` bits, at most 16.
+    /// The high `bits` bits, 1 to 16.
     fn high(self, bits: u32) -> usize;
     /// The lowest address whose high `bits` bits are `high`.
     fn from_high(high: usize, bits: u32) -> Self;
@@ -75,11 +77,12 @@ macro_rules! impl_bits {
             fn previous(self) -> Option<Self> {
                 self.checked_sub(1)
             }
+            #[inline]
             fn high(self, bits: u32) -> usize {
-                self.checked_shr($width - bits).unwrap_or(0) as usize
+                (self >> ($width - bits)) as usize
             }
             fn from_high(high: usize, bits: u32) -> Self {
-                (high as Self).checked_shl($width - bits).unwrap_or(0)
+                (high as Self) << ($width - bits)
             }
         }
     };
@@ -92,7 +95,7 @@ impl_bits!(u128, 128);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runs<B> {
     starts: Box<[B]>,
-    values: Box<[u32]>,
+    values: Values,
     /// `index[h]` is the run that contains the lowest address with the high bits `h`. One more entry ends the last one.
     index: Box<[u32]>,
     index_bits: u32,
@@ -128,19 +131,20 @@ impl<B: Bits> Runs<B> {
     /// The run that contains `address`.
     pub fn look_up(&self, address: B) -> Run<B> {
         let position = self.position(address);
-        Run { value: self.values[position], first: self.starts[position], last: self.last(position) }
+        Run { value: self.values.get(position), first: self.starts[position], last: self.last(position) }
     }
 
     /// The value at `address`.
     pub fn value(&self, address: B) -> u32 {
-        self.values[self.position(address)]
+        self.values.get(self.position(address))
     }
 
     /// The position of the run that contains `address`, counted from 0.
     #[inline]
     pub fn position(&self, address: B) -> usize {
         let high = address.high(self.index_bits);
-        let (from, to) = (self.index[high] as usize, self.index[high + 1] as usize);
+        let entries = &self.index[high..high + 2];
+        let (from, to) = (entries[0] as usize, entries[1] as usize);
         // The run with the block's first address may begin before the block, so it needs no comparison.
         from + self.starts[from + 1..=to].partition_point(|start| *start <= address)
     }
@@ -159,14 +163,14 @@ impl<B: Bits> Runs<B> {
 
     /// The values of all runs, by position.
     #[inline]
-    pub fn values(&self) -> &[u32] {
+    pub fn values(&self) -> &Values {
         &self.values
     }
 
     /// All runs in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = Run<B>> {
         (0..self.starts.len()).map(|position| Run {
-            value: self.values[position],
+            value: self.values.get(position),
             first: self.starts[position],
             last: self.last(position),
         })
@@ -177,7 +181,7 @@ impl<B: Bits> Runs<B> {
         let positions = self.position(first)..self.starts.len();
         positions
             .map(move |position| Run {
-                value: self.values[position],
+                value: self.values.get(position),
                 first: self.starts[position].max(first),
                 last: self.last(position).min(last),
             })
@@ -208,7 +212,7 @@ impl<B: Bits> Runs<B> {
     /// The runs with `f` applied to their values. Neighbours that become equal are joined.
     pub fn map(&self, mut f: impl FnMut(u32) -> u32) -> Self {
         let mut builder = RunsBuilder::default();
-        for (&start, &value) in self.starts.iter().zip(&self.values) {
+        for (&start, value) in self.starts.iter().zip(self.values.iter()) {
             builder.push(start, f(value));
         }
         builder.finish()
@@ -220,7 +224,7 @@ impl<B: Bits> Runs<B> {
         let (mut here, mut there) = (0, 0);
         let mut start = B::ZERO;
         loop {
-            builder.push(start, f(self.values[here], other.values[there]));
+            builder.push(start, f(self.values.get(here), other.values.get(there)));
             let (next_here, next_there) = (self.starts.get(here + 1), other.starts.get(there + 1));
             start = match (next_here, next_there) {
                 (None, None) => return builder.finish(),
@@ -266,7 +270,7 @@ impl<B: Bits> RunsBuilder<B> {
     pub fn finish(self) -> Runs<B> {
         let starts = self.starts.into_boxed_slice();
         let index_bits =
-            if starts.len() == 1 { 0 } else { (starts.len() * ENTRIES_PER_RUN).ilog2().min(MAX_INDEX_BITS) };
+            if starts.len() == 1 { 1 } else { (starts.len() * ENTRIES_PER_RUN).ilog2().min(MAX_INDEX_BITS) };
         let mut index = Vec::with_capacity((1 << index_bits) + 1);
         let mut position = 0;
         for high in 0..1 << index_bits {

@@ -10,7 +10,6 @@
 //! client, so the scope is as exact as if each map had all of its runs.
 
 mod ground;
-mod numbers;
 mod sweep;
 mod table;
 
@@ -19,12 +18,11 @@ use std::ptr;
 use std::sync::Arc;
 
 use self::ground::Side;
-use self::numbers::Numbers;
 use self::sweep::Sweep;
 use self::table::{SHARED, Table};
 use super::ranking::{CompiledChain, Ranking};
 use crate::geo::local::{self, UNNAMED};
-use crate::geo::{Bits, Regions, Run, Runs, RunsBuilder};
+use crate::geo::{Bits, Regions, Run, Runs, RunsBuilder, Values};
 
 pub use self::ground::Ground;
 
@@ -39,7 +37,7 @@ pub struct Map {
     ground: Arc<Ground>,
     rankings: Box<[Ranking]>,
     /// The number of the ranking of each spot, outside all prefixes.
-    numbers: Numbers,
+    numbers: Values,
     v4: MapTable<u32>,
     v6: MapTable<u128>,
     /// The number of the ranking for networks in local space that have no location. It is a second copy of the ranking
@@ -177,16 +175,16 @@ impl Map {
     #[inline]
     fn host<B: Bits>(&self, table: &MapTable<B>, side: Side<'_, B>, address: B) -> u32 {
         match table.own_of_hosts().value(address) {
-            SHARED => self.numbers.get(side.hosts.value(address)),
+            SHARED => self.numbers.get(side.hosts.value(address) as usize),
             // A host in such a network may have a location.
-            number if number == self.unnamed => self.numbers.get(side.hosts.value(address)),
+            number if number == self.unnamed => self.numbers.get(side.hosts.value(address) as usize),
             number => number,
         }
     }
 }
 
 impl<B: Bits> MapTable<B> {
-    fn new(swept: sweep::Swept<B>, side: Side<'_, B>, numbers: &Numbers) -> Self {
+    fn new(swept: sweep::Swept<B>, side: Side<'_, B>, numbers: &Values) -> Self {
         Self { networks: Table::new(swept.edges, swept.own, side, numbers), own_of_hosts: swept.own_of_hosts }
     }
 
@@ -195,9 +193,9 @@ impl<B: Bits> MapTable<B> {
     }
 
     /// The number that all networks and all hosts have; `None` if they have several.
-    fn uniform_number(&self, side: Side<'_, B>, numbers: &Numbers) -> Option<u32> {
+    fn uniform_number(&self, side: Side<'_, B>, numbers: &Values) -> Option<u32> {
         let all = self.networks.look_up(side, numbers, B::ZERO);
-        let number = |spot, own| if own == SHARED { numbers.get(spot) } else { own };
+        let number = |spot, own| if own == SHARED { numbers.get(spot as usize) } else { own };
         let are_equal = all.last == B::MAX && {
             let hosts = side.hosts.join(self.own_of_hosts(), number);
             hosts.len() == 1 && hosts.value(B::ZERO) == all.value
@@ -206,7 +204,7 @@ impl<B: Bits> MapTable<B> {
     }
 
     /// Assigns this number to networks in local space that have no location.
-    fn marked(self, local: &Runs<B>, number: u32, side: Side<'_, B>, numbers: &Numbers) -> Self {
+    fn marked(self, local: &Runs<B>, number: u32, side: Side<'_, B>, numbers: &Values) -> Self {
         if local.len() == 1 && local.value(B::ZERO) != UNNAMED {
             return self;
         }

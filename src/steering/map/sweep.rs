@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::ground::{Ground, Side};
-use super::numbers::Numbers;
 use super::table::SHARED;
-use crate::geo::{Bits, Edges, RegionId, Regions, Runs, RunsBuilder};
+use crate::geo::{Bits, Edges, RegionId, Regions, Runs, RunsBuilder, Values};
 use crate::latency::ClientRtts;
 use crate::steering::ranking::{Client, CompiledChain, Ranking, Set};
 
@@ -99,8 +98,11 @@ impl<'a> Sweep<'a> {
     }
 
     /// The number of the ranking of each spot, and the rankings by their numbers.
-    pub(super) fn finish(self) -> (Numbers, Box<[Ranking]>) {
-        (Numbers::new(&self.by_spot, self.rankings.len()), self.rankings.into())
+    pub(super) fn finish(self) -> (Values, Box<[Ranking]>) {
+        // A spot that no address has is never looked up.
+        let number = |number| if number == UNRANKED { 0 } else { number };
+        let numbers: Vec<u32> = self.by_spot.into_iter().map(number).collect();
+        (numbers.into(), self.rankings.into())
     }
 
     /// The number of the ranking for clients at `spot` in no region's prefix.

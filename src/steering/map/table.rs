@@ -10,8 +10,7 @@
 //! A map of countries therefore needs one bit for each shared run, and a few octets for each of its prefixes.
 
 use super::ground::Side;
-use super::numbers::Numbers;
-use crate::geo::{Bits, Edges, Run, Runs};
+use crate::geo::{Bits, Edges, Run, Runs, Values};
 
 /// The value of own runs in which the shared runs count.
 pub(super) const SHARED: u32 = u32::MAX;
@@ -23,58 +22,71 @@ pub(super) struct Table<B> {
     edges: Edges,
     /// The number of the ranking where a region's prefix or local space decides, else [`SHARED`].
     own: Runs<B>,
-    /// For each of the own runs: how far the number at its lowest address reaches down, and how far the number at its
-    /// highest address reaches up.
-    reach: Box<[(B, B)]>,
+    /// The same, by the positions of these runs.
+    pieces: Box<[Piece<B>]>,
+}
+
+/// One of a map's own runs.
+#[derive(Clone, Copy, Debug)]
+struct Piece<B> {
+    /// Its first and its last address.
+    first: B,
+    last: B,
+    /// The first address of the run that contains its first one, and the last address of the run that contains its last
+    /// one: the number may go on beyond its ends.
+    down: B,
+    up: B,
+    number: u32,
 }
 
 impl<B: Bits> Table<B> {
-    pub(super) fn new(edges: Edges, own: Runs<B>, side: Side<'_, B>, numbers: &Numbers) -> Self {
-        let reach = own.iter().map(|piece| (piece.first, piece.last)).collect();
-        let mut table = Self { edges, own, reach };
+    pub(super) fn new(edges: Edges, own: Runs<B>, side: Side<'_, B>, numbers: &Values) -> Self {
+        let piece = |Run { value, first, last }| Piece { first, last, down: first, up: last, number: value };
+        let pieces = own.iter().map(piece).collect();
+        let mut table = Self { edges, own, pieces };
         table.join(side, numbers);
         table
     }
 
     /// Returns the same map with other own runs.
-    pub(super) fn with_own(self, own: Runs<B>, side: Side<'_, B>, numbers: &Numbers) -> Self {
+    pub(super) fn with_own(self, own: Runs<B>, side: Side<'_, B>, numbers: &Values) -> Self {
         Self::new(self.edges, own, side, numbers)
     }
 
     /// Lets each own run reach across its ends where the number goes on.
-    fn join(&mut self, side: Side<'_, B>, numbers: &Numbers) {
+    fn join(&mut self, side: Side<'_, B>, numbers: &Values) {
         let number = |table: &Self, address| table.look_up(side, numbers, address).value;
         for next in 1..self.own.len() {
             let (before, here) = (self.own.last(next - 1), self.own.first(next));
             if number(self, before) == number(self, here) {
-                self.reach[next].0 = self.look_up(side, numbers, before).first;
+                self.pieces[next].down = self.look_up(side, numbers, before).first;
             }
         }
         for here in (1..self.own.len()).rev().map(|next| next - 1) {
             let (last, behind) = (self.own.last(here), self.own.first(here + 1));
             if number(self, last) == number(self, behind) {
-                self.reach[here].1 = self.look_up(side, numbers, behind).last;
+                self.pieces[here].up = self.look_up(side, numbers, behind).last;
             }
         }
     }
 
     /// The run that contains `address`. Its value is the number of the ranking.
-    #[inline]
-    pub(super) fn look_up(&self, side: Side<'_, B>, numbers: &Numbers, address: B) -> Run<B> {
-        let place = self.own.position(address);
-        let (down, up) = self.reach[place];
-        let value = self.own.values()[place];
-        if value != SHARED {
-            return Run { value, first: down, last: up };
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "each query that is steered looks up, and a call costs a tenth of it")]
+    pub(super) fn look_up(&self, side: Side<'_, B>, numbers: &Values, address: B) -> Run<B> {
+        let piece = &self.pieces[self.own.position(address)];
+        if piece.number != SHARED {
+            return Run { value: piece.number, first: piece.down, last: piece.up };
         }
         let shared = side.networks;
         let position = shared.position(address);
-        let first = shared.first(self.edges.at_or_before(position));
-        let last = self.edges.after(position).and_then(|edge| shared.first(edge).previous()).unwrap_or(B::MAX);
+        let (first, behind) = self.edges.around(position);
+        let first = shared.first(first);
+        let last = behind.and_then(|behind| shared.first(behind).previous()).unwrap_or(B::MAX);
         Run {
-            value: numbers.get(shared.values()[position]),
-            first: if first <= self.own.first(place) { down } else { first },
-            last: if last >= self.own.last(place) { up } else { last },
+            value: numbers.get(shared.values().get(position) as usize),
+            first: if first <= piece.first { piece.down } else { first },
+            last: if last >= piece.last { piece.up } else { last },
         }
     }
 
@@ -89,7 +101,7 @@ impl<B: Bits> Table<B> {
     }
 
     /// All runs in ascending order.
-    pub(super) fn iter<'a>(&'a self, side: Side<'a, B>, numbers: &'a Numbers) -> impl Iterator<Item = Run<B>> + 'a {
+    pub(super) fn iter<'a>(&'a self, side: Side<'a, B>, numbers: &'a Values) -> impl Iterator<Item = Run<B>> + 'a {
         let mut next = Some(B::ZERO);
         std::iter::from_fn(move || {
             let run = self.look_up(side, numbers, next?);
