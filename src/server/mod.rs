@@ -56,6 +56,7 @@ use crate::tls::{self, Shown};
 use crate::vital::{self, Alarm, Part};
 pub use bind::{BindError, BindFailure};
 use bind::{Listener, Sockets};
+pub use memory::share_heap;
 use pressure::Pressure;
 pub use pulse::WorkerPulse;
 use quic::QuicAcceptor;
