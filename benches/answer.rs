@@ -63,7 +63,7 @@ fn maps(criterion: &mut Criterion) {
     group.sample_size(20).measurement_time(Duration::from_secs(5));
     group.bench_function("two million networks, region and distance", |bencher| {
         let ground = Arc::new(Ground::of_locations(snapshot.locations().clone(), snapshot.world().ecs.caps()));
-        bencher.iter(|| Map::build(black_box(compiled_chain.clone()), None, ground.clone()));
+        bencher.iter(|| Map::build(black_box(compiled_chain.clone()), None, &ground));
     });
     group.finish();
 }

@@ -62,7 +62,7 @@ fn latency(criterion: &mut Criterion) {
 
     let begun = Instant::now();
     let ground = by_rtt(Arc::new(ClientRtts::new(table.clone(), sites(), &locations)));
-    let maps: Vec<Map> = chains.iter().map(|chain| Map::build(chain.clone(), None, ground.clone())).collect();
+    let maps: Vec<Map> = chains.iter().map(|chain| Map::build(chain.clone(), None, &ground)).collect();
     println!("a remap of {} chains: {:?}", maps.len(), begun.elapsed());
 
     let mut group = criterion.benchmark_group("latency");
@@ -72,11 +72,11 @@ fn latency(criterion: &mut Criterion) {
     });
     group.bench_function("ground of all chains", |bencher| bencher.iter(|| by_rtt(black_box(client_rtts.clone()))));
     group.bench_function("map of one chain", |bencher| {
-        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, ground.clone()));
+        bencher.iter(|| Map::build(black_box(chains[0].clone()), None, &ground));
     });
     let mut turn = 0;
     let by_distance = CompiledChain::new(3, vec![Step::Distance(sites().iter().copied().map(Some).collect())]);
-    let by_distance = Map::build(by_distance, None, Arc::new(Ground::of_locations(locations.clone(), caps)));
+    let by_distance = Map::build(by_distance, None, &Arc::new(Ground::of_locations(locations.clone(), caps)));
     let mut look_up = |name: &str, map: &Map| {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

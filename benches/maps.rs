@@ -29,6 +29,9 @@ const PREFIXES: u32 = 20;
 /// Maps that are looked up in turn.
 const MAPS: u32 = 1_000;
 
+/// Rounds in which each of the networks is looked up.
+const ROUNDS: u32 = 32;
+
 /// Maximum time until a node is ready.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -50,13 +53,12 @@ fn clients(zone: u32) -> Vec<Vec<String>> {
     }
     for number in 0..PREFIXES {
         let bits = scattered(zone * 1_000 + 500 + number);
-        let prefix = match number % 4 {
-            0 => format!("2a{:02x}:{:x}::/32", bits >> 28, bits >> 8 & 0xffff),
-            _ => {
-                let length = 16 + bits % 9;
-                let address = bits & u32::MAX << (32 - length) & 0x7fff_ffff | 0x1000_0000;
-                format!("{}/{length}", Ipv4Addr::from_bits(address))
-            }
+        let prefix = if number % 4 == 0 {
+            format!("2a{:02x}:{:x}::/32", bits >> 28, (bits >> 8) & 0xffff)
+        } else {
+            let length = 16 + bits % 9;
+            let address = (bits & (u32::MAX << (32 - length)) & 0x7fff_ffff) | 0x1000_0000;
+            format!("{}/{length}", Ipv4Addr::from_bits(address))
         };
         regions[region(300 + number)].push(prefix);
     }
@@ -165,7 +167,7 @@ fn map(number: u32, ground: &Arc<Ground>) -> Map {
         only: false,
     };
     let step = CompiledStep::Region(regions, (0..REGIONS).map(tiers).collect());
-    Map::build(CompiledChain::new(REGIONS as u8, vec![step]), None, ground.clone())
+    Map::build(CompiledChain::new(REGIONS as u8, vec![step]), None, ground)
 }
 
 fn measure_look_ups() {
@@ -177,10 +179,9 @@ fn measure_look_ups() {
     let maps: Vec<Map> = (0..MAPS).map(|number| map(number, &ground)).collect();
     println!("a map is made in {:?}", begun.elapsed() / MAPS);
     let networks: Vec<IpAddr> =
-        (0..1 << 16).map(|number| Ipv4Addr::from_bits(scattered(number) % 0xe000_0000 & !0xff).into()).collect();
+        (0..1 << 16).map(|number| Ipv4Addr::from_bits((scattered(number) % 0xe000_0000) & !0xff).into()).collect();
     for (name, maps) in [("one map", &maps[..1]), ("a thousand maps in turn", &maps[..])] {
         let begun = Instant::now();
-        const ROUNDS: u32 = 32;
         for round in 0..ROUNDS as usize {
             for (number, &network) in networks.iter().enumerate() {
                 black_box(maps[(number + round) % maps.len()].look_up(network));

@@ -47,7 +47,7 @@ fn place<B: Bits>(parts: &[Part<B>], address: B) -> (&Ranking, u8, bool) {
 }
 
 /// The parts with equal neighbours joined, as the map writes its runs out.
-fn joined<'a, B: Bits>(parts: &'a [Part<B>]) -> Vec<(B, B, &'a Ranking)> {
+fn joined<B: Bits>(parts: &[Part<B>]) -> Vec<(B, B, &Ranking)> {
     let runs = parts.chunk_by(|one, next| (&one.ranking, one.is_unnamed) == (&next.ranking, next.is_unnamed));
     runs.map(|run| (run[0].first, run[run.len() - 1].last, &run[0].ranking)).collect()
 }

@@ -55,16 +55,16 @@ pub(super) fn read(disk: &Disk, path: &Path) -> Result<(FactRuns, Duration), Geo
         let reading = thread::Builder::new()
             .name("geoip".into())
             .stack_size(STACK_OCTETS)
-            .spawn_scoped(scope, || read_here(path, octets))
+            .spawn_scoped(scope, || read_here(path, &octets))
             .map_err(unreadable)?;
         reading.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
     })
 }
 
-fn read_here(path: &Path, octets: Vec<u8>) -> Result<(FactRuns, Duration), GeoipFault> {
-    let reader = Reader::from_source(&*octets)
+fn read_here(path: &Path, octets: &[u8]) -> Result<(FactRuns, Duration), GeoipFault> {
+    let reader = Reader::from_source(octets)
         .map_err(|error| GeoipFault::NotMmdb { path: path.into(), reason: error.to_string() })?;
-    let walked = Walk::new(&octets, &reader).and_then(Walk::finish);
+    let walked = Walk::new(octets, &reader).and_then(Walk::finish);
     let facts = walked.map_err(|error| GeoipFault::Corrupt { path: path.into(), reason: error.to_string() })?;
     Ok((facts, Duration::from_secs(reader.metadata().build_epoch)))
 }

@@ -75,24 +75,20 @@ impl<'f> Tree<'f> {
             return Err(if child == self.count { Leaf::Empty } else { Leaf::Record(child) });
         }
         let number = child as usize;
-        let children = match self.width {
+        Ok(match self.width {
             Width::Three => {
-                let node: &[u8; 6] = self.octets[number * 6..][..6].try_into().expect("six octets");
-                let &[a, b, c, d, e, f] = node;
-                [[0, a, b, c], [0, d, e, f]]
+                let node = &self.octets[number * 6..][..6];
+                [join(0, &node[..3]), join(0, &node[3..])]
             }
             Width::ThreeAndAHalf => {
-                let node: &[u8; 7] = self.octets[number * 7..][..7].try_into().expect("seven octets");
-                let &[a, b, c, high, d, e, f] = node;
-                [[high >> 4, a, b, c], [high & 0xf, d, e, f]]
+                let node = &self.octets[number * 7..][..7];
+                [join(node[3] >> 4, &node[..3]), join(node[3] & 0xf, &node[4..])]
             }
             Width::Four => {
-                let node: &[u8; 8] = self.octets[number * 8..][..8].try_into().expect("eight octets");
-                let &[a, b, c, d, e, f, g, h] = node;
-                [[a, b, c, d], [e, f, g, h]]
+                let node = &self.octets[number * 8..][..8];
+                [join(node[0], &node[1..4]), join(node[4], &node[5..])]
             }
-        };
-        Ok(children.map(|child| Child(u32::from_be_bytes(child))))
+        })
     }
 
     /// Gives each leaf below `top` with its lowest address, in ascending order. `top` is at the prefix
@@ -123,6 +119,14 @@ impl<'f> Tree<'f> {
         }
         Ok(())
     }
+}
+
+/// A child from its highest octet and the three below it.
+#[inline]
+fn join(high: u8, low: &[u8]) -> Child {
+    let mut octets = [high, 0, 0, 0];
+    octets[1..].copy_from_slice(low);
+    Child(u32::from_be_bytes(octets))
 }
 
 #[cfg(test)]
@@ -182,7 +186,8 @@ mod tests {
     fn a_node_below_the_last_bit_is_refused() {
         let octets = octets(&[[0, 1]], 32);
         let tree = Tree::new(&octets, 1, 32).unwrap();
-        let walked = tree.walk::<u32, Tangled>((Tree::root(), 0, 0), &mut usize::MAX, |_, _| Ok(()));
+        let mut leaves_left = usize::MAX;
+        let walked = tree.walk::<u32, Tangled>((Tree::root(), 0, 0), &mut leaves_left, |_, _| Ok(()));
         assert_eq!(walked, Err(Tangled::TooDeep));
     }
 }

@@ -173,7 +173,7 @@ mod tests {
         let locations = locations();
         let address_counts = AddressCounts::new(&locations, Caps::NONE);
         let ground = Arc::new(Ground::of_locations(Arc::new(locations), Caps::NONE));
-        let map = Map::build(CompiledChain::new(2, vec![CompiledStep::Failover([0b01, 0b10].into())]), None, ground);
+        let map = Map::build(CompiledChain::new(2, vec![CompiledStep::Failover([0b01, 0b10].into())]), None, &ground);
         let cells = address_counts.cells(&map, &map);
         let alike = |cell: &Cell| map.rankings()[cell.before as usize] == map.rankings()[cell.after as usize];
         assert!(cells.iter().all(alike), "{cells:?}");

@@ -172,7 +172,7 @@ impl<'a> Maps<'a> {
             return map.clone();
         }
         let ground = self.ground(key.0.measures_latency());
-        let map = Arc::new(Map::build(key.0.clone(), key.1.clone(), ground));
+        let map = Arc::new(Map::build(key.0.clone(), key.1.clone(), &ground));
         self.known.insert(key, map.clone());
         map
     }

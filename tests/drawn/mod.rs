@@ -241,7 +241,9 @@ impl Draft {
     /// The first addresses of everything that can distinguish IPv4 clients.
     pub(crate) fn cuts_v4(&self) -> Vec<u32> {
         let mut cuts = Cuts::new();
-        self.v4.iter().for_each(|&(address, length, _)| cuts.add(address, length));
+        for &(address, length, _) in &self.v4 {
+            cuts.add(address, length);
+        }
         for client in self.regions.iter().flat_map(|region| &region.clients) {
             if let &DraftMatch::V4(address, length) = client {
                 cuts.add(address, length);
@@ -258,7 +260,9 @@ impl Draft {
     /// The first addresses of everything that can distinguish IPv6 clients.
     pub(crate) fn cuts_v6(&self) -> Vec<u128> {
         let mut cuts = Cuts::new();
-        self.v6.iter().for_each(|&(address, length, _)| cuts.add(address, length));
+        for &(address, length, _) in &self.v6 {
+            cuts.add(address, length);
+        }
         for client in self.regions.iter().flat_map(|region| &region.clients) {
             if let &DraftMatch::V6(address, length) = client {
                 cuts.add(address, length);
@@ -283,7 +287,7 @@ impl Draft {
             Ground::of_locations(locations.clone(), caps)
         };
         let naming = Some(Arc::new(self.regions())).filter(|_| self.is_named && compiled_chain.regions().is_none());
-        let map = Map::build(compiled_chain.clone(), naming.clone(), Arc::new(ground));
+        let map = Map::build(compiled_chain.clone(), naming.clone(), &Arc::new(ground));
         Drawn { locations, compiled_chain, naming, measured: self.measured(), table, sites, caps, map: Arc::new(map) }
     }
 }
@@ -339,7 +343,9 @@ struct Cuts<B>(Vec<B>);
 impl<B: LocalSpace> Cuts<B> {
     fn new() -> Self {
         let mut cuts = Self(vec![B::ZERO]);
-        B::BLOCKS.iter().for_each(|&(first, length)| cuts.add(first, length));
+        for &(first, length) in B::BLOCKS {
+            cuts.add(first, length);
+        }
         cuts
     }
 

@@ -1,6 +1,8 @@
 //! Scenarios for client networks without a location, such as 10.1.2.0/24, and for networks smaller than Client Subnet
 //! allows.
 
+use std::sync::Arc;
+
 use hickory_proto::rr::RecordType::{A, AAAA, TXT};
 use truenorth::answer::Transport;
 use truenorth::geo::{Caps, Coordinates, CountryCode, Location, Locations, Prefix, nest};
@@ -254,7 +256,7 @@ fn maps_hold_no_runs_that_no_network_begins_in() {
         CompiledChain::new(3, vec![CompiledStep::Distance(places.into())])
     };
     let locations = Arc::new(cities());
-    let map = |caps| Map::build(compiled_chain(), None, Arc::new(Ground::of_locations(locations.clone(), caps)));
+    let map = |caps| Map::build(compiled_chain(), None, &Arc::new(Ground::of_locations(locations.clone(), caps)));
     let (rounded, exact) = (map(Caps { v4: 24, v6: 56 }), map(Caps::NONE));
     assert!(rounded.v4().len() < exact.v4().len(), "{} runs, not {}", rounded.v4().len(), exact.v4().len());
     assert!(rounded.v4().iter().all(|run| run.first.trailing_zeros() >= 8));

@@ -99,7 +99,9 @@ impl<B: Bits> Networks<B> {
     fn new(hosts: &Runs<B>, cap: u8, spots: usize) -> Self {
         let networks = hosts.rounded(cap);
         let mut is_met = vec![false; spots];
-        networks.values().iter().for_each(|spot| is_met[spot as usize] = true);
+        for spot in networks.values().iter() {
+            is_met[spot as usize] = true;
+        }
         let is_new = |spot: &u32| !std::mem::replace(&mut is_met[*spot as usize], true);
         let of_hosts_only = hosts.values().iter().filter(is_new).collect();
         Self { spots: networks, of_hosts_only }

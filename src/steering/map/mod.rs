@@ -74,10 +74,10 @@ impl Map {
     /// Makes a map in one sweep over the ground; this takes milliseconds for a million networks. A chain with the step
     /// `latency` takes round trip times for unknown if the ground has none. `naming` are regions whose prefixes give
     /// networks in local space a location if the chain does not use regions.
-    pub fn build(compiled_chain: CompiledChain, naming: Option<Arc<Regions>>, ground: Arc<Ground>) -> Self {
+    pub fn build(compiled_chain: CompiledChain, naming: Option<Arc<Regions>>, ground: &Arc<Ground>) -> Self {
         let regions = compiled_chain.regions().map(|regions| &**regions);
         let (v4, v6) = (ground.v4(), ground.v6());
-        let mut sweep = Sweep::new(&compiled_chain, &ground);
+        let mut sweep = Sweep::new(&compiled_chain, ground);
         let swept_v4 = sweep.over(v4, regions.map(Regions::prefixes_v4));
         let swept_v6 = sweep.over(v6, regions.map(Regions::prefixes_v6));
         let nowhere = ground.nowhere();
@@ -215,6 +215,8 @@ impl<B: Bits> MapTable<B> {
 
 fn written_out<B: Bits>(runs: impl Iterator<Item = Run<B>>) -> Runs<B> {
     let mut builder = RunsBuilder::default();
-    runs.for_each(|run| builder.push(run.first, run.value));
+    for run in runs {
+        builder.push(run.first, run.value);
+    }
     builder.finish()
 }
