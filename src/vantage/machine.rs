@@ -1,0 +1,378 @@
+//! The state machine of one node.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::message::{Body, Letter, MAX_ROWS, Message, Part, Report, Sight};
+use super::peer::{Changed, Peer};
+use super::{MAX_PEERS, News, NodeName, QuestionId, Row, Table};
+use crate::geo::DatacenterId;
+use crate::health::Opinion;
+
+/// Changes within this time are told together.
+const TELL_WINDOW: Duration = Duration::from_millis(10);
+
+/// Rows of a regular report: it carries a part of all rows, so that their times reach the others too.
+const REGULAR_ROWS: usize = 16;
+
+/// Agreement begins this number of intervals after the first other node was heard.
+const SETTLES_AFTER: u32 = 2;
+
+/// Most names in one question for all rows.
+const MAX_ASKED: usize = 256;
+
+/// This node in its fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Me {
+    /// Its name, which no other node has.
+    pub node: NodeName,
+    /// Where it stands: a datacenter, or coordinates.
+    pub site: Box<str>,
+    /// Longest time between two of its reports.
+    pub interval: Duration,
+}
+
+/// Where the endpoint of a question is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its address.
+    pub address: Option<IpAddr>,
+    /// The datacenters of its pools.
+    pub datacenters: Vec<DatacenterId>,
+}
+
+/// Why a message was ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ignored {
+    /// It has this node's own name.
+    OwnName,
+    /// It is older than another one that came, or came twice.
+    Stale,
+    /// More nodes are heard than there may be.
+    TooMany,
+}
+
+/// What this node knows of its fleet.
+#[derive(Debug)]
+pub struct Vantages {
+    pub(super) me: Me,
+    incarnation: u64,
+    sequence: u64,
+    /// What its own probes see.
+    pub(super) own: Table,
+    pub(super) own_doubts: bool,
+    pub(super) is_own_discounted: bool,
+    pub(super) places: HashMap<QuestionId, Place>,
+    pub(super) peers: BTreeMap<NodeName, Peer>,
+    is_linked: bool,
+    /// When agreement begins; `None` while no other node is heard.
+    settles_at: Option<Duration>,
+    is_settled: bool,
+    report_at: Duration,
+    /// The last row of the last regular report.
+    told_up_to: Option<QuestionId>,
+    untold: BTreeSet<QuestionId>,
+    tell_at: Option<Duration>,
+    to_ask: BTreeSet<NodeName>,
+    to_answer: BTreeSet<NodeName>,
+    /// Nodes that got all rows are not answered again before this time.
+    answered_until: BTreeMap<NodeName, Duration>,
+    is_name_taken: bool,
+    pub(super) changed: Changed,
+    pub(super) news: Vec<News>,
+}
+
+impl Vantages {
+    /// A node without a link to the others. A later run of the process has a greater `incarnation`.
+    pub fn new(me: Me, incarnation: u64) -> Self {
+        Self {
+            me,
+            incarnation,
+            sequence: 0,
+            own: Table::default(),
+            own_doubts: false,
+            is_own_discounted: false,
+            places: HashMap::new(),
+            peers: BTreeMap::new(),
+            is_linked: false,
+            settles_at: None,
+            is_settled: false,
+            report_at: Duration::ZERO,
+            told_up_to: None,
+            untold: BTreeSet::new(),
+            tell_at: None,
+            to_ask: BTreeSet::new(),
+            to_answer: BTreeSet::new(),
+            answered_until: BTreeMap::new(),
+            is_name_taken: false,
+            changed: Changed::default(),
+            news: Vec::new(),
+        }
+    }
+
+    /// This node in its fleet.
+    pub fn me(&self) -> &Me {
+        &self.me
+    }
+
+    /// Sets the questions that this node asks from now on, and where their endpoints are. Rows of others are forgotten.
+    pub fn set_places(&mut self, places: HashMap<QuestionId, Place>, now: Duration) {
+        self.places = places;
+        let gone: Vec<_> = self.own.iter().map(|(id, _)| id).filter(|id| !self.places.contains_key(id)).collect();
+        for id in gone {
+            self.own.remove(id);
+            self.tell(id, now);
+        }
+        self.changed = Changed::All;
+        self.weigh();
+    }
+
+    /// Takes in what the probes of this node see: the confirmed state, and how long the last probe took if it succeeded.
+    pub fn see(&mut self, id: QuestionId, opinion: Opinion, took: Option<Duration>, now: Duration) {
+        let before = self.own.get(id).copied();
+        let same = before.filter(|before| before.opinion == opinion);
+        let turned = same.map_or(now, |before| before.turned);
+        let took = took.or(before.and_then(|before| before.took));
+        if self.own.put(id, Row { opinion, turned, seen: now, took }) {
+            self.tell(id, now);
+            self.changed.add(Changed::Some(vec![id]));
+            self.weigh();
+        }
+    }
+
+    /// Takes in whether this node distrusts its own probes.
+    pub fn doubt(&mut self, doubts: bool, now: Duration) {
+        if std::mem::replace(&mut self.own_doubts, doubts) != doubts {
+            self.changed = Changed::All;
+            self.tell_at.get_or_insert(now);
+            self.weigh();
+        }
+    }
+
+    /// Takes in that messages can be sent and heard from now on.
+    pub fn connect(&mut self, now: Duration) {
+        self.is_linked = true;
+        self.report_at = now;
+        // Nobody could be heard in the meantime.
+        self.peers.values_mut().for_each(|peer| peer.heard = now);
+    }
+
+    /// Takes in that messages can neither be sent nor heard.
+    pub fn disconnect(&mut self) {
+        self.is_linked = false;
+        self.to_ask.clear();
+        self.to_answer.clear();
+    }
+
+    /// Takes in a message of another node.
+    pub fn hear(&mut self, from: &NodeName, message: Message, now: Duration, wall: Duration) -> Result<(), Ignored> {
+        if *from == self.me.node {
+            // A message of this process may come back late.
+            if message.incarnation != self.incarnation && !std::mem::replace(&mut self.is_name_taken, true) {
+                self.news.push(News::NameTaken(from.clone()));
+            }
+            return Err(Ignored::OwnName);
+        }
+        match message.body {
+            Body::Ask(ref asked) => {
+                if asked.contains(&self.me.node) && self.answered_until.get(from).is_none_or(|until| *until <= now) {
+                    self.to_answer.insert(from.clone());
+                }
+                Ok(())
+            }
+            Body::Report(_) => self.hear_report(from, message, now, wall),
+        }
+    }
+
+    fn hear_report(&mut self, from: &NodeName, message: Message, now: Duration, wall: Duration) -> Result<(), Ignored> {
+        let known = self.peers.get(from);
+        if known.is_some_and(|peer| peer.is_stale(&message)) {
+            return Err(Ignored::Stale);
+        }
+        if known.is_none() && self.peers.len() >= MAX_PEERS {
+            return Err(Ignored::TooMany);
+        }
+        let is_last = matches!(&message.body, Body::Report(report) if report.leaves);
+        if is_last {
+            if self.peers.remove(from).is_some() {
+                self.news.push(News::Left(from.clone()));
+                self.lose();
+            }
+            return Ok(());
+        }
+        if known.is_none_or(|peer| peer.is_restarted(&message)) {
+            if known.is_none() {
+                self.news.push(News::Heard(from.clone()));
+            }
+            self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
+            self.settles_at.get_or_insert(now + self.me.interval * SETTLES_AFTER);
+            self.changed = Changed::All;
+        }
+        let Some(peer) = self.peers.get_mut(from) else { return Ok(()) };
+        if peer.hear(&message, now, wall) {
+            let milliseconds = peer.skew.milliseconds().unwrap_or_default();
+            self.news.push(if peer.skew.is_wrong() {
+                News::WrongClock(from.clone(), milliseconds)
+            } else {
+                News::RightClock(from.clone())
+            });
+        }
+        if let Body::Report(report) = message.body {
+            let is_part = report.part.is_some_and(|part| part.number + 1 < part.of);
+            self.changed.add(peer.take_in(report, now));
+            if !is_part && peer.is_to_ask(self.me.interval, now) {
+                self.to_ask.insert(from.clone());
+            }
+        }
+        self.weigh();
+        Ok(())
+    }
+
+    /// When to call [`advance`](Self::advance) if nothing happens before.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let settles_at = self.settles_at.filter(|_| !self.is_settled);
+        let forget_at = self.peers.values().map(Peer::forget_at).min();
+        let report_at = self.is_linked.then_some(self.report_at);
+        let tell_at = self.tell_at.filter(|_| self.is_linked);
+        [settles_at, forget_at, report_at, tell_at].into_iter().flatten().min()
+    }
+
+    /// Lets time pass. Returns the messages to send.
+    pub fn advance(&mut self, now: Duration, wall: Duration) -> Vec<Letter> {
+        if self.peers.values().any(|peer| peer.forget_at() <= now) {
+            self.forget_silent(now);
+        }
+        if !self.is_settled && self.settles_at.is_some_and(|at| at <= now) {
+            self.is_settled = true;
+            self.changed = Changed::All;
+        }
+        let mut letters = Vec::new();
+        if !self.is_linked {
+            return letters;
+        }
+        if self.tell_at.take_if(|at| *at <= now).is_some() || self.report_at <= now {
+            self.tell_at = None;
+            self.report(now, wall, &mut letters);
+        }
+        let mut asked: Vec<_> = std::mem::take(&mut self.to_ask).into_iter().collect();
+        while !asked.is_empty() {
+            let rest = asked.split_off(asked.len().min(MAX_ASKED));
+            let message = self.message(Body::Ask(std::mem::replace(&mut asked, rest)), wall);
+            letters.push(Letter { to: None, message });
+        }
+        self.answer(now, wall, &mut letters);
+        letters
+    }
+
+    /// The last message, after which the others no longer count on this node; `None` without a link.
+    pub fn farewell(&mut self, wall: Duration) -> Option<Letter> {
+        let report = Report { leaves: true, ..self.bare_report() };
+        self.is_linked.then(|| Letter { to: None, message: self.message(Body::Report(report), wall) })
+    }
+
+    /// The questions whose verdict may have changed since the last call.
+    pub fn take_changed(&mut self) -> Changed {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// What is to be told to operators since the last call.
+    pub fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// True if the opinions of others count by now.
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_settled
+    }
+
+    fn tell(&mut self, id: QuestionId, now: Duration) {
+        self.untold.insert(id);
+        self.tell_at.get_or_insert(now + TELL_WINDOW);
+    }
+
+    /// Forgets all nodes that are silent.
+    fn forget_silent(&mut self, now: Duration) {
+        let silent: Vec<_> = self.peers.extract_if(.., |_, peer| peer.is_silent(now)).map(|(node, _)| node).collect();
+        self.news.push(if self.peers.is_empty() { News::Alone(silent) } else { News::Silent(silent) });
+        self.lose();
+    }
+
+    /// Takes in that fewer nodes are heard.
+    fn lose(&mut self) {
+        if self.peers.is_empty() {
+            (self.settles_at, self.is_settled) = (None, false);
+        }
+        self.changed = Changed::All;
+        self.weigh();
+    }
+
+    /// Reports what changed, or else a part of all rows.
+    fn report(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
+        let untold = std::mem::take(&mut self.untold);
+        let mut rows: Vec<_> = untold.into_iter().map(|id| (id, self.own.get(id).map(|row| sight(*row, now)))).collect();
+        let is_due = self.report_at <= now;
+        if is_due {
+            self.report_at = now + self.me.interval;
+        }
+        if rows.is_empty() && is_due {
+            rows = self.own.page(self.told_up_to, REGULAR_ROWS).map(|(id, row)| (id, Some(sight(*row, now)))).collect();
+            // After the last row the first one follows.
+            self.told_up_to = rows.last().map(|&(id, _)| id).filter(|_| rows.len() == REGULAR_ROWS);
+        }
+        loop {
+            let rest = rows.split_off(rows.len().min(MAX_ROWS));
+            let report = Report { rows, ..self.bare_report() };
+            letters.push(Letter { to: None, message: self.message(Body::Report(report), wall) });
+            if rest.is_empty() {
+                return;
+            }
+            rows = rest;
+        }
+    }
+
+    /// Tells all rows to those who asked for them.
+    fn answer(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
+        let askers = std::mem::take(&mut self.to_answer);
+        if askers.is_empty() {
+            return;
+        }
+        self.answered_until.retain(|_, until| *until > now);
+        let all: Vec<_> = self.own.iter().map(|(id, row)| (id, Some(sight(*row, now)))).collect();
+        let of = all.len().div_ceil(MAX_ROWS).max(1) as u32;
+        for asker in askers {
+            self.answered_until.insert(asker.clone(), now + self.me.interval / 2);
+            for number in 0..of {
+                let rows = all.iter().skip(number as usize * MAX_ROWS).take(MAX_ROWS).copied().collect();
+                let report = Report { part: Some(Part { number, of }), rows, ..self.bare_report() };
+                letters.push(Letter { to: Some(asker.clone()), message: self.message(Body::Report(report), wall) });
+            }
+        }
+    }
+
+    fn bare_report(&self) -> Report {
+        Report {
+            site: self.me.site.clone(),
+            interval: self.me.interval,
+            doubts: self.own_doubts,
+            leaves: false,
+            digest: self.own.digest(),
+            part: None,
+            rows: Vec::new(),
+        }
+    }
+
+    fn message(&mut self, body: Body, wall: Duration) -> Message {
+        self.sequence += 1;
+        Message { incarnation: self.incarnation, sequence: self.sequence, wall, body }
+    }
+}
+
+fn sight(row: Row, now: Duration) -> Sight {
+    Sight {
+        opinion: row.opinion,
+        turned: now.saturating_sub(row.turned),
+        seen: now.saturating_sub(row.seen),
+        took: row.took,
+    }
+}

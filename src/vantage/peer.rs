@@ -1,0 +1,175 @@
+//! What is known of one other node.
+
+use std::time::Duration;
+
+use super::message::{Message, Part, Report, Sight};
+use super::skew::Skew;
+use super::{MAX_QUESTIONS, QuestionId, Row, Table};
+
+/// Range of another node's interval. What it says beyond that is taken as the nearest of these.
+const INTERVAL: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(60)];
+
+/// A node is silent after this number of its intervals without a message.
+const SILENT_AFTER: u32 = 3;
+
+/// Another node, as its messages show it.
+#[derive(Debug)]
+pub(super) struct Peer {
+    incarnation: u64,
+    sequence: u64,
+    /// When its last message came.
+    pub(super) heard: Duration,
+    interval: Duration,
+    pub(super) site: Box<str>,
+    /// True if it distrusts its own probes.
+    pub(super) doubts: bool,
+    /// True if it sees everything down, and others do not.
+    pub(super) is_discounted: bool,
+    pub(super) table: Table,
+    /// All rows of an answer, as far as its parts have come.
+    partial: Option<(Part, Table)>,
+    /// True if the table was the sender's when its last message came.
+    pub(super) is_in_step: bool,
+    /// Not asked for all rows before this time.
+    ask_at: Duration,
+    pub(super) skew: Skew,
+}
+
+/// The questions whose opinions a message may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// These.
+    Some(Vec<QuestionId>),
+    /// Any.
+    All,
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self::Some(Vec::new())
+    }
+}
+
+impl Changed {
+    pub(super) fn add(&mut self, other: Self) {
+        match (&mut *self, other) {
+            (Self::All, _) => {}
+            (_, Self::All) => *self = Self::All,
+            (Self::Some(ids), Self::Some(more)) => ids.extend(more),
+        }
+    }
+}
+
+impl Peer {
+    /// A node that is heard for the first time, or again after it was restarted.
+    pub(super) fn new(incarnation: u64, now: Duration) -> Self {
+        Self {
+            incarnation,
+            sequence: 0,
+            heard: now,
+            interval: INTERVAL[1],
+            site: Box::default(),
+            doubts: false,
+            is_discounted: false,
+            table: Table::default(),
+            partial: None,
+            is_in_step: false,
+            ask_at: Duration::ZERO,
+            skew: Skew::default(),
+        }
+    }
+
+    /// True if a message is from an earlier run, or came after a later message.
+    pub(super) fn is_stale(&self, message: &Message) -> bool {
+        message.incarnation < self.incarnation
+            || (message.incarnation == self.incarnation && message.sequence <= self.sequence)
+    }
+
+    /// True if a message is from a later run than all that is known.
+    pub(super) fn is_restarted(&self, message: &Message) -> bool {
+        message.incarnation > self.incarnation
+    }
+
+    /// Takes in that a message came. Returns true if the node's clock turned out to be wrong, or right again.
+    pub(super) fn hear(&mut self, message: &Message, now: Duration, wall: Duration) -> bool {
+        self.sequence = message.sequence;
+        self.heard = now;
+        self.skew.measure(message.wall, wall)
+    }
+
+    /// Takes in what it sees.
+    pub(super) fn take_in(&mut self, report: Report, now: Duration) -> Changed {
+        let Report { site, interval, doubts, leaves: _, digest, part, rows } = report;
+        self.site = site;
+        self.interval = interval.clamp(INTERVAL[0], INTERVAL[1]);
+        let mut changed = if self.doubts == doubts { Changed::default() } else { Changed::All };
+        self.doubts = doubts;
+        let row = |sight: Sight| Row {
+            opinion: sight.opinion,
+            turned: now.saturating_sub(sight.turned),
+            seen: now.saturating_sub(sight.seen),
+            took: sight.took,
+        };
+        let rows: Vec<_> = rows.into_iter().map(|(id, sight)| (id, sight.map(row))).collect();
+        match part {
+            Some(Part { number: 0, of }) => self.partial = Some((Part { number: 0, of }, Table::default())),
+            Some(Part { number, of }) => {
+                // Without one of the parts the others are worth nothing: they are asked for again.
+                self.partial.take_if(|(next, _)| next.number != number || next.of != of);
+            }
+            None => {}
+        }
+        if let Some((_, partial)) = &mut self.partial {
+            rows.iter().for_each(|&(id, row)| _ = set(partial, id, row));
+        }
+        if let Some(part) = part {
+            if let Some((next, _)) = &mut self.partial {
+                next.number += 1;
+            }
+            let is_last = part.number + 1 == part.of;
+            if let Some((_, table)) = self.partial.take_if(|_| is_last) {
+                self.table = table;
+                changed = Changed::All;
+            }
+        } else {
+            let turned = rows.into_iter().filter(|&(id, row)| set(&mut self.table, id, row)).map(|(id, _)| id).collect();
+            changed.add(Changed::Some(turned));
+        }
+        self.is_in_step = self.table.digest() == digest;
+        changed
+    }
+
+    /// True if it is to be asked for all rows now. It is not asked again before this interval is over.
+    pub(super) fn is_to_ask(&mut self, interval: Duration, now: Duration) -> bool {
+        let asks = !self.is_in_step && self.ask_at <= now;
+        if asks {
+            self.ask_at = now + interval;
+        }
+        asks
+    }
+
+    /// True if its opinions count.
+    pub(super) fn counts(&self) -> bool {
+        !self.doubts && !self.is_discounted
+    }
+
+    /// True if it should have been heard again before now.
+    pub(super) fn is_silent(&self, now: Duration) -> bool {
+        self.heard + self.interval * SILENT_AFTER <= now
+    }
+
+    /// When silent nodes are forgotten because of this one: an interval after it became silent. If this node itself
+    /// can't hear, the others become silent within this interval, so all are forgotten at once.
+    pub(super) fn forget_at(&self) -> Duration {
+        self.heard + self.interval * (SILENT_AFTER + 1)
+    }
+}
+
+/// Sets or removes a row. Returns true if that changed an opinion.
+fn set(table: &mut Table, id: QuestionId, row: Option<Row>) -> bool {
+    match row {
+        Some(row) if table.len() < MAX_QUESTIONS || table.get(id).is_some() => table.put(id, row),
+        Some(_) => false,
+        None => table.remove(id),
+    }
+}

@@ -1,0 +1,87 @@
+//! Whose opinions count, and what they agree on.
+
+use std::collections::HashSet;
+
+use super::{Changed, News, NodeName, QuestionId, Table, Vantages, Weight};
+use crate::health::{Opinion, Quorum};
+
+/// Minimum number of endpoints, by address, that a vantage point must see down to seem sick itself; as for fail-static
+/// on one node.
+const MIN_ENDPOINTS: usize = 3;
+
+/// Minimum number of datacenters that they are in: a single datacenter may really be down as a whole.
+const MIN_DATACENTERS: usize = 2;
+
+impl Vantages {
+    /// What the vantage points that can be heard agree on about a question; `None` if this node is to decide alone,
+    /// because no other one says anything that counts.
+    pub fn verdict(&self, id: QuestionId, quorum: Quorum) -> Option<Opinion> {
+        if !self.is_settled() {
+            return None;
+        }
+        let counted = self.peers.values().filter(|peer| peer.counts());
+        let mut opinions: Vec<Opinion> = counted.filter_map(|peer| Some(peer.table.get(id)?.opinion)).collect();
+        if opinions.is_empty() {
+            return None;
+        }
+        if self.own_weight() == Weight::Counts {
+            opinions.extend(self.own.get(id).map(|row| row.opinion));
+        }
+        quorum.agree(&mut opinions)
+    }
+
+    /// Whether this node's own opinions count.
+    pub(super) fn own_weight(&self) -> Weight {
+        Weight::of(self.own_doubts, self.is_own_discounted)
+    }
+
+    /// Finds the vantage points that see everything down while others do not.
+    pub(super) fn weigh(&mut self) {
+        let is_own_discounted = !self.own_doubts && self.seems_sick(&self.own);
+        let peers = self.peers.iter();
+        let turned: Vec<NodeName> = peers
+            .filter(|(_, peer)| (!peer.doubts && self.seems_sick(&peer.table)) != peer.is_discounted)
+            .map(|(node, _)| node.clone())
+            .collect();
+        let mut told = Vec::new();
+        if std::mem::replace(&mut self.is_own_discounted, is_own_discounted) != is_own_discounted {
+            told.push((self.me.node.clone(), is_own_discounted));
+        }
+        for node in turned {
+            if let Some(peer) = self.peers.get_mut(&node) {
+                peer.is_discounted = !peer.is_discounted;
+                told.push((node, peer.is_discounted));
+            }
+        }
+        for (node, is_discounted) in told {
+            self.changed = Changed::All;
+            self.news.push(if is_discounted { News::Discounted(node) } else { News::Counted(node) });
+        }
+    }
+
+    /// True if a vantage point with this table sees everything down, enough endpoints for that to be its own fault, and
+    /// one that does not see everything down sees any of them up.
+    fn seems_sick(&self, table: &Table) -> bool {
+        if !table.is_all_down() {
+            return false;
+        }
+        let (mut addresses, mut datacenters) = (HashSet::new(), HashSet::new());
+        for (id, _) in table.iter() {
+            if let Some(place) = self.places.get(&id) {
+                addresses.extend(place.address);
+                datacenters.extend(place.datacenters.iter().copied());
+            }
+            if addresses.len() >= MIN_ENDPOINTS && datacenters.len() >= MIN_DATACENTERS {
+                return self.is_contradicted(table);
+            }
+        }
+        false
+    }
+
+    fn is_contradicted(&self, table: &Table) -> bool {
+        let others = self.peers.values().filter(|peer| !peer.doubts).map(|peer| &peer.table);
+        let own = (!self.own_doubts).then_some(&self.own);
+        let mut others = others.chain(own).filter(|other| !other.is_all_down());
+        others.any(|other| table.iter().any(|(id, _)| other.get(id).is_some_and(|row| row.opinion.is_some())))
+    }
+}
