@@ -28,6 +28,9 @@ const QUEUE: usize = 4 << 20;
 /// The events that are logged if nothing selects them.
 const DEFAULT: &str = "info";
 
+/// Libraries whose lines say what the node says itself, in other words. A filter may ask for them.
+const QUIET: &str = "async_nats=off";
+
 /// Pause before the writer tries again if the output takes nothing at the moment (`EAGAIN`).
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -206,7 +209,7 @@ pub(super) fn filter(of_file: Option<&LogFilter>) -> Result<EnvFilter, String> {
     let named = env::var(VARIABLE).ok().filter(|text| !text.is_empty());
     let named = named.map(|text| text.parse::<LogFilter>().map_err(|why| format!("{VARIABLE}: {why}"))).transpose()?;
     let text = named.as_ref().or(of_file).map_or(DEFAULT, LogFilter::as_str);
-    EnvFilter::try_new(text).map_err(|why| format!("`{text}` is not a filter of the log: {why}"))
+    EnvFilter::try_new(format!("{QUIET},{text}")).map_err(|why| format!("`{text}` is not a filter of the log: {why}"))
 }
 
 /// True if lines to this output have colours: on a terminal, unless `NO_COLOR` is set and not empty

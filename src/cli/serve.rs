@@ -11,6 +11,7 @@
 
 mod certificates;
 mod files;
+mod fleet;
 mod notifier;
 mod orders;
 mod parts;
@@ -198,6 +199,8 @@ pub(super) struct Node {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     control_task: tokio::task::JoinHandle<()>,
+    /// Talks to the fleet; ends after control.
+    fleet_task: Option<tokio::task::JoinHandle<()>>,
     /// The storage of measured round trips.
     latency: KeptLatency,
     lateness: Arc<Lateness>,
@@ -301,6 +304,7 @@ impl Node {
                 self.control_task.abort();
                 warn!("the last changes of endpoint states may be lost: control did not hand them over in time");
             }
+            fleet::finish(self.fleet_task).await;
             let (store, latency) = (self.files.store.clone(), self.latency);
             let close = move || {
                 latency.finish();

@@ -60,7 +60,8 @@ pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults
             None
         }
     };
-    let keys: Vec<&'static str> = ["port", "interval", "timeout", "rise", "fall", "hold_down", "deadline"].into();
+    let keys: Vec<&'static str> =
+        ["port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "deadline"].into();
     table.refuse(&keys, "is for the monitors that an aggregate is made of", faults);
     table.finish(faults);
     let of = of.filter(|of| of.len() >= 2)?;

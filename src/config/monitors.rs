@@ -24,6 +24,7 @@ use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
+use super::fleet;
 use super::meant;
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
@@ -148,6 +149,10 @@ fn read_monitor(
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
+    if kind == Kind::Push {
+        table.refuse(&["quorum"], "is for monitors that probe: reports come to one node", faults);
+    }
+    let quorum = table.take("quorum").and_then(|value| fleet::read_quorum(&value, faults));
 
     let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
     let check = match kind {
@@ -175,6 +180,7 @@ fn read_monitor(
         rise: nonzero(rise, DEFAULT_RISE),
         fall: nonzero(fall, DEFAULT_FALL),
         hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
+        quorum,
         port: port?,
     };
     Some(PlacedMonitor { name, monitor: Arc::new(monitor), host })

@@ -15,6 +15,7 @@ use super::admin::{self, Admin, AdminSection, AdminTls};
 use super::connections::{self, Connections};
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::Faults;
+use super::fleet::{self, Fleet};
 use super::listen::{self, Listen, ListenSection};
 use super::log::{self, LogSettings};
 use super::process::{self, Process};
@@ -64,6 +65,8 @@ pub struct Server {
     pub log: LogSettings,
     /// The query log, if there is one.
     pub query_log: Option<QueryLog>,
+    /// The fleet that the node is part of, if it is.
+    pub fleet: Option<Fleet>,
 }
 
 /// When files that change are read again without an order.
@@ -131,6 +134,8 @@ pub(super) fn read(
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, disk, faults);
     let probing = read_probes(table.take("probes"), faults);
+    let fleet = fleet::read(table.take("fleet"), site.as_ref(), disk, faults);
+    let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), ..probing };
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
@@ -150,6 +155,7 @@ pub(super) fn read(
         process,
         log,
         query_log: query_log.as_ref().map(|draft| draft.settings.clone()),
+        fleet: fleet.fleet,
     };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {
@@ -192,7 +198,7 @@ fn read_probes(value: Option<Value<'_>>, faults: &mut Faults) -> Probing {
     let Some(mut table) = value.and_then(|value| value.table("`[probes]`", faults)) else { return default };
     let hold = table.take("hold").and_then(|value| value.duration(HOLD, faults));
     table.finish(faults);
-    Probing { hold: hold.map_or(default.hold, |hold| hold.value) }
+    Probing { hold: hold.map_or(default.hold, |hold| hold.value), ..default }
 }
 
 fn read_databases(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Vec<Placed<PathBuf>> {

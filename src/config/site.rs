@@ -41,6 +41,14 @@ impl Site {
         }
     }
 
+    /// Its datacenter, or else its country.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Datacenter(name) => name.value.clone(),
+            Self::Elsewhere(country) => country.to_string(),
+        }
+    }
+
     /// Reports a datacenter that no section defines.
     pub(super) fn check<'a>(&self, sections: impl Iterator<Item = &'a Sections>, faults: &mut Faults) {
         let Self::Datacenter(name) = self else { return };

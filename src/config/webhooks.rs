@@ -20,7 +20,7 @@ use crate::disk::Disk;
 pub use template::{FIELDS, Template};
 
 /// The kinds of events, by the words of notices.
-pub const EVENTS: [(&str, &str); 15] = [
+pub const EVENTS: [(&str, &str); 16] = [
     ("endpoint", "endpoint"),
     ("pool", "pool"),
     ("datacenter", "datacenter"),
@@ -32,6 +32,7 @@ pub const EVENTS: [(&str, &str); 15] = [
     ("own_certificate", "own_certificate"),
     ("store", "store"),
     ("remap", "remap"),
+    ("fleet", "fleet"),
     ("reload", "reload"),
     ("txt", "txt"),
     ("start", "start"),

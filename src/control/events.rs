@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use super::remapping::Remaps;
 use super::{
-    HoldTurn, Keep, OverrideEvent, OverrideReply, Push, PushRefusal, PushReply, RolloutEvent, RolloutReply, Turn,
+    FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, Push, PushRefusal, PushReply, RolloutEvent,
+    RolloutReply, Turn,
 };
 use crate::health::{Kept, Outcome, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::overrides::Change;
 use crate::rollout;
 use crate::snapshot::{Blueprint, GroupName, GroupTurn, HostChange, Remapped, Snapshot};
+use crate::vantage::{FleetEvent, Letter};
 use crate::watch::{FailStaticEvent, TargetId};
 
 /// Something that happened.
@@ -46,6 +48,8 @@ pub enum Event {
     Override(OverrideEvent),
     /// An order, a report or kept rows for roll-outs.
     Rollout(RolloutEvent),
+    /// Something about the connection to the fleet.
+    Fleet(FleetEvent),
     /// Time passed.
     Tick,
     /// The node stops, or pauses to be replaced: everything that waits to be kept is kept now.
@@ -66,6 +70,12 @@ pub enum Effect {
     Remap(Arc<Blueprint>, LatencyTable),
     /// Tell the operator, once, that the state of an endpoint or of one of its probes changed.
     Report(Turn),
+    /// Tell the operator that answers do not follow this node's own probes.
+    Overruled(Overruled),
+    /// Send these messages to the fleet. They may be lost.
+    Letters(Vec<Letter>),
+    /// Tell the operator about the fleet.
+    FleetTurn(FleetTurn),
     /// Tell the operator that the node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
     /// Tell the operator that the probes of a pool ask for another host than in the last run.
@@ -103,6 +113,8 @@ pub enum NodeEvent {
     Rollout(rollout::Change),
     /// The node began or stopped to distrust its own probes.
     FailStatic(FailStaticEvent),
+    /// Something about the fleet.
+    Fleet(FleetTurn),
     /// Failback holds a pool back, or no longer does.
     Hold(HoldTurn),
     /// A pool or a datacenter went down or came back as a whole.

@@ -19,6 +19,7 @@
 mod dependents;
 mod events;
 mod expiry;
+mod fleet;
 mod handle;
 mod keeping;
 mod latency;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::{Effect, Event, Expiring, NodeEvent, Publication};
+pub use fleet::{FleetTurn, Overruled};
 pub use handle::{Handle, Inbox, Message, Pause, PauseRequest};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
@@ -60,6 +62,7 @@ use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
 use crate::snapshot::DownGroups;
 use crate::watch::{Call, Lateness, ProbeCounters, ProbeHistory, TargetId, TargetMap, Watch, Watched};
+use fleet::Fleet;
 use keeping::Keeping;
 use latency::Latency;
 use loads::Loads;
@@ -97,6 +100,8 @@ pub struct Control {
     serving: Option<Serving>,
     next: Option<Next>,
     latency: Latency,
+    /// The node's part in its fleet, if it has one.
+    fleet: Option<Fleet>,
     probe_counters: Arc<ProbeCounters>,
     probe_history: Arc<ProbeHistory>,
 }
@@ -119,6 +124,7 @@ impl Control {
             serving: None,
             next: None,
             latency: Latency::default(),
+            fleet: None,
             probe_counters: Arc::default(),
             probe_history: Arc::default(),
         }
@@ -148,7 +154,8 @@ impl Control {
         let latency_at = self.latency.wake_at(self.serving.as_ref().map(|serving| &*serving.snapshot));
         let (kept_at, ramps_at) = (self.keeping.due(), self.ramps.due());
         let steered_at = [overrides_at, rollouts_at, latency_at, ramps_at, self.loads.due()];
-        let times = [self.watch.next_due(), publish_at, deadline, kept_at].into_iter().chain(steered_at);
+        let times =
+            [self.watch.next_due(), publish_at, deadline, kept_at, self.fleet_wakes_at()].into_iter().chain(steered_at);
         times.flatten().min()
     }
 
@@ -192,6 +199,7 @@ impl Control {
             Event::NotRemapped => self.latency.fail_remap(now),
             Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
+            Event::Fleet(event) => self.hear_fleet(event, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());
@@ -204,6 +212,7 @@ impl Control {
         }
         effects.extend(self.advance_overrides());
         self.adopt(now, &mut effects);
+        self.advance_fleet(now, &mut effects);
         self.advance_ramps(now);
         self.have_rounds(now);
         self.publish(now, &mut effects);
@@ -266,6 +275,8 @@ impl Control {
                 .serving
                 .as_ref()
                 .map_or_else(HashMap::new, |serving| self.loads.seen(serving.snapshot.pools(), self.now.elapsed)),
+            agreements: self.agreements(),
+            fleet: self.fleet_survey(),
             held_until: self.watch.held_until(),
         };
         survey.timed(&|time| self.now.to_wall(time))

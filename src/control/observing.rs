@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Control, Effect, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
+use super::{Control, Effect, Overruled, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
 use crate::health::{Health, LastProbe, Outcome, State, Transition};
 use crate::snapshot::{PoolId, PoolSpec};
 use crate::watch::{FailStaticEvent, Observed, Restored, TargetId};
 
 impl Control {
     pub(super) fn observe(&mut self, target: TargetId, seen: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
-        let from = self.watch.health(target).state();
+        let from = self.watch.decided(target).state();
         let serving = self.serving.as_ref();
         let datacenters = |target| serving.map_or_else(Vec::new, |serving| serving.datacenters(target).collect());
         let observed = self.watch.observe(target, seen, now, datacenters);
@@ -27,7 +27,7 @@ impl Control {
 
     /// Takes in an outcome that no probe of this node found.
     pub(super) fn hear(&mut self, target: TargetId, said: &Outcome, now: Duration, effects: &mut Vec<Effect>) {
-        let from = self.watch.health(target).state();
+        let from = self.watch.decided(target).state();
         let transition = self.watch.hear(target, said, now);
         self.follow(target, from, transition, said, now, effects);
     }
@@ -83,14 +83,38 @@ impl Control {
             self.rollouts.see_outcome(serving.dependents.pools(target), seen, now);
         }
         let health = self.watch.health(target);
-        let to = health.state();
         self.keeping.observe(watched, health, now);
         self.note(target, health, Some(seen.clone()), now);
-        if from == to {
-            return;
+        self.sight(target, seen, now);
+        let to = self.watch.decided(target).state();
+        if from != to {
+            self.turn(target, [from, to], seen, now, effects);
         }
+        self.agree(now, effects);
+        let is_overruled = transition == Transition::Changed && self.watch.decided(target).state() != health.state();
+        if let Some(witnesses) = self.opinions(target).filter(|_| is_overruled) {
+            effects.push(Effect::Overruled(Overruled {
+                target: probed,
+                own: health.state(),
+                seen: seen.clone(),
+                witnesses,
+            }));
+        }
+    }
+
+    /// Reports that the state of a target changed that answers follow, and what follows from it.
+    pub(super) fn turn(
+        &mut self,
+        target: TargetId,
+        [from, to]: [State; 2],
+        seen: &Outcome,
+        now: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(probed) = self.target(target).cloned() else { return };
         let (of, holders) = self.part(target);
         let mut turn = Turn::new(&probed, of, [from, to], seen.clone());
+        turn.witnesses = self.opinions(target);
         for (spec, place) in &holders {
             turn.add(spec, *place);
         }
@@ -98,7 +122,9 @@ impl Control {
         if let Some(serving) = &self.serving {
             let (world, dependents) = (serving.snapshot.world(), &serving.dependents);
             let turns = self.aggregates.follow(world, dependents, (target, &probed), seen, &self.watch, now);
-            effects.extend(turns.into_iter().map(Effect::Report));
+            let witnesses = self.opinions(target);
+            let told = |turn| Effect::Report(Turn { witnesses: witnesses.clone(), ..turn });
+            effects.extend(turns.into_iter().map(told));
         }
     }
 

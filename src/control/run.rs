@@ -13,8 +13,8 @@ use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::remapping::{RemapNews, Remapping};
 use super::{
-    Control, Effect, Event, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Part, PauseRequest, Publication,
-    RolloutReply, Turn,
+    Control, Effect, Event, FleetTurn, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Overruled, Part,
+    PauseRequest, Publication, RolloutReply, Turn,
 };
 use crate::clock::wall;
 use crate::health::{Outcome, State, Target};
@@ -22,6 +22,7 @@ use crate::latency::LatencyTable;
 use crate::overrides::{Change, Happening, Override, rfc3339};
 use crate::rollout;
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::vantage::Letter;
 use crate::watch::{FailStaticEvent, TargetId, TargetMap};
 
 /// Replaced snapshots that workers may still hold. Control frees them here; otherwise the last worker would have to.
@@ -188,6 +189,7 @@ impl Clock {
 /// * `keep` stores rows for the next run. It gets all rows that one event changes in one call, and does not wait for a
 ///   disk.
 /// * `keep_latency` does the same with round trips that were measured up to the given time.
+/// * `send` sends messages to the fleet, and does not wait for them to leave.
 /// * `tell` gets the events once answers show them, with the snapshots before and after if they were published.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
@@ -196,6 +198,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut publish: impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
     keep_latency: impl Fn(LatencyTable, Now),
+    send: impl Fn(Vec<Letter>),
     tell: impl Fn(Vec<NodeEvent>, Option<Publication>),
 ) {
     let clock = Clock::new();
@@ -260,6 +263,12 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                     }
                 }
                 Effect::FailStatic(fail_static) => untold.push(report_fail_static(fail_static)),
+                Effect::Overruled(overruled) => report_overruled(&overruled),
+                Effect::Letters(letters) => send(letters),
+                Effect::FleetTurn(turn) => {
+                    report_fleet(&turn);
+                    untold.push(NodeEvent::Fleet(turn));
+                }
                 Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
@@ -291,6 +300,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             tell(std::mem::take(&mut untold), None);
         }
         if is_last {
+            send(control.farewell().into_iter().collect());
             return;
         }
         if let Some(pause) = asked.pause.take()
@@ -310,7 +320,8 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 }
 
 fn report(turn: &Turn) {
-    let Turn { target, of, pools, monitors, from: _, to, seen } = turn;
+    let Turn { target, of, pools, monitors, from: _, to, seen, witnesses } = turn;
+    let fleet = witnesses.as_ref().map(display);
     let (pools, monitors) = (pools.join(", "), monitors.join(", "));
     let is = match to {
         State::Down => "down",
@@ -325,16 +336,32 @@ fn report(turn: &Turn) {
     let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
     match (of, is) {
         (Part::One, _) => {
-            info!(probe = %target, check, monitor = %monitors, %pools, %seen, share, "a probe of the endpoint is {is}");
+            info!(probe = %target, check, monitor = %monitors, %pools, %seen, fleet, share, "a probe of the endpoint is {is}");
         }
         (Part::Whole, "up") => {
-            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, "endpoint is up");
+            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, fleet, "endpoint is up");
         }
         (Part::Whole, _) => {
-            warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, share, "endpoint is {is}");
+            warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, fleet, share, "endpoint is {is}");
         }
-        (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, "endpoint is up"),
-        (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, share, "endpoint is {is}"),
+        (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, fleet, "endpoint is up"),
+        (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, fleet, share, "endpoint is {is}"),
+    }
+}
+
+fn report_overruled(Overruled { target, own, seen, witnesses }: &Overruled) {
+    let own = if *own == State::Down { "down" } else { "up" };
+    info!(endpoint = %target, %seen, fleet = %witnesses, "this node's probes see the endpoint {own}, the fleet does not");
+}
+
+fn report_fleet(turn: &FleetTurn) {
+    match turn {
+        FleetTurn::Connected(server) => info!(%server, "connected to the fleet"),
+        FleetTurn::Disconnected(why) => {
+            warn!(%why, "not connected to the fleet: answers follow what this node sees and last heard");
+        }
+        FleetTurn::News(news) if news.is_good() => info!("{news}"),
+        FleetTurn::News(news) => warn!("{news}"),
     }
 }
 

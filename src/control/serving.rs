@@ -156,6 +156,7 @@ impl Control {
             dirty: Dirty::default(),
             publish_at: None,
         });
+        self.adopt_fleet(now);
         effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
         self.keep_rollouts(effects);
         self.look_at_new_pools(now);

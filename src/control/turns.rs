@@ -29,14 +29,16 @@ pub struct Turn {
     pub from: State,
     /// The state now.
     pub to: State,
-    /// The last outcome.
+    /// The last outcome of this node's own probe.
     pub seen: Outcome,
+    /// What the vantage points of the fleet say of the probe, in a sentence, if they decided.
+    pub witnesses: Option<Box<str>>,
 }
 
 impl Turn {
     /// The change of an endpoint that no pool holds yet.
     pub(super) fn new(target: &Arc<Target>, of: Part, [from, to]: [State; 2], seen: Outcome) -> Self {
-        Self { target: target.clone(), of, pools: Vec::new(), monitors: Vec::new(), from, to, seen }
+        Self { target: target.clone(), of, pools: Vec::new(), monitors: Vec::new(), from, to, seen, witnesses: None }
     }
 
     /// The change of an endpoint with several probes: the one at this position of a pool.
@@ -103,7 +105,7 @@ impl Aggregates {
         for (id, spec) in world.pools_by_id() {
             for place in 0..spec.members.len() {
                 let Some(condition @ Condition::AtLeast(..)) = dependents.condition(id, place) else { continue };
-                let to = condition.state(&|&target| watch.health(target));
+                let to = condition.state(&|&target| watch.decided(target));
                 let key = spec.key_of(place);
                 let (from, since) = before.get(&key).copied().unwrap_or((State::Unknown, now));
                 self.told.insert(key, (to, if from == to { since } else { now }));
@@ -132,7 +134,7 @@ impl Aggregates {
         for &(pool, place) in dependents.endpoints(id) {
             let spec = &world.pools[pool.index()];
             let Some(condition @ Condition::AtLeast(..)) = dependents.condition(pool, place) else { continue };
-            let to = condition.state(&|&target| watch.health(target));
+            let to = condition.state(&|&target| watch.decided(target));
             let told = self.told.entry(spec.key_of(place)).or_insert((State::Unknown, now));
             if told.0 == to {
                 continue;

@@ -14,12 +14,14 @@
 //! zones, names, endpoints and clients. Ids of a blueprint index them, so each blueprint has its own.
 
 mod answers;
+mod fleet;
 mod histogram;
 mod node;
 mod shard;
 mod traffic;
 
 pub use answers::{AnswerCounters, AnswerTally, Dimensions, ZoneAnswer};
+pub use fleet::FleetCounters;
 pub use histogram::{BOUNDS, Histogram};
 pub use node::{NodeCounters, QueryLogCounters};
 use shard::{Counter, Shard};

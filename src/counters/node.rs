@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use super::Histogram;
+use super::{FleetCounters, Histogram};
 
 /// Facts about the node since its start. The code that causes a change writes it here. Times are Unix times in seconds;
 /// 0 stands for never.
@@ -41,6 +41,8 @@ pub struct NodeCounters {
     pub lost_log_lines: AtomicU64,
     /// The query log.
     pub query_log: QueryLogCounters,
+    /// The fleet.
+    pub fleet: FleetCounters,
 }
 
 /// Facts about the query log since the node's start. Entries that found no room in a ring are counted by the workers.

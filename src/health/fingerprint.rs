@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{
     BodyMatch, Certificates, Check, ClientIdentity, Degraded, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord,
-    GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, Quorum, StatusRange, Target, TcpCheck, TlsCheck,
 };
 
 /// The key of the hash. It need not be secret: only the operator writes targets.
@@ -22,13 +22,17 @@ impl Target {
     /// The identity of the target. Two identities are equal only if the targets are equal.
     pub fn fingerprint(&self) -> u128 {
         let mut identity = self.identify_question();
-        let Monitor { check: _, pace, rise, fall, hold_down, port } = &*self.monitor;
+        let Monitor { check: _, pace, rise, fall, hold_down, quorum, port } = &*self.monitor;
         for time in [pace.interval(), pace.timeout(), *hold_down] {
             identity.duration(time);
         }
         identity.number(u64::from(rise.get()));
         identity.number(u64::from(fall.get()));
         identity.number(u64::from(*port));
+        // Identities of monitors without a quorum are those of the time before fleets.
+        if let Some(quorum) = quorum {
+            identity.quorum(*quorum);
+        }
         identity.finish()
     }
 
@@ -86,6 +90,16 @@ impl Identity {
 
     fn flag(&mut self, flag: bool) {
         self.number(u64::from(flag));
+    }
+
+    fn quorum(&mut self, quorum: Quorum) {
+        let (kind, value) = match quorum {
+            Quorum::Majority => (0, 0),
+            Quorum::Number(number) => (1, number.get()),
+            Quorum::Share(share) => (2, share.thousandths()),
+        };
+        self.number(kind);
+        self.number(u64::from(value));
     }
 
     fn duration(&mut self, duration: Duration) {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{EndpointKey, Health, Outcome, PoolKey, Target};
+use super::{Agreement, EndpointKey, FleetSurvey, Health, Outcome, PoolKey, Target, VantagePoint, Witness};
 
 /// The known facts about a target. Times count from the same start as those of [`Health::observe`].
 #[derive(Clone, Debug)]
@@ -33,8 +33,41 @@ impl Survey {
                 .into_iter()
                 .map(|(key, load)| (key, LoadSeen { heard: load.heard.map(by), ..load }))
                 .collect(),
+            agreements: self.agreements.into_iter().map(|(target, of)| (target, of.timed(by))).collect(),
+            fleet: self.fleet.map(|fleet| fleet.timed(by)),
             held_until: self.held_until.map(by),
         }
+    }
+
+    /// The health of a target that answers follow; unknown if it is not watched.
+    pub fn health(&self, target: &Target) -> Health {
+        match self.agreements.get(target) {
+            Some(agreement) => agreement.health,
+            None => self.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health),
+        }
+    }
+
+    /// Since when a target is in the state that answers follow.
+    pub fn since(&self, target: &Target) -> Option<Duration> {
+        match self.agreements.get(target) {
+            Some(agreement) => Some(agreement.since),
+            None => self.last_probes.get(target).map(|last_probe| last_probe.since),
+        }
+    }
+}
+
+impl Agreement {
+    fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        let witnesses = self.witnesses.into_iter().map(|it| Witness { turned: by(it.turned), ..it }).collect();
+        Self { since: by(self.since), witnesses, ..self }
+    }
+}
+
+impl FleetSurvey {
+    fn timed(self, by: &impl Fn(Duration) -> Duration) -> Self {
+        let timed = |it: VantagePoint| VantagePoint { heard: it.heard.map(by), ..it };
+        let vantage_points = self.vantage_points.into_iter().map(timed).collect();
+        Self { since: by(self.since), vantage_points, ..self }
     }
 }
 
@@ -59,6 +92,10 @@ pub struct Survey {
     pub turned: HashMap<EndpointKey, Duration>,
     /// For pools whose load makes a difference: their loads.
     pub loads: HashMap<PoolKey, LoadSeen>,
+    /// What the vantage points of the fleet agree on, for the targets of which any other one says something.
+    pub agreements: HashMap<Arc<Target>, Agreement>,
+    /// This node's place in its fleet, if it has one.
+    pub fleet: Option<FleetSurvey>,
     /// When fail-static ends at the latest; `None` while the node trusts its probes.
     pub held_until: Option<Duration>,
 }

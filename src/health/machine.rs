@@ -23,7 +23,7 @@
 
 use std::time::Duration;
 
-use super::{KeptHold, Monitor, Share};
+use super::{KeptHold, Monitor, Opinion, Share};
 
 /// The state of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +128,19 @@ impl Health {
     pub fn hold(self) -> Option<KeptHold> {
         let Hold { until, risen, doublings } = self.hold;
         (until > Duration::ZERO).then_some(KeptHold { until, risen, doublings })
+    }
+
+    /// The same health with the opinion that a fleet agreed on at `since`; itself if that is its own.
+    pub fn overruled(self, opinion: Opinion, since: Duration) -> Self {
+        if self.state != State::Unknown && self.share() == opinion {
+            return self;
+        }
+        let state = match opinion {
+            None => State::Down,
+            Some(share) if share.is_full() => State::Up,
+            Some(share) => State::Degraded(share),
+        };
+        Self { hold: self.hold, fell: if opinion.is_none() { since } else { Duration::ZERO }, ..Self::settled(state) }
     }
 
     /// When it was last up, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it never was.

@@ -15,6 +15,7 @@ mod quorum;
 mod recovery;
 mod share;
 mod tls;
+mod witness;
 
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, ConditionState};
@@ -30,3 +31,4 @@ pub use quorum::{Opinion, Quorum};
 pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_STEP};
 pub use share::Share;
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
+pub use witness::{Agreement, FleetSurvey, Opinions, VantagePoint, Weight, Witness};

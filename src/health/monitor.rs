@@ -6,7 +6,7 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, TcpCheck, TlsCheck};
+use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, Quorum, TcpCheck, TlsCheck};
 
 /// The time from the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -30,6 +30,8 @@ pub struct Monitor {
     pub fall: NonZeroU8,
     /// Minimum time down. It doubles for an endpoint that flaps. 0 disables it.
     pub hold_down: Duration,
+    /// How many vantage points of a fleet must see an endpoint down; `None` for the fleet's own.
+    pub quorum: Option<Quorum>,
     /// The port to probe, unless the endpoint has a `check_port`; 0 for protocols without ports.
     pub port: u16,
 }
@@ -42,7 +44,15 @@ impl Monitor {
 
     /// A check with the defaults for all other fields.
     pub const fn new(check: Check, port: u16) -> Self {
-        Self { check, pace: Pace::DEFAULT, rise: DEFAULT_RISE, fall: DEFAULT_FALL, hold_down: Duration::ZERO, port }
+        Self {
+            check,
+            pace: Pace::DEFAULT,
+            rise: DEFAULT_RISE,
+            fall: DEFAULT_FALL,
+            hold_down: Duration::ZERO,
+            quorum: None,
+            port,
+        }
     }
 }
 

@@ -31,7 +31,9 @@ impl Quorum {
         let needed = match self {
             Self::Majority => heard / 2 + 1,
             Self::Number(number) => usize::from(number.get()),
-            Self::Share(share) => (heard * usize::from(share.thousandths())).div_ceil(usize::from(Share::FULL.thousandths())),
+            Self::Share(share) => {
+                (heard * usize::from(share.thousandths())).div_ceil(usize::from(Share::FULL.thousandths()))
+            }
         };
         needed.clamp(1, heard.max(1))
     }
@@ -49,7 +51,9 @@ impl fmt::Display for Quorum {
         match self {
             Self::Majority => f.write_str("majority"),
             Self::Number(number) => number.fmt(f),
-            Self::Share(share) => write!(f, "{:?}", f64::from(share.thousandths()) / f64::from(Share::FULL.thousandths())),
+            Self::Share(share) => {
+                write!(f, "{:?}", f64::from(share.thousandths()) / f64::from(Share::FULL.thousandths()))
+            }
         }
     }
 }

@@ -50,6 +50,9 @@ pub enum EventKind {
         /// The last probe outcome in detail.
         #[serde(flatten)]
         sight: Seen,
+        /// What the vantage points of the fleet say, in a sentence; absent if this node decided alone.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        fleet: Option<String>,
         /// The clients that move; absent if unknown, as while a node starts or reloads.
         #[serde(flatten)]
         impact: Option<Impact>,
@@ -174,6 +177,17 @@ pub enum EventKind {
         /// The longest time that it took to rebuild them once, in milliseconds.
         took_ms: u64,
     },
+    /// Something about the fleet.
+    Fleet {
+        /// `connected`, `disconnected`, `heard`, `silent`, `left`, `alone`, `together`, `discounted`, `counted`,
+        /// `wrong_clock`, `right_clock` or `name_taken`.
+        happening: String,
+        /// The nodes that it is about; none for the connection.
+        #[serde(default)]
+        nodes: Vec<String>,
+        /// The same in a sentence.
+        detail: String,
+    },
     /// A TXT record was set or removed.
     Txt {
         /// Its owner.
@@ -228,8 +242,17 @@ impl EventKind {
             to: word(to).to_owned(),
             seen: seen_text,
             sight: seen.into(),
+            fleet: None,
             impact,
         }
+    }
+
+    /// The same with what the vantage points say about the endpoint.
+    pub fn with_fleet(mut self, said: Option<String>) -> Self {
+        if let Self::Endpoint { fleet, .. } = &mut self {
+            *fleet = said;
+        }
+        self
     }
 
     /// Returns the kind's name in JSON.
@@ -248,6 +271,7 @@ impl EventKind {
             Self::OwnCertificate { .. } => "own_certificate",
             Self::Store { .. } => "store",
             Self::Remap { .. } => "remap",
+            Self::Fleet { .. } => "fleet",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
@@ -264,6 +288,8 @@ impl EventKind {
             Self::Reload { taken: false, .. }
             | Self::Store { kept: false, .. }
             | Self::OwnCertificate { happening: CertificateTurn::NotLoaded, .. } => Severity::Error,
+            Self::Fleet { happening, .. } if happening == NAME_TAKEN => Severity::Error,
+            Self::Fleet { happening, .. } if !FLEET_IS_WELL.contains(&happening.as_str()) => Severity::Warning,
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
             Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
@@ -284,6 +310,7 @@ impl EventKind {
             | Self::Reload { .. }
             | Self::OwnCertificate { .. }
             | Self::Store { .. }
+            | Self::Fleet { .. }
             | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
@@ -304,6 +331,17 @@ impl EventKind {
             Self::Override { change, .. } => format!("override {}", change.number),
             Self::Rollout { change, .. } => format!("rollout {}", change.name),
             Self::Certificate { endpoint, host, expires, .. } => format!("certificate {endpoint} {host} {expires}"),
+            Self::Fleet { happening, nodes, .. } => {
+                let of = match happening.as_str() {
+                    "connected" | "disconnected" => "connection",
+                    "alone" | "together" => return "fleet alone".to_owned(),
+                    "discounted" | "counted" => "probes",
+                    "wrong_clock" | "right_clock" => "clock",
+                    "name_taken" => "name",
+                    _ => "node",
+                };
+                format!("fleet {of} {}", nodes.join(" ")).trim_end().to_owned()
+            }
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
             Self::OwnCertificate { server, .. } => format!("own certificate {server}"),
@@ -326,6 +364,12 @@ impl EventKind {
         }
     }
 }
+
+/// What happens in a fleet without a problem, or at its end.
+const FLEET_IS_WELL: [&str; 6] = ["connected", "heard", "left", "together", "counted", "right_clock"];
+
+/// Two processes have one name in a fleet.
+const NAME_TAKEN: &str = "name_taken";
 
 /// The word for any degraded state.
 const DEGRADED: &str = "degraded";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, EndpointKey, PoolKey, Recovery, Target};
+use crate::health::{Condition, EndpointKey, PoolKey, Quorum, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
@@ -89,12 +89,14 @@ pub struct Probing {
     /// Maximum time for which the last states are kept when everything seems to fail at once (fail-static); zero
     /// disables it.
     pub hold: Duration,
+    /// How many vantage points of a fleet must see an endpoint down.
+    pub quorum: Quorum,
 }
 
 impl Default for Probing {
     /// Returns 60 seconds: enough for a network switch to restart, and not too long if the endpoints really are down.
     fn default() -> Self {
-        Self { hold: Duration::from_secs(60) }
+        Self { hold: Duration::from_secs(60), quorum: Quorum::Majority }
     }
 }
 

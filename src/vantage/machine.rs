@@ -78,7 +78,11 @@ pub struct Vantages {
     to_answer: BTreeSet<NodeName>,
     /// Nodes that got all rows are not answered again before this time.
     answered_until: BTreeMap<NodeName, Duration>,
+    /// No node is to be forgotten before this time.
+    forget_from: Option<Duration>,
     is_name_taken: bool,
+    /// True if all other nodes fell silent.
+    is_alone: bool,
     pub(super) changed: Changed,
     pub(super) news: Vec<News>,
 }
@@ -105,7 +109,9 @@ impl Vantages {
             to_ask: BTreeSet::new(),
             to_answer: BTreeSet::new(),
             answered_until: BTreeMap::new(),
+            forget_from: None,
             is_name_taken: false,
+            is_alone: false,
             changed: Changed::default(),
             news: Vec::new(),
         }
@@ -204,6 +210,9 @@ impl Vantages {
         if known.is_none_or(|peer| peer.is_restarted(&message)) {
             if known.is_none() {
                 self.news.push(News::Heard(from.clone()));
+                if std::mem::take(&mut self.is_alone) {
+                    self.news.push(News::Together(from.clone()));
+                }
             }
             self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
             self.settles_at.get_or_insert(now + self.me.interval * SETTLES_AFTER);
@@ -220,28 +229,34 @@ impl Vantages {
         }
         if let Body::Report(report) = message.body {
             let is_part = report.part.is_some_and(|part| part.number + 1 < part.of);
-            self.changed.add(peer.take_in(report, now));
+            let changed = peer.take_in(report, now);
+            self.forget_from = self.forget_from.into_iter().chain([peer.forget_at()]).min();
+            self.changed.add(changed.clone());
             if !is_part && peer.is_to_ask(self.me.interval, now) {
                 self.to_ask.insert(from.clone());
             }
+            if !changed.is_empty() {
+                self.weigh();
+            }
         }
-        self.weigh();
         Ok(())
     }
 
     /// When to call [`advance`](Self::advance) if nothing happens before.
     pub fn wake_at(&self) -> Option<Duration> {
         let settles_at = self.settles_at.filter(|_| !self.is_settled);
-        let forget_at = self.peers.values().map(Peer::forget_at).min();
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
-        [settles_at, forget_at, report_at, tell_at].into_iter().flatten().min()
+        [settles_at, self.forget_from, report_at, tell_at].into_iter().flatten().min()
     }
 
     /// Lets time pass. Returns the messages to send.
     pub fn advance(&mut self, now: Duration, wall: Duration) -> Vec<Letter> {
-        if self.peers.values().any(|peer| peer.forget_at() <= now) {
-            self.forget_silent(now);
+        if self.forget_from.is_some_and(|from| from <= now) {
+            if self.peers.values().any(|peer| peer.forget_at() <= now) {
+                self.forget_silent(now);
+            }
+            self.forget_from = self.peers.values().map(Peer::forget_at).min();
         }
         if !self.is_settled && self.settles_at.is_some_and(|at| at <= now) {
             self.is_settled = true;
@@ -294,7 +309,12 @@ impl Vantages {
     /// Forgets all nodes that are silent.
     fn forget_silent(&mut self, now: Duration) {
         let silent: Vec<_> = self.peers.extract_if(.., |_, peer| peer.is_silent(now)).map(|(node, _)| node).collect();
-        self.news.push(if self.peers.is_empty() { News::Alone(silent) } else { News::Silent(silent) });
+        if self.peers.is_empty() {
+            self.is_alone = true;
+            self.news.push(News::Alone(silent));
+        } else {
+            self.news.extend(silent.into_iter().map(News::Silent));
+        }
         self.lose();
     }
 
@@ -310,7 +330,8 @@ impl Vantages {
     /// Reports what changed, or else a part of all rows.
     fn report(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
         let untold = std::mem::take(&mut self.untold);
-        let mut rows: Vec<_> = untold.into_iter().map(|id| (id, self.own.get(id).map(|row| sight(*row, now)))).collect();
+        let mut rows: Vec<_> =
+            untold.into_iter().map(|id| (id, self.own.get(id).map(|row| sight(*row, now)))).collect();
         let is_due = self.report_at <= now;
         if is_due {
             self.report_at = now + self.me.interval;

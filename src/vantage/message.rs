@@ -74,6 +74,17 @@ pub struct Sight {
     pub took: Option<Duration>,
 }
 
+/// An event of the connection to the fleet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FleetEvent {
+    /// The node is connected to this server.
+    Connected(Box<str>),
+    /// The connection is lost, or cannot be made, for this reason.
+    Disconnected(Box<str>),
+    /// A message of a node came.
+    Heard(NodeName, Message),
+}
+
 /// A message to send, and who is to hear it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Letter {

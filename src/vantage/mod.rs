@@ -38,11 +38,10 @@ mod table;
 mod weigh;
 
 pub use machine::{Ignored, Me, Place, Vantages};
-pub use message::{Body, Letter, MAX_ROWS, Message, Part, Report, Sight};
+pub use message::{Body, FleetEvent, Letter, MAX_ROWS, Message, Part, Report, Sight};
 pub use name::{MAX_NAME, NodeName};
 pub use news::News;
 pub use peer::Changed;
-pub use survey::{VantagePoint, Weight, Witness};
 pub use table::{Digest, QuestionId, Row, Table};
 
 /// Most other nodes that are heard. Messages of further ones are ignored.

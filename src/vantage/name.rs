@@ -18,6 +18,11 @@ impl NodeName {
         ((1..=MAX_NAME).contains(&text.len()) && text.bytes().all(is_token)).then(|| Self(text.into()))
     }
 
+    /// The name as text that is cheap to clone.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

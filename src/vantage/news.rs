@@ -11,10 +11,12 @@ pub enum News {
     Heard(NodeName),
     /// A node said that it stops.
     Left(NodeName),
-    /// Nodes were silent for too long, and no longer count. Others are still heard.
-    Silent(Vec<NodeName>),
+    /// A node was silent for too long, and no longer counts. Others are still heard.
+    Silent(NodeName),
     /// No other node is heard any more: this one decides alone.
     Alone(Vec<NodeName>),
+    /// After a time alone, another node is heard: this one.
+    Together(NodeName),
     /// A vantage point sees everything down, and another one does not: it no longer counts.
     Discounted(NodeName),
     /// A vantage point that saw everything down counts again.
@@ -35,6 +37,7 @@ impl News {
             Self::Left(_) => "left",
             Self::Silent(_) => "silent",
             Self::Alone(_) => "alone",
+            Self::Together(_) => "together",
             Self::Discounted(_) => "discounted",
             Self::Counted(_) => "counted",
             Self::WrongClock(..) => "wrong_clock",
@@ -46,8 +49,10 @@ impl News {
     /// The nodes that it is about.
     pub fn nodes(&self) -> &[NodeName] {
         match self {
-            Self::Silent(nodes) | Self::Alone(nodes) => nodes,
+            Self::Alone(nodes) => nodes,
             Self::Heard(node)
+            | Self::Silent(node)
+            | Self::Together(node)
             | Self::Left(node)
             | Self::Discounted(node)
             | Self::Counted(node)
@@ -59,7 +64,7 @@ impl News {
 
     /// True if nothing is wrong, or no longer.
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Heard(_) | Self::Left(_) | Self::Counted(_) | Self::RightClock(_))
+        matches!(self, Self::Heard(_) | Self::Left(_) | Self::Together(_) | Self::Counted(_) | Self::RightClock(_))
     }
 }
 
@@ -68,37 +73,32 @@ impl fmt::Display for News {
         match self {
             Self::Heard(node) => write!(f, "node {node} is heard"),
             Self::Left(node) => write!(f, "node {node} left: it stops"),
-            Self::Silent(nodes) => write!(f, "{}: no longer counted", Nodes(nodes, "silent")),
+            Self::Silent(node) => write!(f, "node {node} is silent, and is no longer counted"),
             Self::Alone(nodes) => {
-                write!(f, "{}: no other node is heard, so this one decides by its own probes", Nodes(nodes, "silent"))
+                let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+                let names = names.join(", ");
+                write!(f, "no other node is heard any more ({names}): this one decides by its own probes")
+            }
+            Self::Together(node) => {
+                write!(f, "node {node} is heard: this node no longer decides by its own probes alone")
             }
             Self::Discounted(node) => {
                 write!(f, "node {node} sees everything down, and others do not: its probes are not counted")
             }
-            Self::Counted(node) => write!(f, "node {node} no longer sees everything down: its probes are counted again"),
+            Self::Counted(node) => {
+                write!(f, "node {node} no longer sees everything down: its probes are counted again")
+            }
             Self::WrongClock(node, milliseconds) => {
-                let (seconds, side) =
-                    (milliseconds.unsigned_abs() as f64 / 1000.0, if *milliseconds > 0 { "ahead of" } else { "behind" });
+                let (seconds, side) = (
+                    milliseconds.unsigned_abs() as f64 / 1000.0,
+                    if *milliseconds > 0 { "ahead of" } else { "behind" },
+                );
                 write!(f, "the clock of node {node} is {seconds:.1} s {side} this node's: one of them is wrong")
             }
             Self::RightClock(node) => write!(f, "the clocks of node {node} and this node agree again"),
             Self::NameTaken(node) => {
                 write!(f, "another process in the fleet uses the name of this node, {node}: give each node its own")
             }
-        }
-    }
-}
-
-/// Nodes with what they are.
-struct Nodes<'a>(&'a [NodeName], &'a str);
-
-impl fmt::Display for Nodes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(nodes, what) = self;
-        let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
-        match nodes {
-            [node] => write!(f, "node {node} is {what}"),
-            _ => write!(f, "nodes {} are {what}", names.join(", ")),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Peer {
     pub(super) skew: Skew,
 }
 
-/// The questions whose opinions a message may have changed.
+/// The questions whose opinions may have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changed {
     /// These.
@@ -51,6 +51,11 @@ impl Default for Changed {
 }
 
 impl Changed {
+    /// True if nothing changed.
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, Self::Some(ids) if ids.is_empty())
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         match (&mut *self, other) {
             (Self::All, _) => {}
@@ -132,7 +137,8 @@ impl Peer {
                 changed = Changed::All;
             }
         } else {
-            let turned = rows.into_iter().filter(|&(id, row)| set(&mut self.table, id, row)).map(|(id, _)| id).collect();
+            let turned =
+                rows.into_iter().filter(|&(id, row)| set(&mut self.table, id, row)).map(|(id, _)| id).collect();
             changed.add(Changed::Some(turned));
         }
         self.is_in_step = self.table.digest() == digest;

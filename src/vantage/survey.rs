@@ -1,80 +1,18 @@
 //! The vantage points and their opinions, for display.
 
-use std::time::Duration;
-
 use super::{NodeName, QuestionId, Row, Vantages};
-use crate::health::Opinion;
-
-/// Whether the opinions of a vantage point count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// They count.
-    Counts,
-    /// It distrusts its own probes (fail-static).
-    Doubts,
-    /// It sees everything down, and others do not.
-    Discounted,
-}
-
-impl Weight {
-    pub(super) fn of(doubts: bool, is_discounted: bool) -> Self {
-        match (doubts, is_discounted) {
-            (true, _) => Self::Doubts,
-            (false, true) => Self::Discounted,
-            (false, false) => Self::Counts,
-        }
-    }
-
-    /// The weight as one word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counts => "counts",
-            Self::Doubts => "doubts",
-            Self::Discounted => "discounted",
-        }
-    }
-}
-
-/// A node of the fleet, as this one hears it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VantagePoint {
-    /// Its name.
-    pub node: NodeName,
-    /// Where it stands.
-    pub site: Box<str>,
-    /// When it was heard last; `None` for this node itself.
-    pub heard: Option<Duration>,
-    /// Whether its opinions count.
-    pub weight: Weight,
-    /// True if this node knows all that it sees.
-    pub is_in_step: bool,
-    /// Number of endpoints' probes that it has an opinion of.
-    pub probes: usize,
-    /// Number of those that it sees down.
-    pub down: usize,
-    /// Its clock's difference in milliseconds, above 0 if it is ahead; `None` for this node itself.
-    pub skew: Option<i64>,
-}
-
-/// One vantage point's opinion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
-    /// The node.
-    pub node: NodeName,
-    /// Its opinion.
-    pub opinion: Opinion,
-    /// Since when.
-    pub turned: Duration,
-    /// How long its last successful probe took.
-    pub took: Option<Duration>,
-    /// Whether the opinion counts.
-    pub weight: Weight,
-}
+use crate::health::{VantagePoint, Weight, Witness};
 
 impl Vantages {
     /// Number of other nodes that are heard.
     pub fn peers(&self) -> usize {
         self.peers.len()
+    }
+
+    /// Number of vantage points that are heard and do not count, this node included.
+    pub fn uncounted(&self) -> usize {
+        let others = self.peers.values().filter(|peer| !peer.counts()).count();
+        others + usize::from(self.own_weight() != Weight::Counts)
     }
 
     /// The greatest difference of another node's clock, in milliseconds.
@@ -86,7 +24,7 @@ impl Vantages {
     /// All nodes that are heard, and this one, by name.
     pub fn vantage_points(&self) -> Vec<VantagePoint> {
         let me = VantagePoint {
-            node: self.me.node.clone(),
+            node: self.me.node.shared(),
             site: self.me.site.clone(),
             heard: None,
             weight: self.own_weight(),
@@ -96,7 +34,7 @@ impl Vantages {
             skew: None,
         };
         let peers = self.peers.iter().map(|(node, peer)| VantagePoint {
-            node: node.clone(),
+            node: node.shared(),
             site: peer.site.clone(),
             heard: Some(peer.heard),
             weight: Weight::of(peer.doubts, peer.is_discounted),
@@ -110,13 +48,13 @@ impl Vantages {
         all
     }
 
-    /// The opinions on a question, by the nodes' names. Empty while no other node's opinion counts.
+    /// The opinions on a question, by the nodes' names. Empty while the others do not count yet.
     pub fn witnesses(&self, id: QuestionId) -> Vec<Witness> {
         if !self.is_settled() {
             return Vec::new();
         }
         let witness = |node: &NodeName, row: &Row, weight| Witness {
-            node: node.clone(),
+            node: node.shared(),
             opinion: row.opinion,
             turned: row.turned,
             took: row.took,

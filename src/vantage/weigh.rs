@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{Changed, News, NodeName, QuestionId, Table, Vantages, Weight};
-use crate::health::{Opinion, Quorum};
+use super::{Changed, News, NodeName, QuestionId, Table, Vantages};
+use crate::health::{Opinion, Quorum, Weight};
 
 /// Minimum number of endpoints, by address, that a vantage point must see down to seem sick itself; as for fail-static
 /// on one node.

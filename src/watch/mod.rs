@@ -21,7 +21,7 @@ pub use schedule::Call;
 pub use targets::{TargetId, TargetMap, Watched};
 
 use crate::geo::DatacenterId;
-use crate::health::{Condition, ConditionState, Health, Means, Outcome, Share, State, Target, Transition};
+use crate::health::{Condition, ConditionState, Health, Means, Opinion, Outcome, Share, State, Target, Transition};
 use crate::snapshot::{AdminState, EndpointState};
 use fail_static::{FailStatic, Held, Suspect};
 use schedule::ProbeSchedule;
@@ -32,9 +32,18 @@ use targets::Targets;
 pub struct Watch {
     targets: Targets,
     health: TargetMap<Health>,
+    /// What the fleet agreed on.
+    agreed: TargetMap<Agreed>,
     schedule: ProbeSchedule,
     /// One for the node's network and one for its running of programs: either may fail without the other.
     fail_statics: [FailStatic; 2],
+}
+
+/// What the vantage points of a fleet agreed on about a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Agreed {
+    opinion: Opinion,
+    since: Duration,
 }
 
 /// The means of this node that fail-static covers, in the order of [`Watch::fail_statics`].
@@ -86,6 +95,7 @@ impl Watch {
         Self {
             targets: Targets::default(),
             health: TargetMap::default(),
+            agreed: TargetMap::default(),
             schedule: ProbeSchedule::new(seed, bound),
             fail_statics: Default::default(),
         }
@@ -212,6 +222,7 @@ impl Watch {
     pub fn retain(&mut self, keep: impl Fn(TargetId) -> bool) -> Vec<TargetId> {
         self.targets.retain(&keep);
         self.health.retain(|id, _| keep(id));
+        self.agreed.retain(|id, _| keep(id));
         self.fail_statics.iter_mut().for_each(|fail_static| fail_static.retain(&keep));
         self.schedule.retain(keep)
     }
@@ -295,14 +306,43 @@ impl Watch {
         self.health.get(id).copied().unwrap_or(Health::UNKNOWN)
     }
 
+    /// Sets what the fleet agreed on about a target; `None` if this node decides alone. Returns true if that is new.
+    pub fn agree(&mut self, id: TargetId, opinion: Option<Opinion>, now: Duration) -> bool {
+        if self.agreed.get(id).map(|agreed| agreed.opinion) == opinion {
+            return false;
+        }
+        match opinion {
+            Some(opinion) if self.health.contains(id) => _ = self.agreed.insert(id, Agreed { opinion, since: now }),
+            _ if self.agreed.contains(id) => _ = self.agreed.remove(id),
+            _ => return false,
+        }
+        true
+    }
+
+    /// The health of a target that answers follow: what the fleet agreed on, else what its own probes found.
+    pub fn decided(&self, id: TargetId) -> Health {
+        let own = self.health(id);
+        self.agreed.get(id).map_or(own, |agreed| own.overruled(agreed.opinion, agreed.since))
+    }
+
+    /// Since when the fleet has agreed on its opinion of a target; `None` if this node decides alone.
+    pub fn agreed_since(&self, id: TargetId) -> Option<Duration> {
+        self.agreed.get(id).map(|agreed| agreed.since)
+    }
+
+    /// Number of targets for which answers follow the fleet against the node's own probes.
+    pub fn overruled(&self) -> usize {
+        self.agreed.iter().filter(|&(id, agreed)| self.health(id).share() != agreed.opinion).count()
+    }
+
     /// The state of an endpoint with this condition, before overrides. While the node distrusts its probes, the state
     /// counts as unconfirmed. An endpoint that asks for no clients is draining, as if an operator had drained it: it
     /// answers only while no other endpoint is left.
     pub fn endpoint_state(&self, condition: Option<&Condition<TargetId>>) -> EndpointState {
         condition.map_or(EndpointState::CALM, |condition| {
-            let ConditionState { share, restless, last_up } = condition.verdict(&|&id| self.health(id));
+            let ConditionState { share, restless, last_up } = condition.verdict(&|&id| self.decided(id));
             let mut is_held = false;
-            condition.each_target(&mut |&id| is_held |= self.is_fail_static(id));
+            condition.each_target(&mut |&id| is_held |= self.is_fail_static(id) && !self.agreed.contains(id));
             let restless = restless || is_held;
             match share {
                 Some(Share::NONE) => {

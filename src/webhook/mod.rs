@@ -348,7 +348,7 @@ mod tests {
         let (from, to, seen) = (text(), text(), text());
         vec![
             EventKind::Start { node: text(), zones: 1 },
-            EventKind::Endpoint { endpoint, pools, monitors, from, to, seen, sight, impact: impact.clone() },
+            EventKind::Endpoint { endpoint, pools, monitors, from, to, seen, sight, fleet, impact: impact.clone() },
             EventKind::Pool { pool: text(), to: text(), down: 1, endpoints: 1, impact: impact.clone() },
             EventKind::Datacenter {
                 datacenter: text(),

@@ -157,6 +157,9 @@ impl Files {
         if fixed(&loaded.server) != fixed(&self.server) {
             warn!("changes of the state folder and of `[process]` take effect only after a restart");
         }
+        if loaded.server.fleet != self.server.fleet {
+            warn!("changes of `[fleet]` but `quorum` take effect only when the process is replaced or restarted");
+        }
         if loaded.server.log != self.server.log {
             warn!("changes of `[log]` take effect only when the process is replaced or restarted");
         }

@@ -19,7 +19,7 @@ use tracing::{error, info, warn};
 
 use crate::admin::Journal;
 use crate::config::Webhook;
-use crate::control::{Expiring, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
+use crate::control::{Expiring, FleetTurn, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
 use crate::counters::NodeCounters;
 use crate::report::{Changes, EventKind, Impact, OverrideShape};
 use crate::snapshot::World;
@@ -168,10 +168,12 @@ async fn kinds_with_impact(
 /// Makes the events for the journal, with their impact if `changes` is given.
 fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
-        NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen }) => {
+        NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen, witnesses }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
             EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen, impact)
+                .with_fleet(witnesses.as_ref().map(ToString::to_string))
         }
+        NodeEvent::Fleet(turn) => fleet_kind(turn),
         NodeEvent::FailStatic(event) => {
             EventKind::FailStatic { began: matches!(event, FailStaticEvent::Began { .. } | FailStaticEvent::Resumed) }
         }
@@ -205,6 +207,16 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
         },
     };
     events.iter().map(kind).collect()
+}
+
+fn fleet_kind(turn: &FleetTurn) -> EventKind {
+    let (happening, nodes, detail) = match turn {
+        FleetTurn::Connected(server) => ("connected", &[][..], format!("connected to the fleet, by {server}")),
+        FleetTurn::Disconnected(why) => ("disconnected", &[][..], format!("not connected to the fleet: {why}")),
+        FleetTurn::News(news) => (news.as_str(), news.nodes(), news.to_string()),
+    };
+    let nodes = nodes.iter().map(ToString::to_string).collect();
+    EventKind::Fleet { happening: happening.to_owned(), nodes, detail }
 }
 
 /// Returns a time in milliseconds.

@@ -28,7 +28,7 @@ use super::orders::Orders;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::replace::{Waiting, own_path};
 use super::told::{Lookout, tell_start};
-use super::{Node, ServeError, beside, query_log};
+use super::{Node, ServeError, beside, fleet, query_log};
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
 use crate::cli::descriptors::Descriptors;
@@ -238,8 +238,16 @@ impl Node {
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let started = start_control(&files, descriptors.probes, &notifier, alarm);
-        let StartedControl { control, task: control_task, first_published, latency, lateness, probes, history } =
-            started;
+        let StartedControl {
+            control,
+            task: control_task,
+            first_published,
+            latency,
+            lateness,
+            probes,
+            history,
+            letters,
+        } = started;
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
@@ -255,6 +263,8 @@ impl Node {
             None => running,
         };
         files.store.own();
+        // Until now the other process spoke for this node.
+        let fleet_task = fleet::start(&files, letters, control.clone());
         query_log.use_settings(query_log::settings(&files.server, &latest));
         tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
         let started = admin.map(|(bound, admin)| {
@@ -286,6 +296,7 @@ impl Node {
             published,
             control,
             control_task,
+            fleet_task,
             latency,
             lateness,
             addresses,
@@ -341,21 +352,27 @@ struct StartedControl {
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
+    /// What control tells its fleet.
+    letters: fleet::Letters,
 }
 
 /// Starts control, with this maximum number of simultaneous probes.
 fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &Alarm) -> StartedControl {
     let (control, received) = Handle::new();
     let (first, first_published) = oneshot::channel();
-    let machine = Control::new(fastrand::u64(..), in_flight);
+    let mut machine = Control::new(fastrand::u64(..), in_flight);
+    if let Some(fleet) = &files.server.fleet {
+        fleet::join(&mut machine, fleet, &files.counters);
+    }
+    let (send, letters) = fleet::letters(files.counters.clone());
     let (lateness, probes, history) = (machine.lateness(), machine.probe_counters(), machine.probe_history());
     let latency = KeptLatency::new(files.store.clone());
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
     let publish = publisher(first, files.tallies.clone(), files.counters.clone());
-    let running = control::run(machine, received, prober(), publish, keep, keep_latency, notifier.teller());
+    let running = control::run(machine, received, prober(), publish, keep, keep_latency, send, notifier.teller());
     let task = tokio::spawn(alarm.part("control").run(running));
-    StartedControl { control, task, first_published, latency, lateness, probes, history }
+    StartedControl { control, task, first_published, latency, lateness, probes, history, letters }
 }
 
 /// Takes over the last rows of the running process, which pauses now. Fails if the other process goes on instead.

@@ -46,7 +46,7 @@ impl Metrics<'_> {
     }
 
     fn health(&self) -> impl Fn(&Target) -> Health + '_ {
-        |target| self.survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health)
+        |target| self.survey.health(target)
     }
 
     fn pool_families(&self, out: &mut Exposition) {

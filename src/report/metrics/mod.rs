@@ -5,6 +5,7 @@
 
 mod answers;
 mod exposition;
+mod fleet;
 mod health;
 mod node;
 mod rollouts;

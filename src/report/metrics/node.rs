@@ -46,6 +46,7 @@ impl Metrics<'_> {
         let help = "Log lines that were lost, because nobody read the log or it could not be written.";
         out.counter("truenorth_lost_log_lines", help, self.node.lost_log_lines.load(Relaxed));
         self.query_log_families(out);
+        self.fleet_families(out);
         self.process_families(out);
     }
 

@@ -16,7 +16,8 @@ impl fmt::Display for EventKind {
             Self::Start { node, zones } => {
                 write!(f, "{node} began to answer for {}", Counted(*zones, "zone"))?;
             }
-            Self::Endpoint { endpoint, pools, monitors, to, seen, .. } => {
+            Self::Fleet { detail, .. } => f.write_str(detail)?,
+            Self::Endpoint { endpoint, pools, monitors, to, seen, fleet, .. } => {
                 let plural = if monitors.len() == 1 { "" } else { "s" };
                 let by = if monitors.is_empty() {
                     String::new()
@@ -24,6 +25,9 @@ impl fmt::Display for EventKind {
                     format!(" (monitor{plural} {})", monitors.join(", "))
                 };
                 write!(f, "{endpoint} of {} is {to}{by}: {seen}", pools.join(", "))?;
+                if let Some(fleet) = fleet {
+                    write!(f, "; {fleet}")?;
+                }
             }
             Self::Pool { pool, to, down, endpoints, .. } => {
                 write!(f, "pool {pool} is {to}: {down} of {endpoints} endpoints down")?;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Known;
-use crate::health::{Condition, Health, LastProbe, State, Survey, Target};
+use super::{AgreementStatus, Known};
+use crate::health::{Condition, LastProbe, State, Survey, Target};
 use crate::report::endpoint_counts::state_word;
 use crate::report::notice::word;
 use crate::snapshot::{Members, Pool};
@@ -63,6 +63,9 @@ pub struct ProbeStatus {
     pub seen: Option<String>,
     /// The time of the last outcome, Unix time in seconds.
     pub seen_at: Option<u64>,
+    /// What the vantage points of the fleet agree on; absent if this node decides alone.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<AgreementStatus>,
     /// Number of failures in a row, up to the last outcome.
     pub failures: u8,
     /// Number of successes in a row.
@@ -86,11 +89,9 @@ impl EndpointHealth {
         let Some(condition) = members.condition(place) else {
             return Self { state: State::Up, since: None, probes: Vec::new() };
         };
-        let health =
-            |target: &Target| survey.last_probes.get(target).map_or(Health::UNKNOWN, |last_probe| last_probe.health);
-        let state = condition.state(&health);
+        let state = condition.state(&|target| survey.health(target));
         let since = match condition {
-            Condition::Probe(target) => survey.last_probes.get(target).map(|last_probe| last_probe.since),
+            Condition::Probe(target) => survey.since(target),
             Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
         };
         Self {
@@ -108,7 +109,13 @@ impl EndpointHealth {
 
 /// Returns the last outcome of an endpoint's probes as text.
 fn seen(probes: &[ProbeStatus]) -> String {
-    let seen = |probe: &ProbeStatus| probe.seen.clone().unwrap_or_else(|| "nothing yet".to_owned());
+    let seen = |probe: &ProbeStatus| {
+        let seen = probe.seen.as_deref().unwrap_or("nothing yet");
+        match probe.fleet.as_ref().filter(|agreement| agreement.is_noteworthy()) {
+            Some(AgreementStatus { text, .. }) => format!("{text}; here: {seen}"),
+            None => seen.to_owned(),
+        }
+    };
     match probes {
         [] => "no monitor".to_owned(),
         [probe] => seen(probe),
@@ -176,6 +183,7 @@ impl ProbeStatus {
             since: last_probe.map(|last_probe| last_probe.since.as_secs()),
             seen: seen.map(|(outcome, _)| outcome.to_string()),
             seen_at: seen.map(|(_, at)| at.as_secs()),
+            fleet: survey.agreements.get(target).map(AgreementStatus::from),
             failures,
             successes,
         }

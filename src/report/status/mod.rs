@@ -2,6 +2,7 @@
 
 mod absence;
 mod endpoint;
+mod fleet;
 mod screen;
 mod sums;
 mod tables;
@@ -24,6 +25,8 @@ use crate::zone::NameId;
 pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
+use fleet::AgreementStatus;
+pub use fleet::FleetStatus;
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
 
@@ -109,6 +112,9 @@ pub struct Status {
     /// The query log; absent without one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query_log: Option<QueryLogStatus>,
+    /// The fleet; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<FleetStatus>,
     /// Numbers of endpoints, pools and names by their state. They are about the whole node, whatever part was selected.
     #[serde(default)]
     pub sums: Sums,
@@ -298,6 +304,7 @@ impl Status {
             traffic: when.traffic,
             files: files.clone(),
             query_log: QueryLogStatus::of(query_log, totals),
+            fleet: survey.fleet.as_ref().map(FleetStatus::from),
             sums,
             datacenters,
             orders: in_force().map(|item| OverrideShape { in_force: Some(true), ..item.into() }).collect(),

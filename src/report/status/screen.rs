@@ -29,6 +29,7 @@ impl Status {
     /// colours, and long lines are cut.
     pub fn screen(&self, for_terminal: bool) -> String {
         let mut out = self.head();
+        out.push_str(&self.fleet_lines(for_terminal));
         out.push_str(&self.datacenters_table().text(for_terminal));
         let Sums { endpoints, pools, usable_pools, names, usable_names } = &self.sums;
         let _ = writeln!(
@@ -51,6 +52,7 @@ impl Status {
     /// Returns everything that was selected, as tables.
     pub fn table(&self, for_terminal: bool) -> String {
         let mut out = self.head();
+        out.push_str(&self.fleet_lines(for_terminal));
         for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
             out.push_str(&table.text(for_terminal));
         }
@@ -80,7 +82,9 @@ impl Status {
     }
 
     fn is_in_trouble(&self) -> bool {
-        self.files.would_fail || self.held_until.is_some() || self.query_log.as_ref().is_some_and(|log| !log.up)
+        let is_cut_off = self.fleet.as_ref().is_some_and(|fleet| !fleet.connected);
+        let is_unlogged = self.query_log.as_ref().is_some_and(|log| !log.up);
+        self.files.would_fail || self.held_until.is_some() || is_unlogged || is_cut_off
     }
 
     /// Returns a line about a query log that lacks answers; empty if it lacks none, or there is no query log.

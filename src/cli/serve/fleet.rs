@@ -1,0 +1,87 @@
+//! Connects control to the fleet.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::warn;
+
+use super::files::Files;
+use crate::clock::wall;
+use crate::config;
+use crate::control::{Control, Event, Handle};
+use crate::counters::NodeCounters;
+use crate::fleet::{self, Identity, Login, Secret, Settings};
+use crate::vantage::{Letter, Me};
+
+/// Batches of messages that wait to be sent. Further ones are lost, and the other nodes ask for what they miss.
+const QUEUE: usize = 256;
+
+/// Longest time that the last messages may take when the node stops.
+const LAST_LETTERS: Duration = Duration::from_secs(1);
+
+/// The messages of control, for the task that sends them.
+pub(super) type Letters = mpsc::Receiver<Vec<Letter>>;
+
+/// Makes control part of the fleet.
+pub(super) fn join(control: &mut Control, fleet: &config::Fleet, counters: &Arc<NodeCounters>) {
+    let config::Fleet { node, site, interval, .. } = fleet;
+    let me = Me { node: node.clone(), site: site.clone(), interval: *interval };
+    let incarnation = u64::try_from(wall().as_millis()).unwrap_or(u64::MAX);
+    control.join(me, incarnation, counters.clone());
+}
+
+/// Returns the function that control sends its messages with, and where they arrive.
+pub(super) fn letters(counters: Arc<NodeCounters>) -> (impl Fn(Vec<Letter>), Letters) {
+    let (letters, received) = mpsc::channel(QUEUE);
+    let send = move |batch: Vec<Letter>| {
+        let count = batch.len() as u64;
+        // A node without a fleet has none to send.
+        if count > 0 && letters.try_send(batch).is_err() {
+            counters.fleet.lost.fetch_add(count, Relaxed);
+        }
+    };
+    (send, received)
+}
+
+/// Starts the task that talks to the fleet, if the node has one. DNS does not depend on it: if it ends by itself, which is a
+/// bug, the node goes on alone.
+pub(super) fn start(files: &Files, letters: Letters, control: Handle) -> Option<JoinHandle<()>> {
+    let settings = settings(files.server.fleet.clone()?);
+    let counters = files.counters.clone();
+    Some(tokio::spawn(async move {
+        let told = control.clone();
+        let tell = move |event| {
+            let control = told.clone();
+            async move { control.tell(Event::Fleet(event)).await }
+        };
+        let running = tokio::spawn(fleet::run(settings, letters, counters, tell));
+        if let Err(error) = running.await {
+            warn!(%error, "the connection to the fleet ended, which is a bug of truenorth: this node goes on alone");
+            let why = "its task ended".into();
+            control.tell(Event::Fleet(crate::vantage::FleetEvent::Disconnected(why))).await;
+        }
+    }))
+}
+
+/// Waits until the last messages are sent.
+pub(super) async fn finish(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        // The others notice the silence if the messages do not leave.
+        let _ = tokio::time::timeout(LAST_LETTERS, task).await;
+    }
+}
+
+fn settings(fleet: config::Fleet) -> Settings {
+    let config::Fleet { name, node, site: _, servers, login, authorities, identity, interval } = fleet;
+    let login = match login {
+        config::FleetLogin::Open => Login::Open,
+        config::FleetLogin::Credentials(text) => Login::Credentials(Secret::new(&text)),
+        config::FleetLogin::Nkey(seed) => Login::Nkey(Secret::new(&seed)),
+        config::FleetLogin::Password(user, password) => Login::Password(user, Secret::new(&password)),
+    };
+    let identity = identity.map(|config::FleetIdentity(identity)| Identity(identity));
+    Settings { fleet: name, node, servers, login, authorities, identity, interval }
+}

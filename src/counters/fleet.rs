@@ -1,0 +1,42 @@
+//! Facts about this node's fleet.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+
+/// Facts about the fleet since the node's start. Without `[fleet]` all are 0.
+#[derive(Debug, Default)]
+pub struct FleetCounters {
+    /// True if the node has a fleet.
+    pub is_on: AtomicBool,
+    /// True if it is connected to a NATS server.
+    pub is_connected: AtomicBool,
+    /// Connections that were made. If it grows, the network or the server breaks them.
+    pub connections: AtomicU64,
+    /// Attempts to connect that failed. They are repeated.
+    pub failed_connections: AtomicU64,
+    /// Messages that were sent.
+    pub sent: AtomicU64,
+    /// Their octets.
+    pub sent_octets: AtomicU64,
+    /// Messages that were lost on this side, because the connection did not take them. The others ask for their contents.
+    pub lost: AtomicU64,
+    /// Messages that came.
+    pub heard: AtomicU64,
+    /// Their octets.
+    pub heard_octets: AtomicU64,
+    /// Messages that were ignored because they cannot be read. If it grows, somebody else publishes in the fleet's
+    /// subjects.
+    pub malformed: AtomicU64,
+    /// Messages that were ignored because they have another version, or this node's own name.
+    pub foreign: AtomicU64,
+    /// Messages that were ignored because a later one came before.
+    pub stale: AtomicU64,
+    /// Other nodes that are heard now.
+    pub peers: AtomicU64,
+    /// Vantage points that are heard now and do not count.
+    pub uncounted: AtomicU64,
+    /// Targets for which answers now follow the others, and not this node's own probes. If it stays above 0, this node's
+    /// network sees something that the others do not.
+    pub overruled: AtomicU64,
+    /// The greatest difference between the clock of another node and this node's, in milliseconds.
+    pub skew: AtomicU64,
+}

@@ -1,0 +1,288 @@
+//! Messages as JSON.
+//!
+//! ```json
+//! {"v":1,"run":1764266400000,"seq":7,"wall":1764266412345,
+//!  "report":{"site":"fra","interval":2000,"count":2,"digest":"9a0f…",
+//!            "rows":[["8c…",1000,61000,420,3100],["d1…",null,150,150,null]]}}
+//! ```
+//!
+//! A row is the question's id, the opinion (thousandths of the clients, `null` for down), two ages in milliseconds (of the
+//! opinion, of the last probe) and how long the last successful probe took in microseconds. A row with the id alone is
+//! no longer watched. `run` and `wall` are milliseconds since the Unix epoch.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::MAX_PAYLOAD;
+use crate::health::Share;
+use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, QuestionId, Report, Sight};
+
+/// The version of messages. A change that older nodes would misread increases it.
+const VERSION: u32 = 1;
+
+/// Most names that one question for rows may hold.
+const MAX_NAMES: usize = 1024;
+
+/// Longest text of a site, in octets.
+const MAX_SITE: usize = 255;
+
+/// Why a message cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// It is no message of a fleet, or breaks its rules.
+    Malformed,
+    /// It has another version.
+    Foreign,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MessageShape {
+    v: u32,
+    run: u64,
+    seq: u64,
+    wall: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<ReportShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ask: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct VersionShape {
+    v: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReportShape {
+    site: String,
+    interval: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    doubts: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    leaves: bool,
+    count: u32,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    part: Option<(u32, u32)>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    rows: Vec<RowShape>,
+}
+
+/// The id; the opinion; the ages of the opinion and of the last probe; how long it took.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum RowShape {
+    Sight(String, Option<u16>, u64, u64, Option<u64>),
+    Gone((String,)),
+}
+
+/// Writes a message.
+pub(super) fn encode(message: &Message) -> Vec<u8> {
+    let Message { incarnation, sequence, wall, body } = message;
+    let (report, ask) = match body {
+        Body::Report(report) => (Some(report_shape(report)), None),
+        Body::Ask(asked) => (None, Some(asked.iter().map(ToString::to_string).collect())),
+    };
+    let shape = MessageShape { v: VERSION, run: *incarnation, seq: *sequence, wall: milliseconds(*wall), report, ask };
+    serde_json::to_vec(&shape).expect("a message has a form in JSON")
+}
+
+/// Reads a message.
+pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(Unreadable::Malformed);
+    }
+    let shape = serde_json::from_slice::<MessageShape>(payload).ok().filter(|shape| shape.v == VERSION);
+    let Some(MessageShape { v: _, run, seq, wall, report, ask }) = shape else {
+        let is_foreign = serde_json::from_slice::<VersionShape>(payload).is_ok_and(|shape| shape.v != VERSION);
+        return Err(if is_foreign { Unreadable::Foreign } else { Unreadable::Malformed });
+    };
+    let body = match (report, ask) {
+        (Some(report), None) => read_report(report).map(Body::Report),
+        (None, Some(asked)) if asked.len() <= MAX_NAMES => {
+            asked.iter().map(|name| NodeName::try_new(name)).collect::<Option<_>>().map(Body::Ask)
+        }
+        _ => None,
+    };
+    let body = body.ok_or(Unreadable::Malformed)?;
+    Ok(Message { incarnation: run, sequence: seq, wall: Duration::from_millis(wall), body })
+}
+
+fn report_shape(report: &Report) -> ReportShape {
+    let Report { site, interval, doubts, leaves, digest, part, rows } = report;
+    let row = |&(QuestionId(id), sight): &(QuestionId, Option<Sight>)| {
+        let id = format!("{id:032x}");
+        match sight {
+            None => RowShape::Gone((id,)),
+            Some(Sight { opinion, turned, seen, took }) => RowShape::Sight(
+                id,
+                opinion.map(Share::thousandths),
+                milliseconds(turned),
+                milliseconds(seen),
+                took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
+            ),
+        }
+    };
+    ReportShape {
+        site: site.to_string(),
+        interval: milliseconds(*interval),
+        doubts: *doubts,
+        leaves: *leaves,
+        count: digest.count,
+        digest: format!("{:016x}", digest.sum),
+        part: part.map(|part| (part.number, part.of)),
+        rows: rows.iter().map(row).collect(),
+    }
+}
+
+fn read_report(shape: ReportShape) -> Option<Report> {
+    let ReportShape { site, interval, doubts, leaves, count, digest, part, rows } = shape;
+    let part = match part {
+        Some((number, of)) if number < of => Some(Part { number, of }),
+        Some(_) => return None,
+        None => None,
+    };
+    if rows.len() > MAX_ROWS || site.len() > MAX_SITE || site.contains(char::is_control) || digest.len() != 16 {
+        return None;
+    }
+    let row = |row| match row {
+        RowShape::Gone((id,)) => Some((read_id(&id)?, None)),
+        RowShape::Sight(id, share, turned, seen, took) => {
+            let is_share = share.is_none_or(|share| share <= Share::FULL.thousandths());
+            let sight = Sight {
+                opinion: share.map(Share::from_thousandths),
+                turned: Duration::from_millis(turned),
+                seen: Duration::from_millis(seen),
+                took: took.map(Duration::from_micros),
+            };
+            is_share.then_some((read_id(&id)?, Some(sight)))
+        }
+    };
+    Some(Report {
+        site: site.into(),
+        interval: Duration::from_millis(interval),
+        doubts,
+        leaves,
+        digest: Digest { count, sum: u64::from_str_radix(&digest, 16).ok()? },
+        part,
+        rows: rows.into_iter().map(row).collect::<Option<_>>()?,
+    })
+}
+
+fn read_id(text: &str) -> Option<QuestionId> {
+    let is_id = text.len() == 32 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+    u128::from_str_radix(text, 16).ok().filter(|_| is_id).map(QuestionId)
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn report() -> Report {
+        let sight = |opinion| Sight {
+            opinion,
+            turned: Duration::from_secs(61),
+            seen: Duration::from_millis(420),
+            took: Some(Duration::from_micros(3_100)),
+        };
+        Report {
+            site: "fra".into(),
+            interval: Duration::from_secs(2),
+            doubts: true,
+            leaves: false,
+            digest: Digest { count: 3, sum: 0x9a0f },
+            part: Some(Part { number: 1, of: 2 }),
+            rows: vec![
+                (QuestionId(7), Some(sight(Some(Share::from_thousandths(250))))),
+                (QuestionId(8), Some(Sight { took: None, ..sight(None) })),
+                (QuestionId(u128::MAX), None),
+            ],
+        }
+    }
+
+    fn message(body: Body) -> Message {
+        Message { incarnation: 1_764_266_400_000, sequence: 7, wall: Duration::from_millis(1_764_266_412_345), body }
+    }
+
+    #[test]
+    fn messages_come_back_as_they_were() {
+        let name = |text| NodeName::try_new(text).unwrap();
+        let bare = Report { doubts: false, leaves: true, part: None, rows: Vec::new(), ..report() };
+        for body in [Body::Report(report()), Body::Report(bare), Body::Ask(vec![name("ns1"), name("ns2")])] {
+            let message = message(body);
+            assert_eq!(decode(&encode(&message)), Ok(message));
+        }
+    }
+
+    #[test]
+    fn the_form_is_the_same_in_every_version() {
+        let text = String::from_utf8(encode(&message(Body::Report(report())))).unwrap();
+        assert_eq!(
+            text,
+            "{\"v\":1,\"run\":1764266400000,\"seq\":7,\"wall\":1764266412345,\"report\":{\"site\":\"fra\",\
+             \"interval\":2000,\"doubts\":true,\"count\":3,\"digest\":\"0000000000009a0f\",\"part\":[1,2],\"rows\":[\
+             [\"00000000000000000000000000000007\",250,61000,420,3100],\
+             [\"00000000000000000000000000000008\",null,61000,420,null],[\"ffffffffffffffffffffffffffffffff\"]]}}"
+        );
+    }
+
+    #[test]
+    fn what_breaks_the_rules_is_malformed_and_another_version_is_foreign() {
+        let good = String::from_utf8(encode(&message(Body::Report(report())))).unwrap();
+        for (from, to) in [
+            ("[1,2]", "[2,2]"),
+            ("250", "1001"),
+            ("250", "-1"),
+            ("\"site\":\"fra\"", "\"site\":\"f\\nra\""),
+            ("0000000000009a0f", "9a0f"),
+            ("00000000000000000000000000000007", "+0000000000000000000000000000007"),
+            ("00000000000000000000000000000007", "7"),
+            ("\"report\"", "\"rapport\""),
+            ("\"seq\":7", "\"seq\":-7"),
+            ("{\"v\":1", "{\"v\":1,\"ask\":[]"),
+            ("}}", "}"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good);
+            assert_eq!(decode(bad.as_bytes()), Err(Unreadable::Malformed), "{bad}");
+        }
+        assert_eq!(decode(b"{\"v\":2,\"all\":\"new\"}"), Err(Unreadable::Foreign));
+        assert_eq!(decode(good.replacen("\"v\":1", "\"v\":9", 1).as_bytes()), Err(Unreadable::Foreign));
+        assert_eq!(decode(&vec![b' '; MAX_PAYLOAD + 1]), Err(Unreadable::Malformed));
+        let later = good.replacen("\"seq\"", "\"new\":{},\"seq\"", 1);
+        assert!(decode(later.as_bytes()).is_ok(), "keys that are added later are no harm");
+    }
+
+    #[test]
+    fn the_largest_message_is_far_below_what_servers_take() {
+        let (_, row) = report().rows[0];
+        let ages =
+            row.map(|row| Sight { turned: Duration::from_secs(40_000_000), took: Some(Duration::from_secs(9)), ..row });
+        let rows = vec![(QuestionId(u128::MAX), ages); MAX_ROWS];
+        let octets = encode(&message(Body::Report(Report { rows, ..report() }))).len();
+        assert!(octets < MAX_PAYLOAD / 2, "{octets}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_read_or_refused(octets in prop::collection::vec(any::<u8>(), 0..300)) {
+            let _ = decode(&octets);
+        }
+
+        #[test]
+        fn a_message_with_a_wrong_octet_is_read_or_refused(place in any::<prop::sample::Index>(), octet in any::<u8>()) {
+            let mut octets = encode(&message(Body::Report(report())));
+            let place = place.index(octets.len());
+            octets[place] = octet;
+            if let Ok(read) = decode(&octets) {
+                prop_assert_eq!(decode(&encode(&read)), Ok(read));
+            }
+        }
+    }
+}

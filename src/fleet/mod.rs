@@ -1,0 +1,30 @@
+//! The connection of this node to its fleet, over NATS.
+//!
+//! ```text
+//!   control ── letters ──► run ──► encoding ──► subjects ──► NATS server
+//!   control ◄── FleetEvent ─────── decoding ◄── subjects ◄─────┘
+//! ```
+//!
+//! A task beside control sends its letters, and tells it what comes. It decides nothing. If the connection breaks, it
+//! connects again, with growing pauses; what could not be sent in the meantime is lost, and the nodes make it good
+//! (the room `vantage`).
+//!
+//! Messages are JSON, so that an operator can read them with `nats sub`. Each subject ends with the name of its sender,
+//! and a NATS server lets each node publish under its own name only: the name in the subject is who sent it.
+//!
+//! | subject | contents |
+//! | --- | --- |
+//! | `truenorth.FLEET.obs.NODE` | what NODE sees: changes at once, a part of the rest each interval |
+//! | `truenorth.FLEET.ask.NODE` | NODE asks others for all that they see |
+//! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, for ASKER |
+
+mod encoding;
+mod session;
+mod settings;
+mod subjects;
+
+pub use session::run;
+pub use settings::{Identity, Login, Secret, Settings};
+
+/// Most octets of a message. Longer ones are ignored.
+const MAX_PAYLOAD: usize = 128 * 1024;

@@ -1,0 +1,91 @@
+//! The subjects of a fleet.
+
+use crate::vantage::{Body, Letter, Message, NodeName};
+
+/// The first part of all subjects.
+const ROOT: &str = "truenorth";
+
+/// The kinds of messages, as subjects name them.
+const REPORT: &str = "obs";
+const ASK: &str = "ask";
+const ALL_ROWS: &str = "full";
+
+/// The subjects of one fleet, for one of its nodes.
+#[derive(Clone, Debug)]
+pub(super) struct Subjects {
+    prefix: String,
+    node: NodeName,
+}
+
+impl Subjects {
+    pub(super) fn new(fleet: &str, node: NodeName) -> Self {
+        Self { prefix: format!("{ROOT}.{fleet}."), node }
+    }
+
+    /// The subjects that the node listens to.
+    pub(super) fn heard(&self) -> [String; 3] {
+        let Self { prefix, node } = self;
+        [format!("{prefix}{REPORT}.*"), format!("{prefix}{ASK}.*"), format!("{prefix}{ALL_ROWS}.*.{node}")]
+    }
+
+    /// The subject of a message of the node.
+    pub(super) fn of(&self, letter: &Letter) -> String {
+        let Self { prefix, node } = self;
+        match &letter.to {
+            Some(asker) => format!("{prefix}{ALL_ROWS}.{node}.{asker}"),
+            None => format!("{prefix}{}.{node}", kind(&letter.message)),
+        }
+    }
+
+    /// The sender of a message with this subject; `None` if the subject is not that of such a message.
+    pub(super) fn sender(&self, subject: &str, message: &Message) -> Option<NodeName> {
+        let mut tokens = subject.strip_prefix(&self.prefix)?.split('.');
+        let (kind_named, sender, asker) = (tokens.next()?, tokens.next()?, tokens.next());
+        let is_right = match asker {
+            None => kind_named != ALL_ROWS,
+            Some(asker) => kind_named == ALL_ROWS && asker == self.node.as_str(),
+        };
+        let is_right = is_right && kind_named == kind(message) && tokens.next().is_none();
+        NodeName::try_new(sender).filter(|_| is_right)
+    }
+}
+
+fn kind(message: &Message) -> &'static str {
+    match &message.body {
+        Body::Ask(_) => ASK,
+        Body::Report(report) if report.part.is_some() => ALL_ROWS,
+        Body::Report(_) => REPORT,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn message(body: Body) -> Message {
+        Message { incarnation: 1, sequence: 1, wall: Duration::ZERO, body }
+    }
+
+    #[test]
+    fn the_subject_names_the_sender_and_fits_the_message() {
+        let name = |text| NodeName::try_new(text).unwrap();
+        let (mine, theirs) = (Subjects::new("main", name("ns1")), Subjects::new("main", name("ns2")));
+        let ask = message(Body::Ask(vec![name("ns1")]));
+        let subject = theirs.of(&Letter { to: None, message: ask.clone() });
+        assert_eq!(subject, "truenorth.main.ask.ns2");
+        assert_eq!(mine.sender(&subject, &ask), Some(name("ns2")));
+        for wrong in [
+            "truenorth.other.ask.ns2",
+            "truenorth.main.obs.ns2",
+            "truenorth.main.ask",
+            "truenorth.main.ask.ns2.ns1",
+            "truenorth.main.full.ns2.ns1",
+            "truenorth.main.ask.n s",
+            "truenorth.main.",
+        ] {
+            assert_eq!(mine.sender(wrong, &ask), None, "{wrong}");
+        }
+        assert_eq!(mine.heard()[2], "truenorth.main.full.*.ns1");
+    }
+}

@@ -1,0 +1,192 @@
+//! The fleet as a node hears it, and what its vantage points say of a probe.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use super::Status;
+use crate::health::{Agreement, FleetSurvey, Opinion, Opinions, State, VantagePoint, Weight, Witness};
+use crate::report::notice::word;
+use crate::report::table::{RED, TextTable, YELLOW, span};
+
+/// From this difference on, in milliseconds, the table shows that a clock is wrong.
+const SHOWN_SKEW: i64 = 1_000;
+
+/// This node's place in its fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FleetStatus {
+    /// The name of this node in the fleet.
+    pub node: String,
+    /// True if it is connected to a NATS server.
+    pub connected: bool,
+    /// The server, or why there is no connection.
+    pub link: String,
+    /// Since when it is connected, or is not: Unix time in seconds.
+    pub since: u64,
+    /// Number of probes about which answers follow the other vantage points, against those of this node.
+    pub overruled: usize,
+    /// All nodes that are heard, and this one, by name.
+    pub vantage_points: Vec<VantagePointStatus>,
+}
+
+/// A node of the fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VantagePointStatus {
+    /// Its name.
+    pub node: String,
+    /// Where it stands: a datacenter or a country; empty if that is unknown.
+    pub site: String,
+    /// When it was heard last: Unix time in seconds; absent for this node itself.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub heard: Option<u64>,
+    /// Whether its opinions count: `counts`, `doubts` (it distrusts its own probes) or `discounted` (it sees everything
+    /// down, and others do not).
+    pub weight: String,
+    /// True if this node knows all that it sees.
+    pub in_step: bool,
+    /// Number of probes that it has an opinion of.
+    pub probes: usize,
+    /// Number of those that it sees down.
+    pub down: usize,
+    /// The difference of its clock in milliseconds, above 0 if it is ahead; absent if that is unknown.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub skew_ms: Option<i64>,
+}
+
+/// What the vantage points agree on about a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgreementStatus {
+    /// The state that answers follow: `up`, `degraded`, `drained` or `down`.
+    pub state: String,
+    /// Number of vantage points that must see it down.
+    pub quorum: usize,
+    /// The opinions in a sentence.
+    pub text: String,
+    /// The opinions, by the nodes' names.
+    pub witnesses: Vec<WitnessStatus>,
+}
+
+/// The opinion of a vantage point.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WitnessStatus {
+    /// The node.
+    pub node: String,
+    /// `up`, `degraded`, `drained` or `down`.
+    pub state: String,
+    /// Since when: Unix time in seconds.
+    pub since: u64,
+    /// How long its last successful probe took, in milliseconds; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub took_ms: Option<f64>,
+    /// Whether the opinion counts: `counts`, `doubts` or `discounted`.
+    pub weight: String,
+}
+
+impl From<&FleetSurvey> for FleetStatus {
+    fn from(survey: &FleetSurvey) -> Self {
+        let FleetSurvey { node, is_connected, link, since, vantage_points, overruled } = survey;
+        Self {
+            node: node.to_string(),
+            connected: *is_connected,
+            link: link.to_string(),
+            since: since.as_secs(),
+            overruled: *overruled,
+            vantage_points: vantage_points.iter().map(VantagePointStatus::from).collect(),
+        }
+    }
+}
+
+impl From<&VantagePoint> for VantagePointStatus {
+    fn from(point: &VantagePoint) -> Self {
+        let VantagePoint { node, site, heard, weight, is_in_step, probes, down, skew } = point;
+        Self {
+            node: node.to_string(),
+            site: site.to_string(),
+            heard: heard.map(|heard| heard.as_secs()),
+            weight: weight.as_str().to_owned(),
+            in_step: *is_in_step,
+            probes: *probes,
+            down: *down,
+            skew_ms: *skew,
+        }
+    }
+}
+
+impl From<&Agreement> for AgreementStatus {
+    fn from(agreement: &Agreement) -> Self {
+        let Agreement { health, since: _, needed, witnesses } = agreement;
+        Self {
+            state: word(health.state()).to_owned(),
+            quorum: *needed,
+            text: Opinions(witnesses).to_string(),
+            witnesses: witnesses.iter().map(WitnessStatus::from).collect(),
+        }
+    }
+}
+
+impl AgreementStatus {
+    /// True if a vantage point that counts sees it down.
+    pub(super) fn is_noteworthy(&self) -> bool {
+        let down = word(State::Down);
+        self.witnesses.iter().any(|witness| witness.state == down && witness.weight == Weight::Counts.as_str())
+    }
+}
+
+impl From<&Witness> for WitnessStatus {
+    fn from(witness: &Witness) -> Self {
+        let Witness { node, opinion, turned, took, weight } = witness;
+        Self {
+            node: node.to_string(),
+            state: word(state(*opinion)).to_owned(),
+            since: turned.as_secs(),
+            took_ms: took.map(|took| took.as_secs_f64() * 1000.0),
+            weight: weight.as_str().to_owned(),
+        }
+    }
+}
+
+fn state(opinion: Opinion) -> State {
+    match opinion {
+        None => State::Down,
+        Some(share) if share.is_full() => State::Up,
+        Some(share) => State::Degraded(share),
+    }
+}
+
+impl Status {
+    /// Returns the lines about the fleet; empty without one.
+    pub(super) fn fleet_lines(&self, for_terminal: bool) -> String {
+        let Some(FleetStatus { node, connected, link, since, overruled, vantage_points }) = &self.fleet else {
+            return String::new();
+        };
+        let mut out = String::new();
+        let time = span(self.time.saturating_sub(*since));
+        let _ = match connected {
+            true => writeln!(out, "fleet: {node} is connected to {link} for {time}"),
+            false if *since == 0 => writeln!(out, "fleet: {node} is not connected: {link}"),
+            false => writeln!(out, "fleet: {node} is not connected for {time}: {link}"),
+        };
+        if *overruled > 0 {
+            let _ = writeln!(out, "fleet: the others overrule this node's own view of {overruled} probes");
+        }
+        let mut table = TextTable::new(&["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK", "COUNTS"]);
+        for point in vantage_points {
+            let is_wrong = point.skew_ms.is_some_and(|skew| skew.abs() >= SHOWN_SKEW);
+            let (counts, color) = match point.weight.as_str() {
+                "counts" if is_wrong => ("yes", YELLOW),
+                "counts" => ("yes", ""),
+                "doubts" => ("no, it distrusts its own probes", RED),
+                _ => ("no, it alone sees everything down", RED),
+            };
+            let heard = point
+                .heard
+                .map_or_else(|| "here".to_owned(), |heard| format!("{} ago", span(self.time.saturating_sub(heard))));
+            let clock = point.skew_ms.map_or_else(String::new, |skew| format!("{:+.1} s", skew as f64 / 1000.0));
+            let row = [&point.node, &point.site, &heard, &point.probes.to_string(), &point.down.to_string(), &clock];
+            let row = row.into_iter().map(String::as_str).chain([counts]);
+            table.push(row.map(str::to_owned).collect(), color);
+        }
+        out.push_str(&table.text(for_terminal));
+        out
+    }
+}
