@@ -72,6 +72,9 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
         // `check` warns of a key that others can read.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
+    let password = folder.path().join("fleet.password");
+    fs::write(&password, "not this one").unwrap();
+    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();
     }

@@ -149,10 +149,12 @@ fn read_monitor(
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
-    if kind == Kind::Push {
+    let quorum = if kind == Kind::Push {
         table.refuse(&["quorum"], "is for monitors that probe: reports come to one node", faults);
-    }
-    let quorum = table.take("quorum").and_then(|value| fleet::read_quorum(&value, faults));
+        None
+    } else {
+        table.take("quorum").and_then(|value| fleet::read_quorum(&value, faults))
+    };
 
     let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
     let check = match kind {

@@ -8,6 +8,7 @@ mod doubts;
 mod faults;
 mod files;
 pub(crate) mod fixture;
+mod fleet;
 mod listen;
 mod many;
 mod meanings;

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::decisions::{Decisions, NameGroup};
 use super::endpoint_counts::EndpointCounts;
-use super::status::{DatacenterStatus, PoolStatus};
+use super::status::{DatacenterStatus, FleetStatus, PoolStatus};
 use super::{PoolLoad, Status, Totals, Traffic};
 use crate::geo::countries::country;
 use crate::snapshot::{Pool, Snapshot};
@@ -39,6 +39,9 @@ pub struct Overview {
     pub held_until: Option<u64>,
     /// True if the files on disk have errors. Then an older configuration is served.
     pub files_have_errors: bool,
+    /// The fleet; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetStatus>,
     /// DNS responses since the start.
     pub responses: u64,
     /// Connections and losses.
@@ -221,6 +224,7 @@ impl Overview {
             generation: status.generation,
             held_until: status.held_until,
             files_have_errors: status.files.would_fail,
+            fleet: status.fleet,
             responses: totals.traffic.all_responses(),
             traffic: status.traffic,
             zones: status.zones.len(),

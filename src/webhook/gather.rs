@@ -123,6 +123,7 @@ mod tests {
             to: to.into(),
             seen: String::new(),
             sight: crate::report::Seen::default(),
+            fleet: None,
             impact: None,
         })
     }

@@ -348,7 +348,17 @@ mod tests {
         let (from, to, seen) = (text(), text(), text());
         vec![
             EventKind::Start { node: text(), zones: 1 },
-            EventKind::Endpoint { endpoint, pools, monitors, from, to, seen, sight, fleet, impact: impact.clone() },
+            EventKind::Endpoint {
+                endpoint,
+                pools,
+                monitors,
+                from,
+                to,
+                seen,
+                sight,
+                fleet: Some(text()),
+                impact: impact.clone(),
+            },
             EventKind::Pool { pool: text(), to: text(), down: 1, endpoints: 1, impact: impact.clone() },
             EventKind::Datacenter {
                 datacenter: text(),
@@ -373,6 +383,7 @@ mod tests {
             },
             EventKind::Store { kept: true, error: None },
             EventKind::Remap { by: text(), times: 1, maps: 1, took_ms: 1 },
+            EventKind::Fleet { happening: text(), nodes: Vec::new(), detail: text() },
             EventKind::Txt { name: text(), value: text(), set: true },
             EventKind::Stop {},
         ]

@@ -173,6 +173,12 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_pool_kept_ratio",
         "truenorth_certificate_expiry_timestamp_seconds",
         "truenorth_query_log_up",
+        "truenorth_fleet_connected",
+        "truenorth_fleet_nodes",
+        "truenorth_fleet_uncounted_vantage_points",
+        "truenorth_fleet_overruled_probes",
+        "truenorth_fleet_clock_skew_seconds",
+        "truenorth_fleet_down_probes",
         "truenorth_endpoint_certificate_expiry_timestamp_seconds",
         "truenorth_metrics_omitted_samples",
     ];

@@ -247,6 +247,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "process",
         "log",
         "query_log",
+        "fleet",
         "edns",
         "cookies",
         "connections",

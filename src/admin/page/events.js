@@ -39,7 +39,7 @@ export function sentence(event) {
     switch (event.event) {
         case "start": return ["note", `${event.node} began to answer for ${plural(event.zones, "zone")}`];
         case "stop": return ["warn", "the node stops"];
-        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}${by(event.monitors ?? [])}: ${event.seen}`];
+        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}${by(event.monitors ?? [])}: ${event.seen}${event.fleet ? `; ${event.fleet}` : ""}`];
         case "pool": return [event.to === "down" ? "bad" : "good", `pool ${event.pool} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "datacenter": return [event.to === "down" ? "bad" : "good", `datacenter ${event.datacenter} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "hold": return event.held ? ["warn", `pool ${event.pool} is usable again, but failback holds it back`] : ["good", `failback no longer holds pool ${event.pool} back`];
@@ -53,6 +53,7 @@ export function sentence(event) {
         case "own_certificate": return ownCertificate(event);
         case "store": return event.kept ? ["good", "state is kept again"] : ["bad", `state is not kept, so a restart would lose orders: ${event.error}`];
         case "remap": return ["note", `${plural(event.maps, "map")} rebuilt after a change of the ${event.by}, in ${event.took_ms} ms at most`];
+        case "fleet": return [["connected", "heard", "left", "together", "counted", "right_clock"].includes(event.happening) ? "note" : event.happening === "name_taken" ? "bad" : "warn", event.detail];
         case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "removed"}`];
         // A newer node may have events that this page does not know.
         default: return ["note", event.event];

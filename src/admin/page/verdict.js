@@ -40,10 +40,30 @@ function findings(overview) {
     if (overview.files_have_errors) {
         lines.push({ rank: "warn", text: "The files on disk have errors: an older configuration is served.", more: "Run truenorth check." });
     }
+    lines.push(...fleet(overview));
     lines.push(...byPlace(overview));
     lines.push(...moves(overview.names));
     if (overview.endpoints.unconfirmed > 0) {
         lines.push({ rank: "note", text: `${plural(overview.endpoints.unconfirmed, "endpoint")} gave an outcome that is not confirmed yet.` });
+    }
+    return lines;
+}
+
+// What is wrong with the fleet: the connection, and nodes whose probes do not count.
+function fleet({ fleet, time }) {
+    if (!fleet) {
+        return [];
+    }
+    const lines = fleet.vantage_points.filter(({ weight }) => weight !== "counts").map(({ node, weight }) => ({
+        rank: "warn", text: `The probes of node ${node} do not count.`,
+        more: weight === "doubts" ? "It does not trust them itself." : "It alone sees everything down.",
+    }));
+    if (!fleet.connected) {
+        const since = fleet.since > 0 ? `For ${span(time - fleet.since)}: ` : "";
+        lines.push({ rank: "warn", text: "This node is not connected to its fleet.", more: `${since}${fleet.link}.` });
+    }
+    if (fleet.overruled > 0) {
+        lines.push({ rank: "note", text: `The fleet overrules ${plural(fleet.overruled, "probe")} of this node.` });
     }
     return lines;
 }

@@ -87,6 +87,9 @@ impl Scene {
                 | Effect::Keep(_)
                 | Effect::Stop(_)
                 | Effect::FailStatic(_)
+                | Effect::Letters(_)
+                | Effect::FleetTurn(_)
+                | Effect::Overruled(_)
                 | Effect::Rehosted(_)
                 | Effect::Pushed(..) => {}
                 // Nothing is rolled out here.

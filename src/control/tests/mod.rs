@@ -2,6 +2,7 @@
 
 mod amend;
 mod fail_static;
+mod fleet;
 mod keeping;
 mod latency;
 mod loads;
@@ -118,6 +119,12 @@ struct Scene {
     holds: Vec<bool>,
     /// The number of publications.
     publications: usize,
+    /// The messages for the fleet that nobody took yet.
+    letters: Vec<crate::vantage::Letter>,
+    /// What was told of the fleet.
+    fleet_turns: Vec<FleetTurn>,
+    /// What was told of this node's own probes when answers did not follow them.
+    overruled: Vec<(IpAddr, State)>,
 }
 
 impl Scene {
@@ -142,6 +149,9 @@ impl Scene {
             recovery_states: HashMap::new(),
             holds: Vec::new(),
             publications: 0,
+            letters: Vec::new(),
+            fleet_turns: Vec::new(),
+            overruled: Vec::new(),
         }
     }
 
@@ -199,6 +209,9 @@ impl Scene {
                 Effect::KeepLatency(table) => self.kept_tables.push((self.now, table)),
                 Effect::Remap(blueprint, table) => self.remaps.push((self.now, blueprint, table)),
                 Effect::Hold(turn) => self.holds.push(turn.is_held),
+                Effect::Letters(letters) => self.letters.extend(letters),
+                Effect::FleetTurn(turn) => self.fleet_turns.push(turn),
+                Effect::Overruled(told) => self.overruled.push((told.target.address.ip(), told.own)),
                 Effect::Overridden(_) | Effect::Group(_) => {}
                 Effect::Reply(reply) => reply.send(),
                 Effect::RolledOut(change) => {

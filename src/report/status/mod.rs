@@ -26,7 +26,7 @@ pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
 use fleet::AgreementStatus;
-pub use fleet::FleetStatus;
+pub(super) use fleet::FleetStatus;
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
 

@@ -1,0 +1,143 @@
+//! Control in a fleet: three nodes, whose messages arrive at once.
+
+use super::*;
+use crate::vantage::{FleetEvent, Letter, Me, News, NodeName};
+
+const REPORTS: Duration = Duration::from_secs(2);
+
+/// Three endpoints in two datacenters.
+const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
+
+struct Trio {
+    nodes: [Scene; 3],
+    is_cut: [bool; 3],
+    now: Duration,
+}
+
+fn name(number: usize) -> NodeName {
+    NodeName::try_new(&format!("n{number}")).unwrap()
+}
+
+impl Trio {
+    /// Three nodes that see everything up, and agree.
+    fn new(monitor: &Monitor) -> Self {
+        let nodes = [0, 1, 2].map(|number| {
+            let mut scene = Scene::new();
+            let me = Me { node: name(number), site: "".into(), interval: REPORTS };
+            scene.control.join(me, 1, Arc::default());
+            scene.happen(compile(world(monitor.clone(), SOME)));
+            scene.happen(Event::Fleet(FleetEvent::Connected("hub".into())));
+            scene
+        });
+        let mut trio = Self { nodes, is_cut: [false; 3], now: Duration::ZERO };
+        trio.pass(at(20), |_, _| WELL);
+        for node in &mut trio.nodes {
+            node.turns.clear();
+            node.fleet_turns.clear();
+        }
+        trio
+    }
+
+    /// Lets time pass. `outcome` gives what a node finds at an address.
+    fn pass(&mut self, time: Duration, outcome: impl Fn(usize, &str) -> Outcome) {
+        let until = self.now + time;
+        while self.now < until {
+            self.now += Duration::from_millis(5);
+            for number in 0..3 {
+                self.nodes[number].pass(self.now, |address| outcome(number, address));
+            }
+            for from in 0..3 {
+                for Letter { to, message } in std::mem::take(&mut self.nodes[from].letters) {
+                    let meant = |other: &usize| *other != from && to.as_ref().is_none_or(|to| *to == name(*other));
+                    for other in (0..3).filter(meant).filter(|&other| !self.is_cut[from] && !self.is_cut[other]) {
+                        self.nodes[other].happen(Event::Fleet(FleetEvent::Heard(name(from), message.clone())));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The number of open endpoints in the first datacenter, as each node answers.
+    fn open(&self) -> [usize; 3] {
+        self.nodes.each_ref().map(|node| node.open_in(0).len())
+    }
+}
+
+#[test]
+fn what_one_sees_is_told_and_what_two_see_counts_everywhere() {
+    let mut trio = Trio::new(&tcp());
+    let blind = |node: usize| {
+        move |number: usize, address: &str| if number <= node && address != "127.0.0.3" { REFUSED } else { WELL }
+    };
+    trio.pass(at(25), blind(0));
+    assert_eq!(trio.open(), [2; 3]);
+    let overruled: Vec<State> = trio.nodes[0].overruled.iter().map(|(_, own)| *own).collect();
+    assert_eq!(overruled, [State::Down; 2]);
+    assert!(trio.nodes.iter().all(|node| node.turns.is_empty()));
+    let survey = trio.nodes[0].control.survey();
+    assert_eq!(survey.fleet.as_ref().unwrap().overruled, 2);
+    assert_eq!(survey.agreements.len(), 3);
+    assert!(survey.agreements.values().all(|agreement| agreement.needed == 2 && agreement.witnesses.len() == 3));
+
+    trio.pass(at(25), blind(1));
+    assert_eq!(trio.open(), [0; 3]);
+    for node in &trio.nodes {
+        assert_eq!(node.turns.iter().map(|turn| turn.1).collect::<Vec<_>>(), [State::Down; 2]);
+        assert!(!node.pool(0).is_restless(), "it is settled");
+    }
+    trio.pass(at(25), |_, _| WELL);
+    assert_eq!(trio.open(), [2; 3]);
+    assert!(trio.nodes.iter().all(|node| node.turns.len() == 4));
+}
+
+#[test]
+fn a_monitor_may_have_its_own_quorum() {
+    let quorum = Some(crate::health::Quorum::Number(std::num::NonZeroU16::MIN));
+    let mut trio = Trio::new(&Monitor { quorum, ..tcp() });
+    trio.pass(at(25), |number, address| if number == 0 && address == "127.0.0.1" { REFUSED } else { WELL });
+    assert_eq!(trio.open(), [1; 3]);
+}
+
+#[test]
+fn one_that_is_cut_off_decides_alone_and_one_that_is_alone_changes_nothing() {
+    let mut trio = Trio::new(&tcp());
+    let blind = |number: usize, address: &str| if number == 0 && address != "127.0.0.3" { REFUSED } else { WELL };
+    trio.pass(at(25), blind);
+    assert_eq!(trio.open(), [2; 3]);
+    trio.is_cut[0] = true;
+    trio.pass(at(12), blind);
+    assert_eq!(trio.open(), [0, 2, 2]);
+    assert!(trio.nodes[0].fleet_turns.iter().any(|turn| matches!(turn, FleetTurn::News(News::Alone(_)))));
+    assert!(trio.nodes[0].control.survey().agreements.is_empty());
+    trio.is_cut[0] = false;
+    trio.pass(at(12), blind);
+    assert_eq!(trio.open(), [2; 3]);
+    let turns = trio.nodes[0].turns.iter().map(|turn| turn.1).collect::<Vec<_>>();
+    assert_eq!(turns, [State::Down, State::Down, State::Up, State::Up]);
+}
+
+#[test]
+fn a_sick_prober_follows_the_others_and_does_not_count() {
+    let mut trio = Trio::new(&tcp());
+    // The second one sees one endpoint down; the first one hangs altogether, and begins to hold its states.
+    let sick = |number: usize, address: &str| match number {
+        0 => TIMED_OUT,
+        1 if address == "127.0.0.1" => REFUSED,
+        _ => WELL,
+    };
+    trio.pass(at(30), sick);
+    assert_eq!(trio.nodes[0].fail_statics.len(), 1);
+    assert_eq!(trio.open(), [2; 3], "one of two sees it down");
+    assert!(!trio.nodes[0].pool(0).is_restless(), "the others vouch for the states");
+    trio.pass(
+        at(30),
+        |number, address| if number == 2 && address == "127.0.0.1" { REFUSED } else { sick(number, address) },
+    );
+    assert_eq!(trio.open(), [1; 3], "the two others see it down");
+    // The hold is over, and it sees everything down. The others do not.
+    trio.pass(at(60), sick);
+    assert_eq!(trio.nodes[0].fail_statics.len(), 2);
+    assert_eq!(trio.open(), [2; 3]);
+    let points = trio.nodes[2].control.survey().fleet.unwrap().vantage_points;
+    assert_eq!(points[0].weight, crate::health::Weight::Discounted);
+}
