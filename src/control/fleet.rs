@@ -57,6 +57,14 @@ pub(super) struct Fleet {
     questions: HashMap<QuestionId, Vec<TargetId>>,
 }
 
+impl Fleet {
+    fn count_nodes(&self) {
+        let counters = &self.counters.fleet;
+        counters.peers.store(self.vantages.peers() as u64, Relaxed);
+        counters.uncounted.store(self.vantages.uncounted() as u64, Relaxed);
+    }
+}
+
 impl Control {
     /// Makes this node part of a fleet. A later run of the process has a greater `incarnation`.
     pub fn join(&mut self, me: Me, incarnation: u64, counters: Arc<NodeCounters>) {
@@ -153,16 +161,22 @@ impl Control {
             effects.push(Effect::Letters(letters));
         }
         let news = fleet.vantages.take_news();
+        if !news.is_empty() {
+            fleet.count_nodes();
+        }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::News(news))));
         self.agree(now, effects);
-        self.count_fleet();
     }
 
     /// Follows what the vantage points agree on.
     pub(super) fn agree(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         let (Some(fleet), Some(serving)) = (&mut self.fleet, &self.serving) else { return };
         let of_fleet = serving.snapshot.world().probing.quorum;
-        let targets: Vec<(QuestionId, TargetId)> = match fleet.vantages.take_changed() {
+        let changed = fleet.vantages.take_changed();
+        if changed.is_empty() {
+            return;
+        }
+        let targets: Vec<(QuestionId, TargetId)> = match changed {
             Changed::Some(ids) => {
                 let targets = ids.into_iter().filter_map(|id| Some((id, fleet.questions.get(&id)?)));
                 targets.flat_map(|(id, targets)| targets.iter().map(move |&target| (id, target))).collect()
@@ -190,6 +204,10 @@ impl Control {
                 self.turn(target, [from.state(), to.state()], &seen, now, effects);
             }
         }
+        if let Some(fleet) = &self.fleet {
+            fleet.count_nodes();
+            fleet.counters.fleet.overruled.store(self.watch.overruled() as u64, Relaxed);
+        }
     }
 
     /// What the vantage points say of a target, in a sentence; `None` if this node decides about it alone.
@@ -204,15 +222,6 @@ impl Control {
     pub(super) fn farewell(&mut self) -> Option<Letter> {
         let wall = self.now.wall;
         self.fleet.as_mut()?.vantages.farewell(wall)
-    }
-
-    fn count_fleet(&self) {
-        let Some(fleet) = &self.fleet else { return };
-        let counters = &fleet.counters.fleet;
-        counters.peers.store(fleet.vantages.peers() as u64, Relaxed);
-        counters.uncounted.store(fleet.vantages.uncounted() as u64, Relaxed);
-        counters.skew.store(fleet.vantages.worst_skew(), Relaxed);
-        counters.overruled.store(self.watch.overruled() as u64, Relaxed);
     }
 
     /// This node's place in its fleet, on control's clock.

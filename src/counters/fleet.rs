@@ -37,6 +37,4 @@ pub struct FleetCounters {
     /// Targets for which answers now follow the others, and not this node's own probes. If it stays above 0, this node's
     /// network sees something that the others do not.
     pub overruled: AtomicU64,
-    /// The greatest difference between the clock of another node and this node's, in milliseconds.
-    pub skew: AtomicU64,
 }

@@ -143,7 +143,7 @@ fn read_report(shape: ReportShape) -> Option<Report> {
         Some(_) => return None,
         None => None,
     };
-    if rows.len() > MAX_ROWS || site.len() > MAX_SITE || site.contains(char::is_control) || digest.len() != 16 {
+    if rows.len() > MAX_ROWS || site.len() > MAX_SITE || !site.chars().all(is_plain) || digest.len() != 16 {
         return None;
     }
     let row = |row| match row {
@@ -168,6 +168,11 @@ fn read_report(shape: ReportShape) -> Option<Report> {
         part,
         rows: rows.into_iter().map(row).collect::<Option<_>>()?,
     })
+}
+
+/// True for the characters of names of datacenters and of coordinates. They do nothing to a terminal.
+fn is_plain(character: char) -> bool {
+    character.is_alphanumeric() || "-_.,+ ".contains(character)
 }
 
 fn read_id(text: &str) -> Option<QuestionId> {
@@ -240,6 +245,7 @@ mod tests {
             ("250", "1001"),
             ("250", "-1"),
             ("\"site\":\"fra\"", "\"site\":\"f\\nra\""),
+            ("\"site\":\"fra\"", "\"site\":\"\u{202e}fra\""),
             ("0000000000009a0f", "9a0f"),
             ("00000000000000000000000000000007", "+0000000000000000000000000000007"),
             ("00000000000000000000000000000007", "7"),
@@ -267,6 +273,38 @@ mod tests {
         let rows = vec![(QuestionId(u128::MAX), ages); MAX_ROWS];
         let octets = encode(&message(Body::Report(Report { rows, ..report() }))).len();
         assert!(octets < MAX_PAYLOAD / 2, "{octets}");
+    }
+
+    /// docs/fleet.md has these numbers.
+    #[test]
+    fn a_calm_fleet_of_a_hundred_nodes_needs_less_than_a_megabit() {
+        let row = |number: u128| {
+            let sight = Sight {
+                opinion: Some(Share::FULL),
+                turned: Duration::from_secs(86_400),
+                seen: Duration::from_millis(2_417),
+                took: Some(Duration::from_micros(13_208)),
+            };
+            (QuestionId(u128::MAX / 10_000 * number), Some(sight))
+        };
+        let size = |rows, part| {
+            let digest = Digest { count: 10_000, sum: u64::MAX };
+            let report = Report { doubts: false, digest, part, rows, ..report() };
+            encode(&Message { sequence: 1_000_000, ..message(Body::Report(report)) }).len()
+        };
+        let calm = size((0..16).map(row).collect(), None);
+        let all: usize = (0..20)
+            .map(|number| {
+                let rows =
+                    (number * 512..(number * 512 + 512).min(10_000)).map(|row_number| row(row_number.into())).collect();
+                size(rows, Some(Part { number, of: 20 }))
+            })
+            .sum();
+        println!("a calm report has {calm} octets, all of 10,000 rows have {all}");
+        // Two seconds, and 60 octets of NATS around each message.
+        let bits = |nodes: usize| (calm + 60) * 8 * (nodes - 1) / 2;
+        println!("10 nodes: {} bit/s, 100 nodes: {} bit/s", bits(10), bits(100));
+        assert!(bits(100) < 1_000_000);
     }
 
     proptest! {

@@ -18,6 +18,7 @@ use super::encoding::{Unreadable, decode, encode};
 use super::settings::{Identity, Login, Settings};
 use super::subjects::Subjects;
 use crate::counters::{FleetCounters, NodeCounters};
+use crate::printable::Printable;
 use crate::vantage::{FleetEvent, Letter};
 
 /// Longest time to connect to a server.
@@ -147,7 +148,7 @@ impl Session {
     fn server(&self) -> Box<str> {
         let info = self.client.server_info();
         let name = if info.server_name.is_empty() { info.server_id } else { info.server_name };
-        format!("{name} (nats-server {})", info.version).into()
+        format!("{} (nats-server {})", Printable(&name), Printable(&info.version)).into()
     }
 
     /// Sends and hears until the connection breaks or the node stops.
@@ -217,7 +218,7 @@ impl Session {
                 None
             }
             Some(Event::ServerError(error)) => {
-                let text = error.to_string();
+                let text = Printable(&error).to_string();
                 let is_new =
                     self.refusal.as_ref().is_none_or(|(last, at)| *last != text || at.elapsed() > REFUSED_AGAIN);
                 if is_new {
@@ -227,7 +228,7 @@ impl Session {
                 None
             }
             Some(Event::LameDuckMode) => Some(End::Broken("the server is being stopped".into())),
-            Some(Event::ClientError(error)) => Some(End::Broken(error.to_string().into())),
+            Some(Event::ClientError(error)) => Some(End::Broken(Printable(&error).to_string().into())),
             Some(Event::Disconnected | Event::Closed) | None => Some(End::Broken("the connection broke".into())),
         }
     }
@@ -308,7 +309,7 @@ fn deepest(error: &(dyn Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    Printable(innermost).to_string()
 }
 
 #[cfg(test)]

@@ -201,9 +201,9 @@ impl Vantages {
         }
         let is_last = matches!(&message.body, Body::Report(report) if report.leaves);
         if is_last {
-            if self.peers.remove(from).is_some() {
+            if let Some(peer) = self.peers.remove(from) {
                 self.news.push(News::Left(from.clone()));
-                self.lose();
+                self.lose([&peer]);
             }
             return Ok(());
         }
@@ -214,9 +214,9 @@ impl Vantages {
                     self.news.push(News::Together(from.clone()));
                 }
             }
-            self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
+            let before = self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
             self.settles_at.get_or_insert(now + self.me.interval * SETTLES_AFTER);
-            self.changed = Changed::All;
+            self.forget(before.as_ref());
         }
         let Some(peer) = self.peers.get_mut(from) else { return Ok(()) };
         if peer.hear(&message, now, wall) {
@@ -308,23 +308,31 @@ impl Vantages {
 
     /// Forgets all nodes that are silent.
     fn forget_silent(&mut self, now: Duration) {
-        let silent: Vec<_> = self.peers.extract_if(.., |_, peer| peer.is_silent(now)).map(|(node, _)| node).collect();
+        let (silent, lost): (Vec<_>, Vec<_>) = self.peers.extract_if(.., |_, peer| peer.is_silent(now)).unzip();
         if self.peers.is_empty() {
             self.is_alone = true;
             self.news.push(News::Alone(silent));
         } else {
             self.news.extend(silent.into_iter().map(News::Silent));
         }
-        self.lose();
+        self.lose(&lost);
     }
 
-    /// Takes in that fewer nodes are heard.
-    fn lose(&mut self) {
+    /// Takes in that these nodes are no longer heard.
+    fn lose<'a>(&mut self, lost: impl IntoIterator<Item = &'a Peer>) {
         if self.peers.is_empty() {
             (self.settles_at, self.is_settled) = (None, false);
+            self.changed = Changed::All;
         }
-        self.changed = Changed::All;
+        self.forget(lost);
         self.weigh();
+    }
+
+    /// Takes in that the opinions of these nodes no longer count.
+    fn forget<'a>(&mut self, lost: impl IntoIterator<Item = &'a Peer>) {
+        for peer in lost {
+            self.changed.add(Changed::Some(peer.table.iter().map(|(id, _)| id).collect()));
+        }
     }
 
     /// Reports what changed, or else a part of all rows.

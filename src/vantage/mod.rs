@@ -51,6 +51,4 @@ pub const MAX_PEERS: usize = 1024;
 pub const MAX_QUESTIONS: usize = 65_536;
 
 #[cfg(test)]
-mod simulation;
-#[cfg(test)]
 mod tests;

@@ -52,7 +52,7 @@ impl Default for Changed {
 
 impl Changed {
     /// True if nothing changed.
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         matches!(self, Self::Some(ids) if ids.is_empty())
     }
 
@@ -133,8 +133,8 @@ impl Peer {
             }
             let is_last = part.number + 1 == part.of;
             if let Some((_, table)) = self.partial.take_if(|_| is_last) {
-                self.table = table;
-                changed = Changed::All;
+                let before = std::mem::replace(&mut self.table, table);
+                changed.add(Changed::Some(before.differences(&self.table)));
             }
         } else {
             let turned =

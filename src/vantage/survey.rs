@@ -15,12 +15,6 @@ impl Vantages {
         others + usize::from(self.own_weight() != Weight::Counts)
     }
 
-    /// The greatest difference of another node's clock, in milliseconds.
-    pub fn worst_skew(&self) -> u64 {
-        let skews = self.peers.values().filter_map(|peer| peer.skew.milliseconds());
-        skews.map(i64::unsigned_abs).max().unwrap_or(0)
-    }
-
     /// All nodes that are heard, and this one, by name.
     pub fn vantage_points(&self) -> Vec<VantagePoint> {
         let me = VantagePoint {

@@ -113,6 +113,14 @@ impl Table {
         Digest { count: u32::try_from(self.rows.len()).unwrap_or(u32::MAX), sum: self.sum }
     }
 
+    /// The questions on which two tables have different opinions, or only one has any.
+    pub fn differences(&self, other: &Self) -> Vec<QuestionId> {
+        let opinion = |table: &Self, id| table.get(id).map(|row| row.opinion);
+        let here = self.iter().map(|(id, _)| id).filter(|&id| opinion(self, id) != opinion(other, id));
+        let only_there = other.iter().map(|(id, _)| id).filter(|&id| self.get(id).is_none());
+        here.chain(only_there).collect()
+    }
+
     /// All rows, by question.
     pub fn iter(&self) -> impl Iterator<Item = (QuestionId, &Row)> {
         self.rows.iter().map(|(&id, row)| (id, row))
@@ -170,6 +178,15 @@ mod tests {
 
     /// It must never change: nodes of two versions would ask each other for everything all the time.
     const GOLDEN: u64 = 0xc69b_4b6a_e639_7c23;
+
+    #[test]
+    fn differences_are_of_opinions() {
+        let one = table(&[(1, UP), (2, UP), (3, UP)]);
+        let other = table(&[(1, UP), (2, None), (4, UP)]);
+        assert_eq!(one.differences(&other), [2, 3, 4].map(QuestionId));
+        assert_eq!(other.differences(&one), [2, 4, 3].map(QuestionId));
+        assert!(one.differences(&one.clone()).is_empty());
+    }
 
     #[test]
     fn rows_are_counted_and_paged() {

@@ -174,6 +174,9 @@ impl Watch {
         let is_same_host = self.targets.get(from).is_some_and(|of| of.target().host == watched.target().host);
         let known = if is_same_host { known } else { known.without_outcomes() };
         *health = known.under(&watched.target().monitor, now);
+        if let Some(&agreed) = self.agreed.get(from) {
+            self.agreed.insert(to, agreed);
+        }
         if let Some(fail_static) = fail_static_of(&mut self.fail_statics, watched.target()) {
             fail_static.carry(from, to);
         }

@@ -52,7 +52,7 @@ impl Pair {
     fn metric(&self, name: &str) -> u64 {
         let socket = self.nodes[0].0.path("admin.sock");
         let mut stream = UnixStream::connect(socket).expect("it listens");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n").expect("it reads");
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").expect("it reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("it closes the connection");
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {text}"));

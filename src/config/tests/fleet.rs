@@ -124,7 +124,7 @@ fn monitors_that_probe_may_have_a_quorum() {
     };
     let load = |zone: String| load_files(&[("truenorth.toml", b""), ("zones/example.com.toml", zone.as_bytes())]);
     let config = load(zone("type = \"tcp\"\nport = 80")).unwrap();
-    let target = config.world.pools[0].members.targets().next().unwrap();
+    let target = config.world.pools[0].members.targets()[0];
     assert_eq!(target.monitor.quorum, Some(Quorum::Number(2.try_into().unwrap())));
     let refused = lines(&told(load(zone("type = \"push\"")))).join("; ");
     assert!(refused.contains("`quorum` is for monitors that probe: reports come to one node"), "{refused}");

@@ -17,7 +17,7 @@ fn a_url_is_enough() {
     let webhooks = load_webhooks("[[webhooks]]\nurl = \"http://127.0.0.1:9000/hook\"\n").unwrap();
     let [webhook] = &webhooks[..] else { panic!("{webhooks:?}") };
     assert_eq!((webhook.url(), webhook.label().as_str()), ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000"));
-    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (15, Duration::from_secs(5), 5));
+    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (16, Duration::from_secs(5), 5));
     assert_eq!(webhook.gather, Duration::from_secs(5));
     assert_eq!(webhook.headers, [("content-type".to_owned(), "application/json".to_owned())]);
     assert_eq!(webhook.body, None);
@@ -54,7 +54,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         (
             with("events = [\"endpiont\"]"),
             "3:11 error: `events` takes one of `endpoint`, `pool`, `datacenter`, `hold`, `override`, `rollout`, `doubt`, \
-             `certificate`, `own_certificate`, `store`, `remap`, `reload`, `txt`, `start`, `stop` | did you mean `endpoint`?",
+             `certificate`, `own_certificate`, `store`, `remap`, `fleet`, `reload`, `txt`, `start`, `stop` | did you mean `endpoint`?",
         ),
         (with("events = []"), "3:10 error: `events` needs an event; without the key all events are posted | none"),
         (with("headers = { \"a b\" = \"c\" }"), "3:13 error: `a b` cannot be set as a header"),

@@ -1,5 +1,7 @@
 //! Conversations of a few nodes. Messages arrive at once, unless a test holds them back.
 
+mod simulation;
+
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -14,12 +16,12 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The wall clock at the beginning.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
-pub(super) fn name(text: &str) -> NodeName {
+fn name(text: &str) -> NodeName {
     NodeName::try_new(text).unwrap()
 }
 
 /// Questions 0 to `count`, on as many addresses in three datacenters.
-pub(super) fn places(count: u128) -> HashMap<QuestionId, Place> {
+fn places(count: u128) -> HashMap<QuestionId, Place> {
     let place = |id: u128| Place {
         address: Some(([192, 0, 2, id as u8], 0).into()).map(|at: std::net::SocketAddr| at.ip()),
         datacenters: vec![DatacenterId::from_index(id as usize % 3)],

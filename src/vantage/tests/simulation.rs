@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::tests::{name, places};
-use super::*;
+use super::{name, places};
 use crate::health::{Opinion, Quorum, Share};
+use crate::vantage::*;
 
 const INTERVAL: Duration = Duration::from_secs(2);
 const TICK: Duration = Duration::from_millis(20);
