@@ -117,7 +117,16 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
         let file = value.path(faults)?;
         certificate::read_authorities(&file, disk, faults)
     });
-    let identity = read_identity(&mut table, disk, faults);
+    let identity = match (table.take("certificate"), table.take("key")) {
+        (None, None) => Some(None),
+        (Some(certificate), Some(key)) => {
+            let files = certificate.path(faults).zip(key.path(faults));
+            let credentials = files.and_then(|(certificate, key)| certificate::read(&certificate, &key, disk, faults));
+            credentials.map(|credentials| Some(FleetIdentity(credentials.certified)))
+        }
+        (Some(alone), None) => lone(&alone, "key", faults),
+        (None, Some(alone)) => lone(&alone, "certificate", faults),
+    };
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
     let quorum = table.take("quorum").and_then(|value| read_quorum(&value, faults));
     table.finish(faults);
@@ -246,20 +255,6 @@ fn read_secret(
         faults.push(Fault::error(&path.place, message, "").code(Code::Credentials));
     }
     text.map(Box::from)
-}
-
-/// Reads the certificate that the node shows. `None` if it is faulty, which was reported.
-fn read_identity(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Option<Option<FleetIdentity>> {
-    match (table.take("certificate"), table.take("key")) {
-        (None, None) => Some(None),
-        (Some(certificate), Some(key)) => {
-            let (certificate, key) = (certificate.path(faults), key.path(faults));
-            let credentials = certificate::read(&certificate?, &key?, disk, faults)?;
-            Some(Some(FleetIdentity(credentials.certified)))
-        }
-        (Some(alone), None) => lone(&alone, "key", faults),
-        (None, Some(alone)) => lone(&alone, "certificate", faults),
-    }
 }
 
 fn lone<T>(value: &Value<'_>, other: &str, faults: &mut Faults) -> Option<T> {

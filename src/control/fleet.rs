@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
-use crate::health::{Agreement, FleetSurvey, Means, Outcome, Quorum, State, Target};
+use crate::health::{Agreement, FleetSurvey, Health, Means, Outcome, Quorum, State, Target};
 use crate::vantage::{Changed, FleetEvent, Ignored, Letter, Me, News, Place, QuestionId, Vantages};
 use crate::watch::{TargetId, Watched};
 
@@ -113,7 +113,7 @@ impl Control {
         let question = QuestionId(watched.question());
         let Some(targets) = fleet.questions.get(&question) else { return };
         let known = targets.iter().map(|&id| self.watch.health(id)).filter(|health| health.state() != State::Unknown);
-        let Some(opinion) = known.map(|health| health.share()).min() else { return };
+        let Some(opinion) = known.map(Health::share).min() else { return };
         let took = match seen {
             Outcome::Success(finding) => Some(finding.took),
             Outcome::Failure(_) => None,

@@ -13,6 +13,7 @@ use crate::health::Survey;
 use crate::overrides::{Change, Override, OverrideRefusal, Placement, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::vantage::Letter;
 
 /// The most messages that wait for control. Tests and attacks stay below it. When it is reached, senders wait.
 const QUEUE: usize = 1024;
@@ -80,16 +81,28 @@ pub struct Handle {
 }
 
 /// The end where [`run`](super::run) receives its messages and gives signs of life.
-#[derive(Debug)]
 pub struct Inbox {
     messages: mpsc::Receiver<Message>,
     pulse: Pulse,
+    /// Takes the messages for the fleet.
+    post: Box<dyn Fn(Vec<Letter>) + Send>,
 }
 
 impl Inbox {
     /// The next message; `None` when all handles are gone.
     pub async fn receive(&mut self) -> Option<Message> {
         self.messages.recv().await
+    }
+
+    /// The same, with a function that takes the messages for the fleet and does not wait for them to leave. Without it they
+    /// are dropped.
+    pub fn posting(self, post: impl Fn(Vec<Letter>) + Send + 'static) -> Self {
+        Self { post: Box::new(post), ..self }
+    }
+
+    /// Hands over messages for the fleet.
+    pub(super) fn post(&self, letters: Vec<Letter>) {
+        (self.post)(letters);
     }
 
     /// Tells the handles that control is alive.
@@ -103,7 +116,7 @@ impl Handle {
     pub fn new() -> (Self, Inbox) {
         let (messages, received) = mpsc::channel(QUEUE);
         let pulse = Pulse::new(Instant::now());
-        (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse })
+        (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse, post: Box::new(drop) })
     }
 
     /// The reason why control counts as dead; `None` while it is alive. The check does not wait for control.

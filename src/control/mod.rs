@@ -35,6 +35,7 @@ mod remapping;
 mod rollouts;
 mod run;
 mod serving;
+mod told;
 mod turns;
 mod txt;
 

@@ -6,24 +6,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use tokio::task::{self, AbortHandle, JoinError, JoinSet};
-use tracing::field::display;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::remapping::{RemapNews, Remapping};
 use super::{
-    Control, Effect, Event, FleetTurn, HoldTurn, Keep, Message, NodeEvent, Now, OverrideReply, Overruled, Part,
-    PauseRequest, Publication, RolloutReply, Turn,
+    Control, Effect, Event, Keep, Message, NodeEvent, Now, OverrideReply, PauseRequest, Publication, RolloutReply, told,
 };
 use crate::clock::wall;
-use crate::health::{Outcome, State, Target};
+use crate::health::{Outcome, Target};
 use crate::latency::LatencyTable;
-use crate::overrides::{Change, Happening, Override, rfc3339};
-use crate::rollout;
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::vantage::Letter;
-use crate::watch::{FailStaticEvent, TargetId, TargetMap};
+use crate::watch::{TargetId, TargetMap};
 
 /// Replaced snapshots that workers may still hold. Control frees them here; otherwise the last worker would have to.
 #[derive(Debug, Default)]
@@ -189,7 +184,6 @@ impl Clock {
 /// * `keep` stores rows for the next run. It gets all rows that one event changes in one call, and does not wait for a
 ///   disk.
 /// * `keep_latency` does the same with round trips that were measured up to the given time.
-/// * `send` sends messages to the fleet, and does not wait for them to leave.
 /// * `tell` gets the events once answers show them, with the snapshots before and after if they were published.
 pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut control: Control,
@@ -198,7 +192,6 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     mut publish: impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>>,
     keep: impl Fn(Keep),
     keep_latency: impl Fn(LatencyTable, Now),
-    send: impl Fn(Vec<Letter>),
     tell: impl Fn(Vec<NodeEvent>, Option<Publication>),
 ) {
     let clock = Clock::new();
@@ -255,33 +248,25 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 }
                 Effect::Remap(blueprint, table) => remapping.begin(blueprint, table),
                 Effect::Group(turn) => untold.push(NodeEvent::Group(turn)),
-                Effect::Hold(turn) => untold.push(report_hold(turn)),
-                Effect::Report(turn) => {
-                    report(&turn);
-                    if turn.of != Part::One {
-                        untold.push(NodeEvent::Turn(turn));
-                    }
-                }
-                Effect::FailStatic(fail_static) => untold.push(report_fail_static(fail_static)),
-                Effect::Overruled(overruled) => report_overruled(&overruled),
-                Effect::Letters(letters) => send(letters),
-                Effect::FleetTurn(turn) => {
-                    report_fleet(&turn);
-                    untold.push(NodeEvent::Fleet(turn));
-                }
+                Effect::Hold(turn) => untold.push(told::hold(turn)),
+                Effect::Report(turn) => untold.extend(told::turn(turn)),
+                Effect::FailStatic(fail_static) => untold.push(told::fail_static(fail_static)),
+                Effect::Overruled(overruled) => told::overruled(&overruled),
+                Effect::Letters(letters) => inbox.post(letters),
+                Effect::FleetTurn(turn) => untold.push(told::fleet(turn)),
                 Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
                 Effect::Keep(rows) => kept.extend(rows),
                 Effect::KeepLatency(table) => keep_latency(table, now),
                 Effect::Overridden(change) => {
-                    report_override(&change);
+                    told::override_change(&change);
                     kept.overrides.push(change.clone());
                     untold.push(NodeEvent::Override(change));
                 }
                 Effect::Reply(reply) => replies.push(Answer::Override(reply)),
                 Effect::RolledOut(change) => {
-                    report_rollout(&change);
+                    told::rollout(&change);
                     untold.push(NodeEvent::Rollout(change));
                 }
                 Effect::KeepRollouts(rows) => kept.rollouts.extend(rows),
@@ -300,7 +285,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             tell(std::mem::take(&mut untold), None);
         }
         if is_last {
-            send(control.farewell().into_iter().collect());
+            inbox.post(control.farewell().into_iter().collect());
             return;
         }
         if let Some(pause) = asked.pause.take()
@@ -317,101 +302,4 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let began = Instant::now();
     let done = work();
     (done, began.elapsed())
-}
-
-fn report(turn: &Turn) {
-    let Turn { target, of, pools, monitors, from: _, to, seen, witnesses } = turn;
-    let fleet = witnesses.as_ref().map(display);
-    let (pools, monitors) = (pools.join(", "), monitors.join(", "));
-    let is = match to {
-        State::Down => "down",
-        State::Degraded(share) if !share.is_some() => "drained",
-        State::Degraded(_) => "degraded",
-        State::Up | State::Unknown => "up",
-    };
-    let share = match to {
-        State::Degraded(share) => Some(display(share)),
-        _ => None,
-    };
-    let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
-    match (of, is) {
-        (Part::One, _) => {
-            info!(probe = %target, check, monitor = %monitors, %pools, %seen, fleet, share, "a probe of the endpoint is {is}");
-        }
-        (Part::Whole, "up") => {
-            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, fleet, "endpoint is up");
-        }
-        (Part::Whole, _) => {
-            warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, %seen, fleet, share, "endpoint is {is}");
-        }
-        (Part::Only, "up") => info!(endpoint = %target, %pools, %seen, fleet, "endpoint is up"),
-        (Part::Only, _) => warn!(endpoint = %target, %pools, %seen, fleet, share, "endpoint is {is}"),
-    }
-}
-
-fn report_overruled(Overruled { target, own, seen, witnesses }: &Overruled) {
-    let own = if *own == State::Down { "down" } else { "up" };
-    info!(endpoint = %target, %seen, fleet = %witnesses, "this node's probes see the endpoint {own}, the fleet does not");
-}
-
-fn report_fleet(turn: &FleetTurn) {
-    match turn {
-        FleetTurn::Connected(server) => info!(%server, "connected to the fleet"),
-        FleetTurn::Disconnected(why) => {
-            warn!(%why, "not connected to the fleet: answers follow what this node sees and last heard");
-        }
-        FleetTurn::News(news) if news.is_good() => info!("{news}"),
-        FleetTurn::News(news) => warn!("{news}"),
-    }
-}
-
-fn report_hold(turn: HoldTurn) -> NodeEvent {
-    let HoldTurn { id: _, pool, is_held } = &turn;
-    if *is_held {
-        warn!(%pool, "pool is usable again, but failback holds it back");
-    } else {
-        info!(%pool, "failback no longer holds the pool back");
-    }
-    NodeEvent::Hold(turn)
-}
-
-fn report_fail_static(fail_static: FailStaticEvent) -> NodeEvent {
-    match &fail_static {
-        FailStaticEvent::Began { targets, datacenters, .. } => error!(
-            targets,
-            datacenters,
-            "everything stopped answering at once: the fault may be on this node, so endpoints keep their last states"
-        ),
-        FailStaticEvent::Resumed => {
-            warn!("this node distrusted its probes before it was restarted: endpoints still keep their last states");
-        }
-        FailStaticEvent::Answered(target) => {
-            warn!(endpoint = %target, "an endpoint answered again: endpoint states follow the probes again");
-        }
-        FailStaticEvent::Ended => {
-            error!("still nothing answers, and the hold is over: endpoint states follow the probes again");
-        }
-    }
-    NodeEvent::FailStatic(fail_static)
-}
-
-fn report_override(change: &Change) {
-    let Change { happening, item: Override { id, order, .. } } = change;
-    let who = match happening {
-        Happening::Lifted { by } => by,
-        _ => &order.who,
-    };
-    let (mode, target, reason) = (order.mode, &order.target, &order.reason);
-    let (from, until) = (order.from.map(rfc3339), order.until.map(rfc3339));
-    info!(%id, %mode, %target, who, from, until, reason, "override {}", happening.as_str());
-}
-
-fn report_rollout(change: &rollout::Change) {
-    let rollout::Change { id, pool, happening, from, to, who, reason } = change;
-    let (name, what) = (&id.owner, happening.as_str());
-    if *happening == rollout::Happening::RolledBack {
-        warn!(%name, pool, %from, %to, who, reason, "roll-out {what}");
-    } else {
-        info!(%name, pool, %from, %to, who, reason, "roll-out {what}");
-    }
 }

@@ -166,18 +166,16 @@ impl Session {
                     Some(end) => return end,
                     None => continue,
                 },
-                sent = letters.recv() => match sent {
-                    Some(sent) => {
-                        for letter in sent {
-                            self.send(subjects, &letter, counters).await;
-                        }
-                        continue;
-                    }
-                    None => {
+                sent = letters.recv() => {
+                    let Some(sent) = sent else {
                         // The others learn of the end by silence if this fails.
                         let _ = timeout(FLUSH, self.client.flush()).await;
                         return End::Stopped;
+                    };
+                    for letter in sent {
+                        self.send(subjects, &letter, counters).await;
                     }
+                    continue;
                 },
                 message = reports.next() => message,
                 message = asks.next() => message,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::message::{Body, Letter, MAX_ROWS, Message, Part, Report, Sight};
+use super::message::{Body, Letter, Message, Report};
 use super::peer::{Changed, Peer};
 use super::{MAX_PEERS, News, NodeName, QuestionId, Row, Table};
 use crate::geo::DatacenterId;
@@ -12,9 +12,6 @@ use crate::health::Opinion;
 
 /// Changes within this time are told together.
 const TELL_WINDOW: Duration = Duration::from_millis(10);
-
-/// Rows of a regular report: it carries a part of all rows, so that their times reach the others too.
-const REGULAR_ROWS: usize = 16;
 
 /// Agreement begins this number of intervals after the first other node was heard.
 const SETTLES_AFTER: u32 = 2;
@@ -53,31 +50,48 @@ pub enum Ignored {
     TooMany,
 }
 
+/// This node as a vantage point.
+#[derive(Debug, Default)]
+pub(super) struct Own {
+    pub(super) table: Table,
+    /// True if it distrusts its probes.
+    pub(super) doubts: bool,
+    /// True if it sees everything down, and others do not.
+    pub(super) is_discounted: bool,
+}
+
+/// Whether there are others to agree with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Company {
+    /// No other node is heard.
+    None,
+    /// Agreement begins at this time: by then all that can be heard have been.
+    Listening(Duration),
+    /// Their opinions count.
+    Agreeing,
+}
+
 /// What this node knows of its fleet.
 #[derive(Debug)]
 pub struct Vantages {
     pub(super) me: Me,
-    incarnation: u64,
-    sequence: u64,
+    pub(super) incarnation: u64,
+    pub(super) sequence: u64,
     /// What its own probes see.
-    pub(super) own: Table,
-    pub(super) own_doubts: bool,
-    pub(super) is_own_discounted: bool,
+    pub(super) own: Own,
     pub(super) places: HashMap<QuestionId, Place>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
     is_linked: bool,
-    /// When agreement begins; `None` while no other node is heard.
-    settles_at: Option<Duration>,
-    is_settled: bool,
-    report_at: Duration,
+    company: Company,
+    pub(super) report_at: Duration,
     /// The last row of the last regular report.
-    told_up_to: Option<QuestionId>,
-    untold: BTreeSet<QuestionId>,
+    pub(super) told_up_to: Option<QuestionId>,
+    pub(super) untold: BTreeSet<QuestionId>,
     tell_at: Option<Duration>,
     to_ask: BTreeSet<NodeName>,
-    to_answer: BTreeSet<NodeName>,
+    pub(super) to_answer: BTreeSet<NodeName>,
     /// Nodes that got all rows are not answered again before this time.
-    answered_until: BTreeMap<NodeName, Duration>,
+    pub(super) answered_until: BTreeMap<NodeName, Duration>,
     /// No node is to be forgotten before this time.
     forget_from: Option<Duration>,
     is_name_taken: bool,
@@ -94,14 +108,11 @@ impl Vantages {
             me,
             incarnation,
             sequence: 0,
-            own: Table::default(),
-            own_doubts: false,
-            is_own_discounted: false,
+            own: Own::default(),
             places: HashMap::new(),
             peers: BTreeMap::new(),
             is_linked: false,
-            settles_at: None,
-            is_settled: false,
+            company: Company::None,
             report_at: Duration::ZERO,
             told_up_to: None,
             untold: BTreeSet::new(),
@@ -125,9 +136,9 @@ impl Vantages {
     /// Sets the questions that this node asks from now on, and where their endpoints are. Rows of others are forgotten.
     pub fn set_places(&mut self, places: HashMap<QuestionId, Place>, now: Duration) {
         self.places = places;
-        let gone: Vec<_> = self.own.iter().map(|(id, _)| id).filter(|id| !self.places.contains_key(id)).collect();
+        let gone: Vec<_> = self.own.table.iter().map(|(id, _)| id).filter(|id| !self.places.contains_key(id)).collect();
         for id in gone {
-            self.own.remove(id);
+            self.own.table.remove(id);
             self.tell(id, now);
         }
         self.changed = Changed::All;
@@ -136,11 +147,11 @@ impl Vantages {
 
     /// Takes in what the probes of this node see: the confirmed state, and how long the last probe took if it succeeded.
     pub fn see(&mut self, id: QuestionId, opinion: Opinion, took: Option<Duration>, now: Duration) {
-        let before = self.own.get(id).copied();
+        let before = self.own.table.get(id).copied();
         let same = before.filter(|before| before.opinion == opinion);
         let turned = same.map_or(now, |before| before.turned);
         let took = took.or(before.and_then(|before| before.took));
-        if self.own.put(id, Row { opinion, turned, seen: now, took }) {
+        if self.own.table.put(id, Row { opinion, turned, seen: now, took }) {
             self.tell(id, now);
             self.changed.add(Changed::Some(vec![id]));
             self.weigh();
@@ -149,7 +160,7 @@ impl Vantages {
 
     /// Takes in whether this node distrusts its own probes.
     pub fn doubt(&mut self, doubts: bool, now: Duration) {
-        if std::mem::replace(&mut self.own_doubts, doubts) != doubts {
+        if std::mem::replace(&mut self.own.doubts, doubts) != doubts {
             self.changed = Changed::All;
             self.tell_at.get_or_insert(now);
             self.weigh();
@@ -215,7 +226,9 @@ impl Vantages {
                 }
             }
             let before = self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
-            self.settles_at.get_or_insert(now + self.me.interval * SETTLES_AFTER);
+            if self.company == Company::None {
+                self.company = Company::Listening(now + self.me.interval * SETTLES_AFTER);
+            }
             self.forget(before.as_ref());
         }
         let Some(peer) = self.peers.get_mut(from) else { return Ok(()) };
@@ -244,7 +257,10 @@ impl Vantages {
 
     /// When to call [`advance`](Self::advance) if nothing happens before.
     pub fn wake_at(&self) -> Option<Duration> {
-        let settles_at = self.settles_at.filter(|_| !self.is_settled);
+        let settles_at = match self.company {
+            Company::Listening(until) => Some(until),
+            Company::None | Company::Agreeing => None,
+        };
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
         [settles_at, self.forget_from, report_at, tell_at].into_iter().flatten().min()
@@ -258,8 +274,8 @@ impl Vantages {
             }
             self.forget_from = self.peers.values().map(Peer::forget_at).min();
         }
-        if !self.is_settled && self.settles_at.is_some_and(|at| at <= now) {
-            self.is_settled = true;
+        if matches!(self.company, Company::Listening(until) if until <= now) {
+            self.company = Company::Agreeing;
             self.changed = Changed::All;
         }
         let mut letters = Vec::new();
@@ -298,7 +314,7 @@ impl Vantages {
 
     /// True if the opinions of others count by now.
     pub(super) fn is_settled(&self) -> bool {
-        self.is_settled
+        self.company == Company::Agreeing
     }
 
     fn tell(&mut self, id: QuestionId, now: Duration) {
@@ -308,7 +324,9 @@ impl Vantages {
 
     /// Forgets all nodes that are silent.
     fn forget_silent(&mut self, now: Duration) {
-        let (silent, lost): (Vec<_>, Vec<_>) = self.peers.extract_if(.., |_, peer| peer.is_silent(now)).unzip();
+        let is_silent = |(_, peer): &(&NodeName, &Peer)| peer.is_silent(now);
+        let silent: Vec<NodeName> = self.peers.iter().filter(is_silent).map(|(node, _)| node.clone()).collect();
+        let lost: Vec<Peer> = silent.iter().filter_map(|node| self.peers.remove(node)).collect();
         if self.peers.is_empty() {
             self.is_alone = true;
             self.news.push(News::Alone(silent));
@@ -321,7 +339,7 @@ impl Vantages {
     /// Takes in that these nodes are no longer heard.
     fn lose<'a>(&mut self, lost: impl IntoIterator<Item = &'a Peer>) {
         if self.peers.is_empty() {
-            (self.settles_at, self.is_settled) = (None, false);
+            self.company = Company::None;
             self.changed = Changed::All;
         }
         self.forget(lost);
@@ -333,75 +351,5 @@ impl Vantages {
         for peer in lost {
             self.changed.add(Changed::Some(peer.table.iter().map(|(id, _)| id).collect()));
         }
-    }
-
-    /// Reports what changed, or else a part of all rows.
-    fn report(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
-        let untold = std::mem::take(&mut self.untold);
-        let mut rows: Vec<_> =
-            untold.into_iter().map(|id| (id, self.own.get(id).map(|row| sight(*row, now)))).collect();
-        let is_due = self.report_at <= now;
-        if is_due {
-            self.report_at = now + self.me.interval;
-        }
-        if rows.is_empty() && is_due {
-            rows = self.own.page(self.told_up_to, REGULAR_ROWS).map(|(id, row)| (id, Some(sight(*row, now)))).collect();
-            // After the last row the first one follows.
-            self.told_up_to = rows.last().map(|&(id, _)| id).filter(|_| rows.len() == REGULAR_ROWS);
-        }
-        loop {
-            let rest = rows.split_off(rows.len().min(MAX_ROWS));
-            let report = Report { rows, ..self.bare_report() };
-            letters.push(Letter { to: None, message: self.message(Body::Report(report), wall) });
-            if rest.is_empty() {
-                return;
-            }
-            rows = rest;
-        }
-    }
-
-    /// Tells all rows to those who asked for them.
-    fn answer(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
-        let askers = std::mem::take(&mut self.to_answer);
-        if askers.is_empty() {
-            return;
-        }
-        self.answered_until.retain(|_, until| *until > now);
-        let all: Vec<_> = self.own.iter().map(|(id, row)| (id, Some(sight(*row, now)))).collect();
-        let of = all.len().div_ceil(MAX_ROWS).max(1) as u32;
-        for asker in askers {
-            self.answered_until.insert(asker.clone(), now + self.me.interval / 2);
-            for number in 0..of {
-                let rows = all.iter().skip(number as usize * MAX_ROWS).take(MAX_ROWS).copied().collect();
-                let report = Report { part: Some(Part { number, of }), rows, ..self.bare_report() };
-                letters.push(Letter { to: Some(asker.clone()), message: self.message(Body::Report(report), wall) });
-            }
-        }
-    }
-
-    fn bare_report(&self) -> Report {
-        Report {
-            site: self.me.site.clone(),
-            interval: self.me.interval,
-            doubts: self.own_doubts,
-            leaves: false,
-            digest: self.own.digest(),
-            part: None,
-            rows: Vec::new(),
-        }
-    }
-
-    fn message(&mut self, body: Body, wall: Duration) -> Message {
-        self.sequence += 1;
-        Message { incarnation: self.incarnation, sequence: self.sequence, wall, body }
-    }
-}
-
-fn sight(row: Row, now: Duration) -> Sight {
-    Sight {
-        opinion: row.opinion,
-        turned: now.saturating_sub(row.turned),
-        seen: now.saturating_sub(row.seen),
-        took: row.took,
     }
 }

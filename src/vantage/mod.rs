@@ -31,6 +31,7 @@ mod machine;
 mod message;
 mod name;
 mod news;
+mod outgoing;
 mod peer;
 mod skew;
 mod survey;

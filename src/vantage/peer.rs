@@ -125,7 +125,9 @@ impl Peer {
             None => {}
         }
         if let Some((_, partial)) = &mut self.partial {
-            rows.iter().for_each(|&(id, row)| _ = set(partial, id, row));
+            for &(id, row) in &rows {
+                set(partial, id, row);
+            }
         }
         if let Some(part) = part {
             if let Some((next, _)) = &mut self.partial {

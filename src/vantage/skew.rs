@@ -59,11 +59,11 @@ impl Skew {
 mod tests {
     use super::*;
 
-    fn measure(skew: &mut Skew, ahead: i64, delays: [u64; 8]) -> bool {
-        let ours = Duration::from_secs(1_000_000);
+    fn measure(skew: &mut Skew, ahead: i64, delays: [i64; 8]) -> bool {
+        let ours: i64 = 1_000_000_000;
         let told = delays.map(|delay| {
-            let theirs = ours.as_millis() as i64 + ahead - delay as i64;
-            skew.measure(Duration::from_millis(theirs as u64), ours)
+            let theirs = ours + ahead - delay;
+            skew.measure(Duration::from_millis(theirs.unsigned_abs()), Duration::from_millis(ours.unsigned_abs()))
         });
         told.contains(&true)
     }

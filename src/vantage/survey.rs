@@ -23,8 +23,8 @@ impl Vantages {
             heard: None,
             weight: self.own_weight(),
             is_in_step: true,
-            probes: self.own.len(),
-            down: self.own.down(),
+            probes: self.own.table.len(),
+            down: self.own.table.down(),
             skew: None,
         };
         let peers = self.peers.iter().map(|(node, peer)| VantagePoint {
@@ -58,7 +58,7 @@ impl Vantages {
             Some(witness(node, peer.table.get(id)?, Weight::of(peer.doubts, peer.is_discounted)))
         });
         let mut all: Vec<_> = of_peers.collect();
-        all.extend(self.own.get(id).map(|row| witness(&self.me.node, row, self.own_weight())));
+        all.extend(self.own.table.get(id).map(|row| witness(&self.me.node, row, self.own_weight())));
         all.sort_unstable_by(|a, b| a.node.cmp(&b.node));
         all
     }

@@ -153,7 +153,9 @@ mod tests {
 
     fn table(rows: &[(u128, Opinion)]) -> Table {
         let mut table = Table::default();
-        rows.iter().for_each(|&(id, opinion)| _ = table.put(QuestionId(id), row(opinion)));
+        for &(id, opinion) in rows {
+            table.put(QuestionId(id), row(opinion));
+        }
         table
     }
 

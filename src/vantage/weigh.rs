@@ -25,26 +25,26 @@ impl Vantages {
             return None;
         }
         if self.own_weight() == Weight::Counts {
-            opinions.extend(self.own.get(id).map(|row| row.opinion));
+            opinions.extend(self.own.table.get(id).map(|row| row.opinion));
         }
         quorum.agree(&mut opinions)
     }
 
     /// Whether this node's own opinions count.
     pub(super) fn own_weight(&self) -> Weight {
-        Weight::of(self.own_doubts, self.is_own_discounted)
+        Weight::of(self.own.doubts, self.own.is_discounted)
     }
 
     /// Finds the vantage points that see everything down while others do not.
     pub(super) fn weigh(&mut self) {
-        let is_own_discounted = !self.own_doubts && self.seems_sick(&self.own);
+        let is_own_discounted = !self.own.doubts && self.seems_sick(&self.own.table);
         let peers = self.peers.iter();
         let turned: Vec<NodeName> = peers
             .filter(|(_, peer)| (!peer.doubts && self.seems_sick(&peer.table)) != peer.is_discounted)
             .map(|(node, _)| node.clone())
             .collect();
         let mut told = Vec::new();
-        if std::mem::replace(&mut self.is_own_discounted, is_own_discounted) != is_own_discounted {
+        if std::mem::replace(&mut self.own.is_discounted, is_own_discounted) != is_own_discounted {
             told.push((self.me.node.clone(), is_own_discounted));
         }
         for node in turned {
@@ -80,7 +80,7 @@ impl Vantages {
 
     fn is_contradicted(&self, table: &Table) -> bool {
         let others = self.peers.values().filter(|peer| !peer.doubts).map(|peer| &peer.table);
-        let own = (!self.own_doubts).then_some(&self.own);
+        let own = (!self.own.doubts).then_some(&self.own.table);
         let mut others = others.chain(own).filter(|other| !other.is_all_down());
         others.any(|other| table.iter().any(|(id, _)| other.get(id).is_some_and(|row| row.opinion.is_some())))
     }

@@ -1,121 +1,12 @@
-//! Three nodes agree on what is down, and each goes on alone when it is cut off.
+//! Nodes agree on what is down, and each goes on alone when it is cut off.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Files, Node};
-use crate::nats::Nats;
-use crate::streets::Streets;
+use crate::fleet::{FRA, Fleet, HUB, IAD, probes};
 use crate::wait_until;
-
-const NODES: [&str; 3] = ["ns1", "ns2", "ns3"];
-const FRA: [&str; 2] = ["10.88.0.11", "10.88.0.12"];
-const IAD: [&str; 1] = ["10.88.0.21"];
-const HUB: &str = "10.88.0.9";
-
-/// Probes every 0.4 s; two failures take an endpoint down, one success brings it up.
-const ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
-    [datacenters]\nfra = { latitude = 50, longitude = 8, country = \"DE\" }\niad = { latitude = 38, longitude = -77 }\n\
-    [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-    [monitors.web]\ntype = \"tcp\"\nport = 5353\ninterval = \"400ms\"\ntimeout = \"300ms\"\nfall = 2\nrise = 1\n\
-    [pools.web]\nmonitor = \"web\"\nendpoints.fra = [\"10.88.0.11\", \"10.88.0.12\"]\nendpoints.iad = [\"10.88.0.21\"]\n\
-    [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n";
-
-/// The same endpoints in another order, under other names: identities do not depend on either.
-const OTHER_ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
-    [datacenters]\niad = { latitude = 38, longitude = -77 }\nfra = { latitude = 50, longitude = 8, country = \"DE\" }\n\
-    [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
-    [monitors.another]\ntype = \"tcp\"\nport = 5353\ninterval = \"500ms\"\ntimeout = \"300ms\"\nfall = 2\nrise = 1\n\
-    [pools.sites]\nmonitor = \"another\"\nendpoints.iad = [\"10.88.0.21\"]\nendpoints.fra = [\"10.88.0.12\", \"10.88.0.11\"]\n\
-    [names.www]\npools = [\"sites\"]\nsteer = [\"region\"]\n";
-
-/// Three nodes, their NATS server and two datacenters.
-struct Fleet {
-    streets: Streets,
-    nats: Nats,
-    nodes: Vec<(Files, Node)>,
-    _datacenters: [Node; 2],
-}
-
-impl Fleet {
-    /// Returns when all nodes hear each other, and answer with Frankfurt. `None` if the system forbids network namespaces.
-    fn start() -> Option<Self> {
-        let places: [(&str, &[&str]); 6] = [
-            ("ns1", &["10.88.0.1"]),
-            ("ns2", &["10.88.0.2"]),
-            ("ns3", &["10.88.0.3"]),
-            ("nats", &[HUB]),
-            ("fra", &FRA),
-            ("iad", &IAD),
-        ];
-        let streets = Streets::pave(&places)?;
-        let server = format!("{HUB}:4222").parse().expect("an address");
-        let nats = Nats::start(Some(&streets.namespace("nats")), server, &NODES);
-        let datacenters = [("fra", &FRA[..]), ("iad", &IAD[..])].map(|(place, addresses)| {
-            let listen: Vec<String> = addresses.iter().map(|address| format!("\"{address}:5353\"")).collect();
-            let server = format!("[listen]\ndns = [\"127.0.0.1:0\", {}]\n", listen.join(", "));
-            let zone = "[nameservers]\nns1 = [\"127.0.0.1\"]\n";
-            Files::new(&server, &[("example.org.toml", zone)]).serve_in(&streets.namespace(place))
-        });
-        let nodes = NODES.map(|name| {
-            let zone = if name == "ns3" { OTHER_ZONE } else { ZONE };
-            let section = nats.section(name, name, &format!("{name}.password"));
-            let server = format!(
-                "site = \"fra\"\n[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}"
-            );
-            let files = Files::new(&server, &[("example.com.toml", zone)]);
-            let node = files.serve_in(&streets.namespace(name));
-            (files, node)
-        });
-        let mut fleet = Self { streets, nats, nodes: nodes.into(), _datacenters: datacenters };
-        fleet.wait_for_company();
-        fleet.wait_for(&FRA, &[0, 1, 2]);
-        Some(fleet)
-    }
-
-    fn ask(&self, node: usize) -> Vec<String> {
-        self.streets.ask(NODES[node], &self.nodes[node].1)
-    }
-
-    #[track_caller]
-    fn wait_for(&self, addresses: &[&str], nodes: &[usize]) {
-        for &node in nodes {
-            wait_until(&format!("{} answers with {addresses:?}", NODES[node]), || self.ask(node) == addresses);
-        }
-    }
-
-    fn status(&self, node: usize) -> Value {
-        let text = self.streets.command(NODES[node], &self.nodes[node].0, &["status", "--json"]);
-        serde_json::from_str(&text).expect("the status is JSON")
-    }
-
-    /// Waits until all nodes know what the others see.
-    fn wait_for_company(&mut self) {
-        for node in 0..NODES.len() {
-            wait_until("all nodes are in step and agree", || {
-                let status = self.status(node);
-                let points = status["fleet"]["vantage_points"].as_array().cloned().unwrap_or_default();
-                let in_step = points.iter().filter(|point| point["in_step"] == true && point["probes"] == 3).count();
-                let witnesses = |probe: &Value| probe["fleet"]["witnesses"].as_array().map_or(0, Vec::len);
-                in_step == NODES.len() && probes(&status).iter().all(|probe| witnesses(probe) == NODES.len())
-            });
-        }
-    }
-
-    /// The number of lines of a node's log with this text.
-    fn told(&mut self, node: usize, text: &str) -> usize {
-        self.nodes[node].1.log.lines().iter().filter(|line| line.contains(text)).count()
-    }
-}
-
-/// The probes of all endpoints in a status.
-fn probes(status: &Value) -> Vec<Value> {
-    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
-    let endpoints = list(status, "pools").into_iter().flat_map(|pool| list(&pool, "endpoints"));
-    endpoints.flat_map(|endpoint| list(&endpoint, "probes")).collect()
-}
 
 #[test]
 fn one_sick_path_fails_nothing_over_and_two_fail_it_over_everywhere() {
@@ -134,7 +25,7 @@ fn one_sick_path_fails_nothing_over_and_two_fail_it_over_everywhere() {
     assert_eq!(status["fleet"]["overruled"], 2, "{:#}", status["fleet"]);
     let text = fleet.streets.command("ns1", &fleet.nodes[0].0, &["status"]);
     assert!(text.contains("the others overrule this node's own view of 2 probes"), "{text}");
-    assert!(text.contains("connected to hub (nats-server"), "{text}");
+    assert!(text.contains("connected to hub-10.88.0.9 (nats-server"), "{text}");
 
     // The second of three loses it: all of them go elsewhere.
     fleet.streets.lose("ns2", "fra", &FRA);
@@ -183,9 +74,7 @@ fn a_node_that_is_cut_off_goes_on_by_its_own_eyes_and_heals_without_flapping() {
     fleet.nodes[0].1.log.wait_for("no other node is heard any more");
     fleet.wait_for(&IAD, &[0]);
     assert_eq!((fleet.ask(1), fleet.ask(2)), (FRA.map(str::to_owned).to_vec(), FRA.map(str::to_owned).to_vec()));
-    wait_until("the others no longer count on it", || {
-        fleet.status(1)["fleet"]["vantage_points"].as_array().is_some_and(|points| points.len() == 2)
-    });
+    wait_until("the others no longer count on it", || fleet.heard(1) == 2);
     wait_until("its status says why", || fleet.status(0)["fleet"]["connected"] == false);
     let text = fleet.streets.command("ns1", &fleet.nodes[0].0, &["status"]);
     assert!(text.contains("ns1 is not connected for"), "{text}");
@@ -212,7 +101,7 @@ fn without_their_server_all_go_on_and_meet_again() {
     let Some(mut fleet) = Fleet::start() else { return };
     fleet.streets.lose("ns1", "iad", &IAD);
     fleet.nodes[0].1.log.wait_for("the fleet does not");
-    fleet.nats.kill();
+    fleet.nats[0].kill();
     for node in 0..3 {
         fleet.nodes[node].1.log.wait_for("not connected to the fleet");
         fleet.nodes[node].1.log.wait_for("no other node is heard any more");
@@ -220,7 +109,7 @@ fn without_their_server_all_go_on_and_meet_again() {
     }
     // Alone, the first one believes its own eyes.
     wait_until("ns1 sees it down", || fleet.told(0, "endpoint is down") == 1);
-    fleet.nats.start_again();
+    fleet.nats[0].start_again();
     for node in 0..3 {
         fleet.nodes[node].1.log.wait_for("INFO connected to the fleet");
     }
@@ -235,5 +124,34 @@ fn without_their_server_all_go_on_and_meet_again() {
     assert_eq!(node.terminate().code(), Some(0));
     for node in 0..2 {
         fleet.nodes[node].1.log.wait_for("node ns3 left: it stops");
+    }
+}
+
+#[test]
+fn two_clusters_that_are_parted_decide_on_their_own_and_join_again() {
+    let Some(mut fleet) = Fleet::with_leaf() else { return };
+    for node in ["ns3", "ns4"] {
+        fleet.streets.lose(node, "fra", &FRA);
+    }
+    for node in [2, 3] {
+        fleet.nodes[node].1.log.wait_for("2 of 4 vantage points see it down: ns3, ns4");
+    }
+    for node in 0..4 {
+        assert_eq!(fleet.ask(node), FRA);
+    }
+    fleet.streets.lose("leaf", "nats", &[HUB]);
+    fleet.wait_for(&IAD, &[2, 3]);
+    for (node, count) in [(0, 2), (1, 2), (2, 2), (3, 2)] {
+        wait_until("each hears its own part", || fleet.heard(node) == count);
+        assert_eq!(fleet.status(node)["fleet"]["connected"], true);
+    }
+    for node in [0, 1] {
+        assert_eq!((fleet.ask(node), fleet.told(node, "endpoint is down")), (FRA.map(str::to_owned).to_vec(), 0));
+    }
+    fleet.streets.find("leaf", "nats");
+    fleet.wait_for_company();
+    fleet.wait_for(&FRA, &[0, 1, 2, 3]);
+    for node in [2, 3] {
+        assert_eq!(fleet.told(node, "endpoint is down"), 2, "{:#?}", fleet.nodes[node].1.log.lines());
     }
 }

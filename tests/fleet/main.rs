@@ -8,6 +8,7 @@ mod endpoint;
 mod harness;
 
 mod agreement;
+mod fleet;
 mod hostile;
 mod nats;
 mod streets;

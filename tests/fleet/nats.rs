@@ -20,6 +20,9 @@ pub(crate) struct Nats {
     child: Child,
 }
 
+/// The password by which one server is a leaf of another.
+pub(crate) const LEAF: &str = "only-leaves-know-this";
+
 /// The password of a user.
 fn password(user: &str) -> String {
     format!("the password of {user}")
@@ -28,6 +31,16 @@ fn password(user: &str) -> String {
 impl Nats {
     /// Starts a server at this address, in a network namespace if one is named. Port 0: any.
     pub(crate) fn start(namespace: Option<&str>, address: SocketAddr, nodes: &[&str]) -> Self {
+        Self::start_with(namespace, address, nodes, |_| String::new())
+    }
+
+    /// Does the same with further settings, which may refer to files in the server's folder.
+    pub(crate) fn start_with(
+        namespace: Option<&str>,
+        address: SocketAddr,
+        nodes: &[&str],
+        settings: impl Fn(&str) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let certified = rcgen::generate_simple_self_signed([address.ip().to_string()]).expect("it is a name");
         let write = |name: &str, text: &str| {
@@ -57,14 +70,17 @@ impl Nats {
         write(
             "nats.conf",
             &format!(
-                "server_name: hub\nlisten: \"{}:{port}\"\nports_file_dir: \"{path}\"\n\
+                "server_name: \"hub-{}\"\nlisten: \"{}:{port}\"\nports_file_dir: \"{path}\"\nping_interval: \"1s\"\n{}\n\
                  tls {{ cert_file: \"{path}/server.pem\", key_file: \"{path}/server.key\", timeout: 10 }}\n\
                  authorization {{ timeout: 10 }}\n\
                  accounts {{\n FLEET {{ users = [\n{users}\
+                 {{ user: leaf, password: \"{LEAF}\" }},\n\
                  {{ user: reader, password: \"{reader}\", permissions: {{ publish: {{ deny: [\">\"] }}, \
                  subscribe: {{ allow: [\"truenorth.main.>\"] }} }} }}\n] }}\n\
                  OTHER {{ users = [ {{ user: stranger, password: \"{stranger}\" }} ] }}\n}}\n",
-                address.ip()
+                address.ip(),
+                address.ip(),
+                settings(&path.to_string())
             ),
         );
         let child = run(&folder, namespace);

@@ -370,7 +370,8 @@ fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &A
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
     let publish = publisher(first, files.tallies.clone(), files.counters.clone());
-    let running = control::run(machine, received, prober(), publish, keep, keep_latency, send, notifier.teller());
+    let running =
+        control::run(machine, received.posting(send), prober(), publish, keep, keep_latency, notifier.teller());
     let task = tokio::spawn(alarm.part("control").run(running));
     StartedControl { control, task, first_published, latency, lateness, probes, history, letters }
 }

@@ -53,7 +53,9 @@ impl Crew {
             news: Vec::new(),
             letters: Vec::new(),
         };
-        names.iter().for_each(|node| crew.start(node, 1, questions));
+        for node in names {
+            crew.start(node, 1, questions);
+        }
         crew
     }
 
@@ -293,10 +295,14 @@ fn a_short_break_changes_nothing() {
     crew.see("a", 0, DOWN);
     crew.pass(INTERVAL);
     for _ in 0..5 {
-        THREE.iter().for_each(|node| crew.cut(node));
+        for node in THREE {
+            crew.cut(node);
+        }
         crew.pass(INTERVAL * 3);
         assert_eq!(crew.verdicts(0), [Some(UP); 3]);
-        THREE.iter().for_each(|node| crew.mend(node));
+        for node in THREE {
+            crew.mend(node);
+        }
         crew.pass(INTERVAL * 2);
         assert_eq!(crew.verdicts(0), [Some(UP); 3]);
     }
