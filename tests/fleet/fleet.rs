@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::{Files, Node};
 use crate::nats::{LEAF, Nats};
@@ -150,6 +150,21 @@ fn pave(names: &[&str]) -> Option<Streets> {
     let mut places: Vec<(&str, &[&str])> = own.iter().map(|(name, addresses)| (*name, &addresses[..])).collect();
     places.extend([("nats", &[HUB][..]), ("leaf", &[LEAF_HUB][..]), ("fra", &FRA[..]), ("iad", &IAD[..])]);
     Streets::pave(&places)
+}
+
+/// Fails unless a value has the shape that the description of the API promises.
+#[track_caller]
+pub(crate) fn expect_shape(value: &Value, name: &str) {
+    let document: Value = serde_json::from_str(include_str!("../../src/admin/openapi.json")).expect("it is JSON");
+    let schema = json!({
+        "components": document["components"],
+        "allOf": [{ "$ref": format!("#/components/schemas/{name}") }]
+    });
+    let validator = jsonschema::draft202012::new(&schema).expect("it is a schema");
+    let faults: Vec<String> =
+        validator.iter_errors(value).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(faults.is_empty(), "{faults:#?}\n{value:#}");
+    assert!(value["fleet"].is_object(), "{value:#}");
 }
 
 /// The probes of all endpoints in a status.

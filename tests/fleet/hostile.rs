@@ -12,6 +12,7 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
+use crate::fleet::expect_shape;
 use crate::harness::{Files, Node, SERVER, places};
 use crate::nats::Nats;
 use crate::wait_until;
@@ -48,13 +49,20 @@ impl Pair {
         serde_json::from_str(&self.nodes[node].0.run("status --json").stdout).expect("the status is JSON")
     }
 
-    /// The value of a metric of the first node.
-    fn metric(&self, name: &str) -> u64 {
+    /// Gets a path from the admin server of the first node: the head and the body.
+    fn get(&self, path: &str) -> String {
         let socket = self.nodes[0].0.path("admin.sock");
         let mut stream = UnixStream::connect(socket).expect("it listens");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n").expect("it reads");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("it closes the connection");
+        text
+    }
+
+    /// The value of a metric of the first node.
+    fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics");
         let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {text}"));
         line.trim().parse().expect("a whole number")
     }
@@ -127,6 +135,10 @@ fn a_reader_and_a_stranger_change_nothing_and_garbage_is_counted() {
     let points = status["fleet"]["vantage_points"].as_array().expect("there is a fleet");
     assert_eq!(points.len(), 2, "{points:#?}");
     assert!(points.iter().all(|point| point["down"] == 0 && point["weight"] == "counts"), "{points:#?}");
+    // The page reads the overview.
+    let overview = pair.get("/v1/overview");
+    let (_, body) = overview.split_once("\r\n\r\n").expect("a head and a body");
+    expect_shape(&serde_json::from_str(body).expect("JSON"), "Overview");
 }
 
 #[test]
@@ -152,6 +164,29 @@ fn wrong_credentials_are_told_and_dns_is_answered() {
     let mut node = files.serve();
     let line = node.log.wait_for("not connected to the fleet");
     assert!(line.contains("invalid peer certificate"), "{line}");
+}
+
+#[test]
+fn a_node_that_is_replaced_goes_on_speaking() {
+    let mut pair = Pair::start(&[]);
+    let incarnation = pair.nodes[0].1.pid();
+    let mut successor = pair.nodes[0].0.replace();
+    assert_ne!(successor.pid(), incarnation);
+    successor.log.wait_for("INFO connected to the fleet");
+    successor.log.wait_for("node ns2 is heard");
+    let hears = |status: &serde_json::Value| {
+        let points = status["fleet"]["vantage_points"].as_array().cloned().unwrap_or_default();
+        points.len() == 2 && points.iter().all(|point| point["in_step"] == true && point["probes"] == 2)
+    };
+    wait_until("both know what the other one sees", || hears(&pair.status(0)) && hears(&pair.status(1)));
+    let lines = pair.nodes[1].1.log.lines().join("\n");
+    for never in ["left", "silent", "uses the name", "endpoint is down"] {
+        assert!(!lines.contains(never), "{lines}");
+    }
+    assert!(successor.log.lines().iter().all(|line| !line.contains("uses the name")));
+    // It stops, and says so.
+    assert_eq!(successor.terminate().code(), Some(0));
+    pair.nodes[1].1.log.wait_for("node ns1 left: it stops");
 }
 
 #[test]
