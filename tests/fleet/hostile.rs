@@ -23,7 +23,7 @@ const ANY: SocketAddr = ANY_PORT;
 struct Pair {
     nats: Nats,
     nodes: [(Files, Node); 2],
-    _endpoints: [Endpoint; 2],
+    endpoints: [Endpoint; 2],
 }
 
 impl Pair {
@@ -38,7 +38,7 @@ impl Pair {
             let node = if name == "ns2" { files.serve_under(environment) } else { files.serve() };
             (files, node)
         });
-        let pair = Self { nats, nodes, _endpoints: endpoints };
+        let pair = Self { nats, nodes, endpoints };
         wait_until("they agree", || {
             pair.status(0)["fleet"]["vantage_points"].as_array().is_some_and(|it| it.len() == 2)
         });
@@ -145,7 +145,7 @@ fn a_reader_and_a_stranger_change_nothing_and_garbage_is_counted() {
 fn wrong_credentials_are_told_and_dns_is_answered() {
     let pair = Pair::start(&[]);
     for (user, password) in [("ns3", "wrong.password"), ("nobody", "ns3.password")] {
-        let files = files(&pair.nats, "ns3", user, password, &pair._endpoints);
+        let files = files(&pair.nats, "ns3", user, password, &pair.endpoints);
         let mut node = files.serve();
         let line = node.log.wait_for("not connected to the fleet");
         assert!(line.contains("the server does not accept this node's credentials"), "{line}");
@@ -155,7 +155,7 @@ fn wrong_credentials_are_told_and_dns_is_answered() {
         assert_eq!(node.terminate().code(), Some(0));
     }
     // A server whose certificate nobody vouches for.
-    let files = files(&pair.nats, "ns3", "ns3", "ns3.password", &pair._endpoints);
+    let files = files(&pair.nats, "ns3", "ns3", "ns3.password", &pair.endpoints);
     let other = rcgen::generate_simple_self_signed([pair.nats.ip().to_string()]).expect("it is a name");
     let text = fs::read_to_string(files.path("truenorth.toml")).expect("it is there");
     let ca = pair.nats.path("server.pem");
