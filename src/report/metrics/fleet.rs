@@ -25,8 +25,7 @@ impl Metrics<'_> {
             samples.count(&[("result", "sent")], fleet.sent.load(Relaxed));
             samples.count(&[("result", "lost")], fleet.lost.load(Relaxed));
         });
-        counter(
-            out,
+        out.counter(
             "truenorth_fleet_sent_bytes",
             "Octets of messages that were sent.",
             fleet.sent_octets.load(Relaxed),
