@@ -194,7 +194,7 @@ impl Batch {
             if let Some(address) = source_address(&slot.source) {
                 let Slot { query, source, control, .. } = slot;
                 let datagram = Datagram { octets: &query[..length], address, source, control, control_length };
-                slot.vector.iov_len = answer(datagram, &mut slot.answer);
+                slot.vector.iov_len = answer(datagram, &mut slot.answer).min(ANSWER_SIZE);
             }
         }
     }
