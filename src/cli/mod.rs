@@ -37,6 +37,7 @@ use tracing::{error, warn};
 use crate::config::{Fault, Faults, LogFormat, Position, Severity};
 use crate::overrides::Mode;
 use crate::printable::Printable;
+use crate::server;
 use config_file::ConfigFile;
 
 /// An authoritative DNS server that sends every client to the best datacenter that is alive.
@@ -117,6 +118,8 @@ const BAD: u8 = 1;
 
 /// Runs the command that the arguments name.
 pub fn run() -> ExitCode {
+    // A thread that already has a heap keeps it, so this comes before all threads.
+    server::share_heap();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return tell_usage(&usage),

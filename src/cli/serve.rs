@@ -45,7 +45,7 @@ use crate::duration::Written;
 use crate::handover::Inherited;
 use crate::querylog::QueryLog;
 use crate::report::EventKind;
-use crate::server::{self, EncryptedAddresses, Running};
+use crate::server::{EncryptedAddresses, Running};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::vital::{self, End, Ends};
 use crate::watch::Lateness;
@@ -125,8 +125,6 @@ pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> Exi
 pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> ExitCode {
-    // The log is the first thread.
-    server::share_heap();
     let log = match Log::start(std::io::stderr()) {
         Ok(log) => log,
         Err(error) => {
