@@ -3,16 +3,19 @@
 //! Control drives the state machine of [`Vantages`]. Its own observations enter it in [`Control::sight`], the messages of
 //! others in [`Control::hear_fleet`]. After each event the targets whose verdict may have changed are decided anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
-use crate::health::{Agreement, FleetSurvey, Health, Means, Outcome, Quorum, State, Target};
+use crate::health::{Agreement, FleetSurvey, Health, Means, Opinion, Outcome, Quorum, Share, State, Target, Weight};
 use crate::vantage::{Changed, FleetEvent, Ignored, Letter, Me, News, Place, QuestionId, Vantages};
 use crate::watch::{TargetId, Watched};
+
+/// With more opinions than this, a survey leaves out those about targets that everybody sees up.
+const MAX_SURVEYED: usize = 100_000;
 
 /// Something about the fleet that operators are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +57,7 @@ pub(super) struct Fleet {
     link: Link,
     counters: Arc<NodeCounters>,
     /// The targets that ask each question. They differ in the times of their monitors only.
-    questions: HashMap<QuestionId, Vec<TargetId>>,
+    questions: BTreeMap<QuestionId, Vec<TargetId>>,
 }
 
 impl Fleet {
@@ -71,7 +74,7 @@ impl Control {
         counters.fleet.is_on.store(true, Relaxed);
         let link = Link { is_up: false, text: "not connected yet".into(), since: Duration::ZERO };
         self.fleet =
-            Some(Fleet { vantages: Vantages::new(me, incarnation), link, counters, questions: HashMap::new() });
+            Some(Fleet { vantages: Vantages::new(me, incarnation), link, counters, questions: BTreeMap::new() });
     }
 
     /// When the fleet has something to do by itself.
@@ -176,20 +179,22 @@ impl Control {
         if changed.is_empty() {
             return;
         }
-        let targets: Vec<(QuestionId, TargetId)> = match changed {
-            Changed::Some(ids) => {
-                let targets = ids.into_iter().filter_map(|id| Some((id, fleet.questions.get(&id)?)));
-                targets.flat_map(|(id, targets)| targets.iter().map(move |&target| (id, target))).collect()
+        let ids: Vec<QuestionId> = match changed {
+            Changed::Some(mut ids) => {
+                ids.sort_unstable();
+                ids.dedup();
+                ids.retain(|id| fleet.questions.contains_key(id));
+                ids
             }
-            Changed::All => fleet
-                .questions
-                .iter()
-                .flat_map(|(&id, targets)| targets.iter().map(move |&target| (id, target)))
-                .collect(),
+            Changed::All => fleet.questions.keys().copied().collect(),
         };
-        for (question, target) in targets {
-            let (Some(fleet), Some(watched)) = (&self.fleet, self.watch.target(target)) else { continue };
-            let verdict = fleet.vantages.verdict(question, quorum(watched, of_fleet));
+        let opinions = fleet.vantages.opinions(&ids);
+        let targets: Vec<(usize, TargetId)> = (ids.iter().enumerate())
+            .flat_map(|(place, id)| fleet.questions[id].iter().map(move |&target| (place, target)))
+            .collect();
+        for (place, target) in targets {
+            let Some(watched) = self.watch.target(target) else { continue };
+            let verdict = quorum(watched, of_fleet).agree(&mut opinions[place].clone());
             let from = self.watch.decided(target);
             if !self.watch.agree(target, verdict, now) {
                 continue;
@@ -241,11 +246,20 @@ impl Control {
     pub(super) fn agreements(&self) -> HashMap<Arc<Target>, Agreement> {
         let (Some(fleet), Some(serving)) = (&self.fleet, &self.serving) else { return HashMap::new() };
         let of_fleet = serving.snapshot.world().probing.quorum;
-        let agreement = |(&question, &target): (&QuestionId, &TargetId)| {
+        let ids: Vec<QuestionId> = fleet.questions.keys().copied().collect();
+        let is_large = ids.len() * (fleet.vantages.peers() + 1) > MAX_SURVEYED;
+        let told: Vec<QuestionId> = if is_large {
+            let is_of_note = |opinions: &Vec<Opinion>| opinions.iter().any(|opinion| *opinion != Some(Share::FULL));
+            let opinions = fleet.vantages.opinions(&ids);
+            ids.into_iter().zip(opinions).filter(|(_, opinions)| is_of_note(opinions)).map(|(id, _)| id).collect()
+        } else {
+            ids
+        };
+        let agreement = |(question, target): (QuestionId, TargetId)| {
             let watched = self.watch.target(target)?;
             let agreed = self.watch.agreed_since(target)?;
             let witnesses = fleet.vantages.witnesses(question);
-            let counted = witnesses.iter().filter(|it| it.weight == crate::health::Weight::Counts).count();
+            let counted = witnesses.iter().filter(|it| it.weight == Weight::Counts).count();
             let health = self.watch.decided(target);
             let own = self.last_probes.get(target).filter(|own| own.health.state() == health.state());
             let agreement = Agreement {
@@ -256,7 +270,7 @@ impl Control {
             };
             Some((watched.target().clone(), agreement))
         };
-        let targets = fleet.questions.iter().flat_map(|(id, targets)| targets.iter().map(move |target| (id, target)));
+        let targets = told.into_iter().flat_map(|id| fleet.questions[&id].iter().map(move |&target| (id, target)));
         targets.filter_map(agreement).collect()
     }
 }

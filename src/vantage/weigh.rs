@@ -16,18 +16,27 @@ impl Vantages {
     /// What the vantage points that can be heard agree on about a question; `None` if this node is to decide alone,
     /// because no other one says anything that counts.
     pub fn verdict(&self, id: QuestionId, quorum: Quorum) -> Option<Opinion> {
+        quorum.agree(&mut self.opinions(&[id])[0])
+    }
+
+    /// The opinions that count about each of these questions, which are in ascending order. None where this node is to
+    /// decide alone.
+    pub fn opinions(&self, ids: &[QuestionId]) -> Vec<Vec<Opinion>> {
+        let mut opinions = vec![Vec::new(); ids.len()];
         if !self.is_settled() {
-            return None;
+            return opinions;
         }
-        let counted = self.peers.values().filter(|peer| peer.counts());
-        let mut opinions: Vec<Opinion> = counted.filter_map(|peer| Some(peer.table.get(id)?.opinion)).collect();
-        if opinions.is_empty() {
-            return None;
+        for peer in self.peers.values().filter(|peer| peer.counts()) {
+            peer.table.each_of(ids, |place, opinion| opinions[place].push(opinion));
         }
         if self.own_weight() == Weight::Counts {
-            opinions.extend(self.own.table.get(id).map(|row| row.opinion));
+            self.own.table.each_of(ids, |place, opinion| {
+                if !opinions[place].is_empty() {
+                    opinions[place].push(opinion);
+                }
+            });
         }
-        quorum.agree(&mut opinions)
+        opinions
     }
 
     /// Whether this node's own opinions count.
