@@ -246,9 +246,15 @@ fn a_port_that_is_taken_gives_way_to_one_from_the_kernel() {
     let guide: Vec<String> = lines.by_ref().take_while(|line| !line.contains("answering:")).collect();
     run(&format!("kill -TERM {}", second.id()));
     assert!(second.wait().unwrap().success());
-    assert!(guide.iter().any(|line| line.starts_with(&format!("127.0.0.1:{} is taken", taken.0))), "{guide:#?}");
-    assert!(guide.iter().any(|line| line.starts_with(&format!("127.0.0.1:{} is taken", taken.2))), "{guide:#?}");
-    assert!(guide.iter().any(|line| line.starts_with(&format!("Port {} is taken", taken.1))), "{guide:#?}");
+    assert!(
+        guide.iter().any(|line| line.starts_with(&format!("Another process uses 127.0.0.1:{}", taken.0))),
+        "{guide:#?}"
+    );
+    assert!(
+        guide.iter().any(|line| line.starts_with(&format!("Another process uses 127.0.0.1:{}", taken.2))),
+        "{guide:#?}"
+    );
+    assert!(guide.iter().any(|line| line.starts_with(&format!("Another process uses port {}", taken.1))), "{guide:#?}");
     assert!(first.stop().success());
 }
 

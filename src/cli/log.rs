@@ -13,7 +13,7 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
@@ -34,8 +34,11 @@ const QUIET: &str = "async_nats=off";
 /// Pause before the writer tries again if the output takes nothing at the moment (`EAGAIN`).
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// Maximum time that the process waits at its end for the lines in the queue.
+/// Maximum time that the process waits for the output to take a line, where it waits at all.
 const LAST_LINES: Duration = Duration::from_millis(200);
+
+/// Maximum time that the process waits at its end for the lines in the queue, however steadily they are taken.
+const ENDING: Duration = Duration::from_secs(1);
 
 /// A handle to the writing thread.
 #[derive(Clone, Debug)]
@@ -86,17 +89,44 @@ impl Log {
         self.queue.changed.notify_all();
     }
 
+    /// Writes a text of any length. Waits for room in the queue while lines are taken out of it; if none is taken for
+    /// [`LAST_LINES`], the rest is lost: nobody reads.
+    pub(super) fn write_all(&self, text: &str) {
+        for line in text.split_inclusive('\n') {
+            let is_full = |lines: &mut Lines| lines.octets + line.len() > QUEUE && lines.octets > 0;
+            let lines = self.queue.lines();
+            let (lines, waited) = self
+                .queue
+                .changed
+                .wait_timeout_while(lines, LAST_LINES, is_full)
+                .unwrap_or_else(PoisonError::into_inner);
+            drop(lines);
+            if waited.timed_out() {
+                return;
+            }
+            self.write(line.as_bytes());
+        }
+    }
+
     /// Also counts lost lines in these counters, unless others were set before.
     pub(super) fn count_in(&self, counters: &Arc<NodeCounters>) {
         // This fails if others were set before.
         let _ = self.queue.counters.set(counters.clone());
     }
 
-    /// Waits until everything is written, but not longer than [`LAST_LINES`]: perhaps nobody reads.
+    /// Waits until everything is written. Gives up if no line is taken for [`LAST_LINES`], because perhaps nobody reads,
+    /// and after [`ENDING`] at the latest. Then there is no place to say so.
     pub(super) fn finish(&self) {
-        let is_busy = |lines: &mut Lines| lines.is_writing || !lines.waiting.is_empty();
-        // If the time is over, nobody reads the log, so there is no place to say so.
-        let _ = self.queue.changed.wait_timeout_while(self.queue.lines(), LAST_LINES, is_busy);
+        let end = Instant::now() + ENDING;
+        let mut lines = self.queue.lines();
+        while (lines.is_writing || !lines.waiting.is_empty()) && Instant::now() < end {
+            let (later, waited) =
+                self.queue.changed.wait_timeout(lines, LAST_LINES).unwrap_or_else(PoisonError::into_inner);
+            if waited.timed_out() {
+                return;
+            }
+            lines = later;
+        }
     }
 }
 
@@ -316,6 +346,22 @@ mod tests {
         assert_eq!(*written.lock().unwrap(), b"fi\nsecond\n");
         let lines = log.queue.lines();
         assert_eq!((lines.lost, lines.reported), (1, 1));
+    }
+
+    #[test]
+    fn a_text_that_is_longer_than_the_queue_is_written_whole() {
+        let (log, verdict, written) = log();
+        let text = "a line of a long list of faults\n".repeat(3 * QUEUE / 32);
+        let reader = thread::spawn(move || {
+            // It is slow at first.
+            thread::sleep(LAST_LINES / 4);
+            drop(verdict);
+        });
+        log.write_all(&text);
+        log.finish();
+        reader.join().unwrap();
+        assert!(*written.lock().unwrap() == text.as_bytes());
+        assert_eq!(log.queue.lines().lost, 0);
     }
 
     #[test]

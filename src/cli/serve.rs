@@ -139,7 +139,7 @@ pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
                 ServeError::Faults(faults) => super::draw_faults(&faults),
                 ServeError::Other(why) => format!("truenorth: {why}"),
             };
-            log.write(format!("{text}\n").as_bytes());
+            log.write_all(&format!("{text}\n"));
             ExitCode::from(super::BAD)
         }
     };

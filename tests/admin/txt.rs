@@ -147,8 +147,11 @@ fn where_an_rfc_forbids_it_it_is_refused() {
         ("sub.example.com", "sub.example.com. is delegated"),
         ("a.b.sub.example.com", "sub.example.com. is delegated"),
         ("a.tree.example.com", "below the DNAME of tree.example.com."),
-        ("_acme-challenge.a.aliases.example.com", "would hide the CNAME of *.aliases.example.com., which answers"),
-        ("a.cdns.example.com", "would hide the CNAME of *.cdns.example.com., which answers"),
+        (
+            "_acme-challenge.a.aliases.example.com",
+            "would hide the CNAME record of *.aliases.example.com., which answers",
+        ),
+        ("a.cdns.example.com", "would hide the CNAME record of *.cdns.example.com., which answers"),
     ] {
         let response = post(scene.admin, "/v1/txt", &json!({"name": name, "value": "x"}).to_string());
         assert_eq!(response.status, 409, "{name}: {response:?}");

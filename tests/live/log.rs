@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -221,4 +222,30 @@ fn a_filter_that_would_select_nothing_is_a_fault() {
     let mut node = files.start_under("RUST_LOG", "truenorth=verbose");
     node.log.wait_for("RUST_LOG: `truenorth=verbose` is neither a level nor TARGET=LEVEL");
     assert_eq!(node.wait().code(), Some(1));
+}
+
+/// Broken files whose faults together are longer than what may wait for the log.
+const MANY_BROKEN: usize = 700;
+
+#[test]
+fn a_start_that_fails_tells_every_fault_however_many_there_are() {
+    let files = Files::new(SERVER, &[]);
+    let faults: Vec<String> = (0..MAX_TOLD).map(|number| format!("[records.w{number}]\nA = [\"192.0.2\"]\n")).collect();
+    for number in 0..MANY_BROKEN {
+        files.write(
+            &format!("zones/zone{number}.example.toml"),
+            format!("[nameservers]\nns1 = []\n{}", faults.concat()),
+        );
+    }
+    let output = files.path("log");
+    let status = Command::new(env!("CARGO_BIN_EXE_truenorth"))
+        .args(["serve", "--config"])
+        .arg(files.path("truenorth.toml"))
+        .stderr(File::create(&output).unwrap())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    let told = fs::read_to_string(output).unwrap();
+    assert!(told.len() > 4 << 20, "{} octets", told.len());
+    assert_eq!(told.matches("no A data").count(), MANY_BROKEN * MAX_TOLD);
 }
