@@ -6,21 +6,23 @@ use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{InfoCode, Query, Question, Rcode, Rtype};
 
-/// HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is limited to one message here too.
+/// A transfer may need several messages. HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is
+/// limited to one message here too. Over UDP, IXFR is refused.
 const TRANSPORT: Rejection = Rejection::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
 const PROHIBITED: Rejection = Rejection::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
-/// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value to
-/// NotAuth(9)."
+/// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value
+/// to NotAuth(9)."
 const NO_APEX: Rejection = Rejection::new(Rcode::NotAuth, InfoCode::NotAuthoritative, "no zone here has this name");
 const STEERED: Rejection = Rejection::new(
     Rcode::Refused,
     InfoCode::NotSupported,
     "the zone has steered or reflecting names, which no copy can hold",
 );
+/// RFC 1995, section 3: the authority section of an IXFR query contains the SOA record of the client's version.
 const NO_SERIAL: Rejection =
     Rejection::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
 
-/// Returns the zone that an AXFR or IXFR query asks for. Fails if this asker may not have it.
+/// Returns the zone that an AXFR or IXFR query asks for. Fails with the rejection if this asker may not have the zone.
 pub(super) fn find_zone<'s>(
     snapshot: &'s Snapshot,
     query: &Query<'_>,

@@ -1,9 +1,10 @@
-//! Fills the additional section: the static addresses of names in the records of an answer or a referral, if they are
-//! in the same zone (RFC 1034, section 4.3.2, step 6).
+//! Fills the additional section. It contains the static addresses of the names that an answer or a referral points to,
+//! if these names are in the same zone (RFC 1034, section 4.3.2, step 6).
 //!
-//! The writer looks these addresses up; the resolution does not hold them. They depend on the message: the room that is
-//! left decides which of them are there, and a client loses nothing by one that is missing. Nothing is decided twice: the
-//! resolution says which RRsets answer, and here only their names are followed. Nobody else reads additional records.
+//! The writer looks these addresses up; the resolution does not hold them, because they depend on the room that is left
+//! in the message. A client loses nothing if one is missing. No decision is made twice: the resolution says which
+//! RRsets answer, and this module only follows the names in them. No other reader of the resolution needs the
+//! additional records.
 
 use super::rrset::{HopNames, SharedNames};
 use crate::name::suffixes;
@@ -13,9 +14,9 @@ use crate::zone::{FIXED_FIELDS, Rrset, Target, below};
 /// The name of the root in wire format.
 const ROOT: &[u8] = &[0];
 
-/// Writes the addresses of the nameservers of a zone cut. The message holds the NS RRset from `start` on. RFC 9471,
-/// section 3.1: if in-domain glue does not fit, TC must be set; so in-domain glue comes first, and only its lack of
-/// room is an error.
+/// Writes the addresses of the nameservers of a zone cut. `cut` is the cut's name, in wire format and lower case. The
+/// message holds the NS RRset from `start` on. If in-domain glue does not fit, TC must be set (RFC 9471, section 3.1).
+/// So in-domain glue comes first, and the function fails only if there is no room for it.
 #[inline(never)]
 pub(super) fn push_glue(
     message: &mut Message<'_>,
@@ -54,13 +55,13 @@ fn push_target_addresses(message: &mut Message<'_>, place: HopNames<'_>, rrset: 
     }
 }
 
-/// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for any
-/// TargetNames that are in the zone."
+/// RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional section for
+/// any TargetNames that are in the zone."
 #[inline(never)]
 fn push_service_targets(message: &mut Message<'_>, place: HopNames<'_>, owner: &[u8], rrset: &Rrset, start: usize) {
     for target in rrset.targets() {
-        // A TargetName of "." means the owner in ServiceMode, and in AliasMode that there is no service (sections 2.5.1
-        // and 2.5.2).
+        // In ServiceMode, a TargetName of "." means the owner (section 2.5.2). In AliasMode it means that there is no
+        // service (section 2.5.1).
         if target.name.as_wire() == ROOT {
             if rrset.records().nth(target.record).is_some_and(|(record, _)| !is_alias(record)) {
                 let _ = push_addresses(message, place, owner, Some(place.owner));
@@ -82,8 +83,9 @@ fn is_alias(record: &[u8]) -> bool {
     record[FIXED_FIELDS..].starts_with(&[0; 2])
 }
 
-/// Writes the static addresses of a name, if its zone is that of the hop. `name` is in wire format and lower case.
-/// `written` is where the message holds the name; `None` if that is out of reach of a compression pointer.
+/// Writes the static addresses of a name, if the name is at or below the apex of the hop's zone. `name` is in wire
+/// format and lower case. `written` is where the message holds the name; `None` if that is out of reach of a
+/// compression pointer.
 fn push_addresses(
     message: &mut Message<'_>,
     place: HopNames<'_>,

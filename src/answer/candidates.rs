@@ -1,4 +1,4 @@
-//! The endpoints of the chosen pools, and which of them are in the answer.
+//! Lists the endpoints of the chosen pools, and picks those that are in the answer.
 
 use std::iter;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Chosen<'s> {
     rule: &'s Rule,
     pools: &'s [Arc<Pool>],
     first: PoolId,
-    /// The others, which answer together with the first.
+    /// The other pools, which answer together with the first one.
     more: Set,
     selection: Selection,
 }
@@ -48,19 +48,19 @@ impl<'s> Chosen<'s> {
         matches!(self.kind(self.first), Kind::Cname(_))
     }
 
-    /// Their IPv4 addresses, for the client with this key.
+    /// Returns the pools' IPv4 addresses as candidates for the client with this key.
     #[inline]
     pub(super) fn v4(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 4]> {
         Candidates::new(self, key, Kind::v4, worker)
     }
 
-    /// Their IPv6 addresses.
+    /// Returns the pools' IPv6 addresses as candidates for the client with this key.
     #[inline]
     pub(super) fn v6(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, [u8; 16]> {
         Candidates::new(self, key, Kind::v6, worker)
     }
 
-    /// Their CNAME targets, of which at most one is in an answer.
+    /// Returns the pools' CNAME targets as candidates for the client with this key. An answer contains at most one.
     #[inline]
     pub(super) fn cname(&self, key: Option<HashKey>, worker: &mut Worker) -> Candidates<'s, Name> {
         Candidates::new(self, key, Kind::cname, worker)
@@ -89,8 +89,8 @@ pub(super) struct Candidates<'s, T> {
 }
 
 /// Maximum number of runs: one for each pool, and as many again for pools that are cut into several runs, because
-/// another pool holds some of their members too. Members beyond that are left out; there are more of them than any
-/// answer holds.
+/// another pool holds some of their members too. Members beyond that are left out: the runs before them already hold
+/// more members than an answer can.
 const MAX_RUNS: usize = 2 * MAX_POOLS;
 
 impl<T> Clone for Run<'_, T> {
@@ -126,8 +126,8 @@ impl<T> Run<'_, T> {
         Picks::new(pick, self.members.len(), answers, turn, weight, draw)
     }
 
-    /// One member, drawn by weight: the contribution of a pool with different weights when several pools answer
-    /// together.
+    /// Returns a run of one member, drawn by weight. A pool with different weights contributes this run when several
+    /// pools answer together.
     fn drawn(&self, worker: &mut Worker) -> Self {
         let picks = self.pick(Pick::Weighted, 1, 0, worker);
         let members = picks.iter().next().map_or(&[][..], |place| &self.members[place..=place]);
@@ -178,7 +178,7 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         candidates
     }
 
-    /// Adds those members of a run whose values are new, as one or more runs.
+    /// Adds those members of a run whose values are new, in as many runs as needed.
     fn add_new(&mut self, run: Run<'s, T>) {
         let known = self.more.len();
         let is_new = |member: &Member<T>, more: &[Run<'s, T>]| {
@@ -201,7 +201,7 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
     /// Returns the members at these positions, counted over all runs.
     #[inline]
     pub(super) fn members(&self, picks: &Picks) -> impl Iterator<Item = &'s Member<T>> {
-        // Most answers are those of one pool.
+        // Most answers come from one pool.
         let is_alone = self.more.is_empty();
         picks.iter().map(move |place| if is_alone { &self.first.members[place] } else { self.get(place) })
     }
@@ -221,8 +221,8 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         (run, place)
     }
 
-    /// Returns the positions of the members that are in the answer, in order. `turn` is one more for each answer to the
-    /// same asker.
+    /// Returns the positions of the members that are in the answer, in order. `turn` grows by one with each answer to
+    /// the same asker.
     #[inline]
     pub(super) fn pick(&self, worker: &mut Worker, turn: u32) -> Picks {
         let Self { pick, answers, .. } = *self;

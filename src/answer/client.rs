@@ -19,9 +19,9 @@ pub struct Client {
 /// A client's network, from a Client Subnet option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Subnet {
-    /// Number of leading bits of the address that are used.
+    /// Number of leading bits of the address that are used: at most 32 for IPv4, and 128 for IPv6.
     pub length: u8,
-    /// Maximum scope prefix length for an address of its family.
+    /// Maximum scope prefix length in bits for an address of its family.
     pub max_scope: u8,
     /// Number of IPv6 bits in front of an embedded IPv4 address; 0 if there is none.
     pub offset: u8,
@@ -44,7 +44,8 @@ impl Client {
         Self { address: fold(source, u128::WIDTH).0, subnet: None }
     }
 
-    /// Returns the client whose address has the same first `length` bits as this one.
+    /// Returns the client whose network has the first `length` bits of this address. A prefix that is longer than the
+    /// configured maximum is cut to the maximum. An embedded IPv4 network becomes an IPv4 network.
     pub fn of_network(ecs: &Ecs, address: IpAddr, length: u8) -> Self {
         let (address, length, offset) = fold(address, length);
         let (max_scope, width) = match address {
@@ -65,19 +66,21 @@ impl Client {
         self.subnet.is_some_and(|subnet| local::is_unnamed(self.address, subnet.max_scope, locations, regions))
     }
 
-    /// Returns the scope prefix length for an answer that is valid for the addresses that share this many bits with the
-    /// client's.
+    /// Returns the scope prefix length for an answer that is valid for all addresses that share their first `bits` bits
+    /// with the client's. 0 without a Client Subnet option.
     pub fn scope(&self, bits: u8) -> u8 {
         self.subnet.map_or(0, |subnet| bits.min(subnet.max_scope) + subnet.offset)
     }
 
-    /// Returns the scope prefix length for an answer that is valid for this network alone.
+    /// Returns the scope prefix length for an answer that is valid for this network alone. 0 without a Client Subnet
+    /// option.
     pub fn whole_scope(&self) -> u8 {
         self.subnet.map_or(0, |subnet| subnet.length + subnet.offset)
     }
 }
 
-/// Returns the address, how many of its bits are known, and how many bits of IPv6 stood in front of it.
+/// Returns the address, or the IPv4 address that is embedded in it; the number of its known bits; and the number of
+/// IPv6 bits before an embedded address.
 fn fold(address: IpAddr, length: u8) -> (IpAddr, u8, u8) {
     let embedded = match address {
         IpAddr::V4(_) => None,

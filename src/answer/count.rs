@@ -1,4 +1,4 @@
-//! Counts what was answered: reads the resolution, and decides nothing.
+//! Counts answers. This module reads the resolution and decides nothing.
 
 use super::exchange::{Admission, Exchange};
 use super::resolution::{Given, Hop, Resolution, Steered, Step};
@@ -21,7 +21,7 @@ pub(super) fn response(
     let asker = exchange.asker();
     tally.response(asker.transport as usize, qtype(exchange), (reply.rcode, exchange.subnet_use()), reply.length);
     if reply.is_truncated {
-        // The client asks again over a stream, and gets its answer there.
+        // The client asks again over a stream. The zones count that answer.
         return tally.truncated();
     }
     let Some(resolution) = resolution else { return };
@@ -66,7 +66,7 @@ fn zones(
     }
 }
 
-/// Counts the client, as `weight` clients: where it is, and where it is sent.
+/// Counts the client as `weight` clients, by its location and by the datacenter that it is sent to.
 #[inline(never)]
 fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<'_>, weight: u64) {
     let mut sent = None;
@@ -82,7 +82,7 @@ fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<
     answer.client(country, datacenter, weight);
 }
 
-/// Returns the sort of answer.
+/// Returns the kind of answer.
 #[inline]
 pub(super) fn kind(resolution: &Resolution<'_>, rcode: Rcode) -> ZoneAnswer {
     match rcode {
@@ -96,14 +96,15 @@ pub(super) fn kind(resolution: &Resolution<'_>, rcode: Rcode) -> ZoneAnswer {
     }
 }
 
-/// Returns where the client is that a name was ranked for.
+/// Returns the location and the region of the client that a steered name was ranked for.
 pub(super) fn located(snapshot: &Snapshot, hop: &Hop<'_>, steered: &Steered<'_>) -> (Location, RegionId) {
     let location = snapshot.locations().look_up(steered.ranked_by);
     let region = hop.zone.regions.of(steered.ranked_by, &location);
     (location, region)
 }
 
-/// Counts what a steered name gave. A chain has picked endpoints at its last name alone.
+/// Counts what a steered name gave. Only the last name of a chain can give addresses, so the resolution's addresses are
+/// those of that name.
 #[inline(never)]
 fn steered(tally: &Tally, answer: AnswerTally<'_>, resolution: &Resolution<'_>, steered: &Steered<'_>) {
     if matches!(steered.given, Given::Addresses | Given::Https(_)) {
@@ -125,7 +126,7 @@ fn steered(tally: &Tally, answer: AnswerTally<'_>, resolution: &Resolution<'_>, 
     }
 }
 
-/// Returns the pools that gave the answer, for any family; none if `fallback` did.
+/// Returns the pools that gave the answer, in either family; none if `fallback` gave it, or nothing did.
 pub(super) fn pools_of(steered: &Steered<'_>) -> Set {
     let set = |choice: &Choice| match choice.verdict {
         Verdict::Pools(set, _) => set,
@@ -134,7 +135,7 @@ pub(super) fn pools_of(steered: &Steered<'_>) -> Set {
     set(&steered.choice) | steered.second.as_ref().map_or(0, set)
 }
 
-/// Returns the datacenter of the first pool that gave the answer.
+/// Returns the datacenter of the first pool that gave the answer; `None` if no pool did, or the pool has no datacenter.
 pub(super) fn datacenter(steered: &Steered<'_>, snapshot: &Snapshot) -> Option<DatacenterId> {
     if matches!(steered.given, Given::Nodata | Given::Servfail) {
         return None;

@@ -1,10 +1,10 @@
-//! Checks a query before any zone is looked at: EDNS, cookies, and whether a message of this sort is answered at all.
+//! Checks a query before it is answered: EDNS, cookies, and whether a message of this kind is answered at all.
 //!
 //! The checks are made in this order, and the first that fails gives the response code:
 //!
 //! ```text
 //!   EDNS version ── BADVERS    opcode ── NOTIMP    the message's form, its options ── FORMERR    TSIG ── NOTAUTH
-//!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP or REFUSED
+//!   a required cookie ── BADCOOKIE    the question's type and class ── FORMERR, NOTIMP, REFUSED or NOTAUTH
 //! ```
 
 use std::net::IpAddr;
@@ -19,10 +19,10 @@ use crate::wire::{
 
 const OPCODE_QUERY: u8 = 0;
 
-/// The only EDNS version (RFC 6891).
+/// The only EDNS version (RFC 6891, section 6.1.3).
 const EDNS_VERSION: u8 = 0;
 
-/// Milliseconds of a unit of edns-tcp-keepalive (RFC 7828, section 3.1).
+/// Length of a unit of edns-tcp-keepalive in milliseconds (RFC 7828, section 3.1).
 const KEEPALIVE_UNIT: u128 = 100;
 
 /// A query, its asker, and the meaning of its options.
@@ -32,7 +32,7 @@ pub struct Exchange<'a> {
     query: &'a Query<'a>,
     asker: Asker,
     now: u64,
-    /// `None` without EDNS, or if the options cannot be read.
+    /// `None` without EDNS, with another EDNS version, or if the options cannot be read.
     options: Option<&'a Options<'a>>,
     cookie: Option<Held<'a>>,
     /// The OPT record of the reply; `None` without EDNS.
@@ -99,10 +99,10 @@ impl Rejection {
 }
 
 impl<'a> Exchange<'a> {
-    /// Checks a query up to its question. `now` is the time in Unix seconds.
+    /// Checks a query, and decides who answers it. `now` is the time in Unix seconds.
     #[inline(never)]
     pub fn new(snapshot: &'a Snapshot, query: &'a Query<'a>, asker: Asker, now: u64) -> Self {
-        // Options of other EDNS versions have an unknown meaning.
+        // Options of other EDNS versions have an unknown meaning, so they are ignored.
         let edns = query.edns.as_ref().filter(|edns| edns.version == EDNS_VERSION);
         let options = edns.and_then(|edns| edns.options.as_ref().ok());
         let cookie = options.and_then(|options| options.cookie.as_ref()?.as_ref().ok());
@@ -110,8 +110,8 @@ impl<'a> Exchange<'a> {
             .map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, snapshot.cookie_secrets()) });
         let admission = Admission::Rejection(&const { Rejection::plain(Rcode::FormErr) });
         let mut exchange = Self { snapshot, query, asker, now, options, cookie, opt: None, admission };
-        // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST include an
-        // OPT record in their respective responses."
+        // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST
+        // include an OPT record in their respective responses."
         exchange.opt = query.edns.as_ref().map(|edns| exchange.opt(edns.dnssec_ok));
         exchange.admission = exchange.admit().unwrap_or_else(Admission::Rejection);
         exchange
@@ -134,7 +134,7 @@ impl<'a> Exchange<'a> {
         self.admission
     }
 
-    /// Returns the question if the zones are to answer it.
+    /// Returns the question if the zones must answer it.
     pub fn question(&self) -> Option<&'a Question<'a>> {
         match self.admission {
             Admission::Question(question) => Some(question),
@@ -147,7 +147,7 @@ impl<'a> Exchange<'a> {
         Client::find(&self.snapshot.world().ecs, self.client_subnet(), self.asker.address)
     }
 
-    /// True if the asker has shown by a cookie that it uses its own address.
+    /// True if the asker has proven with a cookie that it uses its own address.
     pub fn has_valid_cookie(&self) -> bool {
         self.cookie.as_ref().is_some_and(|held| held.is_valid)
     }
@@ -201,7 +201,7 @@ impl<'a> Exchange<'a> {
         };
         Opt {
             payload: protocol.payload,
-            // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is.
+            // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is copied.
             dnssec_ok,
             client_subnet: self.client_subnet().map(|subnet| subnet.octets),
             cookie: self
@@ -210,7 +210,8 @@ impl<'a> Exchange<'a> {
                 .map(|(secret, held)| held.cookie.renew(self.asker.address, self.now, secret)),
             nsid: protocol.identity.nsid.as_deref().filter(|_| options.asks_nsid).map(str::as_bytes),
             keepalive: self.keepalive(options),
-            // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded.
+            // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded,
+            // because that record comes after the padding.
             is_padded: options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
         }
     }
@@ -219,14 +220,15 @@ impl<'a> Exchange<'a> {
         self.snapshot.cookie_secrets().first()
     }
 
-    /// RFC 7828, section 3.3.1: over UDP the option is ignored. HTTPS and QUIC have idle timeouts of their own.
+    /// Returns the value of the edns-tcp-keepalive option, in units of 100 ms, if the query asks for it. Over UDP the
+    /// option is ignored (RFC 7828, section 3.3.1). HTTPS and QUIC have idle timeouts of their own.
     fn keepalive(&self, options: &Options<'_>) -> Option<u16> {
         let has_messages = matches!(self.asker.transport, Transport::Tcp | Transport::Tls);
         let idle = self.asker.idle.filter(|_| has_messages && options.asks_keepalive)?;
         Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
     }
 
-    /// Returns the Client Subnet option if it is enabled, or its fault.
+    /// Returns the Client Subnet option or its fault; `None` if the query has no such option, or if it is disabled.
     fn client_subnet_option(&self) -> Option<&'a Result<ClientSubnet<'a>, BadSubnet>> {
         self.options?.client_subnet.as_ref().filter(|_| self.snapshot.world().ecs.enabled)
     }
@@ -236,13 +238,14 @@ impl<'a> Exchange<'a> {
         self.client_subnet_option()?.as_ref().ok()
     }
 
-    /// Returns the network of the Client Subnet option and its source prefix length, if the option is valid and names one.
+    /// Returns the network of the Client Subnet option and its source prefix length, if the option is valid and names a
+    /// network.
     pub(super) fn subnet_prefix(&self) -> Option<(IpAddr, u8)> {
         let subnet = self.client_subnet()?;
         Some((subnet.address?, subnet.source))
     }
 
-    /// Returns how the query uses Client Subnet; `None` without the option.
+    /// Returns how the query uses Client Subnet; `None` without the option, or if it is disabled.
     pub(super) fn subnet_use(&self) -> Option<SubnetUse> {
         Some(match self.client_subnet_option()? {
             Ok(ClientSubnet { address: Some(_), source, .. }) if *source > 0 => SubnetUse::Network,
@@ -265,8 +268,8 @@ impl<'a> Exchange<'a> {
         };
         self.check_options()?;
         if self.query.tsig.is_some() {
-            // RFC 8945, section 5.2.1: "If a non-forwarding server does not recognize the key [...] the server MUST generate an
-            // error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)."
+            // RFC 8945, section 5.2.1: "If a non-forwarding server does not recognize the key [...] the server MUST
+            // generate an error response with RCODE 9 (NOTAUTH) and TSIG ERROR 17 (BADKEY)."
             return Err(&const { Rejection::plain(Rcode::NotAuth) });
         }
         let question = question.as_ref().ok_or_else(|| self.without_question())?;
@@ -289,8 +292,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// RFC 7873, section 5.4: a query without a question asks for a cookie, or whether its cookie is valid. If it has
-    /// no cookie, it is malformed.
+    /// Returns the response to a query without a question. Such a query asks for a cookie, or whether its cookie is
+    /// valid (RFC 7873, section 5.4). If it has no cookie, it is malformed.
     fn without_question(&self) -> &'static Rejection {
         match &self.cookie {
             Some(held) if held.cookie.has_server_cookie() && !held.is_valid => {
@@ -301,8 +304,9 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// RFC 7873, section 5.2.3: where a valid cookie is required, BADCOOKIE gives the asker the right one. Over a
-    /// stream the asker's address is proven already. Askers without cookies are answered as usual (section 5.2.1).
+    /// Fails if a valid cookie is required and the query contains another one. The reply with BADCOOKIE gives the asker
+    /// a valid one (RFC 7873, sections 5.2.3 and 5.2.4). Over a stream the asker's address is already proven. Askers
+    /// without cookies are answered as usual (section 5.2.1).
     fn check_cookie(&self) -> Result<(), &'static Rejection> {
         let is_required = self.snapshot.world().protocol.cookies.are_required && !self.asker.transport.is_stream();
         match &self.cookie {
@@ -316,7 +320,8 @@ impl<'a> Exchange<'a> {
         match question.rtype {
             // These records belong to messages; no question can ask for them.
             Rtype::OPT | Rtype::TSIG => return Err(&const { Rejection::plain(Rcode::FormErr) }),
-            // RFC 1035, section 4.2: transfers need a stream; IXFR may be tried without (RFC 1995, section 2).
+            // A transfer needs a stream (RFC 1035, section 4.2). IXFR may come over UDP (RFC 1995, section 2), so
+            // `find_zone` refuses it there without calling it malformed.
             Rtype::AXFR if !self.asker.transport.is_stream() => {
                 return Err(&const { Rejection::plain(Rcode::FormErr) });
             }

@@ -3,11 +3,11 @@
 use crate::snapshot::Identity;
 use crate::wire::{CLASS_CH, ExtendedError, InfoCode, Message, NameOffset, Question, Rcode, Rtype, Section};
 
-/// The answer is valid for one node, and the next query to the same address may reach another one.
+/// TTL in seconds. The answer is valid for one node, and the next query to the same address may reach another node.
 const TTL: u32 = 0;
 
-/// Answers a question of class CH. Facts that the operator has not enabled are refused with REFUSED, as any other name
-/// is. Returns the code, and the TTL of the record that was written.
+/// Answers a question of class CH. If the operator has not enabled a fact, its name gets REFUSED like any other name.
+/// Returns the response code, and the TTL of the record in seconds; `None` for REFUSED.
 pub(super) fn answer(identity: &Identity, question: &Question<'_>, reply: &mut Message<'_>) -> (Rcode, Option<u32>) {
     let asks = |names: [&[u8]; 2]| names.iter().any(|name| question.name.eq_ignore_ascii_case(name));
     let text = if asks([b"\x02id\x06server\x00", b"\x08hostname\x04bind\x00"]) {

@@ -1,4 +1,4 @@
-//! From a query to its answer: first decide, then write.
+//! Answers queries: first decides, then writes.
 //!
 //! ```text
 //!   message ── Query::parse ──► Exchange ── Resolution::resolve ──► Resolution ── render ──► message
@@ -6,9 +6,9 @@
 //!                               who may ask what                    and the records picked for the client
 //! ```
 //!
-//! Both steps depend on the snapshot, the query, the asker and a little state of the worker alone. They take no lock,
-//! allocate nothing, read no clock and write no log. The nodes of a zone's tree hold the results of RFC 1034, section
-//! 4.3.2, precomputed: cuts, wildcards and closest enclosers.
+//! Both steps depend only on the snapshot, the query, the asker, the time that the caller gives, and a little state of
+//! the worker. They take no lock, allocate nothing, read no clock and write no log. The nodes of a zone's tree already
+//! hold some results of RFC 1034, section 4.3.2: zone cuts, DNAME records and wildcards.
 
 mod access;
 mod additional;
@@ -82,7 +82,7 @@ impl Transport {
         }
     }
 
-    /// True if answers have no size limit of the transport, and the asker's address is proven.
+    /// True if the transport does not limit the size of answers, and proves the asker's address.
     pub fn is_stream(self) -> bool {
         self != Self::Udp
     }
@@ -96,24 +96,25 @@ impl Transport {
 /// A response that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Octets of the message.
+    /// Length of the message in octets.
     pub length: usize,
     /// The response code.
     pub rcode: Rcode,
     /// The class of the response for rate limiting.
     pub class: ResponseClass,
-    /// Time for which the whole answer may be cached, in seconds; `None` for failures and referrals.
+    /// How long the whole answer may be cached, in seconds; `None` for failures and referrals.
     pub ttl: Option<u32>,
-    /// True if a part of the answer had no room, and TC says so.
+    /// True if TC is set: there was no room for a part of the answer.
     pub is_truncated: bool,
 }
 
-/// The class of a response, as far as rate limiting distinguishes them.
+/// The class of a response, as rate limiting distinguishes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ResponseClass {
     /// The answer section holds records.
     Answer,
-    /// The answer section is empty, but the name exists: NODATA, or a referral.
+    /// NOERROR without records in the answer section: NODATA, a referral, or the response to a query without a
+    /// question.
     Empty,
     /// NXDOMAIN.
     NxDomain,
@@ -121,7 +122,7 @@ pub enum ResponseClass {
     Error,
 }
 
-/// Answers a query. `out` must hold at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets, and
+/// Answers a query. `out` must hold at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets for UDP, and
 /// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. Transfers are refused here: a caller that can send several
 /// messages uses [`Transfer`] instead.
 #[inline(never)]
@@ -166,8 +167,9 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u
     Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
 }
 
-/// Writes an answer that has only TC set, so that the asker can ask again over a stream. EDNS and cookies are answered
-/// as usual, so that an asker with cookie support has a cookie for its next query. Returns the message's length.
+/// Writes an answer without records that has TC set, so that the asker asks again over a stream. EDNS and cookies are
+/// answered as usual, so that an asker with cookie support has a cookie for its next query. Returns the message's
+/// length in octets.
 pub fn truncate(exchange: &Exchange<'_>, out: &mut [u8]) -> usize {
     let mut reply = exchange.reply(out);
     reply.set_truncated();

@@ -1,4 +1,4 @@
-//! Notes for the query log what decided an answer: reads the resolution, and decides nothing.
+//! Notes for the query log what decided an answer. This module reads the resolution and decides nothing.
 
 use super::count;
 use super::exchange::Exchange;
@@ -10,7 +10,7 @@ use crate::snapshot::{LogClass, LogRule, PoolId};
 use crate::tap::{Note, Notes};
 use crate::wire::{Question, Rcode};
 
-/// Notes an answer if the query log has it. `resolution` is `None` if no zone was asked.
+/// Notes an answer if the query log is to contain it. `resolution` is `None` if no zone was asked.
 #[inline]
 pub(super) fn response(
     worker: &mut Worker,
@@ -23,7 +23,7 @@ pub(super) fn response(
     }
 }
 
-/// Notes the start of a zone transfer, if the query log has it.
+/// Notes the start of a zone transfer, if the query log is to contain it.
 pub(super) fn transfer(worker: &mut Worker, exchange: &Exchange<'_>, question: &Question<'_>) {
     let snapshot = exchange.snapshot();
     let Some(rule) = &snapshot.world().protocol.query_log else { return };
@@ -45,7 +45,7 @@ fn note(
     resolution: Option<&Resolution<'_>>,
     reply: &Reply,
 ) {
-    // A panic after the last answer may have left its notes.
+    // If a panic followed the last answer, its notes may still be here.
     worker.drop_notes();
     let first = resolution.and_then(|resolution| resolution.hops().first());
     if !rule.admits(class(resolution, reply), first.map(|hop| hop.zone_id)) || !worker.is_sampled(rule.every) {

@@ -1,4 +1,5 @@
-//! Answers of reflecting names: TXT records that show what the node knows of the asker, one string for each fact.
+//! Answers of reflecting names: TXT records that show the facts that the node knows about the asker, one string for
+//! each fact.
 
 use std::fmt::{self, Write};
 
@@ -16,7 +17,7 @@ const MAX_RDATA: usize = 1024;
 /// Maximum number of octets of a TXT string (RFC 1035, section 3.3).
 const MAX_STRING: usize = 255;
 
-/// Returns what is known of the asker.
+/// Returns the facts that the node knows about the asker.
 pub(super) fn resolve(resolver: &mut Resolver<'_, '_>, zone: &ServedZone) -> Reflection {
     let (locations, regions) = (resolver.snapshot.locations(), &zone.regions);
     let resolution = &mut *resolver.resolution;

@@ -24,17 +24,18 @@ use crate::zone::{NameId, PlanId, Rrset, ZoneId};
 /// TTL of the HINFO record that answers ANY, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
 
-/// The answer is valid for this query alone.
+/// TTL of a reflecting name's record, in seconds: the answer is valid for this query alone.
 pub(super) const REFLECT_TTL: u32 = 0;
 
-/// Maximum number of names that a resolution looks up, and so of CNAME records in an answer, synthesized ones included. It
-/// is more than a sane chain has, and the records still fit in a datagram in most cases.
+/// Maximum number of names that a resolution looks up. So it is also the maximum number of CNAME records in an answer,
+/// synthesized ones included. It is more than a reasonable chain needs, and the records still fit in a datagram in most
+/// cases.
 const MAX_HOPS: usize = 17;
 
 /// Addresses of one family in an answer, in order.
 pub(super) type Picked<'s, T> = ArrayVec<&'s Member<T>, MAX_ANSWERS>;
 
-/// How a question is answered: the hops of RFC 1034, section 4.3.2, in order, and the picks of the last one.
+/// The answer to one question: the hops of RFC 1034, section 4.3.2, in order, and the picks of the last one.
 #[derive(Debug)]
 pub struct Resolution<'s> {
     /// The question's name, in wire format.
@@ -43,7 +44,8 @@ pub struct Resolution<'s> {
     pub(super) source: IpAddr,
     pub(super) client: Client,
     pub(super) hops: ArrayVec<Hop<'s>, MAX_HOPS>,
-    /// Lower-case names that no zone holds: the question's, and those that DNAME records and CNAME targets make.
+    /// Lower-case names that the snapshot does not hold: the question's name, the names that DNAME records make, and
+    /// copies of CNAME targets that have upper-case letters.
     pub(super) names: ArrayVec<u8, { MAX_HOPS * MAX_NAME_LENGTH }>,
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
@@ -54,7 +56,7 @@ pub struct Resolution<'s> {
     pub(super) has_answer: bool,
 }
 
-/// One name that was looked up, and what was found there.
+/// One name that was looked up, and the result.
 #[derive(Debug)]
 pub struct Hop<'s> {
     pub(super) sname: Sname<'s>,
@@ -63,6 +65,7 @@ pub struct Hop<'s> {
     /// Its id.
     pub zone_id: ZoneId,
     /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it exists.
+    /// For a referral it is the length of the cut's name, and for a DNAME record that of its owner's.
     pub encloser: usize,
     /// The result of the look-up.
     pub step: Step<'s>,
@@ -71,9 +74,9 @@ pub struct Hop<'s> {
 /// The name of a hop, called SNAME in RFC 1034, section 4.3.2; in wire format and lower case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sname<'s> {
-    /// A zone holds it.
+    /// The snapshot holds it.
     Held(&'s [u8]),
-    /// The resolution itself holds it.
+    /// The resolution holds it, in `names`.
     Made { start: u16, length: u8 },
 }
 
@@ -121,7 +124,7 @@ pub enum Synthesis {
     Cname,
     /// The new name would be too long: YXDOMAIN.
     TooLong,
-    /// The target is below the DNAME record's own owner, so each round makes the name longer. The chain ends.
+    /// The target is below the DNAME record's own owner, so each round makes the name longer. The chain ends here.
     Endless,
     /// The DNAME record holds no target.
     Broken,
@@ -222,8 +225,8 @@ impl<'s> Resolution<'s> {
     }
 
     /// Returns the response code, which is that of the last name (RFC 6604, section 3). A chain may end with a CNAME
-    /// record because its target is elsewhere, because it closes a loop, or because the chain is too long. That is no
-    /// failure: the resolver goes on from there.
+    /// record because no zone here holds its target, because it closes a loop, or because the chain is too long. That
+    /// is no failure: the resolver goes on from there.
     #[inline]
     pub fn rcode(&self) -> Rcode {
         match self.hops.last().map(|hop| &hop.step) {
@@ -253,8 +256,8 @@ impl<'s> Resolution<'s> {
         }
     }
 
-    /// Returns how long the whole answer may be cached, in seconds: the least TTL in it, including that of a negative
-    /// answer's SOA. `None` for failures and referrals. `rcode` is the [response code](Self::rcode).
+    /// Returns how long the whole answer may be cached, in seconds. This is the least TTL in it, including that of a
+    /// negative answer's SOA. `None` for failures and referrals. `rcode` is the [response code](Self::rcode).
     pub(super) fn ttl(&self, rcode: Rcode) -> Option<u32> {
         self.least_ttl.filter(|_| matches!(rcode, Rcode::NoError | Rcode::NxDomain))
     }
@@ -288,7 +291,8 @@ impl Hop<'_> {
         may_be && self.encloser < length
     }
 
-    /// Returns what steering chose; `None` if the name is not steered, or steering does not decide the asked type.
+    /// Returns the choice of steering; `None` if the name is not steered, or if steering does not decide the asked
+    /// type.
     pub fn steered(&self) -> Option<&Steered<'_>> {
         match &self.step {
             Step::Steered(steered) => Some(steered),

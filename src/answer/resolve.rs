@@ -1,4 +1,4 @@
-//! The algorithm of RFC 1034, section 4.3.2, over all zones that a chain of CNAME and DNAME records leads through.
+//! Runs the algorithm of RFC 1034, section 4.3.2, over all zones that a chain of CNAME and DNAME records leads through.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Rrset};
 
 impl<'s> Resolution<'s> {
-    /// Returns an empty resolution, to be filled by [`resolve`](Self::resolve). `name` is in wire format; `source` is the
+    /// Returns an empty resolution, which [`resolve`](Self::resolve) fills. `name` is in wire format; `source` is the
     /// source address of the packet.
     pub fn new((name, rtype): (&'s [u8], Rtype), client: Client, source: IpAddr) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl<'s> Resolution<'s> {
 
     /// Resolves the question. `worker` draws random numbers and counts turns.
     ///
-    /// The value is filled in place: it has thousands of octets, of which most answers use few.
+    /// The value is filled in place, because it has thousands of octets and most answers use few of them.
     pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
         if let Some(name) = self.keep(self.question) {
             Resolver { snapshot, worker, resolution: self }.follow(name);
@@ -47,9 +47,9 @@ impl<'s> Resolver<'_, 's> {
     fn follow(&mut self, name: Sname<'s>) {
         let mut next = Some(name);
         while let Some(sname) = next {
-            // A name in no zone here is for the resolver to look up elsewhere.
+            // If no zone here holds the name, the resolver looks it up elsewhere.
             let Some((zone_id, zone)) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
-            // The hop is filled where it lies: it has hundreds of octets.
+            // The hop is filled in place, because it has hundreds of octets.
             self.resolution.hops.push(Hop { sname, zone, zone_id, encloser: 0, step: Step::Nodata });
             self.look_up(zone, sname);
             self.add_up();
@@ -60,7 +60,7 @@ impl<'s> Resolver<'_, 's> {
         }
     }
 
-    /// Adds the last hop to what holds for the whole answer.
+    /// Adds the TTL and the records of the last hop to the values of the whole answer.
     #[inline]
     fn add_up(&mut self) {
         let resolution = &mut *self.resolution;
@@ -101,7 +101,7 @@ impl<'s> Resolver<'_, 's> {
         }
     }
 
-    /// Takes a step as that of the last hop.
+    /// Sets the step of the last hop.
     #[inline]
     pub(super) fn take(&mut self, step: Step<'s>) {
         if let Some(hop) = self.resolution.hops.last_mut() {
@@ -148,20 +148,20 @@ impl<'s> Resolver<'_, 's> {
         let prefix = key.len() - owner;
         let synthesis = match dname.targets().first().map(|target| target.name.as_wire()) {
             None => Synthesis::Broken,
-            // The target is below the owner, so each name is longer than the one before: a loop that never closes.
+            // The target is below the owner, so each name is longer than the one before. Such a loop never closes.
             Some(target) if is_repeated && suffixes(target).any(|suffix| suffix == &key[prefix..]) => {
                 Synthesis::Endless
             }
-            // "If substitution of its <target> for its <owner> in QNAME would overflow the legal size for a <domain-name>, set
-            // RCODE to YXDOMAIN [RFC2136] and exit" (section 3.2).
+            // "If substitution of its <target> for its <owner> in QNAME would overflow the legal size for a
+            // <domain-name>, set RCODE to YXDOMAIN [RFC2136] and exit" (section 3.2).
             Some(target) if prefix + target.len() > MAX_NAME_LENGTH => Synthesis::TooLong,
             Some(_) => Synthesis::Cname,
         };
         Step::Dname { dname, owner, is_repeated, synthesis }
     }
 
-    /// Returns the canonical name that the last hop, which has this name, leads to. A question for CNAME records is
-    /// answered already. ANY gets one RRset (RFC 8482, section 4.1), which is the CNAME record.
+    /// Returns the name that the last hop leads to. `sname` is the last hop's own name. A question for CNAME records is
+    /// already answered at that hop. So is ANY at a CNAME record, because ANY gets one RRset (RFC 8482, section 4.1).
     #[inline]
     fn target(&mut self, sname: Sname<'s>) -> Option<Sname<'s>> {
         let rtype = self.rtype();
@@ -194,7 +194,7 @@ impl<'s> Resolution<'s> {
         Some(self.made(start))
     }
 
-    /// Keeps a name whose last `old` octets are replaced by `end`. Returns `None` if there is no room.
+    /// Keeps a copy of a name in which `end` replaces the last `old` octets. Returns `None` if there is no room.
     fn make(&mut self, sname: Sname<'s>, old: usize, end: &[u8]) -> Option<Sname<'s>> {
         let start = self.names.len();
         let prefix = self.octets(sname).len() - old;
@@ -210,7 +210,7 @@ impl<'s> Resolution<'s> {
         Some(self.made(start))
     }
 
-    /// Returns the name that was added last, after turning it into lower case.
+    /// Turns the last name, which begins at `start`, into lower case and returns it.
     #[inline]
     fn made(&mut self, start: usize) -> Sname<'s> {
         make_key(&mut self.names[start..]);

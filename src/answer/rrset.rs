@@ -17,8 +17,8 @@ pub(super) struct HopNames<'s> {
     pub(super) apex: NameOffset,
 }
 
-/// Writes a static RRset of a hop with this owner, which is the hop's name or an ancestor of it. `most` is the maximum
-/// TTL in seconds. Returns where the message holds its first record, as an offset. Fails if there is no room.
+/// Writes a static RRset of a hop. `owner` is the hop's name or an ancestor of it. `most` is the maximum TTL in
+/// seconds. Returns the offset of the first record in the message. Fails if there is no room.
 #[inline(never)]
 pub(super) fn push(
     message: &mut Message<'_>,
@@ -38,7 +38,7 @@ pub(super) fn push(
             let to = match to {
                 Shared::Apex => place.apex,
                 Shared::Owner(octets) => writer.ancestor(place.owner, place.length - usize::from(octets)),
-                // Shared names are always near enough: see `zone::NEAR`.
+                // A compression pointer can always reach shared names: see `zone::NEAR`.
                 Shared::Earlier(distance) => {
                     NameOffset::at(start + POINTER_LENGTH + usize::from(distance)).ok_or(Truncated)?
                 }
@@ -66,7 +66,7 @@ pub(super) struct SharedNames {
 }
 
 impl SharedNames {
-    /// Begins a record. If no pointer reaches the owner, the owner is written out: `labels` below the apex.
+    /// Begins a record. If no pointer reaches the owner, the owner is written as `labels` and a pointer to the apex.
     fn push_owner(&mut self, writer: &mut RrsetWriter<'_, '_>, labels: &[u8]) -> Result<(), Truncated> {
         match self.owner {
             Some(owner) => writer.owner(owner)?,
@@ -88,7 +88,7 @@ impl SharedNames {
         let mut written = 0;
         for Pointer { at, to } in pointers {
             writer.octets(&record[written..at])?;
-            // Shared names are always near enough: see `zone::NEAR`.
+            // A compression pointer can always reach shared names: see `zone::NEAR`.
             writer.pointer(self.find(writer, to).ok_or(Truncated)?)?;
             written = at + POINTER_LENGTH;
         }

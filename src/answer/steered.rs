@@ -1,7 +1,7 @@
-//! Chooses for the client at a steered name.
+//! Chooses pools and picks endpoints for the client at a steered name.
 //!
 //! An HTTPS record (RFC 9460) says where a browser connects, and with which protocols. Its hints are the addresses that
-//! A and AAAA would give: both families come from the same pool, so a draw is made once for both.
+//! answers for A and AAAA would contain. Both families use the same draw, so that it leads to the same pool for both.
 
 use std::net::IpAddr;
 
@@ -23,8 +23,8 @@ struct Ranked<'s> {
     key: Option<HashKey>,
 }
 
-/// Chooses for a steered name, and fills the last hop with the choice. Returns false if the asked type is left to the
-/// name's static records.
+/// Chooses pools for a steered name, and fills the last hop with the choice. Returns false if the name's static records
+/// must answer for the asked type.
 #[inline(never)]
 pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id: (PlanId, NameId)) -> bool {
     let plan = resolver.snapshot.plan(id.0, id.1);
@@ -36,7 +36,7 @@ pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id:
         Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given }
     };
     if let Some(&second) = families.get(1) {
-        // Both families use the same random numbers, so that a draw has the same outcome.
+        // Both families use the same random numbers, so that a draw has the same outcome for both.
         let numbers = resolver.worker.numbers();
         let [choice, second] = [first, second].map(|family| {
             let mut numbers = numbers.clone();
@@ -53,7 +53,7 @@ pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id:
     true
 }
 
-/// Ranks the client. The scope of the answer covers the addresses for which the ranking is the same.
+/// Ranks the client. Limits the scope of the answer to addresses that have the same ranking.
 #[inline]
 fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -> Ranked<'s> {
     let resolution = &mut *resolver.resolution;
@@ -68,8 +68,8 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
             let key = rule.client_key(address, resolution.octets(sname));
             return Ranked { by: address, ranking: placed.ranking, placement: Some(placed), key };
         }
-        // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10), but the resolver that sent the option
-        // has one.
+        // A network such as 10.1.2.0/24 tells no place (RFC 7871, section 10). So the resolver that sent the option is
+        // ranked instead.
         address = Client::of_host(resolution.source).address;
         placement = Some(placed);
     }
@@ -77,8 +77,8 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
     Ranked { by: address, ranking: rule.map.ranking_of_host(address), placement, key }
 }
 
-/// Picks for a question for addresses, or for any type at a name that is an alias now. Returns `None` if the pools hold
-/// addresses, but the question asks for another type.
+/// Picks endpoints for a question for addresses, or for a question of any type at a name that is an alias now. Returns
+/// `None` if the pools hold addresses, but the question asks for another type.
 #[inline]
 fn give<'s>(
     resolver: &mut Resolver<'_, 's>,
@@ -88,7 +88,7 @@ fn give<'s>(
     choice: &Choice,
 ) -> Option<Given<'s>> {
     let Some(chosen) = Chosen::of(choice, plan.rule(), resolver.snapshot.pools()) else {
-        // This is so for every type: a name that may become a CNAME has no static records.
+        // Every type gets this answer, because a name that may become a CNAME has no static records.
         return Some(nothing(choice));
     };
     match resolver.resolution.rtype {
@@ -108,7 +108,7 @@ fn give<'s>(
     Some(Given::Addresses)
 }
 
-/// Picks for a question for an HTTPS record, at a name that has one.
+/// Picks endpoints for a question for an HTTPS record, at a name that has one.
 #[inline(never)]
 fn hint<'s>(
     resolver: &mut Resolver<'_, 's>,
@@ -144,7 +144,7 @@ fn nothing<'s>(choice: &Choice) -> Given<'s> {
     }
 }
 
-/// Returns one canonical name; an owner has at most one CNAME record (RFC 2181, section 10.1).
+/// Returns one canonical name, because an owner has at most one CNAME record (RFC 2181, section 10.1).
 #[inline(never)]
 fn canonical_name<'s>(
     resolver: &mut Resolver<'_, 's>,

@@ -1,15 +1,15 @@
-//! Zone transfers: a whole zone in as many messages as it takes (RFC 5936).
+//! Zone transfers: a whole zone in as many messages as are needed (RFC 5936).
 //!
 //! ```text
 //!   first message: question, SOA, records ... OPT    next ones: question, records ... OPT    last one: ..., SOA, OPT
 //! ```
 //!
 //! A [`Transfer`] borrows the snapshot that it began with, and remembers its position among the zone's RRsets. So its
-//! memory does not grow with the zone, and snapshots that are published meanwhile do not affect it: the copy is of one
+//! memory does not grow with the zone. Snapshots that are published meanwhile do not affect it: the copy is of one
 //! version. Records come in any order (section 2.2: only the SOA records have fixed positions).
 //!
-//! An asker for the changes alone (IXFR) gets the whole zone too, as RFC 1995, section 4, allows, or only the SOA if
-//! nothing changed. Answers of steered and reflecting names cannot be copied, so zones with such names are refused.
+//! An asker that wants only the changes (IXFR) gets the whole zone too, as RFC 1995, section 4, allows, or only the SOA
+//! if nothing changed. Answers of steered and reflecting names cannot be copied, so zones with such names are refused.
 
 use std::iter;
 
@@ -20,15 +20,16 @@ use crate::name::Name;
 use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
 
-/// A message that has this many octets takes no further record. So compression pointers can reach its owner and the
-/// names that its records share (RFC 1035, section 4.1.4), and the reader gets data often. One record may exceed this,
-/// and so may an RRset whose records point at each other, up to the maximum message length.
+/// Length in octets from which on a message takes no further record. So every record begins where compression pointers
+/// can reach its owner and the names that its records share (RFC 1035, section 4.1.4), and the reader gets data often.
+/// One record may exceed this length, and so may an RRset whose records point at each other, up to the maximum message
+/// length.
 const FULL: usize = 0x4000 - NEAR as usize;
 
 /// The contents of the copy, in order: owners in lower case and their RRsets.
 type Rrsets<'s> = Box<dyn Iterator<Item = (&'s [u8], &'s Rrset)> + Send + 's>;
 
-/// A copy of a zone under construction.
+/// A zone transfer in progress.
 #[allow(missing_debug_implementations, reason = "it is the rest of an iterator")]
 pub struct Transfer<'s> {
     /// Begins every message. If the asker uses EDNS, each message has an OPT record, because each is a response (RFC
@@ -52,7 +53,8 @@ impl<'s> Transfer<'s> {
         let soa = zone.apex_node().rrset(Rtype::SOA)?;
         let rest = zone.rrsets().filter(move |(_, rrset)| !std::ptr::eq(*rrset, soa));
         let rest = rest.chain(iter::once((apex.as_wire(), soa)));
-        // RFC 1995, section 2: a client with "the same or newer version number" is replied to "with a single SOA record".
+        // RFC 1995, section 2: a client with "the same or newer version number" is replied to "with a single SOA
+        // record".
         let is_current =
             exchange.query().serial.is_some_and(|serial| question.rtype == Rtype::IXFR && is_current(serial, soa));
         let rest = rest.filter(move |_| !is_current);
@@ -73,11 +75,12 @@ impl<'s> Transfer<'s> {
             self.rrsets.next();
             self.written = 0;
         }
-        // Every RRset fits in an empty message: the zone's builder checks that. Otherwise the transfer would never end.
+        // Every RRset fits in an empty message: the zone's builder checks that. If one did not fit, the transfer would
+        // end here, and not repeat an empty message forever.
         (message.answer_count() > 0).then(|| message.finish(Rcode::NoError))
     }
 
-    /// Writes the rest of an RRset, or as much of it as there is room for.
+    /// Writes the rest of an RRset. If there is no room for all of it, writes as much as fits, and fails.
     fn push(&mut self, message: &mut Message<'_>, owner: &[u8], rrset: &Rrset) -> Result<(), Truncated> {
         let labels = below(owner, self.apex).unwrap_or_default();
         let known = labels.is_empty().then_some(NameOffset::QUESTION);
@@ -98,7 +101,8 @@ impl<'s> Transfer<'s> {
     }
 }
 
-/// True if an asker with this serial has the current version (serial number arithmetic, RFC 1982, section 3.2).
+/// True if an asker with this serial has the current version or a newer one (serial number arithmetic, RFC 1982,
+/// section 3.2).
 fn is_current(serial: u32, soa: &Rrset) -> bool {
     const HALF: u32 = 1 << 31;
     soa.soa_serial().is_some_and(|ours| serial.wrapping_sub(ours) < HALF)

@@ -21,11 +21,12 @@ const TURNS: usize = 1 << 18;
 /// golden ratio, odd (Knuth, The Art of Computer Programming, volume 3, section 6.4).
 const TYPE_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Number of hash bits that are not used for an asker's first turn. The highest bit is left clear, so that a turn
-/// exceeds 32 bits only after two thousand million answers to one asker.
+/// Number of hash bits that are not used for an asker's first turn. The first turn has 31 bits, so that turns exceed 32
+/// bits only after two thousand million answers to one asker.
 const START_SHIFT: u32 = 33;
 
-/// Counts the turns of every asker and question, over all workers and sockets. It is kept when snapshots change.
+/// Counts the turns of every asker and question, over all workers and sockets. The counts are kept when snapshots
+/// change.
 ///
 /// The first turn of an asker is a hash of its address and the name, so that askers who ask only once are spread evenly
 /// over the endpoints. Each further turn is one more. A and AAAA have counters of their own, but begin with the same
@@ -73,7 +74,7 @@ impl Rotation {
 /// together.
 const ALL_UP_TO: u32 = 512;
 
-/// Of further clients in the same second, the worker locates one of this many.
+/// The worker locates one of this many further clients in the same second.
 const STRIDE: u32 = 16;
 
 /// One worker's own state. It is cheap to make, and used by one thread at a time.
@@ -85,18 +86,18 @@ pub struct Worker {
     tally: Option<Tally>,
     /// The present second.
     now: u64,
-    /// Number of clients that are still located in this second, all of them.
+    /// Number of clients in this second that are all still located.
     left: u32,
-    /// Number of clients after them until the next one that is located.
+    /// When `left` is 0: number of clients to skip before the next one that is located.
     until_located: u32,
-    /// The facts that decided the last answer that the query log has.
+    /// The facts that decided the last answer that the query log contains.
     notes: Notes,
-    /// True if that is the last answer.
+    /// True if `notes` are those of the last answer, and nobody has taken them.
     is_noted: bool,
 }
 
 impl Worker {
-    /// Returns a worker that shares turns with all others and has random numbers of its own.
+    /// Returns a worker that shares turns with all workers of this rotation, and has random numbers of its own.
     pub fn new(rotation: Arc<Rotation>) -> Self {
         Self {
             rotation,
@@ -110,7 +111,7 @@ impl Worker {
         }
     }
 
-    /// Counts its answers from now on.
+    /// Returns the worker with counters. It counts its answers from now on.
     pub fn counting(self, tally: Tally) -> Self {
         Self { tally: Some(tally), ..self }
     }
@@ -142,8 +143,8 @@ impl Worker {
         Some(STRIDE.into())
     }
 
-    /// True for one answer of `every`, at random. A counter would follow askers that ask for A and AAAA in turn, and log
-    /// one of the two alone.
+    /// True for one answer of `every`, at random. If a counter decided, and an asker asked for A and AAAA in turn, the
+    /// log could contain only one of the two.
     pub(super) fn is_sampled(&mut self, every: NonZeroU32) -> bool {
         every == NonZeroU32::MIN || self.random.u32(..every.get()) == 0
     }
@@ -160,7 +161,7 @@ impl Worker {
         self.is_noted = false;
     }
 
-    /// Returns what decided the last answer, once; `None` if the query log does not have it.
+    /// Returns the notes of the last answer, once; `None` if the query log does not contain it.
     #[inline]
     pub fn take_notes(&mut self) -> Option<&[u8]> {
         std::mem::take(&mut self.is_noted).then(|| self.notes.as_octets())
@@ -196,7 +197,7 @@ mod tests {
     /// The seed of all counters here: the statistics are the same in every run.
     const SEED: u64 = 1;
 
-    /// Normal deviates that chance exceeds once in 300,000 cases. There are some 4,000.
+    /// Normal deviates that chance exceeds once in 300,000 cases. The tests here have some 3,600 cases.
     const DEVIATES: f64 = 4.5;
 
     /// Asserts that counts of equally probable outcomes are as even as chance allows: chi-square by its normal
@@ -214,7 +215,7 @@ mod tests {
     /// The name of a pattern of askers, and the address of each asker.
     type Pattern = (&'static str, fn(u32) -> IpAddr);
 
-    /// Askers in realistic patterns: neighbours, one in each network, of both families.
+    /// Returns askers in realistic patterns: neighbours, and one in each network, of both families.
     fn askers() -> [Pattern; 4] {
         [
             ("neighbours", |number| (0xc633_6400 + number).to_be_bytes().into()),

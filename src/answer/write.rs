@@ -1,7 +1,7 @@
 //! Renders a resolution: answer, authority and additional sections.
 //!
-//! The message itself is the table of names: an owner is a compression pointer to the place where the message holds the
-//! name already, in the question or in the CNAME record before.
+//! The message itself serves as the table of names. An owner is a compression pointer to the place where the message
+//! already holds the name: in the question, or in the CNAME record before.
 
 use super::additional;
 use super::reflect;
@@ -54,7 +54,8 @@ impl<'s> Writer<'_, 's, '_> {
             };
             let target = self.hop(hop, name, place)?;
             if number + 1 < hops.len() {
-                // Chains are short enough for compression pointers, because no records of other hops come between.
+                // Chains are short enough for compression pointers, because no other records come between the records
+                // of a chain.
                 owner = target.ok_or(Truncated)?;
             }
         }
@@ -103,8 +104,8 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(None)
     }
 
-    /// Writes the CNAME record that a DNAME record yields. RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL) equal
-    /// to the corresponding DNAME RR is synthesized". The first `prefix` octets of the owner stay.
+    /// Writes the CNAME record that a DNAME record yields. RFC 6672, section 3.1: "A CNAME RR with Time to Live (TTL)
+    /// equal to the corresponding DNAME RR is synthesized". The first `prefix` octets of the owner stay.
     #[inline(never)]
     fn synthesized(
         &mut self,
@@ -121,12 +122,12 @@ impl<'s> Writer<'_, 's, '_> {
     fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
-            // Tells an operator who wonders about the answer that health did not decide it.
+            // An operator may wonder about the answer. This text says that health did not decide it.
             let text = steered.plan.rule().all_down.reason();
             self.message.explain(ExtendedError { code: InfoCode::Other, text });
         }
         match steered.given {
-            // Only the picks of the asked family are not empty.
+            // Only the asked family has picks.
             Given::Addresses if resolution.v6().is_empty() => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::A, ttl), resolution.v4())?;
             }
@@ -183,8 +184,8 @@ impl<'s> Writer<'_, 's, '_> {
         Ok(target_at)
     }
 
-    /// Writes the SOA, which says how long the negative answer may be cached (RFC 2308, section 3), but at most `ttl`
-    /// seconds.
+    /// Writes the SOA, which says how long the negative answer may be cached (RFC 2308, section 3). Its TTL is at most
+    /// `ttl` seconds.
     #[inline(never)]
     fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
         let soa = place.zone.zone.negative_soa();
