@@ -51,8 +51,8 @@ impl BadSubnet {
 }
 
 impl<'a> ClientSubnet<'a> {
-    /// Reads an option. RFC 7871, section 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY) MUST be
-    /// rejected and a FORMERR response MUST be returned to the sender". Section 6 has the other rules.
+    /// Reads an option. RFC 7871, section 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY)
+    /// MUST be rejected and a FORMERR response MUST be returned to the sender". Section 6 has the other rules.
     pub(super) fn parse(octets: &'a [u8]) -> Result<Self, BadSubnet> {
         let family = read_u16(octets, 0).ok_or(BadSubnet::Short)?;
         let [source, scope, ref address @ ..] = octets[2..] else { return Err(BadSubnet::Short) };
@@ -71,7 +71,7 @@ impl<'a> ClientSubnet<'a> {
         if address.len() != usize::from(source).div_ceil(8) {
             return Err(BadSubnet::AddressLength);
         }
-        // The number of bits that the octets leave out.
+        // Number of bits at the end of the address that the option leaves out.
         let cut = width - 8 * address.len() as u32;
         let (address, is_cut) = match family {
             FAMILY_V4 => {

@@ -25,11 +25,11 @@ const WITH_SERVER: std::ops::RangeInclusive<usize> = 16..=40;
 /// Number of octets before the hash; the hash covers all of them.
 const HASHED: usize = 16;
 
-/// RFC 9018, section 4.1.
+/// Version of the server cookies (RFC 9018, section 4.1).
 const VERSION: u8 = 1;
 
-/// Seconds. RFC 9018, section 4.3: "The DNS server SHOULD allow cookies within a 1-hour period in the past and a 5-minute
-/// period into the future".
+/// Seconds. RFC 9018, section 4.3: "The DNS server SHOULD allow cookies within a 1-hour period in the past and a
+/// 5-minute period into the future".
 const PAST: u32 = 3600;
 const FUTURE: u32 = 300;
 
@@ -58,7 +58,8 @@ impl CookieSecret {
         self.0
     }
 
-    /// Returns the hash of the octets before it in an option, and of the client's address: 4 or 16 octets.
+    /// Returns the hash of these octets, which come before it in an option, and of the client's address, which has 4 or
+    /// 16 octets.
     fn hash(&self, cookie: &[u8; HASHED], client: IpAddr) -> [u8; 8] {
         let mut input = [0; HASHED + 16];
         input[..HASHED].copy_from_slice(cookie);
@@ -84,7 +85,8 @@ impl fmt::Debug for CookieSecret {
 }
 
 impl<'a> Cookie<'a> {
-    /// RFC 7873, section 5.2.2: "valid cookie lengths are 8 and 16 to 40 inclusive."
+    /// Reads an option. Fails if its length is invalid. RFC 7873, section 5.2.2: "valid cookie lengths are 8 and 16 to
+    /// 40 inclusive."
     pub(super) fn parse(octets: &'a [u8]) -> Result<Self, Malformed> {
         let client = *octets.first_chunk().ok_or(Malformed)?;
         let is_sound = octets.len() == CLIENT_LENGTH || WITH_SERVER.contains(&octets.len());
@@ -96,8 +98,7 @@ impl<'a> Cookie<'a> {
         self.octets.len() > CLIENT_LENGTH
     }
 
-    /// True if the server cookie was made for this client, recently, with one of these secrets. `now` is in Unix
-    /// seconds.
+    /// True if the server cookie was made recently for this client with one of these secrets. `now` is in Unix seconds.
     pub fn is_valid(&self, client: IpAddr, now: u64, secrets: &[CookieSecret]) -> bool {
         let Ok(octets) = <&[u8; COOKIE_LENGTH]>::try_from(self.octets) else { return false };
         let Some((hashed, hash)) = octets.split_first_chunk::<HASHED>() else { return false };
@@ -106,12 +107,12 @@ impl<'a> Cookie<'a> {
         if version != VERSION || !is_recent(u32::from_be_bytes([t0, t1, t2, t3]), now as u32) {
             return false;
         }
-        // They are compared as numbers, so that the time does not reveal where they differ.
+        // The hashes are compared as numbers, so that the time does not reveal where they differ.
         let hash = hash.first_chunk().map(|hash| u64::from_ne_bytes(*hash));
         secrets.iter().any(|secret| hash == Some(u64::from_ne_bytes(secret.hash(hashed, client))))
     }
 
-    /// Returns the option of the response, with a server cookie that is made now.
+    /// Returns the option of the response, with a server cookie that is made now. `now` is in Unix seconds.
     pub fn renew(&self, client: IpAddr, now: u64, secret: &CookieSecret) -> [u8; COOKIE_LENGTH] {
         let mut hashed = [0; HASHED];
         hashed[..CLIENT_LENGTH].copy_from_slice(&self.client);
@@ -124,7 +125,8 @@ impl<'a> Cookie<'a> {
     }
 }
 
-/// RFC 9018, section 4.3: "All comparisons involving these fields MUST use "Serial number arithmetic"".
+/// True if a server cookie with this timestamp is still valid. Both times are in Unix seconds. RFC 9018, section 4.3:
+/// "All comparisons involving these fields MUST use "Serial number arithmetic"".
 fn is_recent(timestamp: u32, now: u32) -> bool {
     now.wrapping_sub(timestamp) <= PAST || timestamp.wrapping_sub(now) <= FUTURE
 }

@@ -4,7 +4,7 @@ use super::Malformed;
 use super::client_subnet::BadSubnet;
 use super::{ClientSubnet, Cookie, read_u16};
 
-/// Option codes of IANA's registry.
+/// Option codes, as IANA registers them.
 pub(super) mod code {
     pub(crate) const NSID: u16 = 3;
     pub(crate) const CLIENT_SUBNET: u16 = 8;
@@ -35,19 +35,19 @@ pub struct Edns<'a> {
 
 /// The supported options of a query. Unknown options are ignored (RFC 6891, section 6.1.2).
 ///
-/// Of several options of one kind the first one counts (RFC 7873, section 5.2, requires that for cookies), but the
-/// others must be well-formed too.
+/// If there are several options of one kind, the first one counts (RFC 7873, section 5.2, requires that for cookies).
+/// But the others must be well-formed too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options<'a> {
-    /// Client Subnet (RFC 7871).
+    /// The Client Subnet option (RFC 7871), or its fault.
     pub client_subnet: Option<Result<ClientSubnet<'a>, BadSubnet>>,
-    /// COOKIE (RFC 7873).
+    /// The COOKIE option (RFC 7873); an error if it is malformed.
     pub cookie: Option<Result<Cookie<'a>, Malformed>>,
-    /// NSID (RFC 5001).
+    /// True if there is an NSID option (RFC 5001).
     pub asks_nsid: bool,
-    /// edns-tcp-keepalive (RFC 7828).
+    /// True if there is an edns-tcp-keepalive option (RFC 7828).
     pub asks_keepalive: bool,
-    /// Padding (RFC 7830).
+    /// True if there is a Padding option (RFC 7830).
     pub is_padded: bool,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Edns<'a> {
         }
     }
 
-    /// Reads the RDATA, which contains the options.
+    /// Reads the RDATA, which contains the options. If it is malformed, `options` becomes an error.
     #[inline]
     pub(super) fn read(&mut self, rdata: &'a [u8]) {
         let read = self.options.as_mut().map_or(Err(Malformed), |options| options.read(rdata));

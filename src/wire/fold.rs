@@ -16,7 +16,7 @@ pub struct Fold {
 impl Fold {
     /// Finds the IPv4 client in an IPv6 prefix of `length` bits: IPv4-mapped (RFC 4291, section 2.5.5.2), NAT64's
     /// well-known prefix (RFC 6052, section 2.1), 6to4 (RFC 3056, section 2) and Teredo (RFC 4380, section 4). Returns
-    /// `None` if the prefix ends before the embedded bits begin.
+    /// `None` if there is none, or if the prefix ends before the embedded bits begin.
     pub fn find(address: Ipv6Addr, length: u8) -> Option<Self> {
         const MAPPED: (u128, u8) = (0xffff << 32, 96);
         const NAT64: (u128, u8) = (0x0064_ff9b << 96, 96);

@@ -1,4 +1,4 @@
-//! Writing responses.
+//! Writes responses.
 //!
 //! A response is written from front to back into a buffer of the size that the asker accepts. Room for the OPT record
 //! is reserved first. An RRset is written as a whole or not at all.
@@ -17,10 +17,10 @@ const AA: u8 = 0x04;
 const TC: u8 = 0x02;
 const RD: u8 = 0x01;
 
-/// True if RD is a flag in messages of this opcode, to be copied into the response (RFC 1035, section 4.1.1): in QUERY,
-/// IQUERY and STATUS, and in NOTIFY, whose response repeats the request (RFC 1996, section 4.7). In UPDATE the bit must
-/// be zero (RFC 2136, section 2.2), in DSO too (RFC 8490, section 5.4), and in unassigned opcodes its meaning is
-/// unknown.
+/// True if RD is a flag in messages of this opcode, and is copied into the response (RFC 1035, section 4.1.1). It is
+/// one in QUERY, IQUERY and STATUS, and in NOTIFY, whose response repeats the request (RFC 1996, section 4.7). The bit
+/// must be zero in UPDATE (RFC 2136, section 2.2) and in DSO (RFC 8490, section 5.4). In unassigned opcodes its meaning
+/// is unknown.
 fn has_recursion_desired(opcode: u8) -> bool {
     const STATUS: u8 = 2;
     const NOTIFY: u8 = 4;
@@ -81,8 +81,8 @@ pub struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Begins a response to `query` in `buffer`, which must hold at least [`MAX_PLAIN_UDP`](super::MAX_PLAIN_UDP)
-    /// octets. `limit` is the maximum length of the response in octets. Repeats the question if there is one. `opt` is the
-    /// OPT record for an asker that uses EDNS; room for it is reserved.
+    /// octets. `limit` is the maximum length of the response in octets. The response repeats the question if there is
+    /// one. `opt` is the OPT record for an asker that uses EDNS; room for it is reserved.
     #[inline]
     pub fn begin(buffer: &'a mut [u8], limit: usize, query: &Query<'a>, opt: Option<&'a Opt<'a>>) -> Self {
         let limit = limit.min(buffer.len());
@@ -108,7 +108,8 @@ impl<'a> Message<'a> {
         message
     }
 
-    /// Adds an Extended DNS Error if the asker uses EDNS and there is room at the end. The first one counts.
+    /// Adds an Extended DNS Error if the asker uses EDNS and there is room at the end. If this is called again, the
+    /// first error stays.
     pub fn explain(&mut self, error: ExtendedError) {
         self.error.get_or_insert(error);
     }
@@ -128,7 +129,7 @@ impl<'a> Message<'a> {
         self.buffer[2] |= AA;
     }
 
-    /// Sets TC: a part of the response had no room.
+    /// Sets TC: there was no room for a part of the response.
     pub fn set_truncated(&mut self) {
         self.buffer[2] |= TC;
     }
@@ -150,8 +151,7 @@ impl<'a> Message<'a> {
         u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
     }
 
-    /// Returns where the message holds the ancestor of a name that is `octets` shorter. `octets` must cover whole
-    /// labels.
+    /// Returns the ancestor of a name: the name without its first `octets` octets, which must be whole labels.
     #[inline]
     pub fn ancestor(&self, name: NameOffset, octets: usize) -> NameOffset {
         if name == NameOffset::QUESTION {
@@ -219,7 +219,7 @@ impl<'a> Message<'a> {
     }
 
     /// Completes the message: writes the response code, the OPT record and, as the last record, TSIG. Returns the
-    /// message's length.
+    /// message's length in octets.
     pub fn finish(&mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
         self.buffer[3] |= (code & 0x0f) as u8;
@@ -264,7 +264,7 @@ impl RrsetWriter<'_, '_> {
         self.octets(&owner.pointer())
     }
 
-    /// Returns room for so many octets, which are written then.
+    /// Reserves room for this many octets, which the caller must write. Fails if there is less room.
     #[inline]
     fn claim(&mut self, octets: usize) -> Result<&mut [u8], Truncated> {
         let (start, end) = (self.message.length, self.message.length + octets);
@@ -310,15 +310,15 @@ impl RrsetWriter<'_, '_> {
         self.message.end_of(name, octets)
     }
 
-    /// Returns where the message holds the ancestor of a name that is `octets` shorter. `octets` must cover whole
-    /// labels.
+    /// Returns the ancestor of a name: the name without its first `octets` octets, which must be whole labels.
     #[inline]
     pub fn ancestor(&self, name: NameOffset, octets: usize) -> NameOffset {
         self.message.ancestor(name, octets)
     }
 
-    /// Begins a record whose owner is written out: `labels`, and then `rest`, which the message already holds. Returns
-    /// where the owner is, for the records after it.
+    /// Begins a record whose owner is not in the message yet. Writes the owner as `labels` and a pointer to `rest`,
+    /// which the message already holds. Returns where the owner is, for later records; `None` if it is out of reach of
+    /// a compression pointer.
     pub fn written_owner(&mut self, labels: &[u8], rest: NameOffset) -> Result<Option<NameOffset>, Truncated> {
         let at = self.here();
         self.count += 1;
@@ -363,20 +363,20 @@ impl RrsetWriter<'_, '_> {
         Ok(())
     }
 
-    /// Writes whole records that are rendered already: so many, in these octets.
+    /// Writes whole records that are already rendered. `records` is the number of records in `octets`.
     #[inline]
     pub fn block(&mut self, octets: &[u8], records: usize) -> Result<(), Truncated> {
         self.count += records as u16;
         self.octets(octets)
     }
 
-    /// Replaces two octets that are written already by a pointer to a name that the message holds.
+    /// Replaces the two octets at this offset of the message by a pointer to a name that the message holds.
     #[inline]
     pub fn point(&mut self, at: usize, to: NameOffset) {
         self.message.buffer[at..at + 2].copy_from_slice(&to.pointer());
     }
 
-    /// Lowers the TTL that is written at this offset to this maximum, in seconds.
+    /// Lowers the TTL at this offset of the message to `most` seconds, if it is higher.
     pub fn lower_ttl(&mut self, at: usize, most: u32) {
         if let Some(ttl) = self.message.buffer[at..].first_chunk_mut() {
             *ttl = u32::from_be_bytes(*ttl).min(most).to_be_bytes();

@@ -23,7 +23,7 @@ pub use rtype::Rtype;
 pub use svcb::{BadSvcParams, SvcParams, is_ech_config_list};
 pub use tsig::Tsig;
 
-/// The octets violate RFC 1035, or the RFC of an option.
+/// The error for octets that violate RFC 1035, or the RFC of an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
@@ -84,8 +84,8 @@ impl Rcode {
     }
 }
 
-/// Copies octets to a slice of the same length. Most pieces of a message are short; up to 32 octets are copied in two parts
-/// that may overlap, which costs less than a call.
+/// Copies octets to a slice of the same length. Most pieces of a message are short. So 4 to 32 octets are copied in two
+/// parts that may overlap, which costs less than a call.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
     #[inline]
@@ -106,7 +106,7 @@ fn copy(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Reads 16 bits, most significant first; `None` if the octets end before.
+/// Reads the 16 bits at this offset, most significant bit first; `None` if the octets end before.
 fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
     octets.get(at..)?.first_chunk().map(|two| u16::from_be_bytes(*two))
 }

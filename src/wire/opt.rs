@@ -1,7 +1,7 @@
 //! EDNS in responses (RFC 6891): the OPT record.
 //!
-//! Room for all mandatory options is reserved before the first record is written. An Extended DNS Error is optional: it
-//! is written if there is room left.
+//! Room for all mandatory options is reserved before the first record is written. An Extended DNS Error and padding are
+//! optional: they are written if there is room left.
 
 use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
 use super::{COOKIE_LENGTH, Rtype, copy};
@@ -44,7 +44,7 @@ pub struct ExtendedError {
     pub text: &'static str,
 }
 
-/// Codes of IANA's registry.
+/// Codes of Extended DNS Errors, as IANA registers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "RFC 8914, section 4, has the words")]
 pub enum InfoCode {
@@ -55,7 +55,7 @@ pub enum InfoCode {
 }
 
 impl Opt<'_> {
-    /// Returns the length of the record in octets, without the optional parts.
+    /// Returns the length of the record in octets, without an Extended DNS Error and padding.
     #[inline]
     pub(super) fn length(&self) -> usize {
         let option = |length: Option<usize>| length.map_or(0, |length| OPTION_FIXED + length);
@@ -66,8 +66,8 @@ impl Opt<'_> {
             + option(self.keepalive.map(|_| size_of::<u16>()))
     }
 
-    /// Writes the record after the first `start` octets of `buffer`; it may use the rest of the buffer. Returns its
-    /// end.
+    /// Writes the record after the first `start` octets of `buffer`, and may use the rest of the buffer. Returns the
+    /// offset of the record's end.
     #[inline]
     pub(super) fn write(
         &self,
@@ -143,7 +143,8 @@ impl Writer<'_> {
         self.put(octets);
     }
 
-    /// Pads the message to a whole number of blocks, or to its maximum length.
+    /// Pads the message to a whole number of blocks, or to its maximum length. Does nothing if there is no room for the
+    /// option.
     fn pad(&mut self) {
         if self.room() < OPTION_FIXED {
             return;

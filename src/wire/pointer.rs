@@ -9,8 +9,8 @@ pub(super) const POINTER: u8 = 0xc0;
 /// The bits of a compression pointer that hold its target.
 pub(super) const POINTER_TARGET: u16 = 0x3fff;
 
-/// Writes a name of `message` without compression pointers into `name`, and returns its length. A pointer must point
-/// backwards, or the name is malformed; so pointers never form a loop.
+/// Writes the name at offset `at` of `message` into `name`, without compression pointers, and returns its length in
+/// octets. Fails if the name is malformed. A pointer must point backwards, so pointers never form a loop.
 pub(super) fn expand_name(message: &[u8], mut at: usize, name: &mut [u8; MAX_NAME_LENGTH]) -> Result<usize, Malformed> {
     let (mut length, mut front) = (0, at);
     loop {

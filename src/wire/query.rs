@@ -1,4 +1,4 @@
-//! Reading queries.
+//! Reads queries.
 //!
 //! A query is read in place: nothing of it is copied.
 
@@ -17,16 +17,16 @@ pub struct Query<'a> {
     pub opcode: u8,
     /// RD, to be repeated in the response.
     pub recursion_desired: bool,
-    /// The question; `None` if there is none, an error if there are several or it is malformed.
+    /// The question; `None` if there is none, an error if there are several or if it is malformed.
     pub question: Result<Option<Question<'a>>, Malformed>,
     /// The serial of the last SOA record in the authority section: the version that an IXFR client has (RFC 1995,
     /// section 3).
     pub serial: Option<u32>,
     /// The OPT record, if it comes before the first malformed record.
     pub edns: Option<Edns<'a>>,
-    /// The TSIG record, under the same condition.
+    /// The TSIG record, if it comes before the first malformed record.
     pub tsig: Option<Tsig<'a>>,
-    /// An error if anything after the questions is malformed.
+    /// An error if a question cannot be read, or if anything after the questions is malformed.
     pub records: Result<(), Malformed>,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Query<'a> {
         if header[2] & QR != 0 {
             return None;
         }
-        // It is made and filled where the caller wants it: it has hundreds of octets.
+        // The query is built in place, because it has hundreds of octets.
         let mut parsed = Some(Self {
             id: u16::from_be_bytes([header[0], header[1]]),
             opcode: header[2] >> 3 & 0x0f,
@@ -71,7 +71,7 @@ impl<'a> Query<'a> {
         parsed
     }
 
-    /// Reads the sections. Fails at the first malformed record; what was read before stays.
+    /// Reads the sections. Fails at the first malformed record; everything that was read before stays in the query.
     #[inline(never)]
     fn read(&mut self, message: &'a [u8], header: &[u8; HEADER_LENGTH]) -> Result<(), Malformed> {
         let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
@@ -98,7 +98,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Returns the first of the five numbers at the end of an SOA record (RFC 1035, section 3.3.13).
+/// Returns the serial of an SOA record: the first of the five numbers at its end (RFC 1035, section 3.3.13).
 fn soa_serial(rdata: &[u8]) -> Result<u32, Malformed> {
     let numbers: &[u8; 5 * size_of::<u32>()] = rdata.last_chunk().ok_or(Malformed)?;
     numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial)).ok_or(Malformed)
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         Ok(octets)
     }
 
-    /// Takes so many numbers of 16 bits.
+    /// Takes the next `COUNT` numbers of 16 bits.
     #[inline]
     fn numbers<const COUNT: usize>(&mut self) -> Result<[u16; COUNT], Malformed> {
         let octets = self.take(2 * COUNT)?;
@@ -137,8 +137,9 @@ impl<'a> Reader<'a> {
     #[inline]
     fn question(&mut self) -> Result<Question<'a>, Malformed> {
         let start = self.at;
-        // Nothing before the question's name could be the target of a compression pointer, so the name has none. The bits
-        // of all lengths tell whether one of them is too long, because the maximum has all lower bits set.
+        // Nothing before the question's name could be the target of a compression pointer, so the name has none.
+        // `lengths` collects the bits of all label lengths. All lower bits of the maximum are set, so `lengths` exceeds
+        // it exactly if one label does.
         let mut lengths = 0;
         loop {
             let label = usize::from(*self.message.get(self.at).ok_or(Malformed)?);
@@ -163,9 +164,9 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Skips these numbers of answer, authority and additional records, and keeps OPT and TSIG. RFC 6891, section
-    /// 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR [...] MUST be returned. The
-    /// placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
+    /// Reads this many answer, authority and additional records, and keeps OPT, TSIG and the serial of an SOA. RFC
+    /// 6891, section 6.1.1: "If a query message with more than one OPT RR is received, a FORMERR [...] MUST be
+    /// returned. The placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
     #[inline]
     fn records(&mut self, found: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
         for number in 0..u32::from(answer) + u32::from(authority) {
@@ -182,8 +183,8 @@ impl<'a> Reader<'a> {
                 // Section 6.1.2: NAME "MUST be 0 (root domain)".
                 Rtype::OPT if found.edns.is_some() || !record.is_root => return Err(Malformed),
                 Rtype::OPT => found.edns.get_or_insert(Edns::new(record.class, record.ttl)).read(record.rdata),
-                // RFC 8945, section 5.2: "If multiple TSIG records are detected or a TSIG record is present in any other
-                // position, the DNS message is dropped and a response with RCODE 1 (FORMERR) MUST be returned."
+                // RFC 8945, section 5.2: "If multiple TSIG records are detected or a TSIG record is present in any
+                // other position, the DNS message is dropped and a response with RCODE 1 (FORMERR) MUST be returned."
                 Rtype::TSIG if left > 0 => return Err(Malformed),
                 Rtype::TSIG => found.tsig = Some(Tsig::parse(self.message, record.owner, record.rdata)?),
                 _ => {}
@@ -201,7 +202,7 @@ impl<'a> Reader<'a> {
         Ok(Fields { owner, is_root, rtype: Rtype(rtype), class, ttl, rdata: self.take(length.into())? })
     }
 
-    /// Skips a name without following its compression pointer. Returns true if it is the root.
+    /// Skips a name, and does not follow its compression pointer. Returns true if the name is the root.
     #[inline]
     fn skip_name(&mut self) -> Result<bool, Malformed> {
         let start = self.at;

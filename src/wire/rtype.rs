@@ -39,7 +39,7 @@ impl Rtype {
 }
 
 impl Rtype {
-    /// True if it asks for a copy of a zone.
+    /// True if a question of this type asks for a copy of a zone.
     pub fn is_transfer(self) -> bool {
         matches!(self, Self::AXFR | Self::IXFR)
     }
@@ -68,7 +68,7 @@ impl Rtype {
     }
 }
 
-/// The mnemonic, or `TYPEnnn` (RFC 3597, section 5).
+/// Writes the mnemonic, or `TYPEnnn` (RFC 3597, section 5).
 impl fmt::Display for Rtype {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         domain::base::iana::Rtype::from_int(self.0).fmt(f)

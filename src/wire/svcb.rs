@@ -1,6 +1,6 @@
 //! HTTPS records (RFC 9460) in ServiceMode whose target is their owner: `1 . alpn=h2 ipv4hint=192.0.2.10`.
 //!
-//! The configured parameters are rendered once. The address hints differ between answers, and are inserted in each.
+//! The configured parameters are rendered once. The address hints differ between answers, so each answer inserts them.
 
 use super::{RrsetWriter, Truncated};
 
@@ -10,8 +10,8 @@ const SERVICE_AT_OWNER: [u8; 3] = [0, 1, 0];
 /// Length in octets of a SvcParamKey and the length field after it.
 const PARAM_HEADER: usize = 4;
 
-/// Maximum length of the configured parameters in octets. Together with hints they fit in every message over a stream,
-/// and no real record is that long.
+/// Maximum length of the configured parameters in octets. Parameters of this length and hints fit in every message over
+/// a stream, and no real record is that long.
 const MAX_CHOSEN: usize = 32 * 1024;
 
 /// SvcParamKeys (RFC 9460, section 14.3.2; `ech` by RFC 9848).
@@ -38,8 +38,8 @@ pub enum BadSvcParams {
     AlpnLength(usize),
     /// The protocol at this position is a duplicate.
     AlpnTwice(usize),
-    /// `no-default-alpn` without `alpn`: "alpn must also be specified in order for the RR to be self-consistent" (section
-    /// 7.1.1).
+    /// `no-default-alpn` without `alpn`: "alpn must also be specified in order for the RR to be self-consistent"
+    /// (section 7.1.1).
     NothingButDefaultAlpn,
     /// `ech` is not an ECHConfigList (RFC 9849, section 4).
     Ech,
@@ -48,8 +48,8 @@ pub enum BadSvcParams {
 }
 
 impl SvcParams {
-    /// Makes parameters as RFC 9460, section 7, defines them. Without protocols, or with an empty `ech`, that parameter
-    /// is left out.
+    /// Makes parameters as RFC 9460, section 7, defines them. Leaves out `alpn` if there are no protocols, and `ech` if
+    /// it is empty. Fails if the parameters do not form a valid record.
     pub fn try_new(alpn: &[&[u8]], no_default_alpn: bool, port: Option<u16>, ech: &[u8]) -> Result<Self, BadSvcParams> {
         let mut before_ipv4 = SERVICE_AT_OWNER.to_vec();
         let mut ids = Vec::new();
@@ -86,13 +86,14 @@ impl SvcParams {
         Ok(Self { before_ipv4: before_ipv4.into(), before_ipv6: before_ipv6.into() })
     }
 
-    /// Returns the length of the RDATA in octets, with these numbers of hints.
+    /// Returns the length of the RDATA in octets, with this many hints of each family.
     pub fn length(&self, ipv4: usize, ipv6: usize) -> usize {
         let param = |octets: usize| if octets == 0 { 0 } else { PARAM_HEADER + octets };
         self.before_ipv4.len() + param(4 * ipv4) + self.before_ipv6.len() + param(16 * ipv6)
     }
 
-    /// Writes the RDATA. A family without addresses has no hint: "An empty list of addresses is invalid" (section 7.3).
+    /// Writes the RDATA. Fails if there is no room. A family without addresses has no hint: "An empty list of addresses
+    /// is invalid" (section 7.3).
     pub fn write<'h>(
         &self,
         rrset: &mut RrsetWriter<'_, '_>,
@@ -129,8 +130,8 @@ fn write_hints<'h, const LENGTH: usize>(
     addresses.try_for_each(|address| rrset.octets(address))
 }
 
-/// True if the octets are a length and then configurations of that total length, each with a version, a length and
-/// contents of that length. The contents are only for clients to interpret.
+/// True if the octets are an ECHConfigList (RFC 9849, section 4): a length, and then configurations of that total
+/// length. Each has a version, a length and contents of that length. Only clients interpret the contents.
 pub fn is_ech_config_list(octets: &[u8]) -> bool {
     let Some((length, mut rest)) = octets.split_first_chunk() else { return false };
     if usize::from(u16::from_be_bytes(*length)) != rest.len() || rest.is_empty() {

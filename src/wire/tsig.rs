@@ -26,14 +26,14 @@ pub struct Tsig<'a> {
     message: &'a [u8],
     /// Offset of the key's name in the message.
     owner: usize,
-    /// The algorithm's name.
+    /// The algorithm's name, in wire format.
     algorithm: &'a [u8],
     time_and_fudge: &'a [u8],
     original_id: u16,
 }
 
 impl<'a> Tsig<'a> {
-    /// Reads a TSIG record. `owner` is the offset of its owner.
+    /// Reads a TSIG record. `owner` is the offset of its owner in the message.
     pub(super) fn parse(message: &'a [u8], owner: usize, rdata: &'a [u8]) -> Result<Self, Malformed> {
         let mut name = [0; MAX_NAME_LENGTH];
         expand_name(message, owner, &mut name)?;
