@@ -17,14 +17,14 @@ pub struct Builder {
     of_record: Vec<NodeId>,
     /// The indices of records, grouped by node.
     order: Vec<u32>,
-    /// For each node, where its records begin in `order`; one more entry for the end of the last ones.
+    /// For each node, the index in `order` of its first record. One more entry is the end of the last node's records.
     bounds: Vec<u32>,
     steered: u32,
     reflects: bool,
 }
 
 impl Builder {
-    /// Begins with the owners of records, all at or below `apex`, in the order of the records.
+    /// Begins a tree with the owners of these records. All must be at or below `apex`.
     pub fn new<R: AsRef<Record>>(apex: &Name, records: &[R]) -> Self {
         let mut builder = Self {
             apex: apex.clone(),
@@ -65,7 +65,7 @@ impl Builder {
         self.find_key(key_of(name.as_wire(), &mut key))
     }
 
-    /// Returns the node of a name in lower case.
+    /// Returns the node of a name in lower case, if the name exists.
     pub fn find_key(&self, key: &[u8]) -> Option<NodeId> {
         self.names.find(key).map(NodeId::of_name)
     }
@@ -75,7 +75,7 @@ impl Builder {
         self.nodes.len()
     }
 
-    /// Returns the node of a record.
+    /// Returns the node of the record with this index.
     pub fn of_record(&self, record: usize) -> NodeId {
         self.of_record[record]
     }
@@ -87,7 +87,7 @@ impl Builder {
         &self.order[bounds(node.index())..bounds(node.index() + 1)]
     }
 
-    /// Renders the records, which must be those given to `new`. Fails if they do not form a zone.
+    /// Renders the records, which must be those given to `new`, and returns the tree. Fails if they do not form a zone.
     pub fn finish<R: AsRef<Record>>(mut self, records: &[R]) -> Result<Tree, ZoneError> {
         let mut sorted: Vec<&Record> = Vec::new();
         for index in 0..self.nodes.len() {
@@ -117,7 +117,7 @@ impl Builder {
         Name::from_wire(self.names.get(id.name()))
     }
 
-    /// Returns the node of a name. Adds it, and the empty non-terminals above it, if they are missing.
+    /// Returns the node of a name. Adds the node, and the empty non-terminals above it, if they are missing.
     fn node(&mut self, name: &Name) -> NodeId {
         let mut key = [0; MAX_NAME_LENGTH];
         let mut key = key_of(name.as_wire(), &mut key);
@@ -202,7 +202,8 @@ impl Tree {
     }
 }
 
-/// Returns the RRsets of one node's records, in the order of their first records.
+/// Returns the RRsets of one node's records, in the order of their first records. Fails with the type of an RRset that
+/// does not fit in a message.
 pub(super) fn render(records: &[&Record], owner: &Name, apex: &Name) -> Result<Rrsets, (Rtype, TooLarge)> {
     let rrset = |records: &[&Record]| {
         let rtype = records[0].rtype;

@@ -1,4 +1,5 @@
-//! Indexes of steered names and of their plans, as types: one does not compile in the place of the other.
+//! Indexes of zones, of steered names and of their plans. Each is a type of its own, so that one does not compile in
+//! the place of another.
 
 /// The plan of a steered name, as an index in the snapshot's list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,41 +14,41 @@ pub struct ZoneId(u32);
 pub struct NameId(u32);
 
 impl PlanId {
-    /// The plan with this index.
+    /// Returns the plan with this index.
     pub const fn from_index(index: usize) -> Self {
         Self(index as u32)
     }
 
-    /// The index.
+    /// Returns the index.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl ZoneId {
-    /// The zone with this index.
+    /// Returns the zone with this index.
     pub const fn from_index(index: usize) -> Self {
         Self(index as u32)
     }
 
-    /// The index.
+    /// Returns the index.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 impl NameId {
-    /// The name with this index.
+    /// Returns the name with this index.
     pub const fn from_index(index: usize) -> Self {
         Self(index as u32)
     }
 
-    /// The index.
+    /// Returns the index.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// The name whose index is this much higher.
+    /// Returns the name whose index is higher by `distance`.
     pub const fn after(self, distance: u32) -> Self {
         Self(self.0 + distance)
     }

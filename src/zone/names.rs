@@ -3,8 +3,8 @@
 //! A zone of a million names consists mostly of names. So all names are stored in one list of octets, and the hash
 //! table has eight octets per slot.
 //!
-//! The closest encloser of a name is found by its ends, from the longest on. Most of them have a length that no name of
-//! the table has, so they need no hash.
+//! To find the closest encloser of a name, its ends are looked up, the longest first. Most of them have a length that
+//! no name of the table has, so they need no hash.
 
 use std::hash::{BuildHasher, Hasher};
 
@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use crate::name::MAX_NAME_LENGTH;
 
-/// The number of a free slot.
+/// The `id` of a free slot.
 const NONE: u32 = u32::MAX;
 
 /// Minimum number of slots of a table that is not empty.
@@ -24,9 +24,11 @@ pub struct Names {
     octets: Vec<u8>,
     /// The beginning of each name in `octets`.
     starts: Vec<usize>,
-    /// The hash table: a power of two of slots, at most three quarters in use; empty without names.
+    /// The hash table. Its length is a power of two, and at most three quarters of its slots are in use. It is empty if
+    /// there are no names.
     slots: Vec<Slot>,
-    /// The lengths of the names in octets: bit `n` of all bits is set if a name has `n` octets.
+    /// The lengths of the names in octets: bit `n` is set if a name has `n` octets. Each number holds 64 bits, lowest
+    /// first.
     lengths: [u64; MAX_NAME_LENGTH / 64 + 1],
     hasher: RandomState,
 }
@@ -59,7 +61,7 @@ impl Names {
         (0..self.len() as u32).map(|id| self.get(id))
     }
 
-    /// Returns the number of a name in lower case.
+    /// Returns the number of a name in lower case; `None` if the table does not hold it.
     #[inline]
     pub fn find(&self, key: &[u8]) -> Option<u32> {
         let is_length = self.lengths.get(key.len() / 64).is_some_and(|lengths| lengths >> (key.len() % 64) & 1 == 1);
@@ -98,7 +100,7 @@ impl Names {
         hasher.finish() as u32
     }
 
-    /// Returns the number of a name, or as an error the free slot for it.
+    /// Returns the number of a name. If the table does not hold it, fails with the index of the free slot for it.
     #[inline]
     fn seek(&self, hash: u32, key: &[u8]) -> Result<u32, usize> {
         let Some(mask) = self.slots.len().checked_sub(1) else { return Err(0) };
@@ -115,7 +117,8 @@ impl Names {
         }
     }
 
-    /// True if this is the name with this number. No name begins with another one, because each ends with the root.
+    /// True if the name with this number is `key`. Each name ends with the root, so no name is the beginning of another
+    /// one.
     #[inline]
     fn is(&self, id: u32, key: &[u8]) -> bool {
         let start = self.starts[id as usize];

@@ -1,8 +1,8 @@
 //! The nodes of a zone that are not in its tree: those that differ from the tree's, and those of additional names.
 //!
 //! Extra records make names exist, and names that exist hide a wildcard (RFC 4592, section 3.3.1). So each additional
-//! name, empty non-terminals included, gets a copy of its wildcard's records, and a wildcard of its own for the names
-//! below it:
+//! name, empty non-terminals included, gets a copy of the records of the wildcard that it hides. It also gets a
+//! wildcard of its own for the names below it:
 //!
 //! ```text
 //!   *.apps A          and extra  _acme.foo.apps TXT  make  foo.apps A, *.foo.apps A, _acme.foo.apps A and TXT, ...
@@ -31,7 +31,7 @@ pub(super) struct Patch {
     nodes: Vec<Stored>,
     /// The nodes that replace nodes of the tree.
     instead: HashMap<NodeId, Stored, RandomState>,
-    /// True if it holds a serial and no records.
+    /// True if the patch holds only a serial, and no records.
     is_plain: bool,
 }
 
@@ -97,7 +97,7 @@ impl Patch {
     /// Returns the node with this number; `None` if the tree's own node is valid.
     #[inline]
     pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
-        // A serial alone changes the apex.
+        // A patch that holds only a serial changes only the apex.
         if self.is_plain && id != NodeId::APEX {
             return None;
         }
@@ -122,7 +122,7 @@ impl Patch {
         self.names.iter().zip(&self.nodes)
     }
 
-    /// Makes a name and its ancestors exist, each with a copy of its wildcard's records.
+    /// Makes a name and its ancestors exist. Each new name gets a copy of the records of the wildcard that it hides.
     fn exist(&mut self, tree: &Tree, key: &[u8]) {
         let mut new = Vec::new();
         let mut above = key;
@@ -146,7 +146,7 @@ impl Patch {
         }
     }
 
-    /// Makes a name exist whose parent exists.
+    /// Adds a name whose parent exists, with a copy of the node `like`. Does nothing if the patch holds the name.
     fn insert(&mut self, tree: &Tree, key: &[u8], like: &Stored) {
         let (number, is_new) = self.names.insert(key);
         let id = self.numbered(number);
@@ -161,7 +161,7 @@ impl Patch {
         }
     }
 
-    /// Returns a node for changes: the patch's own, which is copied from the tree if necessary.
+    /// Returns a node that may be changed. A node of the tree is first copied to the patch.
     fn node_mut(&mut self, tree: &Tree, id: NodeId) -> &mut Stored {
         match self.new_index(id) {
             Some(new) => &mut self.nodes[new],
@@ -169,8 +169,8 @@ impl Patch {
         }
     }
 
-    /// Adds the extra records to their owners. Those of a wildcard are also added to the names that have a copy of its
-    /// records.
+    /// Adds the extra records to their owners. Extra records of a wildcard are also added to the names that have a copy
+    /// of its records. Fails if an RRset does not fit in a message.
     fn spread(&mut self, tree: &Tree, extra: &BTreeMap<Box<[u8]>, Vec<&Record>>) -> Result<(), ZoneError> {
         let mut ids: Vec<(NodeId, Vec<&Record>)> = Vec::new();
         for (owner, records) in extra {

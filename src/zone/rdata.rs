@@ -1,13 +1,14 @@
 //! The positions of domain names in RDATA.
 //!
-//! Names are compared without case (RFC 4343), all other octets exactly. So two records are the same if their RDATA is
-//! equal after the names in it are converted to lower case: the canonical form of RFC 4034, section 6.2.
+//! Names are compared without case (RFC 4343), and all other octets exactly. So two records are the same if their RDATA
+//! is equal after the names in it are converted to lower case: the canonical form of RFC 4034, section 6.2.
 
 use std::borrow::Cow;
 
 use crate::wire::Rtype;
 
-/// Types with names that nothing but a comparison reads: they are never compressed, and lead to no addresses.
+/// Types whose RDATA holds names that only [`canonical`] reads. These names are never compressed, and nobody follows
+/// them to addresses.
 const IPSECKEY: u16 = 45;
 const HIP: u16 = 55;
 const DSYNC: u16 = 66;
@@ -24,12 +25,13 @@ pub(super) enum Part {
     Name,
 }
 
-/// Returns the fields of a type's RDATA up to its last domain name; none for types without names, and for those whose
-/// names only [`canonical`] reads.
+/// Returns the fields of a type's RDATA up to its last domain name. Returns none for types without names, and for types
+/// whose names only [`canonical`] reads.
 pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
     use Part::{Name, Octets, Text};
     match rtype.0 {
-        // NS, MD, MF, CNAME, MB, MG, MR, PTR (RFC 1035), NSAP-PTR (RFC 1348), NXT (RFC 2535), DNAME (RFC 6672), NSEC (RFC 4034).
+        // NS, MD, MF, CNAME, MB, MG, MR, PTR (RFC 1035), NSAP-PTR (RFC 1348), NXT (RFC 2535), DNAME (RFC 6672), NSEC
+        // (RFC 4034).
         2..=5 | 7..=9 | 12 | 23 | 30 | 39 | 47 => &[Name],
         // SOA, MINFO (RFC 1035), RP (RFC 1183), TALINK.
         6 | 14 | 17 | 58 => &[Name, Name],
@@ -47,7 +49,7 @@ pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
     }
 }
 
-/// Splits a field off RDATA. If the RDATA is too short, which opaque data (RFC 3597) may be, the field ends early.
+/// Splits a field off RDATA. Opaque data (RFC 3597) may be too short for the type; then the field ends early.
 pub(super) fn split(part: Part, rdata: &[u8]) -> (&[u8], &[u8]) {
     let length = match part {
         Part::Octets(count) => count,
@@ -69,7 +71,7 @@ pub(super) fn name_length(octets: &[u8]) -> usize {
     usize::MAX
 }
 
-/// Returns RDATA with the names in it in lower case. It is equal for records that are the same.
+/// Returns RDATA with the names in it in lower case. Two records of a type are the same if this is equal for both.
 pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
     let mut canonical = Cow::Borrowed(rdata);
     let mut at = 0;
@@ -82,12 +84,12 @@ pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
         !rest.is_empty()
     };
     match (rtype.0, rdata) {
-        // IPSECKEY (RFC 4025) and AMTRELAY (RFC 8777): the type of the gateway says that it is a name.
+        // IPSECKEY (RFC 4025) and AMTRELAY (RFC 8777): the gateway is a name if its type is 3.
         (IPSECKEY, [_, 3, _, ..]) => _ = fold(Part::Octets(3)) && fold(Part::Name),
         (AMTRELAY, [_, 3 | 0x83, ..]) => _ = fold(Part::Octets(2)) && fold(Part::Name),
         // DSYNC (RFC 9859).
         (DSYNC, _) => _ = fold(Part::Octets(5)) && fold(Part::Name),
-        // HIP (RFC 8005): rendezvous servers follow the tag and the key, and fill the rest.
+        // HIP (RFC 8005): the names of rendezvous servers follow the tag and the key, and fill the rest.
         (HIP, [tag, _, high, low, ..]) => {
             let before = 4 + usize::from(*tag) + usize::from(u16::from_be_bytes([*high, *low]));
             let mut goes_on = fold(Part::Octets(before));

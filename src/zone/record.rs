@@ -6,7 +6,7 @@ use crate::wire::Rtype;
 /// A record of class IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// The owner, at or below the zone's origin.
+    /// The owner, at or below the zone's apex.
     pub owner: Name,
     /// The type.
     pub rtype: Rtype,

@@ -1,9 +1,9 @@
 //! Rendered RRsets.
 //!
-//! An RRset is rendered once, when its zone is built: as a block of whole records whose owner is a compression pointer to
-//! the question's name. Most answers copy the block as it is. The rest is decided for each response: another owner, a
-//! lower TTL, and where the message already holds the zone's apex, the owner and earlier records. Names in RDATA share
-//! their ends with these where RFC 3597, section 4, allows compression.
+//! An RRset is rendered once, when its zone is built: as a block of whole records whose owner is a compression pointer
+//! to the question's name. Most answers copy the block as it is. Some details are decided for each response: another
+//! owner, a lower TTL, and where the message already holds the zone's apex, the owner and earlier records. Names in
+//! RDATA share their ends with these where RFC 3597, section 4, allows compression.
 
 use std::collections::{HashMap, HashSet};
 
@@ -26,8 +26,8 @@ pub const POINTER_LENGTH: usize = 2;
 /// options.
 const ENVELOPE: usize = 1024;
 
-/// Maximum length in octets of a single record that is stored in the RRset value itself: most records of a zone hold an
-/// address.
+/// Maximum length in octets of a single record that is stored in the RRset value itself. It is the length of an AAAA
+/// record, because most records of a zone hold an address.
 const FEW: usize = RECORD_FIELDS + 16;
 
 /// Length in octets of a record in a block without its RDATA.
@@ -58,7 +58,7 @@ struct Many {
     ttl: u32,
     /// All records in a row.
     block: Box<[u8]>,
-    /// The beginning of each record in `block`.
+    /// The offset of each record in `block`.
     starts: Box<[u16]>,
     /// The positions in `block` for compression pointers, in ascending order, with their targets.
     pointers: Box<[(u16, Shared)]>,
@@ -116,8 +116,9 @@ pub struct Target {
 pub struct TooLarge;
 
 impl Rrset {
-    /// Renders records of one owner and type, given as TTL and RDATA with uncompressed names, for a zone with this
-    /// apex. Fails with [`TooLarge`] if the RRset does not fit in the longest message.
+    /// Renders records of one owner and type for a zone with this apex. `contents` holds the TTL in seconds and the
+    /// RDATA, with uncompressed names, of each record. Fails with [`TooLarge`] if the RRset does not fit in the longest
+    /// message.
     pub fn render(rtype: Rtype, contents: &[(u32, &[u8])], owner: &Name, apex: &Name) -> Result<Self, TooLarge> {
         if let [(ttl, rdata)] = contents
             && let Some(rendered) = Rendered::few(rtype, *ttl, rdata)
@@ -157,7 +158,7 @@ impl Rrset {
                         ends.remember(field, labels, distance);
                         block.extend_from_slice(&field[..labels]);
                         if let Some((_, to)) = shared {
-                            // A block that outgrows 16 bits is refused in the end.
+                            // If the block is longer than 16 bits can say, this function fails at its end.
                             pointers.push((block.len() as u16, to));
                             block.extend_from_slice(&[0; POINTER_LENGTH]);
                         }
@@ -201,7 +202,7 @@ impl Rrset {
         }
     }
 
-    /// Returns the beginning of each record in the [block](Self::block).
+    /// Returns the offset of each record in the [block](Self::block).
     #[inline]
     pub fn starts(&self) -> &[u16] {
         match &self.0 {
@@ -229,7 +230,8 @@ impl Rrset {
         }
     }
 
-    /// Returns the TTL in seconds. Signatures have the TTLs of the RRsets that they cover; of these it is the lowest.
+    /// Returns the TTL in seconds. Signatures have the TTLs of the RRsets that they cover; for them this is the lowest
+    /// one.
     pub fn ttl(&self) -> u32 {
         match &self.0 {
             Rendered::Few { octets, .. } => {
@@ -258,7 +260,7 @@ impl Rrset {
         })
     }
 
-    /// True if records point at earlier records of the RRset, so that a message must hold all of them.
+    /// True if records contain pointers to earlier records of the RRset, so that a message must hold all of them.
     pub fn is_tied(&self) -> bool {
         self.pointers().iter().any(|(_, to)| matches!(to, Shared::Earlier(_)))
     }
@@ -278,6 +280,7 @@ impl Rrset {
     }
 
     /// Returns the serial if the record is an SOA: the first of the five numbers at its end (RFC 1035, section 3.3.13).
+    /// `None` for other types.
     pub fn soa_serial(&self) -> Option<u32> {
         let numbers: &[u8; 5 * size_of::<u32>()] = self.block().last_chunk().filter(|_| self.rtype() == Rtype::SOA)?;
         numbers.first_chunk().map(|serial| u32::from_be_bytes(*serial))
@@ -305,8 +308,8 @@ impl Rrset {
         other
     }
 
-    /// Returns the records that it was rendered from, for this owner. The shared end of a name takes the case of the
-    /// name that it is shared with.
+    /// Returns the records that the RRset was rendered from, with this owner. If a name shares its end with another
+    /// name, the end has the case of that other name.
     pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
         (0..self.len()).filter_map(|place| self.content(place, owner, apex)).collect()
     }
@@ -351,9 +354,9 @@ impl Rrset {
     }
 }
 
-/// Returns TTL and RDATA of the records, without duplicates. RFC 2181, section 5: duplicates are suppressed; 5.2: all
-/// TTLs of an RRset are equal, and the lowest is the safe one. Only signatures differ: each has the TTL of the RRset
-/// that it covers (RFC 4034, section 3).
+/// Returns TTL and RDATA of the records, without duplicates, which RFC 2181, section 5, forbids. All TTLs of an RRset
+/// must be equal (section 5.2), so each record gets the lowest TTL, which is the safe one. Signatures are the
+/// exception: each has the TTL of the RRset that it covers (RFC 4034, section 3).
 pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'r [u8])> {
     /// Length in octets of the type covered, with which the RDATA of a signature begins.
     const COVERED: usize = size_of::<u16>();
@@ -368,17 +371,18 @@ pub(super) fn distinct<'r>(rtype: Rtype, records: &[&'r Record]) -> Vec<(u32, &'
     first.map(|record| (lowest[&covered(record)], &*record.rdata)).collect()
 }
 
-/// True if names in RDATA of this type may be compressed: only types of RFC 1035 (RFC 3597, section 4).
+/// True if names in RDATA of this type may be compressed. RFC 3597, section 4, allows it only for types of RFC 1035.
 fn may_be_compressed(rtype: Rtype) -> bool {
     matches!(rtype, Rtype::NS | Rtype::CNAME | Rtype::PTR | Rtype::SOA | Rtype::MX)
 }
 
-/// True if resolvers that ask for this type need the names in its records next.
+/// True if resolvers that ask for this type look up the names in its records next.
 fn leads_on(rtype: Rtype) -> bool {
     rtype.has_additional() || matches!(rtype, Rtype::CNAME | Rtype::DNAME)
 }
 
-/// Returns the labels of `name` before `apex`, without an end; `None` if it is not at or below the apex.
+/// Returns the labels of `name` before `apex`, in wire format without a root label; `None` if `name` is not at or below
+/// the apex.
 pub fn below<'a>(name: &'a [u8], apex: &Name) -> Option<&'a [u8]> {
     let apex = apex.as_wire();
     let at = name.len().checked_sub(apex.len())?;
@@ -435,7 +439,7 @@ mod tests {
         let (sub, outside) = (Some((0, Shared::Owner(17))), Some((2, Shared::Earlier(44))));
         let labels = Some((8, Shared::Apex));
         assert_eq!(shared(&owner), [Some((4, Shared::Owner(17))), sub, None, outside, labels]);
-        // An answer of a wildcard contains only the part of its owner after the asterisk.
+        // The owner of an answer differs from the wildcard's name; only the part after the asterisk is the same.
         let rrset = |owner: &str, target: &str| {
             let rrset = Rrset::render(Rtype::CNAME, &[(1, name(target).as_wire())], &name(owner), &apex).unwrap();
             rrset.pointers()[0]

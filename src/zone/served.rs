@@ -23,10 +23,10 @@ pub struct Zone {
     negative_soa: Rrset,
 }
 
-/// The numbers and plans of a zone's steered names.
+/// The numbers and the plans of a zone's steered names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Steered {
-    /// The number of the first one; the others follow.
+    /// The number of the first steered name. The others follow in order.
     pub first: NameId,
     /// The plan of each steered name.
     pub plans: Arc<[PlanId]>,
@@ -42,12 +42,12 @@ pub struct Node<'a> {
 /// The part of a node's answers that is not static.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dynamic {
-    /// Nothing.
+    /// All answers are static.
     #[default]
     None,
     /// The name is steered: addresses are chosen for each client.
     Steered(PlanId, NameId),
-    /// The name reflects: TXT with what is known of the asker.
+    /// The name reflects: TXT shows the facts that the node knows about the asker.
     Reflect,
 }
 
@@ -58,8 +58,8 @@ pub enum Found<'a> {
     Node {
         /// The node with the records.
         node: Node<'a>,
-        /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it
-        /// exists.
+        /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1). If the name exists, it is the
+        /// length of the whole name.
         encloser: usize,
     },
     /// The name is at or below a zone cut: these nameservers are authoritative for it.
@@ -69,7 +69,7 @@ pub enum Found<'a> {
         /// Length in octets of the cut's name.
         length: usize,
     },
-    /// The name is below a DNAME: its end is replaced.
+    /// The name is below the owner of a DNAME record, which replaces the end of the name.
     Dname {
         /// The DNAME RRset; it has one record.
         dname: &'a Rrset,
@@ -102,8 +102,8 @@ impl<'a> Node<'a> {
 }
 
 impl Zone {
-    /// Makes a zone from its files' tree, with this serial. `steered` has a plan for each name that was steered when
-    /// the tree was built.
+    /// Makes a zone from the tree of its files, with this serial. `steered` has a plan for each name that was steered
+    /// when the tree was built.
     pub fn new(tree: Arc<Tree>, steered: Steered, serial: u32) -> Self {
         Self::patched(Patch::counted(&tree, serial), tree, steered)
     }
@@ -118,8 +118,8 @@ impl Zone {
     }
 
     /// Returns the zone with exactly these extra records beside those of its files, and with this serial. The records
-    /// must be of types that are allowed beside all others: no NS, DNAME, CNAME or SOA. Fails if they do not fit in a
-    /// message.
+    /// must be of types that are allowed beside all others: no NS, DNAME, CNAME or SOA. Fails if an RRset does not fit
+    /// in a message.
     pub fn amended(&self, extra: &[Record], serial: u32) -> Result<Self, ZoneError> {
         let patch = Patch::new(&self.tree, extra, serial)?;
         Ok(Self::patched(patch, self.tree.clone(), self.steered.clone()))
@@ -135,7 +135,7 @@ impl Zone {
         &self.steered
     }
 
-    /// True if it has no extra records.
+    /// True if the zone has no extra records.
     pub fn is_plain(&self) -> bool {
         self.patch.as_ref().is_none_or(Patch::is_plain)
     }
@@ -165,8 +165,8 @@ impl Zone {
         self.tree.is_static()
     }
 
-    /// Returns all static RRsets without duplicates, also those below cuts, with their owners in lower case. The RRsets
-    /// of one owner are together; the order of owners is arbitrary, but always the same.
+    /// Returns all static RRsets without duplicates, including those below cuts, with their owners in lower case. The
+    /// RRsets of one owner are together. The order of owners is arbitrary, but it is always the same for one zone.
     pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
         let own = self.tree.names.iter().zip((0..).map(NodeId::of_name)).map(|(owner, id)| (owner, self.stored(id)));
         let new = self.patch.iter().flat_map(Patch::new_names);
@@ -178,8 +178,8 @@ impl Zone {
         self.at(NodeId::APEX)
     }
 
-    /// Looks up a name at or below the apex; `key` is the name in lower case. The type matters for DS only: at a cut DS
-    /// belongs to this zone, the parent (RFC 4035, section 3.1.4.1).
+    /// Looks up a name at or below the apex; `key` is the name in lower case. The type matters only for DS: at a cut,
+    /// DS belongs to this zone, the parent (RFC 4035, section 3.1.4.1).
     #[inline]
     pub fn look_up(&self, key: &[u8], rtype: Rtype) -> Found<'_> {
         let (encloser, matched) = self.closest_encloser(key);
@@ -199,7 +199,7 @@ impl Zone {
         }
     }
 
-    /// Returns the node of a name that exists, also below a cut, for glue.
+    /// Returns the node of a name that exists. It may be below a cut, for glue.
     pub fn node(&self, key: &[u8]) -> Option<Node<'_>> {
         self.find(key).map(|id| self.at(id))
     }
@@ -212,8 +212,8 @@ impl Zone {
         })
     }
 
-    /// Returns the wildcard that would answer for a name if the zone had no extra records, and its owner. `None` if the
-    /// name would exist, or no wildcard would answer.
+    /// Returns the wildcard that would answer for a name if the zone had no extra records, and the wildcard's name.
+    /// `None` if the name would exist, or if no wildcard would answer.
     pub fn own_wildcard(&self, name: &Name) -> Option<(Node<'_>, Name)> {
         let own = |name: &Name| self.tree.find(&name.to_key());
         let encloser = std::iter::successors(Some(name.clone()), Name::parent).find(|above| own(above).is_some())?;
@@ -221,7 +221,7 @@ impl Zone {
         (encloser != *name).then(|| Some((self.at(wildcard), encloser.wildcard()?))).flatten()
     }
 
-    /// True if a name is a zone cut of this zone.
+    /// True if a name, in lower case, is a zone cut of this zone.
     pub fn delegates(&self, key: &[u8]) -> bool {
         let end = self.find(key).and_then(|id| self.stored(id).end);
         end.is_some_and(|end| usize::from(end.length) == key.len() && !end.is_dname)
@@ -277,8 +277,8 @@ impl Zone {
     }
 }
 
-/// Returns an SOA with the TTL of negative answers: the lower one of its TTL and its MINIMUM field, which is the last
-/// field.
+/// Returns an SOA with the TTL of negative answers: the lower one of its TTL and its MINIMUM field (RFC 2308, section
+/// 3). MINIMUM is the last field.
 fn negative(soa: &Rrset) -> Rrset {
     let record = soa.records().next().map_or(&[][..], |(record, _)| record);
     let minimum = record.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));

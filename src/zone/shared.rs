@@ -1,16 +1,16 @@
 //! Compression of names in RDATA: each name shares its end with a name that the message already holds (RFC 1035,
 //! section 4.1.4).
 //!
-//! The shareable end is found when an RRset is rendered: an end of the owner, the zone's apex, or an end of a name in
-//! an earlier record. The offset in the message is known when the RRset is written.
+//! Rendering an RRset finds the end that a name can share: an end of the owner, the zone's apex, or an end of a name in
+//! an earlier record. The offset in the message is known only when the RRset is written.
 
 use std::collections::HashMap;
 
 use super::rdata::name_length;
 use crate::name::{Name, suffixes};
 
-/// Maximum distance from the first record's TYPE to a name that later ones share. An RRset begins early enough in a
-/// message for compression pointers to reach that far.
+/// Names at this distance or more, in octets from the TYPE of the first record, are not shared with later records. An
+/// RRset begins early enough in a message for compression pointers to reach all names that are nearer.
 pub const NEAR: u16 = 0x1000;
 
 /// Length in octets of the label `*`.
@@ -21,15 +21,16 @@ const ASTERISK: usize = 2;
 pub enum Shared {
     /// The zone's apex.
     Apex,
-    /// The last octets of the owner's name; this is their number.
+    /// The end of the owner's name that has this many octets.
     Owner(u8),
-    /// A name in an earlier record: the distance from the TYPE of the first record, if owners are compression pointers.
+    /// A name in an earlier record. The number is its distance in octets from the TYPE of the first record, if owners
+    /// are compression pointers.
     Earlier(u16),
 }
 
 /// The ends that the names of one RRset can share.
 pub(super) struct Ends<'a> {
-    /// The owner's name; for a wildcard, the part that is common to all names it answers for.
+    /// The owner's name. For a wildcard it is the part that all names that it answers for have in common.
     owner: &'a [u8],
     apex: &'a Name,
     /// The ends of earlier names, in lower case; `None` if there is only one name.
@@ -43,7 +44,8 @@ impl<'a> Ends<'a> {
         Self { owner: &owner.as_wire()[labels..], apex, earlier: has_several.then(HashMap::new) }
     }
 
-    /// Returns the longest end of a name that can be shared: the number of octets before it, and where it is.
+    /// Returns the longest end of a name that can be shared, as the number of octets before it and its position. `None`
+    /// if there is no such end.
     pub(super) fn of(&self, name: &[u8]) -> Option<(usize, Shared)> {
         ends(name).map(|end| (name.len() - end.len(), end)).find_map(|(labels, end)| Some((labels, self.find(end)?)))
     }
@@ -59,8 +61,8 @@ impl<'a> Ends<'a> {
         earlier.get(&*end.to_ascii_lowercase()).copied().map(Shared::Earlier)
     }
 
-    /// Remembers a name whose first `written` octets are written out, at this distance from the TYPE of the first
-    /// record.
+    /// Remembers a name so that later names can share its ends. The first `written` octets of the name are in the
+    /// record, at this distance from the TYPE of the first record.
     pub(super) fn remember(&mut self, name: &[u8], written: usize, distance: usize) {
         let Some(earlier) = &mut self.earlier else { return };
         for end in ends(name) {
@@ -74,8 +76,8 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// Returns the ends of a name that are longer than a compression pointer; the root needs one octet, a pointer two.
-/// Opaque data that is not a name has none.
+/// Returns the ends of a name without the root, because the root has one octet and a compression pointer has two.
+/// Opaque data that is not a name has no ends.
 fn ends(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     let whole = (name_length(name) == name.len()).then(|| suffixes(name));
     whole.into_iter().flatten().filter(|end| end.len() > 1)

@@ -4,8 +4,9 @@
 //! each node gets the results of a walk down from the apex: the zone cut or DNAME at or above it, and the wildcard
 //! below it. So the algorithm of RFC 1034, section 4.3.2, only needs to find the deepest existing node.
 //!
-//! A tree holds the records of the files and nothing else of the configuration, so snapshots share it as long as the
-//! zone stays the same. It never changes; a [`Zone`](super::Zone) holds later changes.
+//! A tree holds the records of the files, and marks the names that are steered or that reflect. It holds nothing else
+//! of the configuration, so snapshots share it as long as the zone stays the same. It never changes; a
+//! [`Zone`](super::Zone) holds later changes.
 
 use super::names::Names;
 use super::record::Record;
@@ -13,7 +14,7 @@ use super::rrset::Rrset;
 use crate::name::Name;
 use crate::wire::Rtype;
 
-/// A node, as an index in its zone: first the nodes of the tree, then those of a patch.
+/// A node, as an index in its zone. The nodes of the tree come first, then those of a patch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(u32);
 
@@ -21,22 +22,22 @@ impl NodeId {
     /// The node of the apex.
     pub(super) const APEX: Self = Self(0);
 
-    /// The node with this index.
+    /// Returns the node with this index.
     pub const fn from_index(index: usize) -> Self {
         Self(index as u32)
     }
 
-    /// The index.
+    /// Returns the index.
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
-    /// The node of the name with this number in a zone's table of names.
+    /// Returns the node of the name with this number in a zone's table of names.
     pub(super) const fn of_name(number: u32) -> Self {
         Self(number)
     }
 
-    /// The number of its name in its zone's table of names.
+    /// Returns the number of its name in its zone's table of names.
     pub(super) const fn name(self) -> u32 {
         self.0
     }
@@ -52,7 +53,7 @@ pub struct Tree {
     /// The names of the nodes, by [`NodeId`]; the apex is the first.
     pub(super) names: Names,
     pub(super) nodes: Box<[Stored]>,
-    /// Number of records that it was built from.
+    /// Number of records that the tree was built from.
     pub(super) records: usize,
     /// True if no name is steered or reflects.
     pub(super) is_static: bool,
@@ -69,7 +70,7 @@ pub(super) struct Stored {
     pub(super) wildcard: Option<NodeId>,
 }
 
-/// The RRsets of a node; mostly one.
+/// The RRsets of a node. Most nodes have one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Rrsets {
     #[default]
@@ -89,12 +90,12 @@ impl Rrsets {
     }
 }
 
-/// The part of a node's answers that is not static, as far as the zone alone determines it.
+/// The part of a node's answers that is not static, as far as the tree alone determines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Local {
     #[default]
     None,
-    /// The number of the name among the zone's steered ones.
+    /// The index of the name among the zone's steered names.
     Steered(u32),
     Reflect,
 }
@@ -105,8 +106,8 @@ pub(super) struct End {
     pub(super) node: NodeId,
     /// Length of its name in octets.
     pub(super) length: u8,
-    /// True for a DNAME, false for a zone cut. At a node with both, the cut counts: a delegated name is not this zone's
-    /// to redirect.
+    /// True for a DNAME, false for a zone cut. At a node with both, the cut counts, because a zone cannot redirect a
+    /// name that it delegates.
     pub(super) is_dname: bool,
 }
 
@@ -136,7 +137,7 @@ impl Tree {
         &self.apex
     }
 
-    /// True if both have the same contents in the same order, apart from the SOA's serial.
+    /// True if both trees have the same contents in the same order, apart from the SOA's serial.
     pub fn says_as(&self, other: &Self) -> bool {
         let apex = |tree: &Self| {
             let rrsets = tree.nodes[0].rrsets.as_slice().iter();
@@ -150,7 +151,7 @@ impl Tree {
             && self.nodes.iter().skip(1).eq(other.nodes.iter().skip(1))
     }
 
-    /// Returns the SERIAL of its SOA.
+    /// Returns the SERIAL of the SOA.
     pub fn serial(&self) -> u32 {
         self.soa().soa_serial().unwrap_or_default()
     }
@@ -165,7 +166,8 @@ impl Tree {
         &self.nodes[id.index()]
     }
 
-    /// Returns a record by its owner, its type and its index in the RRset. The owner is in lower case.
+    /// Returns the record at this position of the RRset of this node and type, with its owner in lower case; `None` if
+    /// there is none.
     pub fn record(&self, node: NodeId, rtype: Rtype, place: usize) -> Option<Record> {
         let rrsets = self.nodes.get(node.index())?.rrsets.as_slice();
         let rrset = rrsets.iter().find(|rrset| rrset.rtype() == rtype)?;
@@ -199,7 +201,7 @@ impl Tree {
         existing.next().is_some_and(|id| self.node(id).end.is_some())
     }
 
-    /// Returns the owner of the DNAME record that redirects a name in lower case: the end of that name.
+    /// Returns the owner of the DNAME record that redirects a name in lower case. The owner is an end of that name.
     pub fn dname_above<'k>(&self, key: &'k [u8]) -> Option<&'k [u8]> {
         let mut existing = crate::name::suffixes(key).filter_map(|suffix| self.find(suffix));
         let end = existing.next().and_then(|id| self.node(id).end)?;
