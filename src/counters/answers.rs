@@ -49,7 +49,7 @@ impl ZoneAnswer {
     }
 }
 
-/// The numbers of things that are counted.
+/// The sizes of a blueprint, which decide how many counters there are.
 #[derive(Clone, Debug, Default)]
 pub struct Dimensions {
     /// For each zone, the number of its regions.
@@ -143,7 +143,8 @@ impl AnswerCounters {
         })
     }
 
-    /// Two counters for each endpoint: answers in which it was another address than the first, and the first.
+    /// Each endpoint has two counters: the answers in which it was another address than the first, and those in which
+    /// it was the first.
     fn endpoint_place(&self, endpoint: usize, is_first: bool) -> usize {
         self.endpoints + 2 * endpoint + usize::from(is_first)
     }

@@ -2,39 +2,41 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-/// Facts about the fleet since the node's start. Without `[fleet]` all are 0.
+/// Facts about the fleet since the node's start. Without `[fleet]` all numbers are 0.
 #[derive(Debug, Default)]
 pub struct FleetCounters {
     /// True if the node has a fleet.
     pub is_on: AtomicBool,
-    /// True if it is connected to a NATS server.
+    /// True if the node is connected to a NATS server.
     pub is_connected: AtomicBool,
-    /// Connections that were made. If it grows, the network or the server breaks them.
+    /// Connections that were made. If the number grows, the network or the server breaks them.
     pub connections: AtomicU64,
     /// Attempts to connect that failed. They are repeated.
     pub failed_connections: AtomicU64,
     /// Messages that were sent.
     pub sent: AtomicU64,
-    /// Their octets.
+    /// Octets of these messages.
     pub sent_octets: AtomicU64,
-    /// Messages that were lost on this side, because the connection did not take them. The others ask for their contents.
+    /// Messages that were lost on this side, because the connection did not take them, or because this node did not
+    /// read them in time. Nodes that miss their contents ask for them.
     pub lost: AtomicU64,
-    /// Messages that came.
+    /// Messages that were received.
     pub heard: AtomicU64,
-    /// Their octets.
+    /// Octets of the received messages.
     pub heard_octets: AtomicU64,
-    /// Messages that were ignored because they cannot be read. If it grows, somebody else publishes in the fleet's
-    /// subjects.
+    /// Messages that were ignored because they cannot be read. If the number grows, somebody else publishes in the
+    /// fleet's subjects.
     pub malformed: AtomicU64,
-    /// Messages that were ignored because they have another version, or this node's own name.
+    /// Messages that were ignored because they have another version or this node's own name, or because too many nodes
+    /// are heard.
     pub foreign: AtomicU64,
-    /// Messages that were ignored because a later one came before.
+    /// Messages that were ignored because a later one came before them, or because they came twice.
     pub stale: AtomicU64,
     /// Other nodes that are heard now.
     pub peers: AtomicU64,
-    /// Vantage points that are heard now and do not count.
+    /// Vantage points that are heard now and do not count, this node included.
     pub uncounted: AtomicU64,
-    /// Targets for which answers now follow the others, and not this node's own probes. If it stays above 0, this node's
-    /// network sees something that the others do not.
+    /// Targets for which answers now follow the other nodes, and not this node's own probes. If the number stays above
+    /// 0, this node's network sees something that the others do not see.
     pub overruled: AtomicU64,
 }

@@ -10,8 +10,8 @@
 //! without a locked instruction and without traffic between processors. Connections share the last shard, and count
 //! there with atomic additions.
 //!
-//! [`Traffic`] counts queries and responses, and lives as long as the server. [`AnswerCounters`] count what answers gave:
-//! zones, names, endpoints and clients. Ids of a blueprint index them, so each blueprint has its own.
+//! [`Traffic`] counts queries and responses, and lives as long as the server. [`AnswerCounters`] count what answers
+//! gave: zones, names, endpoints and clients. Their indexes are the ids of a blueprint, so each blueprint has its own.
 
 mod answers;
 mod fleet;
@@ -35,7 +35,7 @@ pub const RUNGS: usize = 8;
 pub struct Tally {
     /// The shard of [`Traffic`].
     traffic: Shard,
-    /// Its number, which is that of the writer's shard of all [`AnswerCounters`] too.
+    /// The number of that shard. The writer's shards of all [`AnswerCounters`] have the same number.
     number: usize,
     is_alone: bool,
 }
@@ -43,7 +43,7 @@ pub struct Tally {
 impl Tally {
     /// Returns the access of a UDP worker with this number. Numbers count from 0, and no two workers have the same one.
     pub fn of_worker(traffic: &Traffic, number: usize) -> Self {
-        // A worker without a shard of its own counts with those who share one.
+        // A worker without a shard of its own uses the shard that connections share.
         let shared = traffic.shared();
         Self { traffic: traffic.shard(number.min(shared)), number: number.min(shared), is_alone: number < shared }
     }

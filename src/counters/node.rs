@@ -8,7 +8,7 @@ use super::{FleetCounters, Histogram};
 /// 0 stands for never.
 #[derive(Debug, Default)]
 pub struct NodeCounters {
-    /// Configurations that were read and served, the first one included. It grows by one for each reload.
+    /// Configurations that were read and served, the first one included. The number grows by one for each reload.
     pub loads: AtomicU64,
     /// Configurations with errors. The old configuration went on; the log has the errors.
     pub failed_loads: AtomicU64,
@@ -22,8 +22,8 @@ pub struct NodeCounters {
     pub load_times: Histogram,
     /// Snapshots that were published, each with a change of health, orders, loads or the configuration.
     pub publications: AtomicU64,
-    /// The time from a change, or from several that are published together, to the snapshot with it. If it grows, answers
-    /// follow health later.
+    /// The time from a change, or from several that are published together, to the snapshot with it. If it grows,
+    /// answers follow health later.
     pub build_times: Histogram,
     /// When the present snapshot was published. It may be long ago on a calm node.
     pub published_at: AtomicU64,
@@ -35,7 +35,7 @@ pub struct NodeCounters {
     pub delivered: AtomicU64,
     /// Attempts to deliver an event that failed. They are repeated.
     pub failed_deliveries: AtomicU64,
-    /// Events that were lost, because a webhook's queue was full. If it grows, a receiver is dead or too slow.
+    /// Events that were lost, because a webhook's queue was full. If the number grows, a receiver is dead or too slow.
     pub lost_deliveries: AtomicU64,
     /// Log lines that were lost, because nobody read the log or it could not be written.
     pub lost_log_lines: AtomicU64,
@@ -45,7 +45,7 @@ pub struct NodeCounters {
     pub fleet: FleetCounters,
 }
 
-/// Facts about the query log since the node's start. Entries that found no room in a ring are counted by the workers.
+/// Facts about the query log since the node's start. The workers count the entries for which a ring had no room.
 #[derive(Debug, Default)]
 pub struct QueryLogCounters {
     /// True if there is a query log.
@@ -58,6 +58,6 @@ pub struct QueryLogCounters {
     pub octets: AtomicU64,
     /// Answers that were recorded, and lost because the log was closed while its sink did not work.
     pub lost: AtomicU64,
-    /// How often a sink was opened. If it grows, a collector closes its connections, or does not read.
+    /// How often a sink was opened. If the number grows, a collector closes its connections, or does not read.
     pub openings: AtomicU64,
 }

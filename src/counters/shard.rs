@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters at each end of a shard that are never used: more than a cache line, so that shards share none with their
-/// neighbours in memory.
+/// Number of unused counters at each end of a shard. They are longer than a cache line, so that a shard shares no cache
+/// line with its neighbours in memory.
 const PADDING: usize = 16;
 
 /// A number that only grows.

@@ -124,12 +124,12 @@ impl Traffic {
         Self { shards: (0..=workers).map(|_| Shard::new(LENGTH)).collect() }
     }
 
-    /// The number of shards: one for each UDP worker, and one for connections.
+    /// Returns the number of shards: one for each UDP worker, and one for connections.
     pub fn shards(&self) -> usize {
         self.shards.len()
     }
 
-    /// The shard that connections share: the last one.
+    /// Returns the number of the shard that connections share, which is the last one.
     pub(super) fn shared(&self) -> usize {
         self.shards.len() - 1
     }
@@ -148,14 +148,14 @@ impl Traffic {
 #[derive(Clone, Debug)]
 pub struct TrafficSums(Box<[u64]>);
 
-/// The cell of a response. The layers of a response lie side by side.
+/// Returns the cell of a response. The layers of a response are side by side.
 fn response(transport: usize, row: usize, column: usize, layer: usize) -> usize {
     ((transport * TYPE_ROWS + row) * RCODES.len() + column) * LAYERS + layer
 }
 
 impl Tally {
     /// Counts a response of this length in octets to a query over this transport. `rtype` is `None` if the query has no
-    /// readable question, the use of Client Subnet if it has no such option.
+    /// readable question. `subnet` is `None` if the query has no Client Subnet option.
     #[inline]
     pub fn response(
         &self,
@@ -170,7 +170,7 @@ impl Tally {
         self.count(OCTETS + transport, length as u64);
     }
 
-    /// Counts a response over UDP that did not fit, and that was truncated (TC).
+    /// Counts a response over UDP that did not fit and was truncated (TC).
     pub fn truncated(&self) {
         self.count(TRUNCATED, 1);
     }
@@ -238,7 +238,7 @@ impl TrafficSums {
         self.0[TRUNCATED]
     }
 
-    /// Returns the number of queries with such a Client Subnet option.
+    /// Returns the number of queries with this use of Client Subnet.
     pub fn subnets(&self, subnet: SubnetUse) -> u64 {
         self.0[subnet as usize..OCTETS].iter().step_by(LAYERS).sum()
     }
