@@ -6,8 +6,8 @@ use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{InfoCode, Query, Question, Rcode, Rtype};
 
-/// A transfer may need several messages. HTTPS carries one message for each query (RFC 8484, section 4.1), and QUIC is
-/// limited to one message here too. Over UDP, IXFR is refused.
+/// The rejection over all transports but TCP and TLS. A transfer may need several messages. HTTPS carries one message
+/// for each query (RFC 8484, section 4.1), and QUIC is limited to one message here too. UDP has a small maximum length.
 const TRANSPORT: Rejection = Rejection::new(Rcode::Refused, InfoCode::NotSupported, "zone transfer");
 const PROHIBITED: Rejection = Rejection::new(Rcode::Refused, InfoCode::Prohibited, "zone transfer");
 /// RFC 5936, section 2.2.1: "If the server is not authoritative for the queried zone, the server SHOULD set the value

@@ -115,7 +115,7 @@ impl<T> Run<'_, T> {
         if self.is_degraded { self.members[place].share.thousandths() } else { Share::FULL.thousandths() }
     }
 
-    /// Picks among the members of this run alone.
+    /// Picks only among the members of this run.
     #[inline]
     fn pick(&self, pick: Pick, answers: u16, turn: u32, worker: &mut Worker) -> Picks {
         let weight = |place: usize| self.members[place].weight_for(pick);
@@ -131,7 +131,7 @@ impl<T> Run<'_, T> {
     fn drawn(&self, worker: &mut Worker) -> Self {
         let picks = self.pick(Pick::Weighted, 1, 0, worker);
         let members = picks.iter().next().map_or(&[][..], |place| &self.members[place..=place]);
-        // The draw has applied the member's share already.
+        // The draw has already applied the member's share.
         Self { members, is_degraded: false }
     }
 }

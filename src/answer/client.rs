@@ -72,7 +72,7 @@ impl Client {
         self.subnet.map_or(0, |subnet| bits.min(subnet.max_scope) + subnet.offset)
     }
 
-    /// Returns the scope prefix length for an answer that is valid for this network alone. 0 without a Client Subnet
+    /// Returns the scope prefix length for an answer that is valid only for this network. 0 without a Client Subnet
     /// option.
     pub fn whole_scope(&self) -> u8 {
         self.subnet.map_or(0, |subnet| subnet.length + subnet.offset)

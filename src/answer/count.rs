@@ -21,7 +21,7 @@ pub(super) fn response(
     let asker = exchange.asker();
     tally.response(asker.transport as usize, qtype(exchange), (reply.rcode, exchange.subnet_use()), reply.length);
     if reply.is_truncated {
-        // The client asks again over a stream. The zones count that answer.
+        // The client asks again over a stream. The counters of the zones count only that answer.
         return tally.truncated();
     }
     let Some(resolution) = resolution else { return };

@@ -50,13 +50,13 @@ struct Held<'a> {
 /// The part of the node that answers a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Admission<'a> {
-    /// The zones.
+    /// The zones answer.
     Question(&'a Question<'a>),
-    /// The node itself: the question is of class CH.
+    /// The node itself answers, because the question is of class CH.
     Identity(&'a Question<'a>),
-    /// A transfer of this zone.
+    /// A transfer of this zone answers.
     Transfer(&'a Question<'a>, &'a ServedZone),
-    /// Nobody: the query is rejected.
+    /// Nobody answers: the query is rejected.
     Rejection(&'static Rejection),
 }
 
@@ -181,7 +181,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Maximum number of octets of the reply.
+    /// Returns the maximum length of the reply in octets.
     fn limit(&self) -> usize {
         match (self.asker.transport.is_stream(), &self.query.edns) {
             (true, _) => MAX_MESSAGE,

@@ -25,7 +25,7 @@ pub(super) fn resolve(resolver: &mut Resolver<'_, '_>, zone: &ServedZone) -> Ref
     let tells_no_place = client.tells_no_place(locations, regions);
     let address = if tells_no_place { Client::of_host(resolution.source).address } else { client.address };
     let location = locations.look_up(address);
-    // The answer is valid for this network alone.
+    // The answer is valid only for this network.
     resolution.scope = resolution.scope.max(client.whole_scope());
     Reflection { tells_no_place, location, region: regions.of(address, &location) }
 }

@@ -24,7 +24,7 @@ use crate::zone::{NameId, PlanId, Rrset, ZoneId};
 /// TTL of the HINFO record that answers ANY, in seconds.
 pub(super) const HINFO_TTL: u32 = 3600;
 
-/// TTL of a reflecting name's record, in seconds: the answer is valid for this query alone.
+/// TTL of a reflecting name's record, in seconds: the answer is valid only for this query.
 pub(super) const REFLECT_TTL: u32 = 0;
 
 /// Maximum number of names that a resolution looks up. So it is also the maximum number of CNAME records in an answer,
@@ -65,7 +65,7 @@ pub struct Hop<'s> {
     /// Its id.
     pub zone_id: ZoneId,
     /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1); that of the whole name if it exists.
-    /// For a referral it is the length of the cut's name, and for a DNAME record that of its owner's.
+    /// For a referral it is the length of the cut's name, and for a DNAME record that of its owner's name.
     pub encloser: usize,
     /// The result of the look-up.
     pub step: Step<'s>,
@@ -109,7 +109,7 @@ pub enum Step<'s> {
     Any(Option<&'s Rrset>),
     /// A steered name, with what steering chose for the client.
     Steered(Steered<'s>),
-    /// A reflecting name: a TXT record with what is known of the asker.
+    /// A reflecting name: a TXT record with the facts that the node knows about the asker.
     Reflect(Reflection),
     /// The name exists, but has no records of the asked type.
     Nodata,

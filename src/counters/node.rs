@@ -50,7 +50,7 @@ pub struct NodeCounters {
 pub struct QueryLogCounters {
     /// True if there is a query log.
     pub is_on: AtomicBool,
-    /// True if its sink took everything so far, or takes it again.
+    /// True if its sink works: it took everything so far, or takes entries again after a failure.
     pub is_written: AtomicBool,
     /// Answers that were written.
     pub written: AtomicU64,

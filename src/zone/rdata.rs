@@ -84,7 +84,7 @@ pub fn canonical(rtype: Rtype, rdata: &[u8]) -> Cow<'_, [u8]> {
         !rest.is_empty()
     };
     match (rtype.0, rdata) {
-        // IPSECKEY (RFC 4025) and AMTRELAY (RFC 8777): the gateway is a name if its type is 3.
+        // IPSECKEY (RFC 4025) and AMTRELAY (RFC 8777): the gateway or relay is a name if its type is 3.
         (IPSECKEY, [_, 3, _, ..]) => _ = fold(Part::Octets(3)) && fold(Part::Name),
         (AMTRELAY, [_, 3 | 0x83, ..]) => _ = fold(Part::Octets(2)) && fold(Part::Name),
         // DSYNC (RFC 9859).
