@@ -29,7 +29,7 @@ impl Fold {
         } else if lies_in(SIX_TO_FOUR) {
             (16, (number >> 80) as u32)
         } else if lies_in(TEREDO) {
-            // RFC 4380, section 4: "each bit in the address is reversed".
+            // RFC 4380, section 4: all bits of the address are inverted.
             (96, !(number as u32))
         } else {
             return None;
