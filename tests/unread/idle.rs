@@ -5,13 +5,13 @@ use tokio::io::AsyncReadExt;
 use super::*;
 
 /// Many connections that may be idle for longer than this test takes.
-const LIMITS: &str = "[connections]\nmax = 1600\nidle = \"10m\"\n";
+const LIMITS: &str = "[connections]\nmax = 900\nidle = \"10m\"\n";
 
 /// Connections that are made before memory is measured: the first ones make what all share.
-const FIRST: usize = 300;
+const FIRST: usize = 200;
 
 /// Connections that are measured.
-const MEASURED: usize = 1200;
+const MEASURED: usize = 600;
 
 /// Octets that a connection may take: 10,000 idle ones of TLS fit into 200 MiB, with all else. HTTP/2 keeps more.
 const MOST: u64 = 16 << 10;
