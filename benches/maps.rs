@@ -1,4 +1,4 @@
-//! What maps cost a node that serves zones for many teams: each zone has regions of its own, made of countries, with
+//! The cost of maps for a node that serves zones for many teams: each zone has regions of its own, made of countries, with
 //! prefixes of its own. The time until the node is ready, its memory, an edit of one zone, and a look-up.
 //!
 //! Numbers after `--` replace the numbers of zones. The database is the shipped one.

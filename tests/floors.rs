@@ -21,8 +21,8 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch"],
     &["clock", "disk"],
-    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls", "fleet"],
-    &["server", "admin", "webhook", "querylog"],
+    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
+    &["server", "admin", "webhook", "querylog", "fleet"],
     &["cli"],
 ];
 

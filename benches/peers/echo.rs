@@ -1,6 +1,6 @@
 //! The least that a nameserver can do: it takes datagrams in batches and sends each back as a response.
 //!
-//! What a server needs beyond this is its own work; the rest is the kernel's.
+//! On loopback most of this is the kernel's work. A server's cost beyond it is that of the server itself.
 
 #![allow(unsafe_code, reason = "std has no system calls for batches of datagrams")]
 

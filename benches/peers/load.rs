@@ -37,7 +37,7 @@ impl Transport {
     }
 }
 
-/// What a server did in a round.
+/// The work of a server in one round.
 pub(crate) struct Work {
     /// Microseconds of processor time for each answer.
     pub(crate) cost: f64,

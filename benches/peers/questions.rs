@@ -9,7 +9,7 @@ use fastrand::Rng;
 /// Client Subnets are of this length, which resolvers use (RFC 7871, section 11.1).
 const SOURCE: u8 = 24;
 
-/// What a question carries besides its name.
+/// The EDNS part of a question.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum With {
     Nothing,

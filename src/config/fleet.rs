@@ -32,7 +32,7 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 /// The port of NATS.
 const PORT: u16 = 4222;
 
-/// What the parts of a `.creds` file begin with.
+/// The first lines of the two parts of a `.creds` file.
 const CREDENTIALS: [&str; 2] = ["-----BEGIN NATS USER JWT-----", "-----BEGIN USER NKEY SEED-----"];
 
 /// The fleet of a node.

@@ -37,7 +37,7 @@ pub struct Overruled {
     pub own: State,
     /// The last outcome.
     pub seen: Outcome,
-    /// What the vantage points say, in a sentence.
+    /// The opinions of the vantage points, as a sentence.
     pub witnesses: Box<str>,
 }
 
@@ -215,7 +215,7 @@ impl Control {
         }
     }
 
-    /// What the vantage points say of a target, in a sentence; `None` if this node decides about it alone.
+    /// Returns the opinions of the vantage points on a target, as a sentence. `None` if this node decides about it alone.
     pub(super) fn opinions(&self, target: TargetId) -> Option<Box<str>> {
         let fleet = self.fleet.as_ref()?;
         self.watch.agreed_since(target)?;
@@ -242,7 +242,7 @@ impl Control {
         })
     }
 
-    /// What the vantage points agree on, for each target that this node does not decide about alone.
+    /// Returns the agreement of the vantage points on each target about which this node does not decide alone.
     pub(super) fn agreements(&self) -> HashMap<Arc<Target>, Agreement> {
         let (Some(fleet), Some(serving)) = (&self.fleet, &self.serving) else { return HashMap::new() };
         let of_fleet = serving.snapshot.world().probing.quorum;

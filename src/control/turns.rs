@@ -31,7 +31,7 @@ pub struct Turn {
     pub to: State,
     /// The last outcome of this node's own probe.
     pub seen: Outcome,
-    /// What the vantage points of the fleet say of the probe, in a sentence, if they decided.
+    /// The opinions of the fleet's vantage points on the probe, as a sentence, if they decided.
     pub witnesses: Option<Box<str>>,
 }
 

@@ -20,11 +20,9 @@
 
 mod encoding;
 mod session;
-mod settings;
 mod subjects;
 
 pub use session::run;
-pub use settings::{Identity, Login, Secret, Settings};
 
 /// Most octets of a message. Longer ones are ignored.
 const MAX_PAYLOAD: usize = 128 * 1024;

@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::encoding::{Unreadable, decode, encode};
-use super::settings::{Identity, Login, Settings};
 use super::subjects::Subjects;
+use crate::config::{Fleet, FleetIdentity, FleetLogin};
 use crate::counters::{FleetCounters, NodeCounters};
 use crate::printable::Printable;
 use crate::vantage::{FleetEvent, Letter};
@@ -67,16 +67,16 @@ enum End {
 
 /// Sends `letters` and tells what comes, until there are no more letters. Connects again whenever the connection breaks.
 pub async fn run<F: Future<Output = ()>>(
-    settings: Settings,
+    fleet: Fleet,
     mut letters: mpsc::Receiver<Vec<Letter>>,
     counters: Arc<NodeCounters>,
     tell: impl Fn(FleetEvent) -> F,
 ) {
-    let subjects = Subjects::new(&settings.fleet, settings.node.clone());
+    let subjects = Subjects::new(&fleet.name, fleet.node.clone());
     let counters = &counters.fleet;
     let (mut told, mut failures) = (None, 0_u32);
     loop {
-        let why = match Session::open(&settings, &subjects).await {
+        let why = match Session::open(&fleet, &subjects).await {
             Ok(mut session) => {
                 counters.connections.fetch_add(1, Relaxed);
                 let began = Instant::now();
@@ -131,10 +131,10 @@ async fn wait(time: Duration, letters: &mut mpsc::Receiver<Vec<Letter>>, counter
 
 impl Session {
     /// Connects to one of the servers. Fails with a sentence for operators.
-    async fn open(settings: &Settings, subjects: &Subjects) -> Result<Self, Box<str>> {
+    async fn open(fleet: &Fleet, subjects: &Subjects) -> Result<Self, Box<str>> {
         let (told, events) = mpsc::channel(EVENTS);
-        let options = options(settings, told)?;
-        let servers: Vec<String> = settings.servers.iter().map(ToString::to_string).collect();
+        let options = options(fleet, told)?;
+        let servers: Vec<String> = fleet.servers.iter().map(ToString::to_string).collect();
         let client = options.connect(servers).await.map_err(|error| sentence(&error).into_boxed_str())?;
         let [reports, asks, rows] = subjects.heard().map(|subject| client.subscribe(subject));
         let heard = tokio::try_join!(reports, asks, rows).map_err(|error| error.to_string())?;
@@ -232,40 +232,40 @@ impl Session {
     }
 }
 
-fn options(settings: &Settings, told: mpsc::Sender<Event>) -> Result<ConnectOptions, Box<str>> {
+fn options(fleet: &Fleet, told: mpsc::Sender<Event>) -> Result<ConnectOptions, Box<str>> {
     let told = move |event| {
         // Whoever reads them ends the session with the first one that matters.
         let _ = told.try_send(event);
         std::future::ready(())
     };
     let options = ConnectOptions::new()
-        .name(format!("truenorth {}", settings.node))
+        .name(format!("truenorth {}", fleet.node))
         .no_echo()
         .connection_timeout(CONNECT)
-        .ping_interval(settings.interval.clamp(PING[0], PING[1]))
+        .ping_interval(fleet.interval.clamp(PING[0], PING[1]))
         .subscription_capacity(UNREAD)
         // Each server once: this room pauses between two attempts, and tells why they fail.
-        .max_reconnects(settings.servers.len())
+        .max_reconnects(fleet.servers.len())
         .reconnect_delay_callback(|_| Duration::ZERO)
         .ignore_discovered_servers()
         .event_callback(told);
-    let options = match &settings.login {
-        Login::Open => options,
-        Login::Nkey(seed) => options.nkey(seed.reveal().to_owned()),
-        Login::Password(user, password) => options.user_and_password(user.to_string(), password.reveal().to_owned()),
-        Login::Credentials(credentials) => options
-            .credentials(credentials.reveal())
-            .map_err(|error| format!("the credentials cannot be used: {error}"))?,
+    let options = match &fleet.login {
+        FleetLogin::Open => options,
+        FleetLogin::Nkey(seed) => options.nkey(seed.to_string()),
+        FleetLogin::Password(user, password) => options.user_and_password(user.to_string(), password.to_string()),
+        FleetLogin::Credentials(credentials) => {
+            options.credentials(credentials).map_err(|error| format!("the credentials cannot be used: {error}"))?
+        }
     };
-    Ok(match tls(settings)? {
+    Ok(match tls(fleet)? {
         Some(tls) => options.tls_client_config(tls),
         None => options,
     })
 }
 
 /// The settings of TLS; `None` if those of the client will do.
-fn tls(settings: &Settings) -> Result<Option<ClientConfig>, Box<str>> {
-    let Settings { authorities, identity, .. } = settings;
+fn tls(fleet: &Fleet) -> Result<Option<ClientConfig>, Box<str>> {
+    let Fleet { authorities, identity, .. } = fleet;
     if authorities.is_none() && identity.is_none() {
         return Ok(None);
     }
@@ -279,7 +279,7 @@ fn tls(settings: &Settings) -> Result<Option<ClientConfig>, Box<str>> {
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots);
     Ok(Some(match identity {
-        Some(Identity(identity)) => {
+        Some(FleetIdentity(identity)) => {
             builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.clone())))
         }
         None => builder.with_no_client_auth(),

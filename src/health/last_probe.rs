@@ -92,7 +92,7 @@ pub struct Survey {
     pub turned: HashMap<EndpointKey, Duration>,
     /// For pools whose load makes a difference: their loads.
     pub loads: HashMap<PoolKey, LoadSeen>,
-    /// What the vantage points of the fleet agree on, for the targets of which any other one says something.
+    /// The agreement of the fleet's vantage points on each target of which another node has an opinion.
     pub agreements: HashMap<Arc<Target>, Agreement>,
     /// This node's place in its fleet, if it has one.
     pub fleet: Option<FleetSurvey>,

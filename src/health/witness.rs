@@ -1,4 +1,4 @@
-//! What the vantage points of a fleet see, for display.
+//! The opinions of a fleet's vantage points, for display.
 
 use std::fmt;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub struct Witness {
     pub weight: Weight,
 }
 
-/// What the vantage points say of one target, and what follows.
+/// The opinions of the vantage points on one target, and the health that they agree on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreement {
     /// The health that answers follow.

@@ -50,7 +50,7 @@ pub enum EventKind {
         /// The last probe outcome in detail.
         #[serde(flatten)]
         sight: Seen,
-        /// What the vantage points of the fleet say, in a sentence; absent if this node decided alone.
+        /// The opinions of the fleet's vantage points, as a sentence; absent if this node decided alone.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         fleet: Option<String>,
         /// The clients that move; absent if unknown, as while a node starts or reloads.

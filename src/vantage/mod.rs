@@ -8,7 +8,7 @@
 //!   messages ──── hear ──►  a table for each node that is heard ── digests differ? ── ask ──► letters
 //!                              │
 //!                              ▼
-//!                           verdict(question, quorum): the n-th worst opinion of all that count
+//!                           opinions(questions): all that count, of which a quorum takes the n-th worst
 //! ```
 //!
 //! **Identity.** An opinion is about a question: what is asked of which endpoint ([`QuestionId`]). Nodes whose files ask

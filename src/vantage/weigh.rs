@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Changed, News, NodeName, QuestionId, Table, Vantages};
-use crate::health::{Opinion, Quorum, Weight};
+use crate::health::{Opinion, Weight};
 
 /// Minimum number of endpoints, by address, that a vantage point must see down to seem sick itself; as for fail-static
 /// on one node.
@@ -13,14 +13,8 @@ const MIN_ENDPOINTS: usize = 3;
 const MIN_DATACENTERS: usize = 2;
 
 impl Vantages {
-    /// What the vantage points that can be heard agree on about a question; `None` if this node is to decide alone,
-    /// because no other one says anything that counts.
-    pub fn verdict(&self, id: QuestionId, quorum: Quorum) -> Option<Opinion> {
-        quorum.agree(&mut self.opinions(&[id])[0])
-    }
-
-    /// The opinions that count about each of these questions, which are in ascending order. None where this node is to
-    /// decide alone.
+    /// Returns the opinions that count about each of these questions, which must be in ascending order. A question has none
+    /// if no other node says anything about it that counts: then this node decides alone.
     pub fn opinions(&self, ids: &[QuestionId]) -> Vec<Vec<Opinion>> {
         let mut opinions = vec![Vec::new(); ids.len()];
         if !self.is_settled() {

@@ -39,7 +39,7 @@ pub struct Watch {
     fail_statics: [FailStatic; 2],
 }
 
-/// What the vantage points of a fleet agreed on about a target.
+/// The agreement of a fleet's vantage points on a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Agreed {
     opinion: Opinion,

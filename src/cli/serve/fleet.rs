@@ -13,7 +13,7 @@ use crate::clock::wall;
 use crate::config;
 use crate::control::{Control, Event, Handle};
 use crate::counters::NodeCounters;
-use crate::fleet::{self, Identity, Login, Secret, Settings};
+use crate::fleet;
 use crate::vantage::{Letter, Me};
 
 /// Batches of messages that wait to be sent. Further ones are lost, and the other nodes ask for what they miss.
@@ -49,7 +49,7 @@ pub(super) fn letters(counters: Arc<NodeCounters>) -> (impl Fn(Vec<Letter>), Let
 /// Starts the task that talks to the fleet, if the node has one. DNS does not depend on it: if it ends by itself, which is a
 /// bug, the node goes on alone.
 pub(super) fn start(files: &Files, letters: Letters, control: Handle) -> Option<JoinHandle<()>> {
-    let settings = settings(files.server.fleet.clone()?);
+    let fleet = files.server.fleet.clone()?;
     let counters = files.counters.clone();
     Some(tokio::spawn(async move {
         let told = control.clone();
@@ -57,7 +57,7 @@ pub(super) fn start(files: &Files, letters: Letters, control: Handle) -> Option<
             let control = told.clone();
             async move { control.tell(Event::Fleet(event)).await }
         };
-        let running = tokio::spawn(fleet::run(settings, letters, counters, tell));
+        let running = tokio::spawn(fleet::run(fleet, letters, counters, tell));
         if let Err(error) = running.await {
             warn!(%error, "the connection to the fleet ended, which is a bug of truenorth: this node goes on alone");
             let why = "its task ended".into();
@@ -72,16 +72,4 @@ pub(super) async fn finish(task: Option<JoinHandle<()>>) {
         // The others notice the silence if the messages do not leave.
         let _ = tokio::time::timeout(LAST_LETTERS, task).await;
     }
-}
-
-fn settings(fleet: config::Fleet) -> Settings {
-    let config::Fleet { name, node, site: _, servers, login, authorities, identity, interval } = fleet;
-    let login = match login {
-        config::FleetLogin::Open => Login::Open,
-        config::FleetLogin::Credentials(text) => Login::Credentials(Secret::new(&text)),
-        config::FleetLogin::Nkey(seed) => Login::Nkey(Secret::new(&seed)),
-        config::FleetLogin::Password(user, password) => Login::Password(user, Secret::new(&password)),
-    };
-    let identity = identity.map(|config::FleetIdentity(identity)| Identity(identity));
-    Settings { fleet: name, node, servers, login, authorities, identity, interval }
 }

@@ -352,7 +352,7 @@ struct StartedControl {
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
-    /// What control tells its fleet.
+    /// Messages that control sends to the other nodes.
     letters: fleet::Letters,
 }
 

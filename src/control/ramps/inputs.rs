@@ -1,4 +1,4 @@
-//! What the recovery of endpoints and pools depends on.
+//! The inputs of the recovery of endpoints and pools.
 
 use crate::overrides::EffectiveOverrides;
 use crate::snapshot::{AdminState, EndpointState, PoolId, World};

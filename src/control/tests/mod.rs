@@ -121,7 +121,7 @@ struct Scene {
     publications: usize,
     /// The messages for the fleet that nobody took yet.
     letters: Vec<crate::vantage::Letter>,
-    /// What was told of the fleet.
+    /// The news about the fleet that control reported.
     fleet_turns: Vec<FleetTurn>,
     /// What was told of this node's own probes when answers did not follow them.
     overruled: Vec<(IpAddr, State)>,

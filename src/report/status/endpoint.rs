@@ -63,7 +63,7 @@ pub struct ProbeStatus {
     pub seen: Option<String>,
     /// The time of the last outcome, Unix time in seconds.
     pub seen_at: Option<u64>,
-    /// What the vantage points of the fleet agree on; absent if this node decides alone.
+    /// The agreement of the fleet's vantage points; absent if this node decides alone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fleet: Option<AgreementStatus>,
     /// Number of failures in a row, up to the last outcome.

@@ -53,7 +53,7 @@ pub struct VantagePointStatus {
     pub skew_ms: Option<i64>,
 }
 
-/// What the vantage points agree on about a probe.
+/// The agreement of the vantage points on a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AgreementStatus {
     /// The state that answers follow: `up`, `degraded`, `drained` or `down`.

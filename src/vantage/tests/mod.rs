@@ -16,6 +16,11 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The wall clock at the beginning.
 const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 
+/// The opinion that a node follows; `None` if it decides alone.
+fn verdict(node: &Vantages, id: QuestionId) -> Option<Opinion> {
+    Quorum::Majority.agree(&mut node.opinions(&[id])[0])
+}
+
 fn name(text: &str) -> NodeName {
     NodeName::try_new(text).unwrap()
 }
@@ -149,7 +154,7 @@ impl Crew {
 
     /// The verdicts of all nodes about a question, by name; `None` for those that decide alone.
     fn verdicts(&self, id: u128) -> Vec<Option<Opinion>> {
-        self.nodes.values().map(|node| node.verdict(QuestionId(id), Quorum::Majority)).collect()
+        self.nodes.values().map(|node| verdict(node, QuestionId(id))).collect()
     }
 
     fn told(&mut self, node: &str) -> Vec<News> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{name, places};
+use super::{name, places, verdict};
 use crate::health::{Opinion, Quorum, Share};
 use crate::vantage::*;
 
@@ -183,7 +183,7 @@ impl Simulation {
         let letters = node.vantages.advance(now, now + Duration::from_secs(node.clock));
         node.vantages.take_news();
         if !node.vantages.take_changed().is_empty() {
-            let verdict = |id| node.vantages.verdict(QuestionId(id), Quorum::Majority);
+            let verdict = |id| verdict(&node.vantages, QuestionId(id));
             let verdicts: Vec<_> = (0..node.views.len() as u128).map(verdict).collect();
             self.turns += verdicts.iter().zip(&node.verdicts).filter(|(one, other)| one != other).count() as u64;
             node.verdicts = verdicts;
