@@ -93,13 +93,16 @@ impl<'a> ZoneCheck<'a> {
                 || has(&nameserver) || !is_glue && self.wildcard_for(&nameserver).is_some_and(|w| has(&w));
             if is_here && !elsewhere && !has_address() && reported.insert(nameserver.clone()) {
                 let message = format!("nameserver {nameserver} is in the zone but has no address");
+                // A delegation that fails harms the child zone only.
+                let of_apex = located.record.owner == *self.origin;
+                let fault = if of_apex { Fault::error } else { Fault::warning };
                 let alias = self.at(&nameserver).find(|other| other.record.rtype == Rtype::CNAME);
                 let label = if alias.is_some() {
                     "a CNAME, which is not allowed for a nameserver (RFC 2181, section 10.3)"
                 } else {
                     "no address"
                 };
-                let fault = Fault::error(&located.place, message, label).code(Code::Delegation);
+                let fault = fault(&located.place, message, label).code(Code::Delegation);
                 faults.push(match self.meant_nameserver(&nameserver) {
                     Some(help) => fault.help(help),
                     None => fault,
