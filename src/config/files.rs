@@ -20,18 +20,22 @@ pub(super) struct ReadFile {
     pub(super) source: Arc<Source>,
     /// Time of the last change: Unix time in seconds modulo 2^32, as serial numbers count it.
     pub(super) changed: u32,
-    /// The fingerprint of its text.
+    /// The fingerprint of its contents.
     pub(super) print: u128,
 }
 
-/// Returns a fingerprint of a text. It is valid in this process only.
-pub(super) fn print(text: &str) -> u128 {
+/// Returns a fingerprint of a file's contents. It is valid in this process only.
+pub(super) fn print(source: &Source) -> u128 {
     // The keys are random, so that an author of zone files cannot make two different texts with one fingerprint.
     static KEYS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|key| RandomState::new().hash_one(key)));
     let mut hasher = SipHasher13::new_with_keys(KEYS[0], KEYS[1]);
-    hasher.write(text.as_bytes());
+    hasher.write_u8(source.is_latin1.into());
+    hasher.write(source.text.as_bytes());
     hasher.finish128().as_u128()
 }
+
+/// The ending of a master file's name.
+const MASTER: &str = "zone";
 
 /// The one or two files of a zone.
 #[derive(Default)]
@@ -61,7 +65,7 @@ fn read(disk: &Disk, path: &Path, place: Option<&Place>, faults: &mut Faults) ->
             // A date in the future would give a serial that no later change exceeds for years.
             let changed = modified.min(SystemTime::now());
             let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
-            let print = print(&source.text);
+            let print = print(&source);
             Some(ReadFile { source, changed, print })
         }
         Err(error) => {
@@ -72,8 +76,14 @@ fn read(disk: &Disk, path: &Path, place: Option<&Place>, faults: &mut Faults) ->
     }
 }
 
-/// The text of a file. Reports a fault and returns `None` if it is not UTF-8.
+/// The text of a file. Reports a fault and returns `None` if it is not text: a TOML file must be UTF-8.
 fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Source>> {
+    if path.extension().is_some_and(|extension| extension == MASTER) {
+        let source = Source::master(path, octets).map_err(|why| {
+            faults.push(Fault::without_place(format!("cannot read {}: {why}", path.display())).code(Code::File));
+        });
+        return source.ok().map(Arc::new);
+    }
     match String::from_utf8(octets) {
         Ok(text) => Some(Arc::new(Source::new(path, text))),
         Err(error) => {
@@ -110,7 +120,7 @@ pub(super) fn read_zones(
         else {
             continue;
         };
-        let is_master = extension == "zone";
+        let is_master = extension == MASTER;
         // Once a file system hangs, the fault of the first file is enough. A folder is never a zone, whatever its name.
         if disk.is_stuck() || disk.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
             continue;
@@ -132,6 +142,6 @@ pub(super) fn read_zones(
 fn is_zone_file(name: &OsStr) -> bool {
     let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
     parts.is_some_and(|(stem, extension)| {
-        !stem.is_empty() && !stem.starts_with('.') && matches!(extension, "toml" | "zone")
+        !stem.is_empty() && !stem.starts_with('.') && matches!(extension, "toml" | MASTER)
     })
 }

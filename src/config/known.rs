@@ -225,7 +225,7 @@ impl Zone {
         let tree = draft.tree.clone()?;
         Some(Self {
             prints: prints(files),
-            included: draft.included.iter().map(|file| (file.written.clone(), print(&file.source.text))).collect(),
+            included: draft.included.iter().map(|file| (file.written.clone(), print(&file.source))).collect(),
             origin: draft.origin.clone(),
             place: texts.spot(&draft.place)?,
             leads: texts.leads(&tree, &draft.leads)?,
@@ -244,7 +244,7 @@ impl Zone {
         let includes = reader.includes();
         let read = |(written, expected): &(String, u128)| {
             let source = includes.find(written).and_then(|file| includes.source(written, &file)).ok()?;
-            (print(&source.text) == *expected).then(|| Included { written: written.clone(), source })
+            (print(&source) == *expected).then(|| Included { written: written.clone(), source })
         };
         self.included.iter().map(read).collect()
     }

@@ -1,7 +1,9 @@
-//! Master files (RFC 1035, section 5; `$TTL` of RFC 2308, section 4; unknown types of RFC 3597, section 5).
+//! Master files (RFC 1035, section 5; `$TTL` of RFC 2308, section 4; unknown types of RFC 3597, section 5; `$GENERATE`
+//! of BIND).
 //!
 //! ```text
 //!   text ─► entries ─► directive: $ORIGIN, $TTL, $INCLUDE      changes the meaning of the entries below it
+//!                  ├─► $GENERATE: many records
 //!                  └─► record:    [owner] [TTL] [class] type data
 //!                                                         └─► RRsets: one TTL, no record twice
 //! ```
@@ -12,25 +14,33 @@
 //! An included file begins with the origin of its directive, or without one with the origin of the file that includes
 //! it. It begins without a last owner. Its origin and its owner end with the file. Its TTL does not: `$TTL` holds for
 //! all records after it (RFC 2308, section 4).
+//!
+//! Addresses of names outside of the zone, which some servers export as glue, are ignored with a warning. Other records
+//! there are faults: most of them are typing errors.
 
 mod context;
+mod generate;
 mod include;
 pub(super) mod rrset;
 
+use std::fmt::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use context::{Context, Head, LastOwner, parse_class};
+use generate::Template;
 pub(super) use include::Includes;
 
 use super::code::Code;
-use super::fault::{Fault, Faults};
+use super::fault::{Fault, Faults, Severity};
+use super::names::MAX_TTL;
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
 use super::source::{Place, Source};
 use super::suggest::did_you_mean;
 use crate::name::Name;
+use crate::wire::Rtype;
 use crate::zone::Record;
 
 /// Maximum number of files that a zone includes; each inclusion counts. Without a limit, ten directives in each of
@@ -40,7 +50,10 @@ const MAX_INCLUDES: usize = 1000;
 /// Deepest nesting of includes. Real zones need two or three.
 const MAX_INCLUDE_DEPTH: usize = 8;
 
-const DIRECTIVES: [&str; 3] = ["$ORIGIN", "$TTL", "$INCLUDE"];
+/// Maximum number of records that the `$GENERATE` directives of a zone make. A reverse zone for a /16 needs 65,536.
+const MAX_GENERATED: usize = 1_000_000;
+
+const DIRECTIVES: [&str; 4] = ["$ORIGIN", "$TTL", "$INCLUDE", "$GENERATE"];
 
 /// A record and the place of its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +91,8 @@ pub(super) struct Included {
 /// Reads the records of the zone `origin` from `source` and from all files that it includes. Adds what is wrong to
 /// `faults`. The records are not [settled](rrset::settle) yet.
 ///
-/// A record without a TTL gets the TTL of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else
+/// A record without a TTL gets the TTL of `$TTL`, else the last one that was written (RFC 1035, section 5.1), else the
+/// MINIMUM of the zone's SOA record above it, which was the default before `$TTL` (RFC 2308, section 4), else
 /// `default_ttl`.
 pub(super) fn parse_master_file(
     source: &Arc<Source>,
@@ -97,6 +111,7 @@ pub(super) fn parse_master_file(
         open: vec![identity],
         included: Vec::new(),
         is_full: false,
+        generated: 0,
         records: Vec::new(),
         faults,
     };
@@ -109,6 +124,7 @@ pub(super) fn parse_master_file(
 struct Reader<'a> {
     zone: &'a Name,
     includes: Includes<'a>,
+    /// The caller's, until the zone's SOA record is read.
     default_ttl: u32,
     directive_ttl: Option<u32>,
     last_ttl: Option<u32>,
@@ -118,6 +134,8 @@ struct Reader<'a> {
     included: Vec<Included>,
     /// True if the limit of included files was reported.
     is_full: bool,
+    /// Number of records that `$GENERATE` made so far.
+    generated: usize,
     records: Vec<Located>,
     faults: &'a mut Faults,
 }
@@ -131,6 +149,10 @@ impl Reader<'_> {
         let (mut entries, mut entry) = (Entries::new(&source.text), Entry::default());
         while let Some(read) = entries.read(&mut entry) {
             let outcome = match read {
+                Ok(()) if source.is_latin1 => {
+                    let texts: Vec<_> = entry.tokens.iter().map(|token| escape_latin1(token.text)).collect();
+                    self.entry(&entry.with_texts(&texts), &mut context)
+                }
                 Ok(()) => self.entry(&entry, &mut context),
                 Err(error) => Err(Box::new(context.fault(error.span, error.message).code(Code::Syntax))),
             };
@@ -154,10 +176,17 @@ impl Reader<'_> {
             return self.record(tokens, span, context);
         }
         if !tokens[0].quoted && tokens[0].text.starts_with('$') {
-            return self.directive(tokens, context);
+            return self.directive(tokens, span, context);
         }
+        self.owned_record(tokens, span, context)
+    }
+
+    /// Reads an entry that begins with its owner.
+    fn owned_record(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &mut Context<'_>) -> Outcome<()> {
         context.owner = LastOwner::Faulty;
-        context.owner = LastOwner::Known(context.owner_in(self.zone, &tokens[0])?);
+        let owner = context.name(&tokens[0])?;
+        context.owner =
+            if owner.is_at_or_below(self.zone) { LastOwner::Known(owner) } else { LastOwner::Outside(owner) };
         let read = self.record(&tokens[1..], span, context);
         read.map_err(|fault| match owner_help(&tokens[0]) {
             Some(help) => with_help(fault, help),
@@ -171,13 +200,28 @@ impl Reader<'_> {
         if ttl.is_some() {
             self.last_ttl = ttl;
         }
-        let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
+        if let LastOwner::Outside(owner) = &context.owner {
+            let message = format!("{owner} is not in zone {}", self.zone);
+            let mut fault = context.fault(span, message);
+            if !matches!(rtype, Rtype::A | Rtype::AAAA) {
+                return Err(fault);
+            }
+            fault.severity = Severity::Warning;
+            fault.label = "ignored".to_owned();
+            self.faults.push(*fault);
+            return Ok(());
+        }
         let rdata = records::rdata_from_tokens(rtype, &tokens[length..], &context.origin).map_err(|error| {
             context.is_cut_short = error.token.is_none();
             let at = error.token.map_or(tokens.len() - 1, |index| length + index);
             let fault = Box::new(error.at(&context.place(tokens[at].span.clone())));
             if is_comment(tokens[at].text) { with_help(fault, COMMENT_HELP) } else { fault }
         })?;
+        if rtype == Rtype::SOA {
+            let minimum = rdata.last_chunk().copied().map_or(self.default_ttl, u32::from_be_bytes);
+            self.default_ttl = minimum.min(MAX_TTL);
+        }
+        let ttl = ttl.or(self.directive_ttl).or(self.last_ttl).unwrap_or(self.default_ttl);
         // Most owners have one record. The name is copied only if a second record needs it.
         let owner = match std::mem::replace(&mut context.owner, LastOwner::Of(self.records.len())) {
             LastOwner::Known(owner) => owner,
@@ -191,7 +235,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn directive(&mut self, tokens: &[Token<'_>], context: &mut Context<'_>) -> Outcome<()> {
+    fn directive(&mut self, tokens: &[Token<'_>], span: Range<usize>, context: &mut Context<'_>) -> Outcome<()> {
         let (directive, arguments) = (&tokens[0], &tokens[1..]);
         let argument = || {
             let message = format!("something is missing after {}", directive.text);
@@ -234,6 +278,7 @@ impl Reader<'_> {
                 end(arguments.get(2..).unwrap_or_default())?;
                 self.include(path, origin, context)
             }
+            "$GENERATE" => self.generate(arguments, span, context),
             other => {
                 let message = format!("{} is not a directive", directive.text);
                 let help = match did_you_mean(other, DIRECTIVES.into_iter()) {
@@ -243,6 +288,38 @@ impl Reader<'_> {
                 Err(with_help(context.fault(directive.span.clone(), message), &help))
             }
         }
+    }
+
+    /// Reads the records that a template stands for. Only the first faulty one is reported: the others have the same
+    /// fault.
+    fn generate(&mut self, arguments: &[Token<'_>], span: Range<usize>, context: &mut Context<'_>) -> Outcome<()> {
+        let [range, template @ ..] = arguments else {
+            return Err(context.fault(span, "something is missing after $GENERATE"));
+        };
+        let numbers = generate::numbers(range.text).map_err(|message| context.fault(range.span.clone(), message))?;
+        self.generated = self.generated.saturating_add(numbers.size_hint().0);
+        if self.generated > MAX_GENERATED {
+            let message = format!("the $GENERATE directives of a zone make {MAX_GENERATED} records at most");
+            return Err(context.fault(range.span.clone(), message));
+        }
+        let Some((_, record)) = template.split_first() else {
+            return Err(context.fault(span, "an owner, a type and data are missing after the range"));
+        };
+        let (head, data) = template.split_at(1 + context.head(record, &span)?.length);
+        let template = Template::new(head, data).map_err(|message| context.fault(data[0].span.clone(), message))?;
+        let last_owner = std::mem::replace(&mut context.owner, LastOwner::None);
+        let mut outcome = Ok(());
+        for number in numbers {
+            outcome = match template.texts(number) {
+                Ok(texts) => self.owned_record(&template.tokens(&texts), span.clone(), context),
+                Err((span, message)) => Err(context.fault(span, message)),
+            };
+            if outcome.is_err() {
+                break;
+            }
+        }
+        context.owner = last_owner;
+        outcome
     }
 
     fn include(&mut self, path: &Token<'_>, origin: Name, context: &Context<'_>) -> Outcome<()> {
@@ -269,6 +346,28 @@ impl Reader<'_> {
         self.open.pop();
         Ok(())
     }
+}
+
+/// The octets of a token in a file that is not UTF-8, each character that is not ASCII as an escape.
+fn escape_latin1(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let (is_escape, character) = match character {
+            '\\' => (true, characters.next()),
+            plain => (false, Some(plain)),
+        };
+        match character {
+            Some(octet) if !octet.is_ascii() => {
+                let _ = write!(escaped, "\\{:03}", u32::from(octet));
+            }
+            _ => {
+                escaped.extend(is_escape.then_some('\\'));
+                escaped.extend(character);
+            }
+        }
+    }
+    escaped
 }
 
 const COMMENT_HELP: &str = "a comment begins with a semicolon";

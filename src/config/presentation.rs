@@ -33,6 +33,14 @@ pub(super) struct Entry<'a> {
     pub commented: bool,
 }
 
+impl Entry<'_> {
+    /// Returns this entry with other texts of its tokens, in their order.
+    pub(super) fn with_texts<'a>(&self, texts: &'a [String]) -> Entry<'a> {
+        let token = |(token, text): (&Token<'_>, &'a String)| Token { text, span: token.span.clone(), ..*token };
+        Entry { tokens: self.tokens.iter().zip(texts).map(token).collect(), ..*self }
+    }
+}
+
 /// The error of an entry that cannot be split into tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SyntaxError {

@@ -13,6 +13,8 @@ pub struct Source {
     pub path: PathBuf,
     /// Its whole text.
     pub text: String,
+    /// True if the file is not UTF-8. Each character of the text is then one octet of the file, as in Latin-1.
+    pub(super) is_latin1: bool,
     /// The offset of each line's first octet. Computed at the first use: a file with thousands of faults is scanned
     /// only once.
     line_starts: OnceLock<Box<[usize]>>,
@@ -23,7 +25,24 @@ pub struct Source {
 impl Source {
     /// Creates a file with this text.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self { path: path.into(), text: text.into(), line_starts: OnceLock::new(), secrets: OnceLock::new() }
+        let (path, text) = (path.into(), text.into());
+        Self { path, text, is_latin1: false, line_starts: OnceLock::new(), secrets: OnceLock::new() }
+    }
+
+    /// Creates a master file with these octets. RFC 1035 knows no encodings: an octet stands for itself. A file that is
+    /// not UTF-8 is therefore read as Latin-1, which has a character for each octet. Fails with the reason if the file
+    /// is UTF-16, as some editors save it.
+    pub(super) fn master(path: impl Into<PathBuf>, octets: Vec<u8>) -> Result<Self, &'static str> {
+        if octets.starts_with(&[0xFF, 0xFE]) || octets.starts_with(&[0xFE, 0xFF]) {
+            return Err("it is UTF-16; save it as UTF-8");
+        }
+        Ok(match String::from_utf8(octets) {
+            Ok(text) => Self::new(path, text),
+            Err(error) => {
+                let text: String = error.as_bytes().iter().copied().map(char::from).collect();
+                Self { is_latin1: true, ..Self::new(path, text) }
+            }
+        })
     }
 
     /// Returns a part of the text for drawing. Asterisks replace secrets, octet for octet. Only TOML files hold
@@ -65,7 +84,7 @@ impl Source {
 
 impl PartialEq for Source {
     fn eq(&self, other: &Self) -> bool {
-        (&self.path, &self.text) == (&other.path, &other.text)
+        (&self.path, &self.text, self.is_latin1) == (&other.path, &other.text, other.is_latin1)
     }
 }
 

@@ -1,4 +1,4 @@
-//! For each type that BIND reads as text, this server reads the same octets.
+//! For each type that BIND reads as text, and for `$GENERATE`, this server reads the same octets.
 
 use std::fmt::Write;
 use std::process::Command;
@@ -106,13 +106,59 @@ const TEXTS: &[&str] = &[
 
 const HEAD: &str = "$ORIGIN types.test.\n$TTL 300\n@ SOA ns h 1 3600 600 604800 30\n@ NS ns.other.test.\n";
 
+/// Templates of every form, with the number of records that they make.
+const TEMPLATES: &[(&str, usize)] = &[
+    ("$GENERATE 1-3 host-$ A 192.0.2.$", 3),
+    ("$GENERATE 0-20/5 $.even IN AAAA 2001:db8::$", 5),
+    ("$GENERATE 5-6 ${-5}-${0,4}-${1,0,d} CNAME host-$", 2),
+    ("$GENERATE 60-61 ${0,3,o}.${0,4,x}.${200,0,X} CNAME host-$", 2),
+    ("$GENERATE 17-18 ${0,0,n}.a PTR host-$", 2),
+    ("$GENERATE 17-18 ${4000,0,N}.b PTR host-$", 2),
+    ("$GENERATE 17-18 ${0,7,n}.c PTR host-$", 2),
+    ("$GENERATE 17-18 ${0,6,n}d PTR host-$", 2),
+    (r"$GENERATE 1-1 dollar TXT \$$", 1),
+    (r#"$GENERATE 1-2 mail$ MX "1$ mail-$""#, 2),
+    (r#"$GENERATE 1-1 text$ TXT "\"a $\" b""#, 1),
+];
+
 #[test]
 fn what_bind_reads_as_text_is_read_to_the_same_octets() {
+    let records = TEXTS.iter().zip(0..).map(|(text, number)| format!("t{number} {text}\n"));
+    assert_same(&records.collect::<String>(), TEXTS.len());
+}
+
+#[test]
+fn a_template_makes_the_records_that_bind_makes() {
+    let lines = TEMPLATES.iter().map(|(template, _)| format!("{template}\n"));
+    assert_same(&lines.collect::<String>(), TEMPLATES.iter().map(|(_, count)| count).sum());
+}
+
+/// Compares the answers to all questions of a zone in which BIND found `count` records below the apex: its text is read
+/// here, and as BIND's octets.
+fn assert_same(records: &str, count: usize) {
+    let text = HEAD.to_owned() + records;
+    let read = compiled(&text);
+    assert_eq!(read.len(), count);
+    let mut octets = HEAD.to_owned();
+    for (owner, rtype, rdata) in &read {
+        let digits = data_encoding::HEXLOWER.encode(rdata);
+        _ = writeln!(octets, "{owner} TYPE{rtype} \\# {} {digits}", rdata.len());
+    }
+    let mut as_text = Scene::of_files(&[("types.test.zone", &text)]);
+    let mut as_octets = Scene::of_files(&[("types.test.zone", &octets)]);
+    for (owner, rtype, _) in read {
+        let question = crate::question(owner.trim_end_matches('.'), RecordType::from(rtype)).to_vec().unwrap();
+        let said = |scene: &mut Scene| scene.octets([127, 0, 0, 1].into(), &question, Transport::Tcp).unwrap();
+        let (ours, theirs) = (said(&mut as_text), said(&mut as_octets));
+        assert!(ours == theirs, "{owner} TYPE{rtype}: {ours:02x?}, and of BIND's octets {theirs:02x?}");
+    }
+}
+
+/// What BIND makes of the text of the zone types.test.
+fn compiled(text: &str) -> Vec<(String, u16, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
-    let owners = TEXTS.iter().zip(0..).map(|(text, number)| format!("t{number} {text}\n"));
-    let text = HEAD.to_owned() + &owners.collect::<String>();
     let (zone, raw) = (folder.path().join("zone"), folder.path().join("raw"));
-    std::fs::write(&zone, &text).unwrap();
+    std::fs::write(&zone, text).unwrap();
     let mut compile = Command::new("named-compilezone");
     compile.args(["-i", "none", "-k", "ignore", "-n", "ignore", "-F", "raw=0", "-o"]).args([&raw]).arg("types.test");
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
@@ -124,25 +170,10 @@ fn what_bind_reads_as_text_is_read_to_the_same_octets() {
         String::from_utf8_lossy(&said.stdout),
         String::from_utf8_lossy(&said.stderr)
     );
-    let mut octets = HEAD.to_owned();
-    let read = records(&std::fs::read(&raw).unwrap());
-    for (owner, rtype, rdata) in &read {
-        let digits = data_encoding::HEXLOWER.encode(rdata);
-        _ = writeln!(octets, "{owner} TYPE{rtype} \\# {} {digits}", rdata.len());
-    }
-    assert_eq!(read.len(), TEXTS.len());
-    let mut as_text = Scene::of_files(&[("types.test.zone", &text)]);
-    let mut as_octets = Scene::of_files(&[("types.test.zone", &octets)]);
-    for (owner, rtype, _) in read {
-        let number: usize = owner[1..].parse().unwrap();
-        let question = crate::question(&format!("{owner}.types.test"), RecordType::from(rtype)).to_vec().unwrap();
-        let said = |scene: &mut Scene| scene.octets([127, 0, 0, 1].into(), &question, Transport::Tcp).unwrap();
-        let (ours, theirs) = (said(&mut as_text), said(&mut as_octets));
-        assert!(ours == theirs, "{}: {ours:02x?}, and of BIND's octets {theirs:02x?}", TEXTS[number]);
-    }
+    records(&std::fs::read(&raw).unwrap())
 }
 
-/// The records of BIND's raw format below the apex: first label, type and RDATA.
+/// The records of BIND's raw format below the apex: owner, type and RDATA.
 fn records(raw: &[u8]) -> Vec<(String, u16, Vec<u8>)> {
     /// Format, version and time.
     const HEAD: usize = 12;
@@ -153,12 +184,12 @@ fn records(raw: &[u8]) -> Vec<(String, u16, Vec<u8>)> {
     while at < raw.len() {
         // Total length, class, type, type covered, TTL, how many records, and the owner with its length.
         let (end, rtype, count, owner) = (at + u32_at(at), u16_at(at + 6), u32_at(at + 14), at + 20);
-        let label = String::from_utf8_lossy(&raw[owner + 1..=owner + usize::from(raw[owner])]).into_owned();
         let mut rdata = owner + u16_at(owner - 2);
+        let owner = name(&raw[owner..rdata]);
         for _ in 0..count {
             let length = u16_at(rdata);
-            if label != "types" {
-                records.push((label.clone(), rtype as u16, raw[rdata + 2..rdata + 2 + length].to_vec()));
+            if owner != "types.test." {
+                records.push((owner.clone(), rtype as u16, raw[rdata + 2..rdata + 2 + length].to_vec()));
             }
             rdata += 2 + length;
         }
@@ -166,4 +197,23 @@ fn records(raw: &[u8]) -> Vec<(String, u16, Vec<u8>)> {
         at = end;
     }
     records
+}
+
+/// The text of a name, with an escape for each octet that might have a meaning there.
+fn name(wire: &[u8]) -> String {
+    let mut text = String::new();
+    let mut rest = wire;
+    while let [length @ 1..=63, after @ ..] = rest {
+        let (label, after) = after.split_at(usize::from(*length));
+        for &octet in label {
+            assert!(octet.is_ascii_graphic(), "{octet} needs another escape");
+            if !octet.is_ascii_alphanumeric() {
+                text.push('\\');
+            }
+            text.push(char::from(octet));
+        }
+        text.push('.');
+        rest = after;
+    }
+    text
 }

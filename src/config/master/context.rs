@@ -35,6 +35,8 @@ pub(super) enum LastOwner {
     Known(Name),
     /// The owner of the record with this number.
     Of(usize),
+    /// A name that is not in the zone.
+    Outside(Name),
 }
 
 /// The part of a record between its owner and its data.
@@ -85,14 +87,6 @@ impl Context<'_> {
 
     pub(super) fn name(&self, token: &Token<'_>) -> Outcome<Name> {
         Name::parse(token.text, &self.origin).map_err(|error| self.fault(token.span.clone(), error.to_string()))
-    }
-
-    pub(super) fn owner_in(&self, zone: &Name, token: &Token<'_>) -> Outcome<Name> {
-        let owner = self.name(token)?;
-        if owner.is_at_or_below(zone) {
-            return Ok(owner);
-        }
-        Err(self.fault(token.span.clone(), format!("{owner} is not in zone {zone}")))
     }
 
     pub(super) fn require_owner(&mut self, token: &Token<'_>) -> Outcome<()> {

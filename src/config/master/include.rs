@@ -49,12 +49,11 @@ impl Includes<'_> {
         }
     }
 
-    /// Reads the file that `written` names. Fails with the reason if it cannot be read, or is not UTF-8.
+    /// Reads the file that `written` names. Fails with the reason if it cannot be read, or is no text.
     pub(in crate::config) fn source(&self, written: &str, file: &Path) -> Result<Arc<Source>, String> {
         let contents = self.disk.read(file).map_err(|error| cannot(file, &error))?;
-        let text = String::from_utf8(contents.octets)
-            .map_err(|_| format!("{} cannot be included: it is not UTF-8", file.display()))?;
-        Ok(Arc::new(Source::new(self.folder.join(written), text)))
+        let source = Source::master(self.folder.join(written), contents.octets);
+        source.map(Arc::new).map_err(|why| format!("{} cannot be included: {why}", file.display()))
     }
 }
 

@@ -146,7 +146,7 @@ fn a_master_file_stands_alone_or_beside_a_zone_file() {
     assert_told(
         &[
             SERVER_FILE,
-            ("zones/a.example.zone", b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n"),
+            ("zones/a.example.zone", b"@ 300 SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n"),
             ("zones/a.example.toml", &[&b"[soa]\nserial = 1\n"[..], SMALL].concat()),
         ],
         &[
