@@ -1,15 +1,12 @@
 //! State that a worker keeps from query to query.
 
-use std::hash::{BuildHasher, Hasher};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
-
 use crate::counters::Tally;
+use crate::name::{KeyHasher, fold};
 use crate::tap::Notes;
 use crate::wire::Rtype;
 
@@ -35,34 +32,39 @@ const START_SHIFT: u32 = 33;
 #[derive(Debug)]
 pub struct Rotation {
     counts: Box<[AtomicU32]>,
-    hasher: SeedableRandomState,
+    /// Hashes names.
+    hasher: KeyHasher,
+    /// Secret numbers for addresses.
+    seeds: [u64; 2],
 }
 
 impl Default for Rotation {
     fn default() -> Self {
-        Self::hashing(SeedableRandomState::random())
+        Self::drawn(&mut fastrand::Rng::new())
     }
 }
 
 impl Rotation {
     /// Creates counters whose first turns depend only on the seed, so that their statistics can be repeated.
     pub fn with_seed(seed: u64) -> Self {
-        Self::hashing(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()))
+        Self::drawn(&mut fastrand::Rng::with_seed(seed))
     }
 
-    fn hashing(hasher: SeedableRandomState) -> Self {
-        Self { counts: (0..TURNS).map(|_| AtomicU32::new(0)).collect(), hasher }
+    fn drawn(random: &mut fastrand::Rng) -> Self {
+        let mut seeds = || [random.u64(..), random.u64(..)];
+        let hasher = KeyHasher::with_seeds(seeds());
+        Self { counts: (0..TURNS).map(|_| AtomicU32::new(0)).collect(), hasher, seeds: seeds() }
     }
 
     /// Returns the turn of this asker for this question: one more than the last time.
     fn next(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write_u128(match asker {
+        let asker = match asker {
             IpAddr::V4(address) => address.to_bits().into(),
             IpAddr::V6(address) => address.to_bits(),
-        });
-        hasher.write(name);
-        let hash = hasher.finish();
+        };
+        let [high, low] = self.seeds;
+        let asker = fold((asker >> 64) as u64 ^ high, asker as u64 ^ low);
+        let hash = fold(asker ^ high, self.hasher.hash(name) ^ low);
         let place = hash.wrapping_add(u64::from(rtype.0).wrapping_mul(TYPE_FACTOR)) as usize % TURNS;
         // Relaxed: the counter guards no other memory, and two simultaneous questions may come in either order.
         let count = self.counts[place].fetch_add(1, Ordering::Relaxed);

@@ -193,12 +193,21 @@ impl Snapshot {
     /// Returns the zone that answers questions for a name, which is in wire format and lower case: the deepest zone
     /// that holds it. The type matters for DS only: the DS records of an apex belong to the zone above, if that is
     /// served too and delegates the name (RFC 4035, section 3.1.4.1).
+    #[inline]
     pub fn authority(&self, key: &[u8], rtype: Rtype) -> Option<(ZoneId, &ServedZone)> {
-        let find = |key: &[u8]| self.blueprint.find_zone_id(key).map(|id| (id, &*self.blueprint.zones[id.index()]));
-        let (id, zone) = find(key)?;
-        let is_apex = zone.zone.apex().as_wire().len() == key.len();
-        let above = if rtype == Rtype::DS && is_apex { suffixes(key).nth(1).and_then(find) } else { None };
-        Some(above.filter(|(_, above)| above.zone.delegates(key)).unwrap_or((id, zone)))
+        let id = self.blueprint.find_zone_id(key)?;
+        let zone = &*self.blueprint.zones[id.index()];
+        if rtype == Rtype::DS { Some(self.ds_authority(key, (id, zone))) } else { Some((id, zone)) }
+    }
+
+    /// Returns the zone that answers for the DS records of a name. `holder` is the deepest zone that holds the name.
+    #[inline(never)]
+    fn ds_authority<'s>(&'s self, key: &[u8], holder: (ZoneId, &'s ServedZone)) -> (ZoneId, &'s ServedZone) {
+        let is_apex = holder.1.zone.apex().as_wire().len() == key.len();
+        let parent = suffixes(key).nth(1).filter(|_| is_apex);
+        let above = parent.and_then(|parent| self.blueprint.find_zone_id(parent));
+        let above = above.map(|id| (id, &*self.blueprint.zones[id.index()]));
+        above.filter(|(_, above)| above.zone.delegates(key)).unwrap_or(holder)
     }
 
     /// Returns the zone with this apex.

@@ -6,11 +6,7 @@
 //! To find the closest encloser of a name, its ends are looked up, the longest first. Most of them have a length that
 //! no name of the table has, so they need no hash.
 
-use std::hash::{BuildHasher, Hasher};
-
-use foldhash::fast::RandomState;
-
-use crate::name::MAX_NAME_LENGTH;
+use crate::name::{KeyHasher, MAX_NAME_LENGTH, is_same_key};
 
 /// The `id` of a free slot.
 const NONE: u32 = u32::MAX;
@@ -19,7 +15,7 @@ const NONE: u32 = u32::MAX;
 const MIN_SLOTS: usize = 8;
 
 /// Names in wire format, numbered from 0.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Names {
     octets: Vec<u8>,
     /// The beginning of each name in `octets`.
@@ -30,7 +26,14 @@ pub struct Names {
     /// The lengths of the names in octets: bit `n` is set if a name has `n` octets. Each number holds 64 bits, lowest
     /// first.
     lengths: [u64; MAX_NAME_LENGTH / 64 + 1],
-    hasher: RandomState,
+    hasher: KeyHasher,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let lengths = [0; MAX_NAME_LENGTH / 64 + 1];
+        Self { octets: Vec::new(), starts: Vec::new(), slots: Vec::new(), lengths, hasher: KeyHasher::random() }
+    }
 }
 
 /// A slot of the hash table. A name is in the slot that its hash selects, or in the first free one after it.
@@ -95,9 +98,7 @@ impl Names {
 
     #[inline]
     fn hash(&self, key: &[u8]) -> u32 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key);
-        hasher.finish() as u32
+        self.hasher.hash(key) as u32
     }
 
     /// Returns the number of a name. If the table does not hold it, fails with the index of the free slot for it.
@@ -122,7 +123,7 @@ impl Names {
     #[inline]
     fn is(&self, id: u32, key: &[u8]) -> bool {
         let start = self.starts[id as usize];
-        self.octets.get(start..start + key.len()) == Some(key)
+        self.octets.get(start..start + key.len()).is_some_and(|name| is_same_key(name, key))
     }
 
     fn grow(&mut self) {

@@ -230,8 +230,15 @@ impl Zone {
     /// Returns the deepest node at or above a name, and the length of its name in octets.
     #[inline]
     fn closest_encloser(&self, key: &[u8]) -> (NodeId, usize) {
+        // Most questions are for names that exist.
+        self.find(key).map_or_else(|| self.encloser_above(key), |id| (id, key.len()))
+    }
+
+    /// Returns the same for a name that does not exist.
+    #[inline(never)]
+    fn encloser_above(&self, key: &[u8]) -> (NodeId, usize) {
         let apex = self.apex().as_wire().len();
-        let mut below = suffixes(key).take_while(|suffix| suffix.len() > apex);
+        let mut below = suffixes(key).skip(1).take_while(|suffix| suffix.len() > apex);
         below.find_map(|suffix| Some((self.find(suffix)?, suffix.len()))).unwrap_or((NodeId::APEX, apex))
     }
 
