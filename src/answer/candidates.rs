@@ -9,7 +9,7 @@ use super::Worker;
 use crate::health::Share;
 use crate::name::Name;
 use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
-use crate::steering::{HashKey, Pick, Picks, Set, members};
+use crate::steering::{HashKey, MAX_ANSWERS, Pick, Picks, Set, members};
 
 /// The pools that were chosen to answer.
 #[derive(Clone, Copy)]
@@ -196,6 +196,18 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
             }
             start += length;
         }
+    }
+
+    /// Returns the members that are in the answer if they rotate and nothing else decides: some of one pool's members,
+    /// from the one whose turn it is, and then those before it. `None` if the answer is made in another way.
+    #[inline]
+    pub(super) fn rotated(&self, turn: u32) -> Option<impl Iterator<Item = &'s Member<T>>> {
+        let Self { pick, answers, first: Run { members, is_degraded }, .. } = *self;
+        if pick != Pick::Rotate || is_degraded || !self.more.is_empty() || members.is_empty() {
+            return None;
+        }
+        let (before, from) = members.split_at(turn as usize % members.len());
+        Some(from.iter().chain(before).take(usize::from(answers).min(MAX_ANSWERS)))
     }
 
     /// Returns the members at these positions, counted over all runs.

@@ -30,6 +30,7 @@ pub struct Subnet {
 impl Client {
     /// Returns the Client Subnet address if the option is enabled and its source prefix length is above 0, else the
     /// packet's source. With a source prefix length of 0 the client asks not to be located (RFC 7871, section 7.1.2).
+    #[inline]
     pub fn find(ecs: &Ecs, subnet: Option<&ClientSubnet<'_>>, source: IpAddr) -> Self {
         match subnet {
             Some(ClientSubnet { address: Some(address), source, .. }) if ecs.enabled && *source > 0 => {
@@ -40,12 +41,14 @@ impl Client {
     }
 
     /// Returns the client with the address that a packet came from. All bits of the address count.
+    #[inline]
     pub fn of_host(source: IpAddr) -> Self {
         Self { address: fold(source, u128::WIDTH).0, subnet: None }
     }
 
     /// Returns the client whose network has the first `length` bits of this address. A prefix that is longer than the
     /// configured maximum is cut to the maximum. An embedded IPv4 network becomes an IPv4 network.
+    #[inline]
     pub fn of_network(ecs: &Ecs, address: IpAddr, length: u8) -> Self {
         let (address, length, offset) = fold(address, length);
         let (max_scope, width) = match address {
@@ -81,6 +84,7 @@ impl Client {
 
 /// Returns the address, or the IPv4 address that is embedded in it; the number of its known bits; and the number of
 /// IPv6 bits before an embedded address.
+#[inline]
 fn fold(address: IpAddr, length: u8) -> (IpAddr, u8, u8) {
     let embedded = match address {
         IpAddr::V4(_) => None,

@@ -13,8 +13,8 @@ use super::{Asker, Client, Transport, access};
 use crate::counters::SubnetUse;
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
-    BadSubnet, CLASS_CH, CLASS_IN, ClientSubnet, Cookie, CookieSecret, ExtendedError, InfoCode, MAX_MESSAGE,
-    MAX_PLAIN_UDP, Message, Opt, Options, Query, Question, Rcode, Rtype,
+    BadSubnet, CLASS_CH, CLASS_IN, ClientSubnet, Cookie, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP, Message,
+    Opt, Options, Query, Question, Rcode, Rtype,
 };
 
 const OPCODE_QUERY: u8 = 0;
@@ -34,6 +34,8 @@ pub struct Exchange<'a> {
     now: u64,
     /// `None` without EDNS, with another EDNS version, or if the options cannot be read.
     options: Option<&'a Options<'a>>,
+    /// The Client Subnet option or its fault; `None` if the query has no such option, or if it is disabled.
+    subnet: Option<&'a Result<ClientSubnet<'a>, BadSubnet>>,
     cookie: Option<Held<'a>>,
     /// The OPT record of the reply; `None` without EDNS.
     opt: Option<Opt<'a>>,
@@ -105,14 +107,18 @@ impl<'a> Exchange<'a> {
         // Options of other EDNS versions have an unknown meaning, so they are ignored.
         let edns = query.edns.as_ref().filter(|edns| edns.version == EDNS_VERSION);
         let options = edns.and_then(|edns| edns.options.as_ref().ok());
+        let subnet = options.and_then(|options| options.client_subnet.as_ref());
+        let subnet = subnet.filter(|_| snapshot.world().ecs.enabled);
         let cookie = options.and_then(|options| options.cookie.as_ref()?.as_ref().ok());
         let cookie = cookie
             .map(|cookie| Held { cookie, is_valid: cookie.is_valid(asker.address, now, snapshot.cookie_secrets()) });
         let admission = Admission::Rejection(&const { Rejection::plain(Rcode::FormErr) });
-        let mut exchange = Self { snapshot, query, asker, now, options, cookie, opt: None, admission };
+        let mut exchange = Self { snapshot, query, asker, now, options, subnet, cookie, opt: None, admission };
         // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST
         // include an OPT record in their respective responses."
-        exchange.opt = query.edns.as_ref().map(|edns| exchange.opt(edns.dnssec_ok));
+        if let Some(edns) = &query.edns {
+            exchange.add_opt(edns.dnssec_ok);
+        }
         exchange.admission = exchange.admit().unwrap_or_else(Admission::Rejection);
         exchange
     }
@@ -193,49 +199,33 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Adds the OPT record of the reply. It is filled in place, because most options are rare.
     #[inline]
-    fn opt(&self, dnssec_ok: bool) -> Opt<'a> {
+    fn add_opt(&mut self, dnssec_ok: bool) {
         let protocol = &self.snapshot.world().protocol;
-        let Some(options) = self.options else {
-            return Opt { payload: protocol.payload, dnssec_ok, ..Opt::default() };
-        };
-        Opt {
-            payload: protocol.payload,
-            // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is copied.
-            dnssec_ok,
-            client_subnet: self.client_subnet().map(|subnet| subnet.octets),
-            cookie: self
-                .secret()
-                .zip(self.cookie.as_ref())
-                .map(|(secret, held)| held.cookie.renew(self.asker.address, self.now, secret)),
-            nsid: protocol.identity.nsid.as_deref().filter(|_| options.asks_nsid).map(str::as_bytes),
-            keepalive: self.keepalive(options),
-            // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded,
-            // because that record comes after the padding.
-            is_padded: options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none(),
+        // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is copied.
+        let opt = self.opt.insert(Opt { payload: protocol.payload, dnssec_ok, ..Opt::default() });
+        let Some(options) = self.options else { return };
+        if let Some(Ok(subnet)) = self.subnet {
+            opt.client_subnet = Some(subnet.octets);
         }
-    }
-
-    fn secret(&self) -> Option<&'a CookieSecret> {
-        self.snapshot.cookie_secrets().first()
-    }
-
-    /// Returns the value of the edns-tcp-keepalive option, in units of 100 ms, if the query asks for it. Over UDP the
-    /// option is ignored (RFC 7828, section 3.3.1). HTTPS and QUIC have idle timeouts of their own.
-    fn keepalive(&self, options: &Options<'_>) -> Option<u16> {
-        let has_messages = matches!(self.asker.transport, Transport::Tcp | Transport::Tls);
-        let idle = self.asker.idle.filter(|_| has_messages && options.asks_keepalive)?;
-        Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
-    }
-
-    /// Returns the Client Subnet option or its fault; `None` if the query has no such option, or if it is disabled.
-    fn client_subnet_option(&self) -> Option<&'a Result<ClientSubnet<'a>, BadSubnet>> {
-        self.options?.client_subnet.as_ref().filter(|_| self.snapshot.world().ecs.enabled)
+        if let (Some(held), Some(secret)) = (&self.cookie, self.snapshot.cookie_secrets().first()) {
+            opt.cookie = Some(held.cookie.renew(self.asker.address, self.now, secret));
+        }
+        if options.asks_nsid {
+            opt.nsid = protocol.identity.nsid.as_deref().map(str::as_bytes);
+        }
+        if options.asks_keepalive {
+            opt.keepalive = keepalive(self.asker);
+        }
+        // RFC 7830, section 6: only encrypted transports use padding. A message with a TSIG record is not padded, because
+        // that record comes after the padding.
+        opt.is_padded = options.is_padded && self.asker.transport.is_encrypted() && self.query.tsig.is_none();
     }
 
     /// Returns the Client Subnet option if it is valid and enabled.
     fn client_subnet(&self) -> Option<&'a ClientSubnet<'a>> {
-        self.client_subnet_option()?.as_ref().ok()
+        self.subnet?.as_ref().ok()
     }
 
     /// Returns the network of the Client Subnet option and its source prefix length, if the option is valid and names a
@@ -247,7 +237,7 @@ impl<'a> Exchange<'a> {
 
     /// Returns how the query uses Client Subnet; `None` without the option, or if it is disabled.
     pub(super) fn subnet_use(&self) -> Option<SubnetUse> {
-        Some(match self.client_subnet_option()? {
+        Some(match self.subnet? {
             Ok(ClientSubnet { address: Some(_), source, .. }) if *source > 0 => SubnetUse::Network,
             Ok(_) => SubnetUse::Private,
             Err(_) => SubnetUse::Malformed,
@@ -283,7 +273,7 @@ impl<'a> Exchange<'a> {
         if edns.options.is_err() {
             return Err(&Rejection::LONG_OPTION);
         }
-        if let Some(Err(fault)) = self.client_subnet_option() {
+        if let Some(Err(fault)) = self.subnet {
             return Err(Rejection::of_subnet(*fault));
         }
         match self.options.map(|options| &options.cookie) {
@@ -317,6 +307,16 @@ impl<'a> Exchange<'a> {
 
     #[inline]
     fn admit_question(&self, question: &'a Question<'a>) -> Result<Admission<'a>, &'static Rejection> {
+        if question.class == CLASS_IN && !question.rtype.is_meta() {
+            Ok(Admission::Question(question))
+        } else {
+            self.admit_special(question)
+        }
+    }
+
+    /// Decides the same for a question of another class, or for a type that no record in a zone has.
+    #[inline(never)]
+    fn admit_special(&self, question: &'a Question<'a>) -> Result<Admission<'a>, &'static Rejection> {
         match question.rtype {
             // These records belong to messages; no question can ask for them.
             Rtype::OPT | Rtype::TSIG => return Err(&const { Rejection::plain(Rcode::FormErr) }),
@@ -339,4 +339,11 @@ impl<'a> Exchange<'a> {
             _ => Err(&Rejection::CLASS),
         }
     }
+}
+
+/// Returns the value of the edns-tcp-keepalive option for an asker that asks for it, in units of 100 ms. Over UDP the
+/// option is ignored (RFC 7828, section 3.3.1). HTTPS and QUIC have idle timeouts of their own.
+fn keepalive(asker: Asker) -> Option<u16> {
+    let idle = asker.idle.filter(|_| matches!(asker.transport, Transport::Tcp | Transport::Tls))?;
+    Some(u16::try_from(idle.as_millis() / KEEPALIVE_UNIT).unwrap_or(u16::MAX))
 }

@@ -44,8 +44,8 @@ pub struct Resolution<'s> {
     pub(super) source: IpAddr,
     pub(super) client: Client,
     pub(super) hops: ArrayVec<Hop<'s>, MAX_HOPS>,
-    /// Lower-case names that the snapshot does not hold: the question's name, the names that DNAME records make, and
-    /// copies of CNAME targets that have upper-case letters.
+    /// Lower-case names that neither the snapshot nor the question holds: the names that DNAME records make, and copies of
+    /// names that have upper-case letters.
     pub(super) names: ArrayVec<u8, { MAX_HOPS * MAX_NAME_LENGTH }>,
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
@@ -74,7 +74,7 @@ pub struct Hop<'s> {
 /// The name of a hop, called SNAME in RFC 1034, section 4.3.2; in wire format and lower case.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Sname<'s> {
-    /// The snapshot holds it.
+    /// The snapshot or the question holds it.
     Held(&'s [u8]),
     /// The resolution holds it, in `names`.
     Made { start: u16, length: u8 },

@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use super::resolution::{Given, Hop, Resolution, Sname, Steered, Step, Synthesis};
 use super::resolver::Resolver;
 use super::{Client, Worker, reflect, steered};
-use crate::name::{MAX_NAME_LENGTH, make_key, suffixes};
+use crate::name::{MAX_NAME_LENGTH, is_key, make_key, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Rrset};
@@ -173,12 +173,7 @@ impl<'s> Resolver<'_, 's> {
             Step::Steered(Steered { given: Given::Cname(target), .. })
                 if !matches!(rtype, Rtype::CNAME | Rtype::ANY) =>
             {
-                let target = target.as_wire();
-                if target.iter().any(u8::is_ascii_uppercase) {
-                    self.resolution.keep(target)
-                } else {
-                    Some(Sname::Held(target))
-                }
+                self.resolution.keep(target.as_wire())
             }
             _ => None,
         }
@@ -186,9 +181,15 @@ impl<'s> Resolver<'_, 's> {
 }
 
 impl<'s> Resolution<'s> {
-    /// Keeps a copy of a name in lower case. Returns `None` if there is no room; there is room for one name per hop.
+    /// Returns a name in lower case: the name itself, or a copy. Returns `None` if there is no room for a copy; there is
+    /// room for one per hop.
     #[inline]
-    fn keep(&mut self, name: &[u8]) -> Option<Sname<'s>> {
+    fn keep(&mut self, name: &'s [u8]) -> Option<Sname<'s>> {
+        if is_key(name) { Some(Sname::Held(name)) } else { self.keep_lower(name) }
+    }
+
+    #[inline(never)]
+    fn keep_lower(&mut self, name: &[u8]) -> Option<Sname<'s>> {
         let start = self.names.len();
         self.names.try_extend_from_slice(name).ok()?;
         Some(self.made(start))

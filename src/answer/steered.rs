@@ -173,5 +173,8 @@ fn pick<'s, T: Clone + PartialEq>(
     turn: u32,
     picked: &mut Picked<'s, T>,
 ) {
-    picked.extend(candidates.members(&candidates.pick(worker, turn)));
+    match candidates.rotated(turn) {
+        Some(members) => picked.extend(members),
+        None => picked.extend(candidates.members(&candidates.pick(worker, turn))),
+    }
 }

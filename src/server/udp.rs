@@ -128,12 +128,13 @@ impl UdpWorker {
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         let panics = answer_all(&mut self.batch, |datagram, out| {
             let asker = Asker { address: datagram.address, transport: Transport::Udp, idle: None };
-            let parsed = Query::parse(datagram.octets);
-            let Some(query) = &parsed else {
+            let Some(header) = Query::header(datagram.octets) else {
                 count(worker, Tally::ignored);
                 return 0;
             };
-            let exchange = Exchange::new(snapshot, query, asker, now);
+            let mut query = Query::new(header);
+            query.read(datagram.octets, header);
+            let exchange = Exchange::new(snapshot, &query, asker, now);
             let reply = answer(&exchange, worker, out);
             let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
                 Some((limit, time)) => self.limiter.count(limit, asker.address, reply.class, time),

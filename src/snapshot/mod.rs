@@ -234,6 +234,7 @@ impl Snapshot {
     }
 
     /// Returns the plan of a steered name, with overrides of the name applied.
+    #[inline]
     pub fn plan(&self, id: PlanId, name: NameId) -> &Plan {
         self.name_overrides.get(name).unwrap_or(&self.plans[id.index()])
     }

@@ -65,10 +65,13 @@ impl NameOverrides {
     }
 
     /// Returns the plan of a name with an override; `None` for other names.
+    #[inline]
     pub(super) fn get(&self, name: NameId) -> Option<&Plan> {
-        if self.plans.is_empty() {
-            return None;
-        }
+        if self.plans.is_empty() { None } else { self.find(name) }
+    }
+
+    #[inline(never)]
+    fn find(&self, name: NameId) -> Option<&Plan> {
         self.by_name.get(&name).map(|&place| &self.plans[place])
     }
 }

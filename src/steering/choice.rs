@@ -230,9 +230,9 @@ impl SelectionPolicy {
         }
     }
 
-    /// The pools of a set of candidate classes.
+    /// Returns the pools of a set of candidate classes.
     #[inline]
-    fn pools_of(&self, classes: Set) -> Set {
+    pub fn pools_of(&self, classes: Set) -> Set {
         members(classes).fold(0, |pools, class| pools | self.classes[class])
     }
 

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::read_u16;
-
 const FAMILY_NONE: u16 = 0;
 const FAMILY_V4: u16 = 1;
 const FAMILY_V6: u16 = 2;
@@ -54,8 +52,8 @@ impl<'a> ClientSubnet<'a> {
     /// Reads an option. RFC 7871, section 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY)
     /// MUST be rejected and a FORMERR response MUST be returned to the sender". Section 6 has the other rules.
     pub(super) fn parse(octets: &'a [u8]) -> Result<Self, BadSubnet> {
-        let family = read_u16(octets, 0).ok_or(BadSubnet::Short)?;
-        let [source, scope, ref address @ ..] = octets[2..] else { return Err(BadSubnet::Short) };
+        let &[high, low, source, scope, ref address @ ..] = octets else { return Err(BadSubnet::Short) };
+        let family = u16::from_be_bytes([high, low]);
         let width = match family {
             FAMILY_V4 => u32::BITS,
             FAMILY_V6 => u128::BITS,
@@ -71,18 +69,14 @@ impl<'a> ClientSubnet<'a> {
         if address.len() != usize::from(source).div_ceil(8) {
             return Err(BadSubnet::AddressLength);
         }
-        // Number of bits at the end of the address that the option leaves out.
-        let cut = width - 8 * address.len() as u32;
         let (address, is_cut) = match family {
             FAMILY_V4 => {
-                let number = address.iter().fold(0, |number: u32, &octet| number << 8 | u32::from(octet));
-                let number = number.checked_shl(cut).unwrap_or(0);
+                let number = v4(address);
                 let host = u32::MAX.checked_shr(source.into()).unwrap_or(0);
                 (Some(IpAddr::V4(Ipv4Addr::from_bits(number))), number & host == 0)
             }
             FAMILY_V6 => {
-                let number = address.iter().fold(0, |number: u128, &octet| number << 8 | u128::from(octet));
-                let number = number.checked_shl(cut).unwrap_or(0);
+                let number = v6(address);
                 let host = u128::MAX.checked_shr(source.into()).unwrap_or(0);
                 (Some(IpAddr::V6(Ipv6Addr::from_bits(number))), number & host == 0)
             }
@@ -90,6 +84,24 @@ impl<'a> ClientSubnet<'a> {
         };
         if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
     }
+}
+
+/// Returns the IPv4 address that begins with these octets, at most four, and goes on with zeros.
+#[inline]
+fn v4(octets: &[u8]) -> u32 {
+    u32::from_be_bytes(match *octets {
+        [a, b, c] => [a, b, c, 0],
+        [a, b, c, d] => [a, b, c, d],
+        [a, b] => [a, b, 0, 0],
+        [a] => [a, 0, 0, 0],
+        _ => [0; 4],
+    })
+}
+
+/// Returns the IPv6 address that begins with these octets, at most sixteen, and goes on with zeros.
+fn v6(octets: &[u8]) -> u128 {
+    let number = octets.iter().fold(0, |number: u128, &octet| number << 8 | u128::from(octet));
+    number.checked_shl(u128::BITS - 8 * octets.len() as u32).unwrap_or(0)
 }
 
 #[cfg(test)]

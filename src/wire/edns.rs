@@ -2,7 +2,7 @@
 
 use super::Malformed;
 use super::client_subnet::BadSubnet;
-use super::{ClientSubnet, Cookie, read_u16};
+use super::{ClientSubnet, Cookie};
 
 /// Option codes, as IANA registers them.
 pub(super) mod code {
@@ -76,11 +76,10 @@ impl<'a> Edns<'a> {
 impl<'a> Options<'a> {
     #[inline]
     fn read(&mut self, mut octets: &'a [u8]) -> Result<(), Malformed> {
-        while !octets.is_empty() {
-            let code = read_u16(octets, 0).ok_or(Malformed)?;
-            let length = usize::from(read_u16(octets, 2).ok_or(Malformed)?);
-            let option = octets.get(OPTION_FIXED..OPTION_FIXED + length).ok_or(Malformed)?;
-            match code {
+        while let &[code_high, code_low, high, low, ref rest @ ..] = octets {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            let (option, behind) = rest.split_at_checked(length).ok_or(Malformed)?;
+            match u16::from_be_bytes([code_high, code_low]) {
                 // RFC 5001, section 2.2: "The name server MUST ignore any NSID payload data that might be present in
                 // the query message." The contents of the other two options do not matter either.
                 code::NSID => self.asks_nsid = true,
@@ -90,9 +89,9 @@ impl<'a> Options<'a> {
                 code::COOKIE => first(&mut self.cookie, Cookie::parse(option)),
                 _ => {}
             }
-            octets = &octets[OPTION_FIXED + length..];
+            octets = behind;
         }
-        Ok(())
+        if octets.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }
 

@@ -68,6 +68,8 @@ impl NameOffset {
 /// A response under construction.
 #[derive(Debug)]
 pub struct Message<'a> {
+    /// The header, which is written when the message is complete.
+    header: [u8; HEADER_LENGTH],
     /// The room for the whole message.
     buffer: &'a mut [u8],
     length: usize,
@@ -91,9 +93,8 @@ impl<'a> Message<'a> {
         let recursion_desired = query.recursion_desired && has_recursion_desired(query.opcode);
         let flags = QR | query.opcode << 3 | if recursion_desired { RD } else { 0 };
         let questions = u8::from(matches!(query.question, Ok(Some(_))));
-        let header: [u8; HEADER_LENGTH] = [high, low, flags, 0, 0, questions, 0, 0, 0, 0, 0, 0];
-        buffer[..HEADER_LENGTH].copy_from_slice(&header);
         let mut message = Self {
+            header: [high, low, flags, 0, 0, questions, 0, 0, 0, 0, 0, 0],
             buffer,
             length: HEADER_LENGTH,
             limit: limit - opt.map_or(0, Opt::length),
@@ -126,17 +127,17 @@ impl<'a> Message<'a> {
 
     /// Sets AA: the answer comes from a zone of this server.
     pub fn set_authoritative(&mut self) {
-        self.buffer[2] |= AA;
+        self.header[2] |= AA;
     }
 
     /// Sets TC: there was no room for a part of the response.
     pub fn set_truncated(&mut self) {
-        self.buffer[2] |= TC;
+        self.header[2] |= TC;
     }
 
     /// True if TC is set.
     pub fn is_truncated(&self) -> bool {
-        self.buffer[2] & TC != 0
+        self.header[2] & TC != 0
     }
 
     /// Returns the number of octets that are written so far.
@@ -148,7 +149,7 @@ impl<'a> Message<'a> {
     /// Returns the number of records in the answer section.
     pub fn answer_count(&self) -> u16 {
         let at = Section::Answer as usize;
-        u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])
+        u16::from_be_bytes([self.header[at], self.header[at + 1]])
     }
 
     /// Returns the ancestor of a name: the name without its first `octets` octets, which must be whole labels.
@@ -222,7 +223,7 @@ impl<'a> Message<'a> {
     /// message's length in octets.
     pub fn finish(&mut self, rcode: Rcode) -> usize {
         let code = rcode as u16;
-        self.buffer[3] |= (code & 0x0f) as u8;
+        self.header[3] |= (code & 0x0f) as u8;
         if let Some(opt) = self.opt {
             self.length = opt.write(self.buffer, self.length, code, self.scope, self.error);
             self.count(Section::Additional, 1);
@@ -232,14 +233,15 @@ impl<'a> Message<'a> {
             self.length += written;
             self.count(Section::Additional, u16::from(written > 0));
         }
+        self.buffer[..HEADER_LENGTH].copy_from_slice(&self.header);
         self.length
     }
 
     #[inline]
     fn count(&mut self, section: Section, records: u16) {
         let at = section as usize;
-        let before = u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]]);
-        self.buffer[at..at + 2].copy_from_slice(&(before + records).to_be_bytes());
+        let before = u16::from_be_bytes([self.header[at], self.header[at + 1]]);
+        self.header[at..at + 2].copy_from_slice(&(before + records).to_be_bytes());
     }
 
     /// Writes octets for which room is reserved.

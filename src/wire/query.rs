@@ -46,16 +46,25 @@ pub struct Question<'a> {
 impl<'a> Query<'a> {
     /// Reads a message. Returns `None` for messages that get no answer: those shorter than a header, and responses (a
     /// reply to a response could cause an endless exchange).
-    #[inline]
     pub fn parse(message: &'a [u8]) -> Option<Self> {
+        let header = Self::header(message)?;
+        let mut query = Self::new(header);
+        query.read(message, header);
+        Some(query)
+    }
+
+    /// Returns the header of a message; `None` for messages that get no answer.
+    #[inline]
+    pub fn header(message: &[u8]) -> Option<&[u8; HEADER_LENGTH]> {
         const QR: u8 = 0x80;
+        message.first_chunk().filter(|header: &&[u8; HEADER_LENGTH]| header[2] & QR == 0)
+    }
+
+    /// Begins a query with this header. [`read`](Self::read) fills it where it stays, because it has hundreds of octets.
+    #[inline]
+    pub fn new(header: &[u8; HEADER_LENGTH]) -> Self {
         const RD: u8 = 0x01;
-        let header: &[u8; HEADER_LENGTH] = message.first_chunk()?;
-        if header[2] & QR != 0 {
-            return None;
-        }
-        // The query is built in place, because it has hundreds of octets.
-        let mut parsed = Some(Self {
+        Self {
             id: u16::from_be_bytes([header[0], header[1]]),
             opcode: header[2] >> 3 & 0x0f,
             recursion_desired: header[2] & RD != 0,
@@ -64,16 +73,18 @@ impl<'a> Query<'a> {
             edns: None,
             tsig: None,
             records: Ok(()),
-        });
-        if let Some(query) = &mut parsed {
-            query.records = query.read(message, header);
         }
-        parsed
+    }
+
+    /// Reads the sections of the message with this header.
+    #[inline(never)]
+    pub fn read(&mut self, message: &'a [u8], header: &[u8; HEADER_LENGTH]) {
+        self.records = self.sections(message, header);
     }
 
     /// Reads the sections. Fails at the first malformed record; everything that was read before stays in the query.
-    #[inline(never)]
-    fn read(&mut self, message: &'a [u8], header: &[u8; HEADER_LENGTH]) -> Result<(), Malformed> {
+    #[inline]
+    fn sections(&mut self, message: &'a [u8], header: &[u8; HEADER_LENGTH]) -> Result<(), Malformed> {
         let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
         let mut reader = Reader { message, at: HEADER_LENGTH };
         match count(4) {

@@ -11,6 +11,7 @@ pub use ladder::{Choice, Rung, Verdict};
 pub use rule::{LoadKeys, Rule};
 use shedding::Loads;
 
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use super::family::{Family, PerFamily};
@@ -54,6 +55,9 @@ pub struct Plan {
     restless: Set,
     /// The endpoints that `fallback` can give now.
     fallback: Option<Fallback>,
+    /// True if every client's choice begins with the usable pools in the order of its ranking: no split, load, ramp or
+    /// override of the name changes either, and the pools of one datacenter answer.
+    is_plain: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +102,8 @@ impl Plan {
         let not_forced_down = |sets: PerFamily<Set>| sets.map(|set| set & !orders.forced_down);
         let ramps: Vec<Share> = rule.pools.iter().map(|&id| pools[id.index()].ramp()).collect();
         let ramp = !is_forced_up && ramps.iter().any(|ramp| !ramp.is_full());
+        let is_alone = rule.policy.take == NonZeroU8::MIN && !rule.policy.spare;
+        let is_plain = is_alone && orders.mode.is_none() && split.is_none() && rule.load.is_none() && !ramp;
         Self {
             orders,
             split,
@@ -115,6 +121,7 @@ impl Plan {
             recent: not_forced_down(recent),
             restless: restless | orders.drained,
             fallback: rule.fallback.filter(|_| !orders.no_fallback).map(|id| Fallback::new(&pools[id.index()])),
+            is_plain,
             rule,
         }
     }
@@ -186,6 +193,22 @@ impl Plan {
     /// one](Rule::client_key); `number` returns a uniform random number below its argument.
     #[inline]
     pub fn choose(
+        &self,
+        ranking: &Ranking,
+        family: Family,
+        key: Option<HashKey>,
+        number: impl FnMut(u32) -> u32,
+    ) -> Choice {
+        let Some(choice) = self.first_usable(ranking, family) else {
+            return self.choose_on_ladder(ranking, family, key, number);
+        };
+        debug_assert_eq!(choice, self.choose_on_ladder(ranking, family, key, |_| 0), "both ways lead to one choice");
+        choice
+    }
+
+    /// Returns the choice of all plans, whatever has happened to their pools.
+    #[inline(never)]
+    fn choose_on_ladder(
         &self,
         ranking: &Ranking,
         family: Family,
