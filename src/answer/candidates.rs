@@ -28,8 +28,8 @@ impl<'s> Chosen<'s> {
     pub(super) fn of(choice: &Choice, rule: &'s Rule, pools: &'s [Arc<Pool>]) -> Option<Self> {
         let (first, more, selection) = match choice.verdict {
             Verdict::Pools(set, selection) => {
-                let mut members = members(set);
-                (rule.pools[members.next()?], members.fold(0, |more, pool| more | 1 << pool), selection)
+                let first = members(set).next()?;
+                (rule.pools[first], set & !(1 << first), selection)
             }
             Verdict::Fallback(selection) => (rule.fallback?, 0, selection),
             Verdict::Nodata | Verdict::Servfail => return None,

@@ -19,7 +19,8 @@ pub(super) fn response(
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
     let asker = exchange.asker();
-    tally.response(asker.transport as usize, qtype(exchange), (reply.rcode, exchange.subnet_use()), reply.length);
+    let rtype = resolution.map_or_else(|| qtype(exchange), |resolution| Some(resolution.rtype));
+    tally.response(asker.transport as usize, rtype, (reply.rcode, exchange.subnet_use()), reply.length);
     if reply.is_truncated {
         // The client asks again over a stream. The counters of the zones count only that answer.
         return tally.truncated();
@@ -38,7 +39,7 @@ pub(super) fn transfer(worker: &Worker, exchange: &Exchange<'_>) {
 }
 
 /// Returns the type of the question, if it is readable.
-#[inline]
+#[inline(never)]
 fn qtype(exchange: &Exchange<'_>) -> Option<Rtype> {
     match exchange.admission() {
         Admission::Question(question) | Admission::Identity(question) | Admission::Transfer(question, _) => {

@@ -8,7 +8,7 @@ use super::reflect;
 use super::resolution::{Given, HINFO_TTL, Hop, Resolution, Steered, Step, Synthesis};
 use super::rrset::{HopNames, push};
 use crate::name::Name;
-use crate::snapshot::{Member, Rung, World};
+use crate::snapshot::{Choice, Member, Rung, World};
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
 use crate::zone::{FIXED_FIELDS, POINTER_LENGTH, Rrset, below};
 
@@ -121,7 +121,8 @@ impl<'s> Writer<'_, 's, '_> {
     #[inline(never)]
     fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
-        if [Some(steered.choice), steered.second].iter().flatten().any(|choice| choice.rung == Rung::AllDown) {
+        let is_all_down = |choice: &Choice| choice.rung == Rung::AllDown;
+        if is_all_down(&steered.choice) || steered.second.as_ref().is_some_and(is_all_down) {
             // An operator may wonder about the answer. This text says that health did not decide it.
             let text = steered.plan.rule().all_down.reason();
             self.message.explain(ExtendedError { code: InfoCode::Other, text });

@@ -65,11 +65,16 @@ impl Names {
     }
 
     /// Returns the number of a name in lower case; `None` if the table does not hold it.
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "each query looks up two names, and a call costs a quarter of that")]
+    #[inline]
     pub fn find(&self, key: &[u8]) -> Option<u32> {
         let is_length = self.lengths.get(key.len() / 64).is_some_and(|lengths| lengths >> (key.len() % 64) & 1 == 1);
-        if is_length { self.seek(self.hash(key), key).ok() } else { None }
+        if is_length { self.find_of_length(key) } else { None }
+    }
+
+    /// Returns the same for a name of a length that names of the table have.
+    #[inline(never)]
+    fn find_of_length(&self, key: &[u8]) -> Option<u32> {
+        self.seek(self.hash(key), key).ok()
     }
 
     /// Adds a name in lower case. Returns its number, and true if it is new.
@@ -104,7 +109,7 @@ impl Names {
 
     /// Returns the number of a name. If the table does not hold it, fails with the index of the free slot for it.
     #[inline(always)]
-    #[allow(clippy::inline_always, reason = "as above")]
+    #[allow(clippy::inline_always, reason = "each query looks up two names, and a call costs a quarter of that")]
     fn seek(&self, hash: u32, key: &[u8]) -> Result<u32, usize> {
         let Some(mask) = self.slots.len().checked_sub(1) else { return Err(0) };
         let mut at = hash as usize & mask;
