@@ -8,6 +8,7 @@ pub mod config;
 pub mod control;
 pub mod counters;
 pub mod disk;
+pub mod dnssec;
 pub mod duration;
 pub mod fleet;
 pub mod geo;

@@ -146,6 +146,17 @@ impl<'a> Message<'a> {
         self.length
     }
 
+    /// Returns the octets that are written so far.
+    pub fn as_octets(&self) -> &[u8] {
+        &self.buffer[..self.length]
+    }
+
+    /// Returns the name that begins at this offset, without a compression pointer at its beginning. `None` if it is out
+    /// of reach of a compression pointer.
+    pub fn name_at(&self, offset: usize) -> Option<NameOffset> {
+        if self.buffer[offset] < POINTER { NameOffset::at(offset) } else { NameOffset::at(self.pointed_to(offset)) }
+    }
+
     /// Returns the number of records in the answer section.
     pub fn answer_count(&self) -> u16 {
         let at = Section::Answer as usize;
@@ -192,9 +203,14 @@ impl<'a> Message<'a> {
     fn label_start(&self, NameOffset(at): NameOffset) -> usize {
         let mut at = usize::from(at);
         while self.buffer[at] >= POINTER {
-            at = usize::from(u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])) & MAX_POINTER;
+            at = self.pointed_to(at);
         }
         at
+    }
+
+    /// Returns the offset in the compression pointer at this offset.
+    fn pointed_to(&self, at: usize) -> usize {
+        usize::from(u16::from_be_bytes([self.buffer[at], self.buffer[at + 1]])) & MAX_POINTER
     }
 
     /// Writes a whole RRset by calling `write`. If there is no room, nothing of it is written.

@@ -30,8 +30,14 @@ impl Rtype {
     pub const DS: Self = Self(43);
     pub const RRSIG: Self = Self(46);
     pub const NSEC: Self = Self(47);
+    pub const DNSKEY: Self = Self(48);
+    pub const NSEC3: Self = Self(50);
+    pub const NSEC3PARAM: Self = Self(51);
+    pub const CDS: Self = Self(59);
+    pub const CDNSKEY: Self = Self(60);
     pub const SVCB: Self = Self(64);
     pub const HTTPS: Self = Self(65);
+    pub const NXNAME: Self = Self(128);
     pub const TSIG: Self = Self(250);
     pub const IXFR: Self = Self(251);
     pub const AXFR: Self = Self(252);

@@ -14,7 +14,7 @@ mod tree;
 pub use builder::Builder;
 pub use ids::{NameId, PlanId, ZoneId};
 pub use names::Names;
-pub use rdata::canonical;
+pub use rdata::{Part, canonical, parts};
 pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};
 pub use served::{Dynamic, Found, Node, Steered, Zone};

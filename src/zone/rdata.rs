@@ -16,7 +16,7 @@ const AMTRELAY: u16 = 260;
 
 /// A field of RDATA.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
+pub enum Part {
     /// A fixed number of octets.
     Octets(usize),
     /// A character string: a length octet and that many octets (RFC 1035, section 3.3).
@@ -27,7 +27,7 @@ pub(super) enum Part {
 
 /// Returns the fields of a type's RDATA up to its last domain name. Returns none for types without names, and for types
 /// whose names only [`canonical`] reads.
-pub(super) fn parts(rtype: Rtype) -> &'static [Part] {
+pub fn parts(rtype: Rtype) -> &'static [Part] {
     use Part::{Name, Octets, Text};
     match rtype.0 {
         // NS, MD, MF, CNAME, MB, MG, MR, PTR (RFC 1035), NSAP-PTR (RFC 1348), NXT (RFC 2535), DNAME (RFC 6672), NSEC

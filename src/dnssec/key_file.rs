@@ -1,0 +1,229 @@
+//! Key files in the form of BIND, which Knot and PowerDNS read and write too:
+//!
+//! ```text
+//!   Kexample.com.+013+55648.key        example.com. 3600 IN DNSKEY 257 3 13 GojIhhXU...
+//!   Kexample.com.+013+55648.private    Private-key-format: v1.3
+//!                                      Algorithm: 13 (ECDSAP256SHA256)
+//!                                      PrivateKey: GU6SnQ/Ou+xC5RumuIUI...
+//!                                      Created: 20260101000000
+//!                                      Publish: 20260101000000
+//!                                      Activate: 20260101000000
+//! ```
+//!
+//! The names of the files tell zone, algorithm and key tag. The times say from when and until when a key is published
+//! and signs; without one, it always does. Other fields are ignored.
+
+use std::fmt;
+
+use data_encoding::BASE64;
+
+use super::private::{self, Mismatch, PRIVATE, PrivateKey};
+use super::time::{self, Timing};
+use super::{Algorithm, PublicKey, SigningKey};
+use crate::name::Name;
+
+/// TTL of DNSKEY, CDS and CDNSKEY records, in seconds. It is also written to key files.
+pub const KEY_TTL: u32 = 3600;
+
+/// The reason why files do not hold a key that can sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadKeyFile {
+    /// There is no DNSKEY record.
+    NoRecord,
+    /// The DNSKEY record is of this other name.
+    OtherZone(Box<str>),
+    /// The DNSKEY record's fields are not those of a key that zones can be signed with here.
+    Unfit,
+    /// A field of the private key is missing or cannot be read.
+    Field(&'static str),
+    /// The private key does not belong to the public one.
+    Mismatch,
+}
+
+impl fmt::Display for BadKeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRecord => f.write_str("holds no DNSKEY record"),
+            Self::OtherZone(owner) => write!(f, "holds the key of another zone, {owner}"),
+            Self::Unfit => f.write_str(
+                "holds no key of a zone that can sign here; algorithms 13 (ECDSAP256SHA256) and 15 (ED25519) can",
+            ),
+            Self::Field(field) => write!(f, "has no readable field `{field}`"),
+            Self::Mismatch => f.write_str("does not belong to the public key beside it"),
+        }
+    }
+}
+
+impl std::error::Error for BadKeyFile {}
+
+/// The two files of one key.
+pub struct KeyFiles {
+    /// The names of both files without their extensions: `Kexample.com.+013+55648`.
+    pub stem: String,
+    /// The contents of the file with the extension `key`, which is public.
+    pub public: String,
+    /// The contents of the file with the extension `private`, which is secret.
+    pub private: String,
+}
+
+/// Returns the stem of a key's file names. `None` if the zone's name holds characters that file names cannot.
+pub fn stem(zone: &Name, algorithm: u8, tag: u16) -> Option<String> {
+    Some(format!("{}+{algorithm:03}+{tag:05}", prefix(zone)?))
+}
+
+/// Returns the beginning of the file names of a zone's keys, before the first plus sign.
+fn prefix(zone: &Name) -> Option<String> {
+    let name = Name::from_wire(&zone.to_key()).to_string();
+    name.bytes().all(|octet| octet.is_ascii_graphic() && !b"/\\".contains(&octet)).then(|| format!("K{name}"))
+}
+
+/// Returns algorithm and tag if these are the name of a file with the public key of this zone.
+pub fn is_key_of(file: &str, zone: &Name) -> Option<(u8, u16)> {
+    let rest = file.strip_suffix(".key")?.strip_prefix(&prefix(zone)?)?;
+    let (algorithm, tag) = rest.strip_prefix('+')?.split_once('+')?;
+    Some((algorithm.parse().ok()?, tag.parse().ok()?))
+}
+
+/// Reads a key of a zone from the contents of its two files.
+pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadKeyFile> {
+    let public = read_public(zone, public)?;
+    let octets = field(private, "PrivateKey").and_then(|text| BASE64.decode(text.as_bytes()).ok());
+    let octets: [u8; PRIVATE] =
+        octets.and_then(|octets| octets.try_into().ok()).ok_or(BadKeyFile::Field("PrivateKey"))?;
+    let algorithm = field(private, "Algorithm").and_then(|text| text.split_whitespace().next()?.parse().ok());
+    if algorithm != Some(public.algorithm().number()) {
+        return Err(BadKeyFile::Field("Algorithm"));
+    }
+    let time = |name| match field(private, name).map(time::parse) {
+        None => Ok(None),
+        Some(Some(time)) => Ok(Some(time)),
+        Some(None) => Err(BadKeyFile::Field(name)),
+    };
+    let timing = Timing {
+        publish: time("Publish")?,
+        activate: time("Activate")?,
+        inactive: time("Inactive")?,
+        delete: time("Delete")?,
+    };
+    let private = PrivateKey::new(&octets, &public).map_err(|Mismatch| BadKeyFile::Mismatch)?;
+    Ok(SigningKey::new(public, private, timing))
+}
+
+/// Reads the DNSKEY record of a zone from the contents of a file.
+fn read_public(zone: &Name, text: &str) -> Result<PublicKey, BadKeyFile> {
+    let lines = text.lines().map(|line| line.split(';').next().unwrap_or_default());
+    let mut lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let (owner, fields) = lines
+        .find_map(|words| {
+            let at = words.iter().position(|word| word.eq_ignore_ascii_case("DNSKEY")).filter(|&at| at > 0)?;
+            Some((words[0].to_owned(), words[at + 1..].iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
+        })
+        .ok_or(BadKeyFile::NoRecord)?;
+    if Name::parse(&owner, &Name::root()).is_ok_and(|owner| owner != *zone) {
+        return Err(BadKeyFile::OtherZone(owner.into()));
+    }
+    let [flags, protocol, algorithm, key @ ..] = &fields[..] else { return Err(BadKeyFile::NoRecord) };
+    let key = BASE64.decode(key.concat().as_bytes()).map_err(|_| BadKeyFile::Unfit)?;
+    let algorithm = algorithm.parse().ok().or_else(|| Algorithm::from_mnemonic(algorithm).map(Algorithm::number));
+    let fields = flags.parse().ok().zip(protocol.parse().ok()).zip(algorithm);
+    let key =
+        fields.and_then(|((flags, protocol), algorithm)| PublicKey::from_fields(flags, protocol, algorithm, &key));
+    key.ok_or(BadKeyFile::Unfit)
+}
+
+fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim())
+}
+
+/// Makes a new key that signs all records of a zone (CSK), and returns its files. `now` is the time in Unix seconds.
+/// Returns `None` if the system has no random octets, or if no file name can hold the zone's name.
+pub fn create(zone: &Name, algorithm: Algorithm, now: u64) -> Option<KeyFiles> {
+    let (private, public) = private::generate(algorithm)?;
+    let public = PublicKey::new(algorithm, true, &public)?;
+    let stem = stem(zone, algorithm.number(), public.tag())?;
+    let (name, tag, time) = (Name::from_wire(&zone.to_key()), public.tag(), time::format(now));
+    let record = format!(
+        "{name} {KEY_TTL} IN DNSKEY {} 3 {} {}",
+        public.flags(),
+        algorithm.number(),
+        BASE64.encode(public.octets())
+    );
+    let times: Vec<String> =
+        ["Created", "Publish", "Activate"].iter().map(|name| format!("{name}: {time}\n")).collect();
+    let public = format!("; This key signs all records of {name}, keyid {tag}.\n; Created: {time}\n{record}\n");
+    let private = format!(
+        "Private-key-format: v1.3\nAlgorithm: {} ({algorithm})\nPrivateKey: {}\n{}",
+        algorithm.number(),
+        BASE64.encode(&private),
+        times.concat()
+    );
+    Some(KeyFiles { stem, public, private })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 6605, section 6.1, as BIND writes it.
+    const PUBLIC: &str = "; This is a key-signing key, keyid 55648, for example.net.\n\
+        Example.net. 3600 IN DNSKEY 257 3 13 \
+        GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edb krSqQpF64cYbcB7wNcP+e+MAnLr+Wi9xMWyQLc8NAA== ; comment\n";
+    const PRIVATE: &str = "Private-key-format: v1.2\nAlgorithm: 13 (ECDSAP256SHA256)\n\
+        PrivateKey: GU6SnQ/Ou+xC5RumuIUIuJZteXT2z0O/ok1s38Et6mQ=\nActivate: 20260102030405\n";
+
+    fn zone(text: &str) -> Name {
+        Name::parse(text, &Name::root()).unwrap()
+    }
+
+    #[test]
+    fn the_rfcs_key_is_read() {
+        let key = read(&zone("example.net."), PUBLIC, PRIVATE).unwrap();
+        assert_eq!((key.public().tag(), key.public().flags()), (55648, 257));
+        assert_eq!(key.timing().activate, time::parse("20260102030405"));
+        assert_eq!(key.timing().publish, None);
+    }
+
+    #[test]
+    fn what_is_no_key_of_the_zone_is_told() {
+        let fault = |public: &str, private: &str| read(&zone("example.net."), public, private).unwrap_err();
+        assert_eq!(fault("; nothing\n", PRIVATE), BadKeyFile::NoRecord);
+        assert_eq!(fault(&PUBLIC.replace(" 13 ", " 8 "), PRIVATE), BadKeyFile::Unfit);
+        assert_eq!(fault(&PUBLIC.replace("GojI", "Goj!"), PRIVATE), BadKeyFile::Unfit);
+        assert_eq!(
+            fault(&PUBLIC.replace("Example.net", "example.org"), PRIVATE),
+            BadKeyFile::OtherZone("example.org.".into())
+        );
+        assert_eq!(fault(PUBLIC, &PRIVATE.replace("GU6S", "GU6T")), BadKeyFile::Mismatch);
+        assert_eq!(fault(PUBLIC, &PRIVATE.replace("PrivateKey", "PublicKey")), BadKeyFile::Field("PrivateKey"));
+        assert_eq!(fault(PUBLIC, &PRIVATE.replace("13 (", "15 (")), BadKeyFile::Field("Algorithm"));
+        assert_eq!(fault(PUBLIC, &PRIVATE.replace("20260102030405", "soon")), BadKeyFile::Field("Activate"));
+    }
+
+    #[test]
+    fn new_keys_are_read_back() {
+        for algorithm in Algorithm::ALL {
+            let zone = zone("Gslb.Example.com.");
+            let files = create(&zone, algorithm, 1_767_225_600).unwrap();
+            let key = read(&zone, &files.public, &files.private).unwrap();
+            let expected = (algorithm.number(), key.public().tag());
+            assert_eq!(is_key_of(&format!("{}.key", files.stem), &zone), Some(expected));
+            assert!(files.stem.starts_with("Kgslb.example.com.+0"), "{}", files.stem);
+            assert!(files.private.contains("Created: 20260101000000\n"));
+        }
+    }
+
+    #[test]
+    fn file_names_tell_zone_algorithm_and_tag() {
+        let of = |file: &str| is_key_of(file, &zone("example.com."));
+        assert_eq!(of("Kexample.com.+013+00042.key"), Some((13, 42)));
+        for other in
+            ["Kexample.com.+013+00042.private", "Kexample.org.+013+00042.key", "Kexample.com.+013.key", "K.key"]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(stem(&zone("a/b.example."), 13, 1), None);
+    }
+}

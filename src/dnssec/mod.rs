@@ -1,0 +1,35 @@
+//! DNSSEC: signs answers as they are given.
+//!
+//! ```text
+//!   resolution ──► writer ──► RRset in the message ──► canonical form ──► kept signature, or a fresh one ──► RRSIG
+//!                                                      of what was        table                private key
+//!                                                      written
+//! ```
+//!
+//! Nothing is signed beforehand, because answers of steered names change with health and clients. An RRset is signed
+//! when it is first given, and the signature is kept for all workers. It depends only on the key, the records and a
+//! window of time, so rotation, reloads and changes of health never make it wrong.
+//!
+//! A name that does not exist is denied in the compact form of RFC 9824, and names that a wildcard answers for are
+//! signed as if they existed: both need no knowledge of other names.
+//!
+//! This room holds rules and keys, and reads no file. Only askers that set DO reach it.
+
+mod algorithm;
+mod canonical;
+pub mod key_file;
+mod keys;
+mod nsec;
+mod private;
+mod public;
+mod signer;
+mod table;
+mod time;
+
+pub use algorithm::Algorithm;
+pub use key_file::KEY_TTL;
+pub use keys::{BadKeys, SigningKey, ZoneKeys};
+pub use public::PublicKey;
+pub use signer::{Counts, Covered, Denial, Limits, Origin, Signatures, Signer, Unsigned};
+pub use table::ENTRY;
+pub use time::{MIN_WINDOW, Policy, Stage, Timing, format as format_time, parse as parse_time};

@@ -1,0 +1,187 @@
+//! The signatures that were made, for all workers.
+//!
+//! ```text
+//!   hash of what is signed and by which key ──► a set of four entries ──► the signature, or none
+//! ```
+//!
+//! An entry is found by a keyed hash of 128 bits over everything that the signature covers: the key, the times, and the
+//! records in canonical form. So an entry is never wrong, whatever changes, and nothing has to be removed: entries that
+//! nobody asks for are replaced.
+//!
+//! Readers take no lock. Each entry has a version that is odd while somebody writes to it; a reader that meets such an
+//! entry, or a version that changed meanwhile, takes the entry as missing.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+use super::algorithm::SIGNATURE;
+
+/// Number of entries that a hash can be in.
+const WAYS: usize = 4;
+
+/// Number of words of a signature.
+const WORDS: usize = SIGNATURE / size_of::<u64>();
+
+/// A hash of everything that a signature covers.
+pub(super) type Hash = [u64; 2];
+
+#[derive(Debug, Default)]
+struct Entry {
+    /// Odd while somebody writes the entry.
+    version: AtomicU32,
+    /// The second in which it was read last, modulo 2^32.
+    used: AtomicU32,
+    /// Zero in an empty entry.
+    hash: [AtomicU64; 2],
+    signature: [AtomicU64; WORDS],
+}
+
+/// A table of a fixed size.
+#[derive(Debug)]
+pub(super) struct Table {
+    sets: Box<[[Entry; WAYS]]>,
+}
+
+/// Length of an entry in octets.
+pub const ENTRY: usize = size_of::<Entry>();
+
+impl Table {
+    /// Returns an empty table of at least this many entries.
+    pub(super) fn new(entries: usize) -> Self {
+        let sets = entries.div_ceil(WAYS).max(1);
+        Self { sets: (0..sets).map(|_| <[Entry; WAYS]>::default()).collect() }
+    }
+
+    /// Returns the signature with this hash. `now` is the time in seconds.
+    pub(super) fn get(&self, hash: Hash, now: u32) -> Option<[u8; SIGNATURE]> {
+        self.set(hash).iter().find_map(|entry| entry.get(hash, now))
+    }
+
+    /// Keeps a signature in place of the one of its set that was read the longest time ago. If another thread writes to
+    /// the same entry, it is not kept.
+    pub(super) fn keep(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32) {
+        let age = |entry: &&Entry| {
+            let is_empty = entry.hash[0].load(Ordering::Relaxed) == 0;
+            if is_empty { u32::MAX } else { now.wrapping_sub(entry.used.load(Ordering::Relaxed)) }
+        };
+        if let Some(entry) = self.set(hash).iter().max_by_key(age) {
+            entry.set(hash, signature, now);
+        }
+    }
+
+    fn set(&self, hash: Hash) -> &[Entry; WAYS] {
+        &self.sets[(hash[0] % self.sets.len() as u64) as usize]
+    }
+}
+
+impl Entry {
+    fn get(&self, hash: Hash, now: u32) -> Option<[u8; SIGNATURE]> {
+        // Acquire: the words that are read below are not older than the version.
+        let version = self.version.load(Ordering::Acquire);
+        let is_same = self.hash.each_ref().map(|word| word.load(Ordering::Relaxed)) == hash;
+        if !is_same || version % 2 == 1 {
+            return None;
+        }
+        let mut signature = [0; SIGNATURE];
+        for (octets, word) in signature.chunks_exact_mut(size_of::<u64>()).zip(&self.signature) {
+            octets.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        }
+        // The words above are read before the version is read again.
+        fence(Ordering::Acquire);
+        if self.version.load(Ordering::Relaxed) != version {
+            return None;
+        }
+        // Most entries are read many times a second. Writing only once keeps the line shared between processors.
+        if self.used.load(Ordering::Relaxed) != now {
+            self.used.store(now, Ordering::Relaxed);
+        }
+        Some(signature)
+    }
+
+    fn set(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32) {
+        let version = self.version.load(Ordering::Relaxed);
+        let begun = version.wrapping_add(1);
+        let is_free = version % 2 == 0;
+        if !is_free || self.version.compare_exchange(version, begun, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return;
+        }
+        // The odd version is visible before any word changes.
+        fence(Ordering::Release);
+        for (word, octets) in self.signature.iter().zip(signature.chunks_exact(size_of::<u64>())) {
+            let octets: [u8; size_of::<u64>()] = octets.try_into().unwrap_or_default();
+            word.store(u64::from_ne_bytes(octets), Ordering::Relaxed);
+        }
+        for (word, half) in self.hash.iter().zip(hash) {
+            word.store(half, Ordering::Relaxed);
+        }
+        self.used.store(now, Ordering::Relaxed);
+        // Release: whoever sees this version sees the words.
+        self.version.store(begun.wrapping_add(1), Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::thread;
+
+    use super::*;
+
+    fn signature(number: u64) -> [u8; SIGNATURE] {
+        let mut signature = [0; SIGNATURE];
+        signature.chunks_exact_mut(8).for_each(|word| word.copy_from_slice(&number.to_ne_bytes()));
+        signature
+    }
+
+    #[test]
+    fn what_was_read_last_stays() {
+        let table = Table::new(WAYS);
+        for number in 1..=4 {
+            table.keep([number, 7], &signature(number), number as u32);
+        }
+        assert_eq!(table.get([1, 7], 9), Some(signature(1)), "read again");
+        table.keep([5, 7], &signature(5), 10);
+        let kept = [1, 2, 3, 4, 5].map(|number| table.get([number, 7], 10).is_some());
+        assert_eq!(kept, [true, false, true, true, true]);
+        assert_eq!(table.get([1, 8], 10), None);
+    }
+
+    #[test]
+    fn the_size_is_bounded() {
+        assert_eq!(ENTRY, 88);
+        let table = Table::new(10);
+        for number in 1..10_000u64 {
+            table.keep([number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number], &signature(number), 0);
+        }
+        assert_eq!(table.sets.len(), 3);
+    }
+
+    #[test]
+    fn readers_see_whole_signatures_while_others_write() {
+        let table = Arc::new(Table::new(WAYS));
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = (0..2)
+            .map(|_| {
+                let (table, stop) = (table.clone(), stop.clone());
+                thread::spawn(move || {
+                    let mut number = 0;
+                    while !stop.load(Ordering::Relaxed) {
+                        number = number % 50 + 1;
+                        table.keep([number, number], &signature(number), number as u32);
+                    }
+                })
+            })
+            .collect();
+        let mut met = 0;
+        while met < 20_000 {
+            for number in 1..=50 {
+                if let Some(read) = table.get([number, number], 0) {
+                    assert_eq!(read, signature(number));
+                    met += 1;
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+    }
+}

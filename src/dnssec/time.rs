@@ -1,0 +1,181 @@
+//! Times of keys and signatures.
+//!
+//! Signatures are made for windows of time, so that the same records have the same signature for days:
+//!
+//! ```text
+//!   inception    the window begins                   it ends        expiration
+//!       ├───1 h──┼───────── validity - refresh ─────────┼──── refresh ────┤
+//! ```
+//!
+//! Within its window a signature is valid for at least `refresh` more, which is longer than caches keep the records.
+//! The windows of different names begin at different times, so that they are not all signed anew at once.
+
+/// A signature begins to be valid this long before its window, in seconds, because clocks differ.
+const MARGIN: u64 = 3600;
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+const DAY: u64 = 86_400;
+
+/// How long signatures are valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Seconds from the beginning of a signature's window to its expiration.
+    validity: u64,
+    /// Seconds that a signature is valid for at least when it is served.
+    refresh: u64,
+}
+
+/// Least difference of validity and refresh in seconds: the length of a window.
+pub const MIN_WINDOW: u64 = HOUR;
+
+impl Default for Policy {
+    /// Returns 14 days, of which 7 are left at least: a node that can sign no more is noticed before that.
+    fn default() -> Self {
+        Self { validity: 14 * DAY, refresh: 7 * DAY }
+    }
+}
+
+impl Policy {
+    /// Returns a policy of these seconds; `None` if the difference is below [`MIN_WINDOW`].
+    pub fn try_new(validity: u64, refresh: u64) -> Option<Self> {
+        (validity >= refresh.saturating_add(MIN_WINDOW)).then_some(Self { validity, refresh })
+    }
+
+    /// Returns the seconds that a signature is valid for at least when it is served.
+    pub fn refresh(self) -> u64 {
+        self.refresh
+    }
+
+    /// Returns the seconds from the beginning of a signature's window to its expiration.
+    pub fn validity(self) -> u64 {
+        self.validity
+    }
+
+    /// Returns inception and expiration of the signature that is served at the time `now`. `spread` is the same number
+    /// for all signatures of an RRset. Times are in Unix seconds; signatures hold them modulo 2^32 (RFC 4034, section
+    /// 3.1.5).
+    pub(super) fn window(self, now: u64, spread: u64) -> (u32, u32) {
+        let length = self.validity - self.refresh;
+        let offset = spread % length;
+        let begin = (now + length - offset) / length * length + offset - length;
+        ((begin.saturating_sub(MARGIN)) as u32, (begin + self.validity) as u32)
+    }
+}
+
+/// From when and until when a key is published and signs, in Unix seconds; `None` sets no bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// Its DNSKEY record is published from then on.
+    pub publish: Option<u64>,
+    /// It signs from then on.
+    pub activate: Option<u64>,
+    /// It signs until then.
+    pub inactive: Option<u64>,
+    /// Its DNSKEY record is published until then.
+    pub delete: Option<u64>,
+}
+
+/// The part that a key has at some time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not published yet, or no longer.
+    Absent,
+    /// Published, so that resolvers know it before it signs, or as long as they hold its signatures.
+    Published,
+    /// Published, and signs.
+    Active,
+}
+
+impl Timing {
+    /// Returns the part that the key has at this time, in Unix seconds.
+    pub fn stage(self, now: u64) -> Stage {
+        let has_begun = |from: Option<u64>| from.is_none_or(|from| from <= now);
+        let has_ended = |until: Option<u64>| until.is_some_and(|until| until <= now);
+        if !has_begun(self.publish.or(self.activate)) || has_ended(self.delete) {
+            Stage::Absent
+        } else if has_begun(self.activate) && !has_ended(self.inactive) {
+            Stage::Active
+        } else {
+            Stage::Published
+        }
+    }
+}
+
+/// Reads a time such as `20260102030405`, in UTC. Returns Unix seconds.
+pub fn parse(text: &str) -> Option<u64> {
+    let is_number = text.len() == 14 && text.bytes().all(|digit| digit.is_ascii_digit());
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+    let (year, month, day) = (number(0, 4).filter(|_| is_number)?, number(4, 6)?, number(6, 8)?);
+    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
+    let is_time = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    let days = days_before(year, month).filter(|_| is_time && year >= 1970)? + day - 1;
+    Some(days * DAY + hour * HOUR + minute * MINUTE + second)
+}
+
+/// Writes a time in Unix seconds as `20260102030405`, in UTC.
+pub fn format(time: u64) -> String {
+    let (days, seconds) = (time / DAY, time % DAY);
+    let is_before = |year, month| days_before(year, month).is_some_and(|before| before <= days);
+    let year = (1970..).take_while(|&year| is_before(year, 1)).last().unwrap_or(1970);
+    let month = (1..=12).take_while(|&month| is_before(year, month)).last().unwrap_or(1);
+    let day = days - days_before(year, month).unwrap_or_default() + 1;
+    let (hour, minute, second) = (seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+}
+
+/// Returns the days from 1970 to the first day of a month in the Gregorian calendar.
+fn days_before(year: u64, month: u64) -> Option<u64> {
+    const BEFORE_MONTH: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
+    let is_leap = leaps(year) > leaps(year - 1);
+    let days = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
+    let of_months = BEFORE_MONTH.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    Some(days + of_months + u64::from(is_leap && month > 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_and_written() {
+        for (text, time) in [
+            ("19700101000000", 0),
+            ("20000229235959", 951_868_799),
+            ("20260102030405", 1_767_323_045),
+            ("21000301000000", 4_107_542_400),
+        ] {
+            assert_eq!(parse(text), Some(time));
+            assert_eq!(format(time), text);
+        }
+        for bad in ["", "20261301000000", "20260102", "2026010203040x", "20260102240000", "19691231235959"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn windows_follow_one_another_and_leave_the_refresh() {
+        use proptest::prelude::*;
+        proptest!(|(now in 1_000_000_000u64..4_000_000_000, spread: u64, window in MIN_WINDOW..30 * DAY, refresh in 0..30 * DAY)| {
+            let policy = Policy::try_new(window + refresh, refresh).unwrap();
+            let (inception, expiration) = policy.window(now, spread);
+            let begin = u64::from(inception) + MARGIN;
+            prop_assert!(begin <= now && now < begin + window);
+            prop_assert_eq!(begin % window, spread % window);
+            prop_assert_eq!(u64::from(expiration), begin + window + refresh);
+            prop_assert_eq!(policy.window(begin + window - 1, spread), (inception, expiration));
+        });
+        assert_eq!(Policy::try_new(MIN_WINDOW + 6, 7), None);
+    }
+
+    #[test]
+    fn keys_are_published_before_they_sign_and_after() {
+        let timing = Timing { publish: Some(10), activate: Some(20), inactive: Some(30), delete: Some(40) };
+        let stages = [9, 10, 19, 20, 29, 30, 39, 40].map(|now| timing.stage(now));
+        use Stage::{Absent, Active, Published};
+        assert_eq!(stages, [Absent, Published, Published, Active, Active, Published, Published, Absent]);
+        assert_eq!(Timing::default().stage(0), Active);
+        assert_eq!(Timing { activate: Some(5), ..Timing::default() }.stage(4), Absent);
+    }
+}
