@@ -18,6 +18,11 @@ const STEERED: Rejection = Rejection::new(
     InfoCode::NotSupported,
     "the zone has steered or reflecting names, which no copy can hold",
 );
+const SIGNED: Rejection = Rejection::new(
+    Rcode::Refused,
+    InfoCode::NotSupported,
+    "the zone is signed as it answers: a copy would hold no signatures",
+);
 /// RFC 1995, section 3: the authority section of an IXFR query contains the SOA record of the client's version.
 const NO_SERIAL: Rejection =
     Rejection::new(Rcode::FormErr, InfoCode::Other, "IXFR without an SOA in the authority section");
@@ -40,6 +45,9 @@ pub(super) fn find_zone<'s>(
     let served = snapshot.zone_at(key_of(question.name, &mut key)).ok_or(&NO_APEX)?;
     if !served.zone.is_static() {
         return Err(&STEERED);
+    }
+    if served.keys.is_some() {
+        return Err(&SIGNED);
     }
     if question.rtype == Rtype::IXFR && query.serial.is_none() {
         return Err(&NO_SERIAL);

@@ -2,7 +2,7 @@
 
 use super::exchange::{Admission, Exchange};
 use super::resolution::{Given, Hop, Resolution, Steered, Step};
-use super::{Reply, Worker};
+use super::{Reply, ResponseClass, Worker};
 use crate::counters::{AnswerTally, Tally, ZoneAnswer};
 use crate::geo::{DatacenterId, Location, RegionId};
 use crate::snapshot::{Choice, Snapshot, Verdict};
@@ -27,7 +27,7 @@ pub(super) fn response(
     }
     let Some(resolution) = resolution else { return };
     let Some(counters) = exchange.snapshot().counters() else { return };
-    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, reply.rcode), weight);
+    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, own_rcode(resolution, reply)), weight);
 }
 
 /// Counts the start of a zone transfer.
@@ -81,6 +81,15 @@ fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<
     let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);
     let (country, datacenter) = sent.unwrap_or_else(unsteered);
     answer.client(country, datacenter, weight);
+}
+
+/// Returns the response code of the name: a compact proof may have another one.
+#[inline]
+pub(super) fn own_rcode(resolution: &Resolution<'_>, reply: &Reply) -> Rcode {
+    match reply.class {
+        ResponseClass::NxDomain => resolution.rcode(),
+        _ => reply.rcode,
+    }
 }
 
 /// Returns the kind of answer.

@@ -13,8 +13,8 @@ use super::{Asker, Client, Transport, access};
 use crate::counters::SubnetUse;
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::{
-    BadSubnet, CLASS_CH, CLASS_IN, ClientSubnet, Cookie, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP, Message,
-    Opt, Options, Query, Question, Rcode, Rtype,
+    BadSubnet, CLASS_CH, CLASS_IN, ClientSubnet, Cookie, Edns, ExtendedError, InfoCode, MAX_MESSAGE, MAX_PLAIN_UDP,
+    Message, Opt, Options, Query, Question, Rcode, Rtype,
 };
 
 const OPCODE_QUERY: u8 = 0;
@@ -74,6 +74,9 @@ impl Rejection {
     const LONG_OPTION: Self = Self::malformed("an option runs past the OPT record");
     const COOKIE: Self = Self::malformed("cookie: length is neither 8 nor 16 to 40");
     const META_TYPE: Self = Self::new(Rcode::NotImp, InfoCode::NotSupported, "question type");
+    /// RFC 9824, section 3.5: "If an explicit query for the NXNAME RR type is received, the DNS server MUST return a
+    /// Format Error (response code FORMERR)."
+    const NXNAME: Self = Self::new(Rcode::FormErr, InfoCode::InvalidQueryType, "NXNAME is not a type of questions");
     const CLASS: Self = Self::new(Rcode::Refused, InfoCode::NotAuthoritative, "no zone here is of this class");
 
     const fn plain(rcode: Rcode) -> Self {
@@ -117,7 +120,7 @@ impl<'a> Exchange<'a> {
         // RFC 6891, section 6.1.1: "If an OPT record is present in a received request, compliant responders MUST
         // include an OPT record in their respective responses."
         if let Some(edns) = &query.edns {
-            exchange.add_opt(edns.dnssec_ok);
+            exchange.add_opt(edns);
         }
         exchange.admission = exchange.admit().unwrap_or_else(Admission::Rejection);
         exchange
@@ -146,6 +149,21 @@ impl<'a> Exchange<'a> {
             Admission::Question(question) => Some(question),
             Admission::Identity(_) | Admission::Transfer(..) | Admission::Rejection(..) => None,
         }
+    }
+
+    /// Returns the time in Unix seconds.
+    pub(super) fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// True if the asker wants signatures (RFC 3225, section 3).
+    pub(super) fn is_dnssec_ok(&self) -> bool {
+        self.opt.as_ref().is_some_and(|opt| opt.dnssec_ok)
+    }
+
+    /// True if the asker accepts NXDOMAIN beside a compact proof (RFC 9824, section 5.1).
+    pub(super) fn is_compact_ok(&self) -> bool {
+        self.opt.as_ref().is_some_and(|opt| opt.compact_ok)
     }
 
     /// Returns the client that the answer is for.
@@ -201,10 +219,13 @@ impl<'a> Exchange<'a> {
 
     /// Adds the OPT record of the reply. It is filled in place, because most options are rare.
     #[inline]
-    fn add_opt(&mut self, dnssec_ok: bool) {
+    fn add_opt(&mut self, edns: &Edns<'_>) {
         let protocol = &self.snapshot.world().protocol;
-        // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." No other flag is copied.
-        let opt = self.opt.insert(Opt { payload: protocol.payload, dnssec_ok, ..Opt::default() });
+        // RFC 3225, section 3: "The DO bit of the query MUST be copied in the response." RFC 9824, section 5.1: in
+        // responses to queries with CO, "an authoritative server implementing both Compact Denial of Existence and this
+        // signaling scheme will set the Compact Answers OK EDNS header flag". No other flag is copied.
+        let (dnssec_ok, compact_ok) = (edns.dnssec_ok, edns.dnssec_ok && edns.compact_ok);
+        let opt = self.opt.insert(Opt { payload: protocol.payload, dnssec_ok, compact_ok, ..Opt::default() });
         let Some(options) = self.options else { return };
         if let Some(Ok(subnet)) = self.subnet {
             opt.client_subnet = Some(subnet.octets);
@@ -330,6 +351,7 @@ impl<'a> Exchange<'a> {
                 return Ok(Admission::Transfer(question, zone));
             }
             Rtype::AXFR | Rtype::IXFR | Rtype::ANY => {}
+            Rtype::NXNAME => return Err(&Rejection::NXNAME),
             rtype if rtype.is_meta() => return Err(&Rejection::META_TYPE),
             _ => {}
         }

@@ -23,6 +23,8 @@ mod resolution;
 mod resolve;
 mod resolver;
 mod rrset;
+mod seal;
+mod signed;
 mod steered;
 mod transfer;
 mod worker;
@@ -131,7 +133,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         let (client, source) = (exchange.client(), exchange.asker().address);
         let mut resolution = Resolution::new((question.name, question.rtype), client, source);
         resolution.resolve(exchange.snapshot(), worker);
-        let reply = render(exchange, &resolution, out);
+        let reply = render(exchange, &resolution, worker, out);
         count::response(worker, exchange, Some(&resolution), &reply);
         note::response(worker, exchange, Some(&resolution), &reply);
         return reply;
@@ -157,11 +159,14 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
     reply
 }
 
-/// Writes the answer of a resolution.
+/// Writes the answer of a resolution. `worker` signs it if the asker wants that.
 #[inline]
-pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, out: &mut [u8]) -> Reply {
+pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
+    if exchange.is_dnssec_ok() {
+        return signed::render(exchange, resolution, worker, out);
+    }
     let mut message = exchange.reply(out);
-    write::write(resolution, exchange.snapshot().world(), &mut message);
+    write::write(resolution, exchange.snapshot().world(), &mut seal::Plain, &mut message);
     let (rcode, is_truncated) = (resolution.rcode(), message.is_truncated());
     let (class, ttl) = (resolution.class(rcode), resolution.ttl(rcode));
     Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::counters::Tally;
+use crate::dnssec::{Signatures, Signer};
 use crate::name::{KeyHasher, fold};
 use crate::tap::Notes;
 use crate::wire::Rtype;
@@ -96,6 +97,8 @@ pub struct Worker {
     notes: Notes,
     /// True if `notes` are those of the last answer, and nobody has taken them.
     is_noted: bool,
+    /// `None` until a signature is needed, if the worker shares none.
+    signer: Option<Box<Signer>>,
 }
 
 impl Worker {
@@ -110,7 +113,18 @@ impl Worker {
             until_located: 0,
             notes: Notes::default(),
             is_noted: false,
+            signer: None,
         }
+    }
+
+    /// Returns the worker with signatures that it shares with others.
+    pub fn sharing(self, signatures: Arc<Signatures>) -> Self {
+        Self { signer: Some(Box::new(Signer::new(signatures))), ..self }
+    }
+
+    /// Returns what signs this worker's answers. Without shared signatures it keeps its own.
+    pub(super) fn signer(&mut self) -> &mut Signer {
+        self.signer.get_or_insert_with(|| Box::new(Signer::new(Arc::default())))
     }
 
     /// Returns the worker with counters. It counts its answers from now on.

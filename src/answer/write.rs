@@ -2,11 +2,15 @@
 //!
 //! The message itself serves as the table of names. An owner is a compression pointer to the place where the message
 //! already holds the name: in the question, or in the CNAME record before.
+//!
+//! Each RRset that is written is passed to a [`Seal`], which signs it for askers that want that, and proves what does not
+//! exist.
 
 use super::additional;
 use super::reflect;
 use super::resolution::{Given, HINFO_TTL, Hop, Resolution, Steered, Step, Synthesis};
 use super::rrset::{HopNames, push};
+use super::seal::Seal;
 use crate::name::Name;
 use crate::snapshot::{Choice, Member, Rung, World};
 use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, RrsetWriter, Rtype, Section, SvcParams, Truncated};
@@ -17,7 +21,12 @@ const HINFO_RFC8482: &[u8] = b"\x07RFC8482\x00";
 
 /// Writes a resolution. Sets TC if there is no room for a part of the answer.
 #[inline]
-pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Message<'_>) {
+pub(super) fn write<'s>(
+    resolution: &Resolution<'s>,
+    world: &World,
+    seal: &mut impl Seal<'s>,
+    message: &mut Message<'_>,
+) {
     if resolution.hops().is_empty() {
         let text = "no zone here holds this name";
         return message.explain(ExtendedError { code: InfoCode::NotAuthoritative, text });
@@ -26,19 +35,20 @@ pub(super) fn write(resolution: &Resolution<'_>, world: &World, message: &mut Me
         message.set_authoritative();
     }
     message.widen_scope(resolution.scope());
-    let mut writer = Writer { resolution, world, message };
+    let mut writer = Writer { resolution, world, seal, message };
     if writer.hops().is_err() {
         writer.message.set_truncated();
     }
 }
 
-struct Writer<'w, 's, 'm> {
+struct Writer<'w, 's, 'm, S> {
     resolution: &'w Resolution<'s>,
     world: &'w World,
+    seal: &'w mut S,
     message: &'w mut Message<'m>,
 }
 
-impl<'s> Writer<'_, 's, '_> {
+impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
     #[inline]
     fn hops(&mut self) -> Result<(), Truncated> {
         let hops = self.resolution.hops();
@@ -69,13 +79,15 @@ impl<'s> Writer<'_, 's, '_> {
             Step::Referral { nameservers, cut } => {
                 let owner = self.message.ancestor(place.owner, name.len() - cut);
                 let start = push(self.message, Section::Authority, place, owner, nameservers, u32::MAX)?;
+                self.seal.referral(self.message, place, (owner, &name[name.len() - cut..]))?;
                 additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
             }
             Step::Dname { dname, owner, is_repeated, synthesis } => {
                 let (prefix, dname) = (name.len() - owner, *dname);
                 if !is_repeated {
                     let owner = self.message.ancestor(place.owner, prefix);
-                    push(self.message, Section::Answer, place, owner, dname, u32::MAX)?;
+                    let start = push(self.message, Section::Answer, place, owner, dname, u32::MAX)?;
+                    self.seal.answer(self.message, hop, start)?;
                 }
                 if let Synthesis::Cname = synthesis {
                     return self.synthesized(place, prefix, dname);
@@ -83,23 +95,34 @@ impl<'s> Writer<'_, 's, '_> {
             }
             Step::Cname(cname) => {
                 let start = push(self.message, Section::Answer, place, place.owner, cname, u32::MAX)?;
+                self.seal.answer(self.message, hop, start)?;
                 return Ok(NameOffset::at(start + POINTER_LENGTH + FIXED_FIELDS));
             }
             Step::Static(rrset) => {
                 let start = push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
+                self.seal.answer(self.message, hop, start)?;
+                let end = self.message.len();
                 additional::push_targets(self.message, place, name, rrset, start);
+                self.seal.additional(self.message, hop, end);
             }
             Step::Any(Some(rrset)) => {
-                push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
+                let start = push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
+                self.seal.answer(self.message, hop, start)?;
             }
-            Step::Any(None) => self.message.push_rrset(Section::Answer, |rrset| {
-                rrset.record(place.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
-            })?,
-            Step::Steered(steered) => return self.steered(place, steered),
+            Step::Any(None) => {
+                let start = self.message.len();
+                self.message.push_rrset(Section::Answer, |rrset| {
+                    rrset.record(place.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
+                })?;
+                self.seal.answer(self.message, hop, start)?;
+            }
+            Step::Steered(steered) => return self.steered(hop, place, steered),
             Step::Reflect(reflection) => {
+                let start = self.message.len();
                 reflect::write(reflection, self.resolution, self.world, place, self.message)?;
+                self.seal.answer(self.message, hop, start)?;
             }
-            Step::Nodata | Step::NxDomain => self.negative(place, u32::MAX)?,
+            Step::Nodata | Step::NxDomain => self.seal.negative(self.message, hop, place, u32::MAX)?,
         }
         Ok(None)
     }
@@ -119,7 +142,12 @@ impl<'s> Writer<'_, 's, '_> {
     }
 
     #[inline(never)]
-    fn steered(&mut self, place: HopNames<'s>, steered: &Steered<'s>) -> Result<Option<NameOffset>, Truncated> {
+    fn steered(
+        &mut self,
+        hop: &Hop<'s>,
+        place: HopNames<'s>,
+        steered: &Steered<'s>,
+    ) -> Result<Option<NameOffset>, Truncated> {
         let (resolution, ttl) = (self.resolution, steered.ttl);
         let is_all_down = |choice: &Choice| choice.rung == Rung::AllDown;
         if is_all_down(&steered.choice) || steered.second.as_ref().is_some_and(is_all_down) {
@@ -127,6 +155,7 @@ impl<'s> Writer<'_, 's, '_> {
             let text = steered.plan.rule().all_down.reason();
             self.message.explain(ExtendedError { code: InfoCode::Other, text });
         }
+        let start = self.message.len();
         match steered.given {
             // Only the asked family has picks.
             Given::Addresses if resolution.v6().is_empty() => {
@@ -135,28 +164,35 @@ impl<'s> Writer<'_, 's, '_> {
             Given::Addresses => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::AAAA, ttl), resolution.v6())?;
             }
-            Given::Https(params) => self.https(place.owner, ttl, params)?,
+            Given::Https(params) => return self.https(hop, place.owner, ttl, params).map(|()| None),
             Given::Cname(target) => {
                 let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
-                return self.cname(place, ttl, (0, no_labels), target);
+                let target = self.cname(place, ttl, (0, no_labels), target)?;
+                self.seal.answer(self.message, hop, start)?;
+                return Ok(target);
             }
-            Given::Nodata => self.negative(place, ttl)?,
-            Given::Servfail => {}
+            Given::Nodata => return self.seal.negative(self.message, hop, place, ttl).map(|()| None),
+            Given::Servfail => return Ok(None),
         }
+        self.seal.answer(self.message, hop, start)?;
         Ok(None)
     }
 
     #[inline(never)]
-    fn https(&mut self, owner: NameOffset, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
+    fn https(&mut self, hop: &Hop<'s>, owner: NameOffset, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
+        let start = self.message.len();
         let (v4, v6) = (self.resolution.v4(), self.resolution.v6());
         self.message.push_rrset(Section::Answer, |rrset| {
             rrset.fields(owner, Rtype::HTTPS, ttl, params.length(v4.len(), v6.len()))?;
             params.write(rrset, v4.iter().map(|member| &member.value), v6.iter().map(|member| &member.value))
         })?;
+        self.seal.answer(self.message, hop, start)?;
+        let end = self.message.len();
         // RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional
         // section for any TargetNames that are in the zone". The answer is complete without them.
         let _ = addresses(self.message, Section::Additional, owner, (Rtype::A, ttl), v4);
         let _ = addresses(self.message, Section::Additional, owner, (Rtype::AAAA, ttl), v6);
+        self.seal.additional(self.message, hop, end);
         Ok(())
     }
 
@@ -183,14 +219,6 @@ impl<'s> Writer<'_, 's, '_> {
             pointer.map_or(Ok(()), |apex| rrset.pointer(apex))
         })?;
         Ok(target_at)
-    }
-
-    /// Writes the SOA, which says how long the negative answer may be cached (RFC 2308, section 3). Its TTL is at most
-    /// `ttl` seconds.
-    #[inline(never)]
-    fn negative(&mut self, place: HopNames<'s>, ttl: u32) -> Result<(), Truncated> {
-        let soa = place.zone.zone.negative_soa();
-        push(self.message, Section::Authority, place, place.apex, soa, ttl).map(|_| ())
     }
 }
 

@@ -35,7 +35,7 @@ pub const QTYPES: [Rtype; 20] = [
     NAPTR,
     Rtype::DS,
     Rtype::RRSIG,
-    DNSKEY,
+    Rtype::DNSKEY,
     TLSA,
     Rtype::SVCB,
     Rtype::HTTPS,
@@ -46,7 +46,6 @@ pub const QTYPES: [Rtype; 20] = [
 ];
 
 const NAPTR: Rtype = Rtype(35);
-const DNSKEY: Rtype = Rtype(48);
 const TLSA: Rtype = Rtype(52);
 const CAA: Rtype = Rtype(257);
 
@@ -110,7 +109,10 @@ const IGNORED: usize = LADDER + RUNGS;
 const PANICS: usize = IGNORED + 1;
 const TRANSFERS: usize = PANICS + 1;
 const UNLOGGED: usize = TRANSFERS + 1;
-const LENGTH: usize = UNLOGGED + 1;
+const KEPT: usize = UNLOGGED + 1;
+const FRESH: usize = KEPT + 1;
+const REFUSED: usize = FRESH + 1;
+const LENGTH: usize = REFUSED + 1;
 
 /// Counters of queries and responses since the server's start.
 #[derive(Debug)]
@@ -196,6 +198,16 @@ impl Tally {
         self.count(TRANSFERS, 1);
     }
 
+    /// Counts the signatures of one answer: those that were kept, those that were made, and those that were not made for
+    /// want of budget.
+    pub fn signatures(&self, kept: u32, fresh: u32, refused: u32) {
+        for (place, count) in [(KEPT, kept), (FRESH, fresh), (REFUSED, refused)] {
+            if count > 0 {
+                self.count(place, count.into());
+            }
+        }
+    }
+
     /// Counts an answer that is missing in the query log, because its ring was full.
     pub fn unlogged(&self) {
         self.count(UNLOGGED, 1);
@@ -261,6 +273,11 @@ impl TrafficSums {
     /// Returns the number of zone transfers that began.
     pub fn transfers(&self) -> u64 {
         self.0[TRANSFERS]
+    }
+
+    /// Returns the numbers of signatures that were kept, made, and refused for want of budget.
+    pub fn signatures(&self) -> [u64; 3] {
+        [KEPT, FRESH, REFUSED].map(|place| self.0[place])
     }
 
     /// Returns the number of answers that are missing in the query log, because a ring was full.

@@ -269,6 +269,7 @@ impl Bound {
         let service = Service {
             published,
             rotation,
+            signatures: Arc::default(),
             traffic,
             taps: shared,
             limits,
@@ -301,7 +302,7 @@ impl Bound {
             for (socket, number) in sockets.udp.iter().cycle().cloned().zip(0..sockets.workers(workers)) {
                 let (published, stopping) = (service.published.clone(), service.stopping.clone());
                 let (limiter, beat) = (limiter.clone(), running.workers.add());
-                let worker = Worker::new(service.rotation.clone());
+                let worker = Worker::new(service.rotation.clone()).sharing(service.signatures.clone());
                 let worker = tallies.next().flatten().into_iter().fold(worker, Worker::counting);
                 let recorder = own_taps.next().map_or_else(|| service.recorder(), Recorder::Alone);
                 let socket = (socket, sockets.address);

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 use super::recorder::{Ends, Exchanged, Recorder};
 use crate::answer::{Asker, Exchange, Reply, Rotation, Transfer, Transport, Worker, answer};
 use crate::counters::{Tally, Traffic};
+use crate::dnssec::Signatures;
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::snapshot::Snapshot;
 use crate::tap::{Fate, SharedProducers};
@@ -91,6 +92,7 @@ const SPARE: usize = 32;
 pub(super) struct Service {
     pub(super) published: Arc<ArcSwap<Snapshot>>,
     pub(super) rotation: Arc<Rotation>,
+    pub(super) signatures: Arc<Signatures>,
     /// `None` if nobody counts.
     pub(super) traffic: Option<Arc<Traffic>>,
     /// `None` if nobody reads the query log.
@@ -120,7 +122,7 @@ impl Service {
     }
 
     fn new_responder(&self) -> Responder {
-        let worker = Worker::new(self.rotation.clone());
+        let worker = Worker::new(self.rotation.clone()).sharing(self.signatures.clone());
         let worker = match &self.traffic {
             Some(traffic) => worker.counting(Tally::of_stream(traffic)),
             None => worker,

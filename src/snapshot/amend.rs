@@ -109,7 +109,8 @@ impl Blueprint {
         let Some(id) = self.zone_id_at(&origin.to_key()) else { return Ok(blueprint) };
         let before = &self.zones[id.index()];
         let zone = before.zone.amended(extra, serial.unwrap_or_else(|| before.serial()))?;
-        blueprint.zones[id.index()] = Arc::new(ServedZone { zone, regions: before.regions.clone() });
+        blueprint.zones[id.index()] =
+            Arc::new(ServedZone { zone, regions: before.regions.clone(), keys: before.keys.clone() });
         Ok(blueprint)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::compile::{self, Compiler, Maps};
 use super::{PoolId, Rule, Snapshot, Steering, World, ZoneSpec};
 use crate::counters::{AnswerCounters, Dimensions, Traffic};
+use crate::dnssec::ZoneKeys;
 use crate::geo::{Locations, Regions};
 use crate::latency::{ClientRtts, LatencyTable};
 use crate::name::{Name, suffixes};
@@ -45,6 +46,8 @@ pub struct ServedZone {
     pub zone: Zone,
     /// The regions of its clients.
     pub regions: Arc<Regions>,
+    /// The keys that sign its answers; `None` if the zone is not signed.
+    pub keys: Option<Arc<ZoneKeys>>,
 }
 
 impl Blueprint {
@@ -138,6 +141,7 @@ impl Blueprint {
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
         let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
         let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
+        let is_like = is_like && served.keys == spec.keys;
         is_like.then(|| served.clone())
     }
 
@@ -228,9 +232,11 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
         let same = before.and_then(|before| before.zone_like(spec, first, plans));
         served.push(same.unwrap_or_else(|| {
             let steered = Steered { first, plans: plans.into() };
+            let of_keys = spec.keys.as_ref().map_or_else(Vec::new, |keys| keys.records());
             Arc::new(ServedZone {
-                zone: Zone::new(spec.tree.clone(), steered, spec.serial),
+                zone: Zone::new(spec.tree.clone(), steered, spec.serial).with_apex_records(of_keys),
                 regions: spec.regions.clone(),
+                keys: spec.keys.clone(),
             })
         }));
     }

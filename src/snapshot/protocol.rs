@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use super::query_log::LogRule;
 
+use crate::dnssec::Limits;
 use crate::wire::{CookieSecret, DEFAULT_UDP_PAYLOAD};
 
 /// Maximum number of octets of each string by which a node identifies itself. With this limit, the longest question and
@@ -32,6 +33,8 @@ pub struct Protocol {
     pub transfers: Transfers,
     /// Selects the answers of the query log; `None` without a query log.
     pub query_log: Option<LogRule>,
+    /// How much workers sign, and how many signatures are kept.
+    pub signing: Limits,
 }
 
 impl Default for Protocol {
@@ -43,6 +46,7 @@ impl Default for Protocol {
             rate_limit: None,
             transfers: Transfers::default(),
             query_log: None,
+            signing: Limits::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::dnssec::ZoneKeys;
 use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, EndpointKey, PoolKey, Quorum, Recovery, Target};
 use crate::latency::Tolerance;
@@ -293,6 +294,8 @@ pub struct ZoneSpec {
     pub counts_serial: bool,
     /// A fingerprint of the contents of its files, without the serial.
     pub contents: u64,
+    /// The keys that sign its answers; `None` if the zone is not signed.
+    pub keys: Option<Arc<ZoneKeys>>,
 }
 
 /// A name whose addresses are chosen for each client.

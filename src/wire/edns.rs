@@ -20,6 +20,9 @@ pub(super) const OPTION_FIXED: usize = 4;
 /// The DO bit among the flags in the OPT record's TTL (RFC 3225, section 3).
 pub(super) const DNSSEC_OK: u16 = 0x8000;
 
+/// The CO bit among these flags: Compact Answers OK (RFC 9824, section 5.1).
+pub(super) const COMPACT_OK: u16 = 0x4000;
+
 /// The contents of a query's OPT record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edns<'a> {
@@ -29,6 +32,8 @@ pub struct Edns<'a> {
     pub version: u8,
     /// The DO bit, to be repeated in the response.
     pub dnssec_ok: bool,
+    /// The CO bit: the asker accepts NXDOMAIN beside a compact proof.
+    pub compact_ok: bool,
     /// The options; an error if one runs past the end of the record.
     pub options: Result<Options<'a>, Malformed>,
 }
@@ -59,6 +64,7 @@ impl<'a> Edns<'a> {
             payload,
             version: (ttl >> 16) as u8,
             dnssec_ok: ttl as u16 & DNSSEC_OK != 0,
+            compact_ok: ttl as u16 & COMPACT_OK != 0,
             options: Ok(Options::default()),
         }
     }

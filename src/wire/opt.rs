@@ -3,7 +3,7 @@
 //! Room for all mandatory options is reserved before the first record is written. An Extended DNS Error and padding are
 //! optional: they are written if there is room left.
 
-use super::edns::{DNSSEC_OK, OPTION_FIXED, code};
+use super::edns::{COMPACT_OK, DNSSEC_OK, OPTION_FIXED, code};
 use super::{COOKIE_LENGTH, Rtype, copy};
 
 /// Length of an OPT record without options, in octets (RFC 6891, section 6.1.2).
@@ -23,6 +23,9 @@ pub struct Opt<'a> {
     pub payload: u16,
     /// The DO bit of the query.
     pub dnssec_ok: bool,
+    /// The CO bit: the response contains compact proofs, and its response code is that of the name (RFC 9824, section
+    /// 5.1).
+    pub compact_ok: bool,
     /// The octets of the query's Client Subnet option, repeated with a scope.
     pub client_subnet: Option<&'a [u8]>,
     /// The COOKIE option.
@@ -52,6 +55,7 @@ pub enum InfoCode {
     Prohibited = 18,
     NotAuthoritative = 20,
     NotSupported = 21,
+    InvalidQueryType = 30,
 }
 
 impl Opt<'_> {
@@ -79,7 +83,9 @@ impl Opt<'_> {
     ) -> usize {
         let mut writer = Writer { buffer, at: start };
         let ([type_high, type_low], [high, low]) = (Rtype::OPT.0.to_be_bytes(), self.payload.to_be_bytes());
-        let [flags_high, flags_low] = if self.dnssec_ok { DNSSEC_OK } else { 0 }.to_be_bytes();
+        let flag = |is_set, flag| if is_set { flag } else { 0 };
+        let [flags_high, flags_low] =
+            (flag(self.dnssec_ok, DNSSEC_OK) | flag(self.compact_ok, COMPACT_OK)).to_be_bytes();
         // The last two octets are the length of the options, which is written at the end.
         writer.put(&[0, type_high, type_low, high, low, (rcode >> 4) as u8, 0, flags_high, flags_low, 0, 0]);
         if let Some(subnet) = self.client_subnet {

@@ -31,7 +31,7 @@ pub(super) struct Patch {
     nodes: Vec<Stored>,
     /// The nodes that replace nodes of the tree.
     instead: HashMap<NodeId, Stored, RandomState>,
-    /// True if the patch holds only a serial, and no records.
+    /// True if the patch changes the apex only: it holds a serial and records of the apex, and no extra records.
     is_plain: bool,
 }
 
@@ -61,16 +61,16 @@ impl Patch {
         self
     }
 
-    /// Returns the patch for extra records and a serial; `None` if they change nothing.
-    pub(super) fn new(tree: &Tree, extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
+    /// Returns the patch for further records of the apex, extra records and a serial; `None` if they change nothing.
+    pub(super) fn new(tree: &Tree, apex: &[Record], extra: &[Record], serial: u32) -> Result<Option<Self>, ZoneError> {
         let counted = Self::counted(tree, serial);
-        if extra.is_empty() {
+        if apex.is_empty() && extra.is_empty() {
             return Ok(counted);
         }
-        let mut patch = Self { is_plain: false, ..counted.unwrap_or_else(|| Self::empty(tree)) };
+        let mut patch = Self { is_plain: extra.is_empty(), ..counted.unwrap_or_else(|| Self::empty(tree)) };
         // The extra records by owner, in their order.
         let mut by_owner: BTreeMap<Box<[u8]>, Vec<&Record>> = BTreeMap::new();
-        for record in extra {
+        for record in apex.iter().chain(extra) {
             by_owner.entry(record.owner.to_key()).or_default().push(record);
         }
         for owner in by_owner.keys() {
@@ -97,7 +97,7 @@ impl Patch {
     /// Returns the node with this number; `None` if the tree's own node is valid.
     #[inline]
     pub(super) fn node(&self, id: NodeId) -> Option<&Stored> {
-        // A patch that holds only a serial changes only the apex.
+        // A plain patch changes only the apex.
         if self.is_plain && id != NodeId::APEX {
             return None;
         }

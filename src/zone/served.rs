@@ -18,6 +18,8 @@ use crate::wire::Rtype;
 pub struct Zone {
     tree: Arc<Tree>,
     patch: Option<Patch>,
+    /// Records of the apex that are in no file.
+    apex_records: Arc<[Record]>,
     steered: Steered,
     /// The SOA with the TTL of negative answers (RFC 2308, section 3).
     negative_soa: Rrset,
@@ -105,12 +107,22 @@ impl Zone {
     /// Makes a zone from the tree of its files, with this serial. `steered` has a plan for each name that was steered
     /// when the tree was built.
     pub fn new(tree: Arc<Tree>, steered: Steered, serial: u32) -> Self {
-        Self::patched(Patch::counted(&tree, serial), tree, steered)
+        Self::patched(Patch::counted(&tree, serial), tree, steered, [].into())
     }
 
-    fn patched(patch: Option<Patch>, tree: Arc<Tree>, steered: Steered) -> Self {
+    /// Returns the zone with records of the apex that are in no file, such as its keys. They must be of types that the
+    /// files do not hold there, and few enough to fit in a message.
+    pub fn with_apex_records(self, records: Vec<Record>) -> Self {
+        let serial = self.serial();
+        match Patch::new(&self.tree, &records, &[], serial) {
+            Ok(patch) if !records.is_empty() => Self::patched(patch, self.tree, self.steered, records.into()),
+            _ => self,
+        }
+    }
+
+    fn patched(patch: Option<Patch>, tree: Arc<Tree>, steered: Steered, apex_records: Arc<[Record]>) -> Self {
         let negative_soa = negative(tree.soa());
-        let mut zone = Self { tree, patch, steered, negative_soa };
+        let mut zone = Self { tree, patch, apex_records, steered, negative_soa };
         if let Some(soa) = zone.apex_node().rrset(Rtype::SOA) {
             zone.negative_soa = negative(soa);
         }
@@ -121,8 +133,8 @@ impl Zone {
     /// must be of types that are allowed beside all others: no NS, DNAME, CNAME or SOA. Fails if an RRset does not fit
     /// in a message.
     pub fn amended(&self, extra: &[Record], serial: u32) -> Result<Self, ZoneError> {
-        let patch = Patch::new(&self.tree, extra, serial)?;
-        Ok(Self::patched(patch, self.tree.clone(), self.steered.clone()))
+        let patch = Patch::new(&self.tree, &self.apex_records, extra, serial)?;
+        Ok(Self::patched(patch, self.tree.clone(), self.steered.clone(), self.apex_records.clone()))
     }
 
     /// Returns the records of the files.

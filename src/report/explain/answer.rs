@@ -7,7 +7,7 @@ use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
 use domain::rdata::AllRecordData;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Exchange, Reply, Resolution, render};
+use crate::answer::{Exchange, Reply, Resolution, Worker, render};
 use crate::wire::MAX_MESSAGE;
 
 /// The answer that a resolver would get.
@@ -24,9 +24,13 @@ pub(super) struct AnswerShape {
 impl AnswerShape {
     /// Writes the answer of a resolution as a message, as the server does, and reads that message with another library.
     /// Fails if the library cannot read it.
-    pub(super) fn new(exchange: &Exchange<'_>, resolution: &Resolution<'_>) -> Result<Self, String> {
+    pub(super) fn new(
+        exchange: &Exchange<'_>,
+        resolution: &Resolution<'_>,
+        worker: &mut Worker,
+    ) -> Result<Self, String> {
         let mut out = vec![0; MAX_MESSAGE];
-        let Reply { length, rcode, ttl, .. } = render(exchange, resolution, &mut out);
+        let Reply { length, rcode, ttl, .. } = render(exchange, resolution, worker, &mut out);
         let message = Message::from_slice(&out[..length]).map_err(|error| error.to_string())?;
         let answers = message.answer().map_err(|error| error.to_string())?;
         let records = answers.limit_to::<AllRecordData<_, _>>().map(|record| match record {

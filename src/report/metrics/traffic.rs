@@ -52,6 +52,13 @@ impl Metrics<'_> {
         out.counter("truenorth_zone_transfers", help, sums.transfers());
         let help = "Zone transfers that took too long and were cut.";
         out.counter("truenorth_cut_zone_transfers", help, self.traffic.cut_transfers);
+        let help =
+            "Signatures of answers: kept from earlier answers, made anew, or refused because the budget was spent.";
+        out.family("truenorth_signatures", Kind::Counter, help, |samples| {
+            for (source, count) in ["kept", "made", "refused"].into_iter().zip(sums.signatures()) {
+                samples.count(&[("source", source)], count);
+            }
+        });
         let help = "Choices of steered names, by the rung of the ladder that they were made on.";
         out.family("truenorth_choices", Kind::Counter, help, |samples| {
             for rung in Rung::ALL {

@@ -150,6 +150,17 @@ impl Plan {
         }
     }
 
+    /// Returns the types that the name has beside its static ones, whichever endpoints are up.
+    pub fn types(&self, pools: &[Arc<Pool>]) -> impl Iterator<Item = Rtype> {
+        let of_name = || self.rule.pools.iter().chain(&self.rule.fallback).map(|pool| &pools[pool.index()]);
+        let is_given =
+            |family| of_name().any(|pool| matches!(pool.kind(), Kind::Addresses(..)) && pool.is_given(family));
+        let https = self.rule.https.is_some().then_some(Rtype::HTTPS);
+        let v4 = is_given(Family::V4).then_some(Rtype::A);
+        let v6 = is_given(Family::V6).then_some(Rtype::AAAA);
+        [v4, v6, https].into_iter().flatten()
+    }
+
     /// True if an answer may be a CNAME.
     fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
         let first = &pools[self.rule.pools[0].index()];
