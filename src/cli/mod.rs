@@ -9,6 +9,7 @@ mod database;
 mod demo;
 mod descriptors;
 mod diff;
+mod dnssec;
 mod events;
 mod explain;
 mod init;
@@ -104,6 +105,9 @@ enum Command {
     /// Sets and removes TXT records of the running node, for ACME's dns-01
     #[command(subcommand)]
     Txt(status::Txt),
+    /// Makes and shows the keys that zones are signed with
+    #[command(subcommand)]
+    Dnssec(dnssec::Dnssec),
     /// Prints the JSON Schema of a file, for editors
     Schema(schema::Arguments),
     /// Prints the completions of a shell
@@ -144,6 +148,7 @@ pub fn run() -> ExitCode {
         Command::Switch(arguments) => rollouts::switch(&arguments),
         Command::Rollout(arguments) => rollouts::rollout(&arguments),
         Command::Txt(command) => status::txt(&command),
+        Command::Dnssec(command) => dnssec::run(&command),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),

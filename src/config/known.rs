@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::dnssec;
 use super::fault::{Fault, Faults, Severity};
 use super::files::{ZoneFiles, print};
 use super::master::{Included, Located};
@@ -77,6 +78,8 @@ struct Zone {
     has_toml: bool,
     /// Its names and definitions; `None` for a static zone.
     steered: Option<Box<Steered>>,
+    dnssec: Option<(Spot, dnssec::Settings)>,
+    presigned: Option<Spot>,
 }
 
 /// A place in one of a zone's texts. `text` counts the zone's files in the order of their names, then the included
@@ -236,6 +239,14 @@ impl Zone {
             soa: texts.spot(&draft.soa.as_ref()?.1)?,
             has_toml: files.toml.is_some(),
             steered,
+            dnssec: match &draft.dnssec {
+                Some(section) => Some((texts.spot(&section.place)?, section.settings)),
+                None => None,
+            },
+            presigned: match &draft.presigned {
+                Some(place) => Some(texts.spot(place)?),
+                None => None,
+            },
         })
     }
 
@@ -265,6 +276,9 @@ impl Zone {
         };
         let (place, soa) = (at(&self.place)?, at(&self.soa)?);
         let leads = self.leads.iter().map(lead).collect::<Option<_>>()?;
+        let section = |(spot, settings): &(Spot, dnssec::Settings)| {
+            at(spot).map(|place| dnssec::Section { place, settings: *settings })
+        };
         // Nothing may fail from here on: the zone would be read anew, and would report its warnings twice.
         for Warning { fault, place, related } in &self.warnings {
             let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
@@ -284,6 +298,8 @@ impl Zone {
             soa: Some((self.tree.serial(), soa)),
             included,
             depends_on: DependsOn::Files,
+            dnssec: self.dnssec.as_ref().and_then(section),
+            presigned: self.presigned.as_ref().and_then(at),
         };
         if let Some(steered) = &mut self.steered {
             steered.recall(&mut draft, drafts, &texts, reader);

@@ -19,6 +19,7 @@ mod code;
 mod connections;
 mod datacenters;
 mod decode;
+mod dnssec;
 mod document;
 mod fault;
 mod files;
@@ -82,7 +83,7 @@ use rustls::sign::CertifiedKey;
 use crate::disk::Disk;
 use crate::geo::ClientMatch;
 use crate::name::Name;
-use crate::snapshot::World;
+use crate::snapshot::{Protocol, World};
 use crate::steering::Step;
 
 use decode::{Placed, TomlTable};
@@ -99,6 +100,7 @@ pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, No
 pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
 pub use connections::Connections;
+pub use dnssec::{DnssecSettings, load_dnssec, read_keys, write_key};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use fleet::{Fleet, FleetIdentity, FleetLogin};
 pub use known::Known;
@@ -261,6 +263,7 @@ fn load_all(
     if zones.len() == files.len() && !faults.has_errors() {
         pointers::check(&zones, &drafts.pools, faults);
     }
+    let mut keys = dnssec::sign(&server.dnssec, &zones, disk, faults);
     let used = used_files(&zones, disk);
     strays::check(&server.server.zones, server.zones_place.as_ref(), used, disk, faults);
     let asked = asked(&server, &zones);
@@ -274,10 +277,14 @@ fn load_all(
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
         pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
-        zones: zones.into_iter().filter_map(|zone| zone.finish(&mut regions)).collect(),
+        zones: zones
+            .into_iter()
+            .enumerate()
+            .filter_map(|(number, zone)| zone.finish(&mut regions, keys.remove(&number)))
+            .collect(),
         windows: server.windows.iter().map(|window| window.value.clone()).collect(),
         ecs: server.ecs,
-        protocol: server.protocol.clone(),
+        protocol: Protocol { signing: server.dnssec.limits, ..server.protocol.clone() },
         probing: server.probing,
         node,
         site_country: None,

@@ -25,6 +25,8 @@ pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) 
         transfers: read_transfers(table.take("transfer"), faults),
         // It names zones, which are read later.
         query_log: None,
+        // `[dnssec]` has it.
+        signing: default.signing,
     }
 }
 

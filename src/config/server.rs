@@ -14,6 +14,7 @@ use crate::snapshot::{Ecs, Probing, Protocol};
 use super::admin::{self, Admin, AdminSection, AdminTls};
 use super::connections::{self, Connections};
 use super::decode::{Placed, TomlTable, Value};
+use super::dnssec::{self, ServerDnssec};
 use super::fault::Faults;
 use super::fleet::{self, Fleet};
 use super::listen::{self, Listen, ListenSection};
@@ -105,6 +106,7 @@ pub(super) struct ServerFile {
     /// The regions of `sections`, as zones without regions of their own use them.
     pub(super) regions: SharedRegions,
     pub(super) windows: Vec<Placed<Order>>,
+    pub(super) dnssec: ServerDnssec,
 }
 
 /// Reads the server file. Relative paths are relative to `folder`. Reads the files that it names through `disk`.
@@ -133,6 +135,7 @@ pub(super) fn read(
     let databases = databases.into_iter().map(|database| database.value).collect();
     let ecs = read_ecs(table.take("ecs"), faults);
     let protocol = super::protocol::read(&mut table, disk, faults);
+    let dnssec = dnssec::read_server(table.take("dnssec"), folder, faults);
     let probing = read_probes(table.take("probes"), faults);
     let fleet = fleet::read(table.take("fleet"), site.as_ref(), disk, faults);
     let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), ..probing };
@@ -172,6 +175,7 @@ pub(super) fn read(
         sections,
         regions,
         windows,
+        dnssec,
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) use self::draft::{DependsOn, ZoneDraft};
 use super::LastServed;
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
+use super::dnssec;
 use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::ZoneFiles;
@@ -104,6 +105,8 @@ impl ZoneReader<'_> {
             soa: None,
             included,
             depends_on: DependsOn::Files,
+            dnssec: None,
+            presigned: None,
         };
         Some(draft.checked(records, before, faults))
     }
@@ -137,6 +140,7 @@ impl ZoneReader<'_> {
             regions: region_view,
             pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },
         };
+        let dnssec = dnssec::read_zone(table.take("dnssec"), faults);
         let names = table.take("names");
         let depends_on = if self.disk.operations() != operations {
             DependsOn::OtherFiles
@@ -168,6 +172,8 @@ impl ZoneReader<'_> {
             soa: None,
             included,
             depends_on,
+            dnssec,
+            presigned: None,
         };
         Some((draft, records))
     }

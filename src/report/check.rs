@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::signing::Signing;
 use super::text::Counted;
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
@@ -38,6 +39,9 @@ pub struct Summary {
     /// Number of probed addresses that are reserved for documentation, so that nothing can answer there.
     #[serde(default)]
     documentation: usize,
+    /// The signed zones, with the tags of their keys. Nodes whose keys differ would contradict each other.
+    #[serde(default)]
+    signed: Signing,
 }
 
 /// The countries that no region of a zone names, neither by country nor by continent.
@@ -89,6 +93,7 @@ impl Summary {
                 .map(|target| target.address.ip())
                 .collect::<HashSet<_>>()
                 .len(),
+            signed: Signing::of(world),
         }
     }
 
@@ -176,6 +181,9 @@ impl fmt::Display for Summary {
         if alike.len() > MAX_GROUPS {
             let zones: usize = alike[MAX_GROUPS..].iter().map(|(_, zones)| zones.len()).sum();
             write!(f, "\n{zones} more zones leave others to their default; --json lists them")?;
+        }
+        for line in self.signed.lines() {
+            write!(f, "\n{line}")?;
         }
         match self.notice() {
             Some(notice) => write!(f, "\n{notice}"),

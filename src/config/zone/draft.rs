@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::config::checks::ZoneCheck;
+use crate::config::dnssec;
 use crate::config::fault::{Fault, Faults};
 use crate::config::leads;
 use crate::config::master::{Included, Located, rrset};
@@ -12,6 +13,7 @@ use crate::config::sections::Sections;
 use crate::config::serial;
 use crate::config::source::Place;
 use crate::config::spelling;
+use crate::dnssec::ZoneKeys;
 use crate::geo::Regions;
 use crate::name::Name;
 use crate::snapshot::{SteeredName, ZoneSpec};
@@ -52,6 +54,10 @@ pub(in crate::config) struct ZoneDraft {
     /// The files that it includes.
     pub(in crate::config) included: Vec<Included>,
     pub(in crate::config) depends_on: DependsOn,
+    /// `[dnssec]` of its zone file, if there is one.
+    pub(in crate::config) dnssec: Option<dnssec::Section>,
+    /// The place of the first record that belongs to a zone which another program signs.
+    pub(in crate::config) presigned: Option<Place>,
 }
 
 impl ZoneDraft {
@@ -60,6 +66,8 @@ impl ZoneDraft {
         let complete = !faults.has_errors_since(before);
         let soa = records.iter().find(|l| l.record.rtype == Rtype::SOA && l.record.owner == self.origin);
         self.soa = soa.and_then(|soa| Some((serial::of_soa(&soa.record.rdata)?, soa.place.clone())));
+        let presigned = records.iter().find(|located| dnssec::OF_SIGNING.contains(&located.record.rtype));
+        self.presigned = presigned.map(|located| located.place.clone());
         let names = self.names(&records);
         spelling::check_origin(&self.origin, &self.place, faults);
         spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
@@ -96,8 +104,12 @@ impl ZoneDraft {
         self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
-    /// Returns the zone as it is served; `None` if it has a fault. Zones with equal regions share those in `known`.
-    pub(in crate::config) fn finish(self, known: &mut HashSet<Arc<Regions>>) -> Option<ZoneSpec> {
+    /// Returns the zone as it is served, signed with these keys; `None` if it has a fault. Zones with equal regions share those in `known`.
+    pub(in crate::config) fn finish(
+        self,
+        known: &mut HashSet<Arc<Regions>>,
+        keys: Option<Arc<ZoneKeys>>,
+    ) -> Option<ZoneSpec> {
         let regions = known.get(&self.regions).cloned().unwrap_or_else(|| {
             known.insert(self.regions.clone());
             self.regions
@@ -118,6 +130,7 @@ impl ZoneDraft {
             reflect,
             counts_serial: self.counts_serial,
             contents: self.contents,
+            keys,
         })
     }
 }

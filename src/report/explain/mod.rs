@@ -3,6 +3,7 @@
 
 mod answer;
 mod hop;
+mod signature;
 mod steering;
 mod text;
 
@@ -17,9 +18,11 @@ use serde::{Deserialize, Serialize};
 
 use self::answer::AnswerShape;
 use self::hop::HopShape;
+use self::signature::SignatureShape;
 use super::Network;
 use super::what_if::snapshot_without;
 use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
+use crate::clock::unix_time;
 use crate::health::Survey;
 use crate::name::Name;
 use crate::overrides::{Override, TargetPattern};
@@ -50,11 +53,12 @@ impl Question {
     }
 
     /// Returns the query that a resolver would send.
-    fn to_message(&self) -> Result<Vec<u8>, String> {
+    fn to_message(&self, is_dnssec_ok: bool) -> Result<Vec<u8>, String> {
         let name = ProtoName::from_ascii(self.name.to_string()).map_err(|error| error.to_string())?;
         let mut message = Message::new(0, MessageType::Query, OpCode::Query);
         message.add_query(ProtoQuery::query(name, self.rtype));
         let mut edns = Edns::new();
+        edns.set_dnssec_ok(is_dnssec_ok);
         if let Network { address, prefix: Some(length) } = self.client {
             let network = IpNet::new(address, length).map_err(|error| error.to_string())?.network();
             edns.options_mut().insert(EdnsOption::Subnet(ClientSubnet::new(network, length, 0)));
@@ -91,6 +95,9 @@ pub struct Explanation {
     /// The hops, in order; none if no zone here answers for the name.
     hops: Vec<HopShape>,
     answer: AnswerShape,
+    /// The signatures for an asker that wants them; none if no zone of the answer is signed.
+    #[serde(default)]
+    signatures: Vec<SignatureShape>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -128,7 +135,7 @@ impl Explanation {
     ) -> Result<Self, String> {
         let offline = beside.is_none();
         let address = question.client.address;
-        let message = question.to_message()?;
+        let message = question.to_message(false)?;
         let query = Query::parse(&message).ok_or("the question gets no answer")?;
         let asker = Asker { address, transport: Transport::Tcp, idle: None };
         // The query contains no cookie, so the time does not matter.
@@ -140,6 +147,14 @@ impl Explanation {
         let mut worker = Worker::new(Arc::new(Rotation::default()));
         let mut resolution = Resolution::new((asked.name, asked.rtype), client, address);
         resolution.resolve(snapshot, &mut worker);
+        let signatures = if resolution.hops().iter().any(|hop| hop.zone.keys.is_some()) {
+            let message = question.to_message(true)?;
+            let query = Query::parse(&message).ok_or("the question gets no answer")?;
+            let exchange = Exchange::new(snapshot, &query, asker, unix_time());
+            SignatureShape::of(&exchange, &resolution, &mut worker)?
+        } else {
+            Vec::new()
+        };
         Ok(Self {
             offline,
             node: (!offline).then(|| snapshot.world().node.to_string()),
@@ -149,7 +164,8 @@ impl Explanation {
             rtype: question.rtype.to_string(),
             client: ClientShape::new(snapshot, question.client, &client),
             hops: resolution.hops().iter().map(|hop| HopShape::new(snapshot, &resolution, hop, beside)).collect(),
-            answer: AnswerShape::new(&exchange, &resolution)?,
+            answer: AnswerShape::new(&exchange, &resolution, &mut worker)?,
+            signatures,
         })
     }
 }

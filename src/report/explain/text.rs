@@ -46,7 +46,8 @@ impl fmt::Display for Explanation {
             }
             None => write!(f, "  answer    {rcode}")?,
         }
-        records.iter().try_for_each(|record| write!(f, "\n    {record}"))
+        records.iter().try_for_each(|record| write!(f, "\n    {record}"))?;
+        self.signatures.iter().try_for_each(|signature| write!(f, "\n  signed    {signature}"))
     }
 }
 

@@ -1,0 +1,304 @@
+//! `[dnssec]` of the server file and of zones, and the keys that zones are signed with.
+//!
+//! ```text
+//!   [dnssec] of the zone, else of the server file ──► is it signed? how long?  ──┐
+//!   keys/Kexample.com.+013+55648.key and .private ──► what each key signs       ─┴─► ZoneKeys
+//! ```
+//!
+//! A zone that is to be signed and has no usable key is a fault, so a node never serves it unsigned by accident. Key
+//! files are read with every configuration: a zone that did not change may have another key now.
+
+mod folder;
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::unix_time;
+use crate::disk::Disk;
+use crate::dnssec::{Algorithm, Limits, MIN_WINDOW, Policy, PublicKey, ZoneKeys};
+use crate::duration::Written;
+use crate::name::{Name, suffixes};
+use crate::wire::Rtype;
+use crate::zone::Tree;
+
+use super::code::Code;
+use super::decode::{TomlTable, Value};
+use super::document::read_document;
+use super::fault::{Fault, Faults};
+use super::files;
+use super::source::Place;
+use super::zone::ZoneDraft;
+use folder::KeyFolder;
+
+pub use folder::{read_keys, write_key};
+
+/// Default folder of the keys.
+const KEYS: &str = "keys";
+
+/// Range of `validity`. A signature tells its end modulo 2^32 seconds, and clients take it as the time nearest to now.
+const VALIDITY: RangeInclusive<Duration> = Duration::from_secs(2 * 3600)..=Duration::from_secs(365 * 86_400);
+
+/// Range of `refresh`.
+const REFRESH: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(364 * 86_400);
+
+/// Range of `kept`.
+const KEPT: RangeInclusive<usize> = 1024..=64 << 20;
+
+/// Types that only a zone which another program signs holds. DNSKEY, CDS and CDNSKEY come from the keys here.
+pub(super) const OF_SIGNING: [Rtype; 7] =
+    [Rtype::RRSIG, Rtype::NSEC, Rtype::NSEC3, Rtype::NSEC3PARAM, Rtype::DNSKEY, Rtype::CDS, Rtype::CDNSKEY];
+
+const ALGORITHMS: [(&str, Algorithm); 2] =
+    [("ecdsap256sha256", Algorithm::EcdsaP256Sha256), ("ed25519", Algorithm::Ed25519)];
+
+/// The keys of a section that both the server file and zones have.
+#[derive(Clone, Debug)]
+pub(super) struct Section {
+    /// The place of the section.
+    pub(super) place: Place,
+    pub(super) settings: Settings,
+}
+
+/// The settings of one section.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    /// `None` if the section does not say it.
+    enabled: Option<bool>,
+    algorithm: Option<Algorithm>,
+    validity: Option<Duration>,
+    refresh: Option<Duration>,
+}
+
+/// `[dnssec]` of the server file.
+#[derive(Clone, Debug)]
+pub(super) struct ServerDnssec {
+    /// `None` without the section.
+    section: Option<Section>,
+    folder: PathBuf,
+    pub(super) limits: Limits,
+}
+
+/// The settings by which keys of a zone are made.
+#[derive(Debug)]
+pub struct DnssecSettings {
+    /// The folder of the keys.
+    pub folder: PathBuf,
+    /// The algorithm of new keys.
+    pub algorithm: Algorithm,
+}
+
+/// Reads `[dnssec]` of the server file. `folder` is the folder of that file.
+pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> ServerDnssec {
+    let default = Limits::default();
+    let mut dnssec = ServerDnssec { section: None, folder: folder.join(KEYS), limits: default };
+    let Some(value) = value else { return dnssec };
+    let place = value.anchor();
+    let Some(mut table) = value.table("`[dnssec]`", faults) else { return dnssec };
+    let settings = read_settings(&mut table, faults);
+    if let Some(keys) = table.take("keys").and_then(|value| value.path(faults)) {
+        dnssec.folder = keys.value;
+    }
+    let budget = table.take("signatures_per_second").and_then(|value| value.integer(1..=u32::MAX, faults));
+    let kept = table.take("kept").and_then(|value| value.integer(KEPT, faults));
+    dnssec.limits = Limits {
+        signatures_per_second: budget
+            .and_then(|budget| NonZeroU32::new(budget.value))
+            .unwrap_or(default.signatures_per_second),
+        kept: kept.map_or(default.kept, |kept| kept.value),
+    };
+    if settings.enabled.is_none() && table.require("enabled", faults).is_some() {
+        // It was reported as no boolean.
+        return dnssec;
+    }
+    table.finish(faults);
+    dnssec.section = Some(Section { place, settings });
+    dnssec
+}
+
+/// Reads `[dnssec]` of a zone file.
+pub(super) fn read_zone(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Section> {
+    let value = value?;
+    let place = value.anchor();
+    let mut table = value.table("`[dnssec]`", faults)?;
+    let settings = read_settings(&mut table, faults);
+    table.refuse(&["keys", "signatures_per_second", "kept"], "belongs in `[dnssec]` of the server file", faults);
+    table.finish(faults);
+    Some(Section { place, settings })
+}
+
+fn read_settings(table: &mut TomlTable<'_>, faults: &mut Faults) -> Settings {
+    let enabled = table.take("enabled").and_then(|value| value.boolean(faults));
+    let algorithm = table.take("algorithm").and_then(|value| value.word(&ALGORITHMS, faults));
+    let validity = table.take("validity").and_then(|value| value.duration(VALIDITY, faults));
+    let refresh = table.take("refresh").and_then(|value| value.duration(REFRESH, faults));
+    Settings {
+        enabled: enabled.map(|enabled| enabled.value),
+        algorithm: algorithm.map(|algorithm| algorithm.value),
+        validity: validity.map(|validity| validity.value),
+        refresh: refresh.map(|refresh| refresh.value),
+    }
+}
+
+/// Reads the part of the configuration that says where the keys of a zone are, and how new ones are made. Other faults
+/// of the files do not matter.
+pub fn load_dnssec(path: &Path, zone: &Name) -> Result<DnssecSettings, Faults> {
+    let mut faults = Faults::default();
+    let disk = Disk::new();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
+        let zones = table.take("zones").and_then(|value| value.path(faults));
+        let zones = zones.map_or_else(|| folder.join(super::server::ZONES), |zones| zones.value);
+        (zones, read_server(table.take("dnssec"), folder, faults))
+    };
+    let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
+    let server = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
+    let Some((zones, server)) = server else { return Err(faults) };
+    let name = zone.to_string();
+    let zone_file = zones.join(format!("{}.toml", name.trim_end_matches('.')));
+    let mut own = None;
+    if disk.metadata(&zone_file).is_ok()
+        && let Some(file) = files::read_file(&disk, &zone_file, &mut faults)
+    {
+        let read = |mut table: TomlTable<'_>, faults: &mut Faults| read_zone(table.take("dnssec"), faults);
+        own = read_document(&file.source, "a zone file", &mut faults, read).flatten();
+    }
+    if faults.has_errors() {
+        return Err(faults);
+    }
+    let algorithm = |section: &Section| section.settings.algorithm;
+    let algorithm = own.as_ref().and_then(algorithm).or_else(|| server.section.as_ref().and_then(algorithm));
+    Ok(DnssecSettings { folder: server.folder, algorithm: algorithm.unwrap_or_default() })
+}
+
+/// Returns the keys of each zone that is signed, by its position in `zones`. Reports zones that cannot be signed.
+pub(super) fn sign(
+    server: &ServerDnssec,
+    zones: &[ZoneDraft],
+    disk: &Disk,
+    faults: &mut Faults,
+) -> HashMap<usize, Arc<ZoneKeys>> {
+    let signed: Vec<(usize, &Place, Policy)> = zones
+        .iter()
+        .enumerate()
+        .filter_map(|(number, zone)| Some((number, server.signs(zone)?, server.policy(zone, faults)?)))
+        .collect();
+    if signed.is_empty() {
+        return HashMap::new();
+    }
+    let folder = match KeyFolder::read(&server.folder, disk) {
+        Ok(folder) => folder,
+        Err(why) => {
+            faults.push(Fault::error(signed[0].1, why, "").code(Code::Credentials));
+            return HashMap::new();
+        }
+    };
+    let now = unix_time();
+    let mut keys = HashMap::new();
+    for (number, place, policy) in signed {
+        let zone = &zones[number];
+        if let Some(presigned) = &zone.presigned {
+            let message = format!("the zone {} holds signatures or keys, and is to be signed here", zone.origin);
+            let fault = Fault::error(presigned, message, "of another signer").code(Code::Signed);
+            let help = "write the zone unsigned, and give its keys to `truenorth dnssec import`";
+            faults.push(fault.related(place, "signed by this").help(help));
+            continue;
+        }
+        let found = folder.keys(&zone.origin, disk).and_then(|of_zone| {
+            if of_zone.is_empty() {
+                return Err(format!("the zone {} is to be signed, but {} holds no key of it", zone.origin, folder));
+            }
+            let keys = ZoneKeys::try_new(&zone.origin, of_zone, policy, now);
+            keys.map_err(|error| format!("the zone {} cannot be signed: {error}", zone.origin))
+        });
+        match found {
+            Ok(of_zone) => _ = keys.insert(number, Arc::new(of_zone)),
+            Err(why) => {
+                let help = format!(
+                    "`truenorth dnssec create {}` makes a key; if another node has one, copy its files instead",
+                    zone.origin
+                );
+                faults.push(Fault::error(place, why, "signed by this").code(Code::Credentials).help(help));
+            }
+        }
+    }
+    check_nesting(zones, &keys, faults);
+    keys
+}
+
+impl ServerDnssec {
+    /// Returns the place that says that a zone is signed; `None` if it is not.
+    fn signs<'p>(&'p self, zone: &'p ZoneDraft) -> Option<&'p Place> {
+        let server = self.section.as_ref().filter(|section| section.settings.enabled == Some(true));
+        match &zone.dnssec {
+            // A zone's own section means that it is signed, unless it says otherwise.
+            Some(own) => (own.settings.enabled != Some(false)).then_some(&own.place),
+            None => server.map(|server| &server.place),
+        }
+    }
+
+    /// Returns how long signatures of a zone are valid. Reports settings that leave no time between two signatures.
+    fn policy(&self, zone: &ZoneDraft, faults: &mut Faults) -> Option<Policy> {
+        let sections = || zone.dnssec.iter().chain(&self.section);
+        let default = Policy::default();
+        let of = |of: fn(&Settings) -> Option<Duration>, default: u64| {
+            let set = sections().find_map(|section| of(&section.settings));
+            set.map_or(default, |set| set.as_secs())
+        };
+        let (validity, refresh) =
+            (of(|settings| settings.validity, default.validity()), of(|settings| settings.refresh, default.refresh()));
+        let policy = Policy::try_new(validity, refresh);
+        if policy.is_none()
+            && let Some(section) = sections().next()
+        {
+            let [validity, refresh, window] =
+                [validity, refresh, MIN_WINDOW].map(|seconds| Written(Duration::from_secs(seconds)));
+            let message =
+                format!("`validity` ({validity}) must be longer than `refresh` ({refresh}) by {window} at least");
+            faults.push(Fault::error(&section.place, message, "").code(Code::Conflict));
+        }
+        policy
+    }
+}
+
+/// Checks zones within signed zones, and zones within zones that say that they are signed: resolvers take what
+/// contradicts the outer zone as forged.
+fn check_nesting(zones: &[ZoneDraft], keys: &HashMap<usize, Arc<ZoneKeys>>, faults: &mut Faults) {
+    let by_origin: HashMap<Box<[u8]>, usize> =
+        zones.iter().enumerate().map(|(number, zone)| (zone.origin.to_key(), number)).collect();
+    for (number, zone) in zones.iter().enumerate() {
+        let key = zone.origin.to_key();
+        let Some(&outer) = suffixes(&key).skip(1).find_map(|above| by_origin.get(above)) else { continue };
+        let Some(tree) = &zones[outer].tree else { continue };
+        let delegates = suffixes(&key).take_while(|name| name.len() > tree.apex().as_wire().len());
+        let is_cut = delegates.into_iter().any(|name| tree.rrset(name, Rtype::NS).is_some());
+        if keys.contains_key(&outer) && !is_cut {
+            let message = format!("the zone {} is signed, but does not delegate {}", zones[outer].origin, zone.origin);
+            let fault = Fault::error(&zone.place, message, "resolvers reject its answers").code(Code::Delegation);
+            faults.push(fault.help(format!("give {} an NS record for it", zones[outer].origin)));
+        }
+        let ds = tree.rrset(&key, Rtype::DS);
+        if let Some(why) = ds.and_then(|_| contradiction(tree, &zone.origin, keys.get(&number))) {
+            let message = format!("{} holds DS records of {}, but {why}", zones[outer].origin, zone.origin);
+            faults.push(Fault::error(&zone.place, message, "resolvers reject its answers").code(Code::Delegation));
+        }
+    }
+}
+
+/// Returns why the DS records of a zone that its parent holds contradict the zone; `None` if they do not.
+fn contradiction(parent: &Tree, zone: &Name, keys: Option<&Arc<ZoneKeys>>) -> Option<&'static str> {
+    let Some(keys) = keys else { return Some("it is not signed") };
+    let node = parent.find(&zone.to_key())?;
+    let records = (0..).map_while(|place| parent.record(node, Rtype::DS, place));
+    let entries = || keys.signing(Rtype::DNSKEY).iter().map(|key| key.public());
+    let fits = |rdata: &[u8], key: &PublicKey| {
+        let ds = key.ds(zone);
+        // A digest of another kind is not computed here: tag and algorithm must do.
+        rdata == ds || (rdata.len() > 4 && rdata[3] != ds[3] && rdata[..3] == ds[..3])
+    };
+    let is_fit = records.into_iter().any(|record| entries().any(|key| fits(&record.rdata, key)));
+    (!is_fit).then_some("none of them is that of a key that signs it")
+}

@@ -1,0 +1,130 @@
+//! The folder of keys: finds those of a zone, and writes new ones.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{DirBuilder, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::disk::Disk;
+use crate::dnssec::{SigningKey, key_file};
+use crate::name::Name;
+
+/// Permission bits of a private key's file that must not be set: those of its group and of others.
+const OF_OTHERS: u32 = 0o077;
+
+/// Permission bits of the folder that must not be set: others could put keys of their own there.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The mode of new private keys.
+const PRIVATE: u32 = 0o600;
+
+/// The mode of new public keys.
+const PUBLIC: u32 = 0o644;
+
+/// The mode of a new folder.
+const FOLDER: u32 = 0o700;
+
+/// The folder of keys, and the files in it.
+#[derive(Debug)]
+pub(super) struct KeyFolder {
+    path: PathBuf,
+    /// The user that it belongs to.
+    owner: u32,
+    /// The paths of public keys, by their names.
+    files: BTreeMap<String, PathBuf>,
+}
+
+impl fmt::Display for KeyFolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
+/// True if a file's name is that of a public key.
+fn is_key_file(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with('K') && name.ends_with(".key"))
+}
+
+impl KeyFolder {
+    /// Lists the folder. Fails with the reason.
+    pub(super) fn read(path: &Path, disk: &Disk) -> Result<Self, String> {
+        let shown = path.display();
+        let metadata = match disk.metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return Err(format!("cannot read the folder of keys {shown}: {error}")),
+        };
+        if metadata.mode() & OTHERS_WRITE != 0 {
+            return Err(format!("others can write to the folder of keys {shown}: run `chmod go-w` on it"));
+        }
+        let paths = disk.list(path, is_key_file).map_err(|error| format!("cannot list {shown}: {error}"))?;
+        let name = |path: &PathBuf| path.file_name().and_then(OsStr::to_str).map(str::to_owned);
+        let files = paths.into_iter().filter_map(|path| Some((name(&path)?, path))).collect();
+        Ok(Self { path: path.to_owned(), owner: metadata.uid(), files })
+    }
+
+    /// Reads all keys of a zone. Fails with the reason if one of them cannot be used.
+    pub(super) fn keys(&self, zone: &Name, disk: &Disk) -> Result<Vec<SigningKey>, String> {
+        let of_zone = self.files.iter().filter_map(|(name, path)| Some((path, key_file::is_key_of(name, zone)?)));
+        of_zone.map(|(path, named)| self.key(zone, path, named, disk)).collect()
+    }
+
+    fn key(&self, zone: &Name, path: &Path, named: (u8, u16), disk: &Disk) -> Result<SigningKey, String> {
+        let private = path.with_extension("private");
+        let text = |path: &Path| {
+            let contents = disk.read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            Ok::<_, String>(String::from_utf8_lossy(&contents.octets).into_owned())
+        };
+        let (public_text, private_text) = (text(path)?, text(&private)?);
+        let metadata =
+            disk.metadata(&private).map_err(|error| format!("cannot look at {}: {error}", private.display()))?;
+        self.check(&private, &metadata)?;
+        let key = key_file::read(zone, &public_text, &private_text).map_err(|error| {
+            let of_private = matches!(error, key_file::BadKeyFile::Field(_) | key_file::BadKeyFile::Mismatch);
+            format!("{} {error}", if of_private { &private } else { path }.display())
+        })?;
+        let is = (key.public().algorithm().number(), key.public().tag());
+        if is != named {
+            return Err(format!("{} holds the key +{:03}+{:05}", path.display(), is.0, is.1));
+        }
+        Ok(key)
+    }
+
+    /// Checks who can read a private key, and whom it belongs to.
+    fn check(&self, private: &Path, metadata: &Metadata) -> Result<(), String> {
+        let shown = private.display();
+        if metadata.mode() & OF_OTHERS != 0 {
+            return Err(format!("others can read the private key {shown}: run `chmod 600` on it"));
+        }
+        const ROOT: u32 = 0;
+        let own = rustix::process::geteuid().as_raw();
+        if ![ROOT, own, self.owner].contains(&metadata.uid()) {
+            return Err(format!("the private key {shown} belongs to another user than its folder"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads all keys of a zone in a folder. Fails with the reason if one of them cannot be used.
+pub fn read_keys(folder: &Path, zone: &Name) -> Result<Vec<SigningKey>, String> {
+    let disk = Disk::new();
+    KeyFolder::read(folder, &disk)?.keys(zone, &disk)
+}
+
+/// Writes the files of a key, and makes the folder if there is none. Fails if a file of that name exists. Returns the
+/// path of the public key.
+pub fn write_key(folder: &Path, files: &key_file::KeyFiles) -> io::Result<PathBuf> {
+    DirBuilder::new().recursive(true).mode(FOLDER).create(folder)?;
+    let write = |path: &Path, mode: u32, contents: &str| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        file.write_all(contents.as_bytes())?;
+        file.sync_all()
+    };
+    let [private, public] = ["private", "key"].map(|extension| folder.join(format!("{}.{extension}", files.stem)));
+    // A public key without the private one would be a fault, so it comes last.
+    write(&private, PRIVATE, &files.private)?;
+    write(&public, PUBLIC, &files.public)?;
+    Ok(public)
+}

@@ -1,0 +1,65 @@
+//! The signatures that an asker with DO would get.
+
+use std::fmt;
+
+use domain::base::Message;
+use domain::rdata::Rrsig;
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Exchange, Reply, Resolution, Worker, render};
+use crate::dnssec::{Algorithm, format_time};
+use crate::wire::MAX_MESSAGE;
+
+/// A signature of an answer.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SignatureShape {
+    /// The owner of the records that it covers.
+    name: String,
+    /// Their type.
+    covers: String,
+    key_tag: u16,
+    algorithm: String,
+    /// When it expires, in Unix seconds.
+    expires: u32,
+}
+
+impl SignatureShape {
+    /// Writes the answer of a resolution with signatures, as the server does, and reads them with another library. Fails
+    /// if the library cannot read them.
+    pub(super) fn of(
+        exchange: &Exchange<'_>,
+        resolution: &Resolution<'_>,
+        worker: &mut Worker,
+    ) -> Result<Vec<Self>, String> {
+        let mut out = vec![0; MAX_MESSAGE];
+        let Reply { length, .. } = render(exchange, resolution, worker, &mut out);
+        let message = Message::from_slice(&out[..length]).map_err(|error| error.to_string())?;
+        let sections = [message.answer(), message.authority()];
+        let mut signatures = Vec::new();
+        for section in sections {
+            let section = section.map_err(|error| error.to_string())?;
+            for record in section.limit_to::<Rrsig<_, _>>() {
+                let record = record.map_err(|error| error.to_string())?;
+                let data = record.data();
+                let number = data.algorithm().to_int();
+                let known = Algorithm::from_number(number).map(|algorithm| algorithm.to_string());
+                signatures.push(Self {
+                    name: record.owner().to_string(),
+                    covers: data.type_covered().to_string(),
+                    key_tag: data.key_tag(),
+                    algorithm: known.unwrap_or_else(|| number.to_string()),
+                    expires: data.expiration().into_int(),
+                });
+            }
+        }
+        Ok(signatures)
+    }
+}
+
+impl fmt::Display for SignatureShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, covers, key_tag, algorithm, expires } = self;
+        let expires = format_time(u64::from(*expires));
+        write!(f, "{covers} of {name} by key {key_tag} ({algorithm}) until {expires}")
+    }
+}
