@@ -28,7 +28,7 @@ use hickory_proto::rr::RecordType;
 use tempfile::TempDir;
 
 pub(crate) use ask::{Asker, addresses, query, query_with_cookie, scope, ttl};
-pub(crate) use dig::Reply;
+pub(crate) use dig::{Record, Reply};
 pub(crate) use load::Load;
 pub(crate) use log::Log;
 pub(crate) use skip::cannot;

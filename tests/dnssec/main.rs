@@ -1,0 +1,17 @@
+//! Signed zones: answers validate whatever happens, keys are protected, and nothing is signed or unsigned by accident.
+//!
+//! The validators are those that Debian ships: `delv`, a validating `named` and `unbound`. They trust the key of the
+//! zone, and ask the real binary.
+
+#[path = "../endpoint/mod.rs"]
+mod endpoint;
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod answers;
+mod budget;
+mod keys;
+mod nested;
+mod validators;
+mod validity;
+mod world;

@@ -1,0 +1,192 @@
+//! Answers validate, whatever happens to endpoints and records meanwhile.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use hickory_proto::op::ResponseCode;
+use hickory_proto::rr::RecordType::{
+    self, A, AAAA, ANY, CAA, CDS, CNAME, DNSKEY, DS, HTTPS, MX, NS, NSEC, SOA, SRV, TXT,
+};
+
+use crate::endpoint::{ANY_PORT, Endpoint, Script};
+use crate::validators::{Client, Memory, Validator, delv, is_authentic};
+use crate::world::{STEADY, ZONE, ds, files, probed, server, zone};
+
+/// Questions that each validator is asked in each transport while the world changes.
+const QUESTIONS: usize = 1000;
+
+/// Names of every kind, with types that they have and types that they lack.
+const NAMES: [&str; 26] = [
+    "",
+    "www.",
+    "WwW.",
+    "maybe.",
+    "nodata.",
+    "many.",
+    "some.",
+    "x.apps.",
+    "y.z.apps.",
+    "alias.",
+    "whoami.",
+    "mail.",
+    "upper.",
+    "chain.",
+    "a.b.c.",
+    "b.c.",
+    "x.wild.",
+    "x.wildalias.",
+    "svcb.",
+    "unknown.",
+    "old.",
+    "host.old.",
+    "nope.old.",
+    "nope.",
+    "deep.nope.",
+    "sorry.",
+];
+
+const TYPES: [RecordType; 15] = [A, AAAA, HTTPS, TXT, MX, SOA, NS, CAA, SRV, CNAME, DNSKEY, DS, CDS, ANY, NSEC];
+
+/// Asks random questions. Names that do not exist are new each time.
+fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for number in 0..QUESTIONS {
+        let name = match random.usize(..10) {
+            0 => format!("n{number}-{seed}.{ZONE}"),
+            1 => format!("w{number}.wild.{ZONE}"),
+            2 => format!("a{number}.b.apps.{ZONE}"),
+            _ => format!("{}{ZONE}", NAMES[random.usize(..NAMES.len())]),
+        };
+        // `named` answers ANY from what it has, and `unbound` refuses to ask for it.
+        let mut rtype = TYPES[random.usize(..TYPES.len())];
+        if rtype == ANY {
+            rtype = A;
+        }
+        let reply = client.ask(&name, rtype);
+        assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}", client.name);
+        asked.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn thousands_of_answers_validate_while_the_world_changes() {
+    let [mut fra, mut iad] = [(); 2].map(|()| Endpoint::start(ANY_PORT, Script::status(200)));
+    let files = files(&server(""), &zone(&probed(fra.address(), iad.address())));
+    let mut node = files.serve();
+    node.log.wait_for("admin server listening");
+    let anchor = ds(&files, ZONE);
+    let validators = [
+        Validator::unbound(node.address(), &anchor, Memory::Short),
+        Validator::named(node.address(), &anchor, Memory::Short),
+    ];
+    let (is_done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let changing = scope.spawn(|| {
+            let mut turn = 0;
+            while !is_done.load(Ordering::Relaxed) {
+                turn += 1;
+                match turn % 4 {
+                    0 => fra.stop_listening(),
+                    1 => fra.listen_again(),
+                    2 => iad.stop_listening(),
+                    _ => iad.listen_again(),
+                }
+                for words in [
+                    "txt set _acme-challenge.signed.example token",
+                    "txt set a.new.name.signed.example token",
+                    "txt set deep.x.apps.signed.example token",
+                    "txt unset a.new.name.signed.example",
+                    "txt unset _acme-challenge.signed.example",
+                ] {
+                    let ran = files.run(words);
+                    assert_eq!(ran.code, Some(0), "{words}: {ran:?}");
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        let asking: Vec<_> = validators
+            .iter()
+            .flat_map(|validator| [false, true].map(|is_tcp| validator.client(is_tcp)))
+            .zip(1..)
+            .map(|(client, seed)| {
+                scope.spawn({
+                    let asked = &asked;
+                    move || ask_many(client, seed, asked)
+                })
+            })
+            .collect();
+        let ends: Vec<_> = asking.into_iter().map(|asking| asking.join()).collect();
+        is_done.store(true, Ordering::Relaxed);
+        changing.join().unwrap();
+        for end in ends {
+            end.unwrap_or_else(|panic| {
+                eprintln!("{}", validators[0].log());
+                eprintln!("{}", validators[1].log());
+                std::panic::resume_unwind(panic)
+            });
+        }
+    });
+    assert_eq!(asked.load(Ordering::Relaxed), 4 * QUESTIONS);
+}
+
+#[test]
+fn every_kind_of_answer_validates() {
+    let files = files(&server(""), &zone(STEADY));
+    let node = files.serve();
+    let anchor = ds(&files, ZONE);
+    let unbound = Validator::unbound(node.address(), &anchor, Memory::Long);
+    let named = Validator::named(node.address(), &anchor, Memory::Long);
+    for validator in [&unbound, &named] {
+        let mut client = validator.client(false);
+        // Twice, because the second time the validator concludes from what it knows.
+        for name in NAMES.iter().chain(&NAMES) {
+            for rtype in TYPES.into_iter().filter(|&rtype| rtype != ANY) {
+                let name = format!("{name}{ZONE}");
+                let reply = client.ask(&name, rtype);
+                assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}\n{}", client.name, validator.log());
+            }
+        }
+        let mut has = |name: &str, rtype| {
+            let reply = client.ask(&format!("{name}{ZONE}"), rtype);
+            reply.answers.iter().any(|record| record.record_type() == rtype)
+        };
+        // RFC 8198: no proof hides what exists.
+        for (name, rtype) in
+            [("www.", A), ("www.", HTTPS), ("x.apps.", AAAA), ("a.b.c.", TXT), ("old.", TXT), ("mail.", AAAA)]
+        {
+            assert!(has(name, rtype), "{name} {rtype}");
+        }
+        // Validators that know NXNAME say NXDOMAIN, older ones NODATA.
+        let code = client.ask(&format!("never.{ZONE}"), A).metadata.response_code;
+        assert!(matches!(code, ResponseCode::NoError | ResponseCode::NXDomain), "{code}");
+    }
+}
+
+#[test]
+fn delv_finds_every_answer_valid() {
+    let files = files(&server(""), &zone(STEADY));
+    let node = files.serve();
+    let anchor = ds(&files, ZONE);
+    for (words, verdict) in [
+        ("www.signed.example A", "; fully validated"),
+        ("signed.example DNSKEY", "; fully validated"),
+        ("x.wild.signed.example TXT", "; fully validated"),
+        ("*.wild.signed.example A", "; fully validated"),
+        ("securecut.signed.example DS", "; fully validated"),
+        ("signed.example ANY", "; fully validated"),
+        ("host.old.signed.example A", "; fully validated"),
+        ("nope.signed.example A", "; negative response, fully validated"),
+        ("www.signed.example MX", "; negative response, fully validated"),
+        ("b.c.signed.example A", "; negative response, fully validated"),
+        ("cut.signed.example DS", "; negative response, fully validated"),
+    ] {
+        for words in [words.to_owned(), format!("+tcp {words}")] {
+            let output = delv(node.address(), &anchor, &words);
+            assert!(output.contains(verdict), "{words}: {output}");
+        }
+    }
+    // The test can fail: another key is not trusted.
+    let wrong = format!("{}{}", if anchor.starts_with('1') { '2' } else { '1' }, &anchor[1..]);
+    assert!(!delv(node.address(), &wrong, "www.signed.example A").contains("fully validated"));
+}
