@@ -6,10 +6,18 @@ mod scene;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType::{A, AAAA, ANY, HTTPS, MX, NS, TXT};
-use truenorth::answer::{self, Asker, Exchange, Transport};
+use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
+use truenorth::config;
+use truenorth::disk::Disk;
+use truenorth::dnssec::{Algorithm, key_file};
+use truenorth::geo::Locations;
+use truenorth::name::Name;
+use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
 use truenorth::tap::{Entry, Fate, Parts, Rings};
 
 thread_local! {
@@ -192,6 +200,56 @@ fn no_query_allocates() {
     assert!(logged > longer, "all were logged: {logged}");
     let all = ["BADCOOKIE", "BADVERS", "FORMERR", "NOERROR", "NOTAUTH", "NOTIMP", "NXDOMAIN", "REFUSED", "YXDOMAIN"];
     assert!(rcodes.iter().eq(&all), "every path was taken: {rcodes:?}");
+}
+
+/// A zone that is signed.
+const SIGNED: &str = "[dnssec]\nenabled = true\n[nameservers]\nns1 = [\"127.0.0.1\"]\n[pools.web]\n\
+    endpoints = [\"192.0.2.1\", \"192.0.2.2\", \"2001:db8::1\"]\n[names.www]\npools = [\"web\"]\nhttps = {}\n\
+    [names.\"*.apps\"]\npools = [\"web\"]\n[records.\"@\"]\nMX = [\"10 mail\"]\n[records.mail]\nA = [\"192.0.2.3\"]\n\
+    [records.chain]\nCNAME = [\"www\"]\n[records.sub]\nNS = [\"ns.sub\"]\n[records.\"ns.sub\"]\nA = [\"192.0.2.4\"]\n";
+
+#[test]
+fn signed_answers_that_were_given_before_do_not_allocate() {
+    let folder = tempfile::tempdir().unwrap();
+    let zone = Name::parse("example.com.", &Name::root()).unwrap();
+    fs::create_dir(folder.path().join("zones")).unwrap();
+    fs::write(folder.path().join("truenorth.toml"), "").unwrap();
+    fs::write(folder.path().join("zones/example.com.toml"), SIGNED).unwrap();
+    let key = key_file::create(&zone, Algorithm::EcdsaP256Sha256, 0).unwrap();
+    config::write_key(&folder.path().join("keys"), &key).unwrap();
+    let config = config::load(&folder.path().join("truenorth.toml"), &Disk::new(), &|_| None);
+    let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
+    let blueprint = Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None));
+    let snapshot = Snapshot::new(blueprint, |_, _| EndpointState::CALM, None);
+    let mut worker = Worker::new(Arc::new(Rotation::default()));
+    let mut queries = Vec::new();
+    for name in ["www", "x.apps", "example.com.", "mail", "chain", "x.sub", "nope"] {
+        for rtype in [A, AAAA, HTTPS, TXT, MX, NS, ANY] {
+            let mut query = scene::query(name, rtype, "10.1.7.0/24");
+            query.edns.get_or_insert_default().set_dnssec_ok(true);
+            queries.push(query.to_vec().unwrap());
+        }
+    }
+    let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
+    let asker = Asker { address: "10.9.9.9".parse().unwrap(), transport: Transport::Tcp, idle: None };
+    let mut signed = 0;
+    for round in 0..12 {
+        for query in &queries {
+            let before = ALLOCATIONS.with(Cell::get);
+            let query = truenorth::wire::Query::parse(query).unwrap();
+            let exchange = Exchange::new(&snapshot, &query, asker, scene::START);
+            let reply = answer::answer(&exchange, &mut worker, &mut out);
+            let after = ALLOCATIONS.with(Cell::get);
+            assert_eq!(reply.rcode.as_str(), "NOERROR");
+            // All orders of the addresses, which are hints of HTTPS records, were given in the first rounds.
+            if round >= 10 {
+                assert_eq!(before, after, "{query:?}");
+            }
+            // 46 is the type of signatures.
+            signed += usize::from(out[..reply.length].windows(2).any(|pair| pair == [0, 46]));
+        }
+    }
+    assert_eq!(signed, 12 * queries.len());
 }
 
 /// All options, valid and malformed; classes, types and opcodes that no zone answers; a signature.

@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use truenorth::config::{self, Config, Faults};
+use truenorth::dnssec::{Algorithm, key_file};
+use truenorth::name::Name;
 
 /// The path of a zone example.
 const ZONE: &str = "zones/gslb.example.com.toml";
@@ -75,6 +77,9 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     let password = folder.path().join("fleet.password");
     fs::write(&password, "not this one").unwrap();
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    let zone = Name::parse("gslb.example.com.", &Name::root()).unwrap();
+    let key = key_file::create(&zone, Algorithm::EcdsaP256Sha256, 0).unwrap();
+    config::write_key(&folder.path().join("keys"), &key).unwrap();
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();
     }

@@ -106,10 +106,11 @@ impl Timing {
 pub fn parse(text: &str) -> Option<u64> {
     let is_number = text.len() == 14 && text.bytes().all(|digit| digit.is_ascii_digit());
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
-    let (year, month, day) = (number(0, 4).filter(|_| is_number)?, number(4, 6)?, number(6, 8)?);
+    let year = number(0, 4).filter(|&year| is_number && year >= 1970)?;
+    let (month, day) = (number(4, 6)?, number(6, 8)?);
     let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
     let is_time = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    let days = days_before(year, month).filter(|_| is_time && year >= 1970)? + day - 1;
+    let days = days_before(year, month).filter(|_| is_time)? + day - 1;
     Some(days * DAY + hour * HOUR + minute * MINUTE + second)
 }
 
@@ -124,7 +125,7 @@ pub fn format(time: u64) -> String {
     format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
 }
 
-/// Returns the days from 1970 to the first day of a month in the Gregorian calendar.
+/// Returns the days from 1970 to the first day of a month in the Gregorian calendar. The year must not be earlier.
 fn days_before(year: u64, month: u64) -> Option<u64> {
     const BEFORE_MONTH: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
     let leaps = |year: u64| year / 4 - year / 100 + year / 400;
