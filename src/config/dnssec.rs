@@ -189,10 +189,18 @@ pub(super) fn sign(
     if signed.is_empty() {
         return HashMap::new();
     }
+    let refuse = |zone: &ZoneDraft, place: &Place, why: String, faults: &mut Faults| {
+        let help = format!(
+            "`truenorth dnssec create {}` makes a key; if another node has one, copy its files instead",
+            zone.origin
+        );
+        faults.push(Fault::error(place, why, "signed by this").code(Code::Credentials).help(help));
+    };
     let folder = match KeyFolder::read(&server.folder, disk) {
         Ok(folder) => folder,
         Err(why) => {
-            faults.push(Fault::error(signed[0].1, why, "").code(Code::Credentials));
+            let (number, place, _) = signed[0];
+            refuse(&zones[number], place, why, faults);
             return HashMap::new();
         }
     };
@@ -216,13 +224,7 @@ pub(super) fn sign(
         });
         match found {
             Ok(of_zone) => _ = keys.insert(number, Arc::new(of_zone)),
-            Err(why) => {
-                let help = format!(
-                    "`truenorth dnssec create {}` makes a key; if another node has one, copy its files instead",
-                    zone.origin
-                );
-                faults.push(Fault::error(place, why, "signed by this").code(Code::Credentials).help(help));
-            }
+            Err(why) => refuse(zone, place, why, faults),
         }
     }
     check_nesting(zones, &keys, faults);

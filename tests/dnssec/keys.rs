@@ -104,13 +104,14 @@ fn keys_that_cannot_sign_refuse_the_configuration() {
 
 #[test]
 fn what_is_signed_already_or_has_impossible_times_is_refused() {
+    let on = "[dnssec]\nenabled = true\n";
     let refused = |dnssec: &str, records: &str, why: &str| {
-        let files = Files::new(SERVER, &[("signed.example.toml", &(small(dnssec) + records))]);
+        let files = Files::new(SERVER, &[("signed.example.toml", &small(on))]);
         create_key(&files, ZONE);
+        files.write("zones/signed.example.toml", small(dnssec) + records);
         let check = files.run("check");
         assert!(check.code == Some(1) && check.stderr.contains(why), "{why}: {check:?}");
     };
-    let on = "[dnssec]\nenabled = true\n";
     for record in
         ["DNSKEY = [\"257 3 15 l02Woi0iS8Aa25FQkUd9RMzZHJpBoRQwAQEX1SxZJA4=\"]", "NSEC = [\"a.signed.example. A\"]"]
     {

@@ -13,7 +13,7 @@ fn outer(more: &str) -> String {
     )
 }
 
-const INNER: &str = "$TTL 60\n@ SOA ns h 1 3600 600 604800 1\n@ NS ns.signed.example.\nhost A 192.0.2.40\n";
+const INNER: &str = "$TTL 60\n@ SOA ns h 1 3600 600 604800 1\n@ NS ns1.signed.example.\nhost A 192.0.2.40\n";
 
 #[test]
 fn chains_and_zones_below_are_secure_as_far_as_they_are_signed() {

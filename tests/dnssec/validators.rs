@@ -116,10 +116,7 @@ impl Validator {
     /// A client of this validator, over UDP or TCP.
     pub(crate) fn client(&self, is_tcp: bool) -> Client {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket.connect(address).unwrap();
-        socket.set_read_timeout(Some(ANSWER)).unwrap();
-        Client { name: self.name, address, socket, is_tcp, id: 0 }
+        Client { name: self.name, ..Client::of_node(address, is_tcp) }
     }
 
     /// What it has written, and logged.
@@ -153,6 +150,14 @@ impl Client {
         self.socket.set_read_timeout(Some(time)).unwrap();
     }
 
+    /// A client of a node itself.
+    pub(crate) fn of_node(address: SocketAddr, is_tcp: bool) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.connect(address).unwrap();
+        socket.set_read_timeout(Some(ANSWER)).unwrap();
+        Self { name: "the node", address, socket, is_tcp, id: 0 }
+    }
+
     /// Asks with RD and DO. Returns the response.
     #[track_caller]
     pub(crate) fn ask(&mut self, name: &str, rtype: RecordType) -> Message {
@@ -160,12 +165,22 @@ impl Client {
     }
 
     fn try_ask(&mut self, name: &str, rtype: RecordType) -> Option<Message> {
+        self.try_ask_with(name, rtype, |edns| _ = edns.set_dnssec_ok(true))
+    }
+
+    /// Asks with an OPT record of one's own.
+    pub(crate) fn try_ask_with(
+        &mut self,
+        name: &str,
+        rtype: RecordType,
+        set: impl FnOnce(&mut Edns),
+    ) -> Option<Message> {
         self.id = self.id.wrapping_add(1);
         let mut message = Message::new(self.id, MessageType::Query, OpCode::Query);
         message.metadata.recursion_desired = true;
         message.add_query(Query::query(Name::from_ascii(name).unwrap(), rtype));
         let mut edns = Edns::new();
-        edns.set_dnssec_ok(true);
+        set(&mut edns);
         edns.set_max_payload(1232);
         message.set_edns(edns);
         let octets = message.to_vec().unwrap();

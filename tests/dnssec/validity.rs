@@ -46,7 +46,7 @@ const NAMES: [&str; 26] = [
     "sorry.",
 ];
 
-const TYPES: [RecordType; 15] = [A, AAAA, HTTPS, TXT, MX, SOA, NS, CAA, SRV, CNAME, DNSKEY, DS, CDS, ANY, NSEC];
+const TYPES: [RecordType; 14] = [A, AAAA, HTTPS, TXT, MX, SOA, NS, CAA, SRV, CNAME, DNSKEY, DS, CDS, NSEC];
 
 /// Asks random questions. Names that do not exist are new each time.
 fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
@@ -58,9 +58,9 @@ fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
             2 => format!("a{number}.b.apps.{ZONE}"),
             _ => format!("{}{ZONE}", NAMES[random.usize(..NAMES.len())]),
         };
-        // `named` answers ANY from what it has, and `unbound` refuses to ask for it.
         let mut rtype = TYPES[random.usize(..TYPES.len())];
-        if rtype == ANY {
+        // Validators ask the parent zone for the DS records of the zone, and nobody serves that here.
+        if rtype == DS && name == ZONE {
             rtype = A;
         }
         let reply = client.ask(&name, rtype);
@@ -141,7 +141,11 @@ fn every_kind_of_answer_validates() {
         let mut client = validator.client(false);
         // Twice, because the second time the validator concludes from what it knows.
         for name in NAMES.iter().chain(&NAMES) {
-            for rtype in TYPES.into_iter().filter(|&rtype| rtype != ANY) {
+            for rtype in TYPES {
+                // Validators ask the parent zone for the DS records of the zone, and nobody serves that here.
+                if rtype == DS && name.is_empty() {
+                    continue;
+                }
                 let name = format!("{name}{ZONE}");
                 let reply = client.ask(&name, rtype);
                 assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}\n{}", client.name, validator.log());

@@ -25,8 +25,6 @@ prefer = ["iad", "fra"]
 endpoints = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5", "2001:db8::1", "2001:db8::2"]
 [pools.sorry]
 endpoints = [{{ cname = "sorry.signed.example." }}]
-[pools.elsewhere]
-endpoints = [{{ cname = "www.elsewhere.example." }}]
 [names.www]
 pools = ["web"]
 https = {{ alpn = ["h2"] }}
@@ -69,7 +67,7 @@ CNAME = ["loop"]
 [records.chain]
 CNAME = ["upper"]
 [records.dangling]
-CNAME = ["nothing.here"]
+CNAME = ["nothing.here.elsewhere.example."]
 [records."a.b.c"]
 TXT = ["deep"]
 [records."*.wild"]
@@ -110,7 +108,7 @@ pub(crate) const STEADY: &str =
 /// A pool with probed endpoints.
 pub(crate) fn probed(fra: std::net::SocketAddr, iad: std::net::SocketAddr) -> String {
     format!(
-        "[monitors.web]\ntype = \"http\"\ninterval = \"300ms\"\ntimeout = \"250ms\"\nrise = 1\nfall = 1\n\
+        "[monitors.web]\ntype = \"http\"\ninterval = \"300ms\"\ntimeout = \"250ms\"\nhost = \"www.signed.example\"\nrise = 1\nfall = 1\n\
          [pools.web]\nmonitor = \"web\"\nendpoints.fra = [{}]\nendpoints.iad = [{}]\n",
         member(fra),
         member(iad)
@@ -118,7 +116,7 @@ pub(crate) fn probed(fra: std::net::SocketAddr, iad: std::net::SocketAddr) -> St
 }
 
 /// A zone that is not signed, with aliases into the signed one.
-pub(crate) const PLAIN: &str = "$TTL 60\n@ SOA ns h 1 3600 600 604800 1\n@ NS ns.signed.example.\nhost A 192.0.2.40\n\
+pub(crate) const PLAIN: &str = "$TTL 60\n@ SOA ns h 1 3600 600 604800 1\n@ NS ns1.signed.example.\nhost A 192.0.2.40\n\
     into CNAME www.signed.example.\nmissing CNAME nope.signed.example.\n*.w CNAME many.signed.example.\n";
 
 /// A server file with an admin server, for TXT records and orders.
