@@ -98,7 +98,8 @@ pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut 
     let Some(value) = value else { return dnssec };
     let place = value.anchor();
     let Some(mut table) = value.table("`[dnssec]`", faults) else { return dnssec };
-    let settings = read_settings(&mut table, faults);
+    let enabled = table.require("enabled", faults);
+    let settings = read_settings(enabled, &mut table, faults);
     if let Some(keys) = table.take("keys").and_then(|value| value.path(faults)) {
         dnssec.folder = keys.value;
     }
@@ -110,10 +111,6 @@ pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut 
             .unwrap_or(default.signatures_per_second),
         kept: kept.map_or(default.kept, |kept| kept.value),
     };
-    if settings.enabled.is_none() && table.require("enabled", faults).is_some() {
-        // It was reported as no boolean.
-        return dnssec;
-    }
     table.finish(faults);
     dnssec.section = Some(Section { place, settings });
     dnssec
@@ -124,14 +121,15 @@ pub(super) fn read_zone(value: Option<Value<'_>>, faults: &mut Faults) -> Option
     let value = value?;
     let place = value.anchor();
     let mut table = value.table("`[dnssec]`", faults)?;
-    let settings = read_settings(&mut table, faults);
+    let enabled = table.take("enabled");
+    let settings = read_settings(enabled, &mut table, faults);
     table.refuse(&["keys", "signatures_per_second", "kept"], "belongs in `[dnssec]` of the server file", faults);
     table.finish(faults);
     Some(Section { place, settings })
 }
 
-fn read_settings(table: &mut TomlTable<'_>, faults: &mut Faults) -> Settings {
-    let enabled = table.take("enabled").and_then(|value| value.boolean(faults));
+fn read_settings(enabled: Option<Value<'_>>, table: &mut TomlTable<'_>, faults: &mut Faults) -> Settings {
+    let enabled = enabled.and_then(|value| value.boolean(faults));
     let algorithm = table.take("algorithm").and_then(|value| value.word(&ALGORITHMS, faults));
     let validity = table.take("validity").and_then(|value| value.duration(VALIDITY, faults));
     let refresh = table.take("refresh").and_then(|value| value.duration(REFRESH, faults));

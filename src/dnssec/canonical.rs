@@ -32,10 +32,18 @@ impl Canonical {
         self.order.clear();
         let mut end = start;
         let mut owner = [0; 255];
+        let mut length = 0;
         while end < message.len() {
-            let mut name = Octets { room: &mut owner, length: 0 };
-            let fields = expand(message, end, true, &mut name)?;
-            let length = name.length;
+            // Mostly all owners are the same compression pointer.
+            let is_repeated = message[end] >= POINTER && message.get(end..end + 2) == message.get(start..start + 2);
+            let fields = if is_repeated && end > start {
+                end + 2
+            } else {
+                let mut name = Octets { room: &mut owner, length: 0 };
+                let fields = expand(message, end, true, &mut name)?;
+                length = name.length;
+                fields
+            };
             let fixed: &[u8; FIXED_FIELDS] = message.get(fields..)?.first_chunk()?;
             let [t0, t1, _, _, a, b, c, d, l0, l1] = *fixed;
             let (rtype, ttl) = (u16::from_be_bytes([t0, t1]), u32::from_be_bytes([a, b, c, d]));

@@ -103,7 +103,7 @@ impl Timing {
 }
 
 /// Reads a time such as `20260102030405`, in UTC. Returns Unix seconds.
-pub fn parse(text: &str) -> Option<u64> {
+pub(super) fn parse(text: &str) -> Option<u64> {
     let is_number = text.len() == 14 && text.bytes().all(|digit| digit.is_ascii_digit());
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let year = number(0, 4).filter(|&year| is_number && year >= 1970)?;
@@ -137,6 +137,7 @@ fn days_before(year: u64, month: u64) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::Stage::{Absent, Active, Published};
     use super::*;
 
     #[test]
@@ -174,7 +175,6 @@ mod tests {
     fn keys_are_published_before_they_sign_and_after() {
         let timing = Timing { publish: Some(10), activate: Some(20), inactive: Some(30), delete: Some(40) };
         let stages = [9, 10, 19, 20, 29, 30, 39, 40].map(|now| timing.stage(now));
-        use Stage::{Absent, Active, Published};
         assert_eq!(stages, [Absent, Published, Published, Active, Active, Published, Published, Absent]);
         assert_eq!(Timing::default().stage(0), Active);
         assert_eq!(Timing { activate: Some(5), ..Timing::default() }.stage(4), Absent);

@@ -32,3 +32,4 @@ mod rfc9018;
 mod rfc9460;
 mod rfc9471;
 mod rfc9619;
+mod rfc9824;

@@ -18,6 +18,9 @@ const OF_OTHERS: u32 = 0o077;
 /// Permission bits of the folder that must not be set: others could put keys of their own there.
 const OTHERS_WRITE: u32 = 0o022;
 
+/// The user that may own every file.
+const ROOT: u32 = 0;
+
 /// The mode of new private keys.
 const PRIVATE: u32 = 0o600;
 
@@ -98,7 +101,6 @@ impl KeyFolder {
         if metadata.mode() & OF_OTHERS != 0 {
             return Err(format!("others can read the private key {shown}: run `chmod 600` on it"));
         }
-        const ROOT: u32 = 0;
         let own = rustix::process::geteuid().as_raw();
         if ![ROOT, own, self.owner].contains(&metadata.uid()) {
             return Err(format!("the private key {shown} belongs to another user than its folder"));
