@@ -1,4 +1,4 @@
-//! The paths that the page reads: `/v1/overview`, `/v1/decisions`, `/v1/history` and `GET /v1/latency`.
+//! The paths that the page reads: `/v1/overview`, `/v1/decisions`, `/v1/history` and `GET /v1/latency`. Also `/v1/fleet`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::AppState;
 use super::refusal::{ApiError, json};
 use super::routes::{Parameters, QueryPairs};
 use crate::clock::unix_time;
-use crate::report::{self, Decisions, Filter, History, LatencyMatrix, Overview, Question};
+use crate::report::{self, Decisions, Filter, FleetView, History, LatencyMatrix, Overview, Question};
 use crate::snapshot::Snapshot;
 
 /// `GET /v1/overview`.
@@ -73,4 +73,16 @@ pub(super) async fn latency(State(app): State<Arc<AppState>>, query: QueryPairs)
     let _turn = app.long_work.acquire().await;
     let snapshot = app.published.load_full();
     Ok(json(StatusCode::OK, report::to_json_line(&LatencyMatrix::new(&snapshot))))
+}
+
+/// `GET /v1/fleet`.
+pub(super) async fn fleet(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<Response, ApiError> {
+    Parameters::new(query)?.finish()?;
+    let survey = app.control.survey().await.ok_or_else(ApiError::stopping)?;
+    let _turn = app.long_work.acquire().await;
+    let snapshot = app.published.load_full();
+    match FleetView::new(snapshot.world(), &survey, unix_time()) {
+        Some(view) => Ok(json(StatusCode::OK, report::to_json(&view))),
+        None => Err(ApiError::new(StatusCode::NOT_FOUND, "this node has no fleet: its server file has no `[fleet]`")),
+    }
 }

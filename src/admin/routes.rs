@@ -43,6 +43,7 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/reports", post(reports::take))
         .route("/v1/latency", get(overview::latency).post(latency::push))
         .route("/v1/events", get(events::follow))
+        .route("/v1/fleet", get(overview::fleet))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {

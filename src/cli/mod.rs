@@ -12,6 +12,7 @@ mod diff;
 mod dnssec;
 mod events;
 mod explain;
+mod fleet;
 mod init;
 mod kept_latency;
 mod load;
@@ -82,6 +83,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Shows the state of the running node, its names, its pools and their endpoints
     Status(status::StatusArguments),
+    /// Shows the fleet as the running node sees it: the nodes, what they run, and what they differ about
+    Fleet(fleet::Arguments),
     /// Lists the events on the running node, such as failures, orders and reloads
     Events(events::Arguments),
     /// Makes the running node read its files again
@@ -137,6 +140,7 @@ pub fn run() -> ExitCode {
         Command::Diff(arguments) => diff::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
+        Command::Fleet(arguments) => fleet::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Reload(arguments) => status::reload(&arguments),
         Command::Drain(arguments) => overrides::drain(&arguments),

@@ -90,20 +90,25 @@ pub(super) fn parse_lifetime(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_interval(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
     let parsed = duration::parse(text).filter(|time| !time.is_zero());
     parsed.ok_or_else(|| "write a duration such as 2s".to_owned())
 }
 
 /// Returns exit code 1 if no node answers.
 pub(super) fn status(arguments: &StatusArguments) -> ExitCode {
-    let Some(interval) = arguments.watch else { return arguments.ask.each(|ask| show(arguments, ask)) };
+    repeat(arguments.watch, &arguments.ask, |ask| show(arguments, ask))
+}
+
+/// Shows something of each node, once or with this time between. Returns the exit code.
+pub(super) fn repeat(every: Option<Duration>, ask: &Ask, show: impl Fn(&Ask) -> ExitCode) -> ExitCode {
+    let Some(interval) = every else { return ask.each(show) };
     loop {
         if std::io::stdout().is_terminal() {
             output::print(CLEAR, ExitCode::SUCCESS);
         }
         // If the node does not answer now, it may answer next time. But if the reader of the output is gone, this ends.
-        arguments.ask.each(|ask| show(arguments, ask));
+        ask.each(&show);
         if output::is_reader_gone() {
             return ExitCode::SUCCESS;
         }

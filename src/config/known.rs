@@ -73,6 +73,7 @@ struct Zone {
     warnings: Box<[Warning]>,
     counts_serial: bool,
     contents: u64,
+    text: u64,
     soa: Spot,
     /// True if the zone has a zone file.
     has_toml: bool,
@@ -236,6 +237,7 @@ impl Zone {
             warnings: reported.iter().map(warning).collect::<Option<_>>()?,
             counts_serial: draft.counts_serial,
             contents: draft.contents,
+            text: draft.text,
             soa: texts.spot(&draft.soa.as_ref()?.1)?,
             has_toml: files.toml.is_some(),
             steered,
@@ -295,6 +297,7 @@ impl Zone {
             sections: self.has_toml.then(Sections::empty),
             counts_serial: self.counts_serial,
             contents: self.contents,
+            text: self.text,
             soa: Some((self.tree.serial(), soa)),
             included,
             depends_on: DependsOn::Files,

@@ -102,6 +102,7 @@ impl ZoneReader<'_> {
             sections: None,
             counts_serial: false,
             contents,
+            text: contents,
             soa: None,
             included,
             depends_on: DependsOn::Files,
@@ -158,6 +159,7 @@ impl ZoneReader<'_> {
         table.finish(faults);
         let counts_serial = counted.is_some();
         let contents = counted.unwrap_or_else(|| serial::fingerprint(&records));
+        let text = serial::fingerprint_with(&records, files);
         let sections = Some(sections);
         let draft = ZoneDraft {
             origin,
@@ -169,6 +171,7 @@ impl ZoneReader<'_> {
             sections,
             counts_serial,
             contents,
+            text,
             soa: None,
             included,
             depends_on,

@@ -9,7 +9,7 @@ use super::{
     FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, Push, PushRefusal, PushReply, RolloutEvent,
     RolloutReply, Turn,
 };
-use crate::health::{Kept, Outcome, RecoveryState, Target};
+use crate::health::{Kept, KeptAgreement, Outcome, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::overrides::Change;
 use crate::rollout;
@@ -22,6 +22,9 @@ use crate::watch::{FailStaticEvent, TargetId};
 pub enum Event {
     /// The targets' health that the last run kept, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
+    /// What the fleet had agreed on when the last run ended, by the target's fingerprint. It comes before the first
+    /// configuration too.
+    Recall(HashMap<u128, KeptAgreement>),
     /// The recovery states that the last run kept. They come before the first configuration too.
     Resume(HashMap<String, RecoveryState>),
     /// The pools and datacenters that the last run reported as down. They come before the first configuration too.

@@ -2,6 +2,15 @@
 //!
 //! Control drives the state machine of [`Vantages`]. Its own observations enter it in [`Control::sight`], the messages of
 //! others in [`Control::hear_fleet`]. After each event the targets whose verdict may have changed are decided anew.
+//!
+//! ```text
+//!   fleet     the connection, and what is due     agreement  from opinions to states
+//!   identity  what this node runs                 survey     for display
+//! ```
+
+mod agreement;
+mod identity;
+mod survey;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,12 +19,9 @@ use std::time::Duration;
 
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
-use crate::health::{Agreement, FleetSurvey, Health, Means, Opinion, Outcome, Quorum, Share, State, Target, Weight};
-use crate::vantage::{Changed, FleetEvent, Ignored, Letter, Me, News, Place, QuestionId, Vantages};
-use crate::watch::{TargetId, Watched};
-
-/// With more opinions than this, a survey leaves out those about targets that everybody sees up.
-const MAX_SURVEYED: usize = 100_000;
+use crate::health::{KeptAgreement, Opinion, Outcome, State, Target};
+use crate::vantage::{FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
+use crate::watch::TargetId;
 
 /// Something about the fleet that operators are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +64,11 @@ pub(super) struct Fleet {
     counters: Arc<NodeCounters>,
     /// The targets that ask each question. They differ in the times of their monitors only.
     questions: BTreeMap<QuestionId, Vec<TargetId>>,
+    /// What was agreed on before this process began, by the target's fingerprint. It stands until the process has agreed
+    /// with others, or there was time for it.
+    recalled: HashMap<u128, Opinion>,
+    /// When the agreements are written to the state folder again.
+    confirm_at: Duration,
 }
 
 impl Fleet {
@@ -73,55 +84,41 @@ impl Control {
     pub fn join(&mut self, me: Me, incarnation: u64, counters: Arc<NodeCounters>) {
         counters.fleet.is_on.store(true, Relaxed);
         let link = Link { is_up: false, text: "not connected yet".into(), since: Duration::ZERO };
-        self.fleet =
-            Some(Fleet { vantages: Vantages::new(me, incarnation), link, counters, questions: BTreeMap::new() });
+        self.fleet = Some(Fleet {
+            vantages: Vantages::new(me, incarnation),
+            link,
+            counters,
+            questions: BTreeMap::new(),
+            recalled: HashMap::new(),
+            confirm_at: Duration::ZERO,
+        });
+    }
+
+    /// Takes in what the fleet had agreed on when the last run ended.
+    pub(super) fn recall(&mut self, kept: HashMap<u128, KeptAgreement>, now: Duration) {
+        let recalled = self.keeping.restore_agreements(kept, now);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.recalled = recalled;
+        }
+    }
+
+    /// Lets what others see count from now on if it is time: before a configuration is served for which that matters.
+    pub(super) fn settle_fleet(&mut self, now: Duration) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.vantages.settle(now);
+        }
+    }
+
+    /// True if nothing is known of what the fleet agreed on, and it is about to be heard.
+    pub(super) fn awaits_fleet(&self, now: Duration) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.recalled.is_empty() && fleet.vantages.expects_others(now))
     }
 
     /// When the fleet has something to do by itself.
     pub(super) fn fleet_wakes_at(&self) -> Option<Duration> {
-        self.fleet.as_ref()?.vantages.wake_at()
-    }
-
-    /// Sets the questions of the world that is served from now on, and what its probes have seen so far.
-    pub(super) fn adopt_fleet(&mut self, now: Duration) {
-        let (Some(fleet), Some(serving)) = (&mut self.fleet, &self.serving) else { return };
-        let mut places: HashMap<QuestionId, Place> = HashMap::new();
-        fleet.questions.clear();
-        for id in serving.dependents.targets() {
-            let Some(watched) = self.watch.target(id).filter(|watched| is_shared(watched)) else { continue };
-            let question = QuestionId(watched.question());
-            let place = places.entry(question).or_default();
-            place.address = Some(watched.target().address.ip());
-            for datacenter in serving.datacenters(id) {
-                if !place.datacenters.contains(&datacenter) {
-                    place.datacenters.push(datacenter);
-                }
-            }
-            fleet.questions.entry(question).or_default().push(id);
-        }
-        fleet.vantages.set_places(places, now);
-        let targets: Vec<TargetId> = serving.dependents.targets().collect();
-        for target in targets {
-            let seen = self.last_probes.get(target).and_then(|last_probe| last_probe.seen.clone());
-            if let Some((seen, _)) = seen {
-                self.sight(target, &seen, now);
-            }
-        }
-    }
-
-    /// Tells the fleet the state that this node's own probes confirmed. Of several targets with the same question the
-    /// worst state counts.
-    pub(super) fn sight(&mut self, target: TargetId, seen: &Outcome, now: Duration) {
-        let (Some(fleet), Some(watched)) = (&mut self.fleet, self.watch.target(target)) else { return };
-        let question = QuestionId(watched.question());
-        let Some(targets) = fleet.questions.get(&question) else { return };
-        let known = targets.iter().map(|&id| self.watch.health(id)).filter(|health| health.state() != State::Unknown);
-        let Some(opinion) = known.map(Health::share).min() else { return };
-        let took = match seen {
-            Outcome::Success(finding) => Some(finding.took),
-            Outcome::Failure(_) => None,
-        };
-        fleet.vantages.see(question, opinion, took, now);
+        let fleet = self.fleet.as_ref()?;
+        let confirm_at = fleet.vantages.is_settled().then_some(fleet.confirm_at);
+        [fleet.vantages.wake_at(self.now.elapsed), confirm_at].into_iter().flatten().min()
     }
 
     /// Takes in an event of the connection.
@@ -169,58 +166,7 @@ impl Control {
         }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::News(news))));
         self.agree(now, effects);
-    }
-
-    /// Follows what the vantage points agree on.
-    pub(super) fn agree(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let (Some(fleet), Some(serving)) = (&mut self.fleet, &self.serving) else { return };
-        let of_fleet = serving.snapshot.world().probing.quorum;
-        let changed = fleet.vantages.take_changed();
-        if changed.is_empty() {
-            return;
-        }
-        let ids: Vec<QuestionId> = match changed {
-            Changed::Some(mut ids) => {
-                ids.sort_unstable();
-                ids.dedup();
-                ids.retain(|id| fleet.questions.contains_key(id));
-                ids
-            }
-            Changed::All => fleet.questions.keys().copied().collect(),
-        };
-        let opinions = fleet.vantages.opinions(&ids);
-        let targets: Vec<(usize, TargetId)> = (ids.iter().enumerate())
-            .flat_map(|(place, id)| fleet.questions[id].iter().map(move |&target| (place, target)))
-            .collect();
-        for (place, target) in targets {
-            let Some(watched) = self.watch.target(target) else { continue };
-            let verdict = quorum(watched, of_fleet).agree(&mut opinions[place].clone());
-            let from = self.watch.decided(target);
-            if !self.watch.agree(target, verdict, now) {
-                continue;
-            }
-            let to = self.watch.decided(target);
-            if let Some(serving) = &mut self.serving {
-                serving.dirty.pools.extend(serving.dependents.pools(target));
-                serving.publish_at.get_or_insert(now + super::PUBLISH_WINDOW);
-            }
-            let seen = self.last_probes.get(target).and_then(|last_probe| last_probe.seen.clone());
-            if let Some((seen, _)) = seen.filter(|_| from.state() != to.state()) {
-                self.turn(target, [from.state(), to.state()], &seen, now, effects);
-            }
-        }
-        if let Some(fleet) = &self.fleet {
-            fleet.count_nodes();
-            fleet.counters.fleet.overruled.store(self.watch.overruled() as u64, Relaxed);
-        }
-    }
-
-    /// Returns the opinions of the vantage points on a target, as a sentence. `None` if this node decides about it alone.
-    pub(super) fn opinions(&self, target: TargetId) -> Option<Box<str>> {
-        let fleet = self.fleet.as_ref()?;
-        self.watch.agreed_since(target)?;
-        let witnesses = fleet.vantages.witnesses(QuestionId(self.watch.target(target)?.question()));
-        Some(crate::health::Opinions(&witnesses).to_string().into())
+        self.confirm_agreements(now);
     }
 
     /// The last message, so that the others do not wait for this node.
@@ -228,59 +174,4 @@ impl Control {
         let wall = self.now.wall;
         self.fleet.as_mut()?.vantages.farewell(wall)
     }
-
-    /// This node's place in its fleet, on control's clock.
-    pub(super) fn fleet_survey(&self) -> Option<FleetSurvey> {
-        let fleet = self.fleet.as_ref()?;
-        Some(FleetSurvey {
-            node: fleet.vantages.me().node.shared(),
-            is_connected: fleet.link.is_up,
-            link: fleet.link.text.clone(),
-            since: fleet.link.since,
-            vantage_points: fleet.vantages.vantage_points(),
-            overruled: self.watch.overruled(),
-        })
-    }
-
-    /// Returns the agreement of the vantage points on each target about which this node does not decide alone.
-    pub(super) fn agreements(&self) -> HashMap<Arc<Target>, Agreement> {
-        let (Some(fleet), Some(serving)) = (&self.fleet, &self.serving) else { return HashMap::new() };
-        let of_fleet = serving.snapshot.world().probing.quorum;
-        let ids: Vec<QuestionId> = fleet.questions.keys().copied().collect();
-        let is_large = ids.len() * (fleet.vantages.peers() + 1) > MAX_SURVEYED;
-        let told: Vec<QuestionId> = if is_large {
-            let is_of_note = |opinions: &Vec<Opinion>| opinions.iter().any(|opinion| *opinion != Some(Share::FULL));
-            let opinions = fleet.vantages.opinions(&ids);
-            ids.into_iter().zip(opinions).filter(|(_, opinions)| is_of_note(opinions)).map(|(id, _)| id).collect()
-        } else {
-            ids
-        };
-        let agreement = |(question, target): (QuestionId, TargetId)| {
-            let watched = self.watch.target(target)?;
-            let agreed = self.watch.agreed_since(target)?;
-            let witnesses = fleet.vantages.witnesses(question);
-            let counted = witnesses.iter().filter(|it| it.weight == Weight::Counts).count();
-            let health = self.watch.decided(target);
-            let own = self.last_probes.get(target).filter(|own| own.health.state() == health.state());
-            let agreement = Agreement {
-                health,
-                since: own.map_or(agreed, |own| own.since),
-                needed: quorum(watched, of_fleet).of(counted),
-                witnesses,
-            };
-            Some((watched.target().clone(), agreement))
-        };
-        let targets = told.into_iter().flat_map(|id| fleet.questions[&id].iter().map(move |&target| (id, target)));
-        targets.filter_map(agreement).collect()
-    }
-}
-
-/// The quorum for a target.
-fn quorum(watched: &Watched, of_fleet: Quorum) -> Quorum {
-    watched.target().monitor.quorum.unwrap_or(of_fleet)
-}
-
-/// True if vantage points agree about a target. Reports come to one node, so the others' silence says nothing.
-fn is_shared(watched: &Watched) -> bool {
-    watched.target().means() != Means::Reports
 }

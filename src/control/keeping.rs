@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use super::{Now, RecoveryStates};
-use crate::health::{Health, Kept, KeptHold, Means, RecoveryState, State};
+use crate::health::{Health, Kept, KeptAgreement, KeptHold, Means, Opinion, RecoveryState, State};
 use crate::overrides::Change;
 use crate::rollout;
 use crate::watch::Watched;
@@ -37,6 +37,8 @@ pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Keep {
     /// Targets' health, by fingerprint.
     pub health: BTreeMap<u128, Option<Kept>>,
+    /// What the fleet agreed on, by the target's fingerprint.
+    pub agreements: BTreeMap<u128, Option<KeptAgreement>>,
     /// Recovery states.
     pub recovery_states: RecoveryStates,
     /// Changes of overrides, in this order.
@@ -50,9 +52,13 @@ impl Keep {
     pub(super) fn timed(self, now: Now) -> Self {
         let by = |time| now.to_wall(time);
         let health = |(key, kept): (_, Option<Kept>)| (key, kept.map(|kept| kept.timed(&by)));
+        let agreement = |(key, kept): (_, Option<KeptAgreement>)| {
+            (key, kept.map(|kept| KeptAgreement { confirmed: by(kept.confirmed), ..kept }))
+        };
         let recovery_state = |(key, kept): (_, Option<RecoveryState>)| (key, kept.map(|kept| kept.timed(&by)));
         Self {
             health: self.health.into_iter().map(health).collect(),
+            agreements: self.agreements.into_iter().map(agreement).collect(),
             recovery_states: self.recovery_states.into_iter().map(recovery_state).collect(),
             ..self
         }
@@ -60,14 +66,19 @@ impl Keep {
 
     /// True if there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        let Self { health, recovery_states, overrides, rollouts } = self;
-        health.is_empty() && recovery_states.is_empty() && overrides.is_empty() && rollouts.is_empty()
+        let Self { health, agreements, recovery_states, overrides, rollouts } = self;
+        health.is_empty()
+            && agreements.is_empty()
+            && recovery_states.is_empty()
+            && overrides.is_empty()
+            && rollouts.is_empty()
     }
 
     /// Adds later rows.
     pub fn extend(&mut self, later: Self) {
-        let Self { health, recovery_states, overrides, rollouts } = later;
+        let Self { health, agreements, recovery_states, overrides, rollouts } = later;
         self.health.extend(health);
+        self.agreements.extend(agreements);
         self.recovery_states.extend(recovery_states);
         self.overrides.extend(overrides);
         self.rollouts.extend(rollouts);
@@ -83,6 +94,8 @@ pub(super) struct Keeping {
     by_question: HashMap<u128, Kept>,
     /// The keys of the same rows, by the fingerprint of the question without its host. Cleared at the same time.
     by_hostless: HashMap<u128, Vec<u128>>,
+    /// What the fleet agreed on, by the target's fingerprint.
+    agreements: HashMap<u128, KeptAgreement>,
     /// When the node began to distrust its probes, by their means, until one of them is answered.
     fail_statics: HashMap<&'static str, Duration>,
     changed: Keep,
@@ -100,6 +113,35 @@ impl Keeping {
             self.by_hostless.entry(row.hostless).or_default().push(key);
         }
         self.kept = kept;
+    }
+
+    /// Takes in what the fleet had agreed on when the last run ended. Returns the part that still counts.
+    pub(super) fn restore_agreements(
+        &mut self,
+        kept: HashMap<u128, KeptAgreement>,
+        now: Duration,
+    ) -> HashMap<u128, Opinion> {
+        self.agreements = kept;
+        let recent = self.agreements.iter().filter(|(_, kept)| kept.confirmed.abs_diff(now) <= BELIEVED_FOR);
+        recent.map(|(&fingerprint, kept)| (fingerprint, kept.opinion)).collect()
+    }
+
+    /// Takes in what the fleet agrees on about a target; `None` if this node decides alone.
+    pub(super) fn agree(&mut self, watched: &Watched, opinion: Option<Opinion>, now: Duration) {
+        let fingerprint = watched.fingerprint();
+        let before = self.agreements.get(&fingerprint);
+        let Some(opinion) = opinion else {
+            if self.agreements.remove(&fingerprint).is_some() {
+                self.changed.agreements.insert(fingerprint, None);
+            }
+            return;
+        };
+        if before.is_some_and(|kept| kept.opinion == opinion && now.abs_diff(kept.confirmed) < CONFIRM_EVERY) {
+            return;
+        }
+        let kept = KeptAgreement { opinion, confirmed: now };
+        self.agreements.insert(fingerprint, kept);
+        self.changed.agreements.insert(fingerprint, Some(kept));
     }
 
     /// The kept health of a target, if it still counts, and the host of the probes that found it. `present` holds the
@@ -175,8 +217,9 @@ impl Keeping {
     pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Watched>, now: Duration) {
         self.by_question.clear();
         self.by_hostless.clear();
-        let mut kept = HashMap::new();
+        let (mut kept, mut agreements) = (HashMap::new(), HashMap::new());
         for fingerprint in watched.map(Watched::fingerprint) {
+            agreements.extend(self.agreements.remove_entry(&fingerprint));
             if let Some(row) = self.kept.remove(&fingerprint) {
                 let is_held = row.hold.is_some_and(|KeptHold { until, .. }| until > now);
                 if row.confirmed.abs_diff(now) <= KEPT_FOR || is_held {
@@ -188,6 +231,8 @@ impl Keeping {
         }
         let gone = std::mem::replace(&mut self.kept, kept);
         self.changed.health.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
+        let gone = std::mem::replace(&mut self.agreements, agreements);
+        self.changed.agreements.extend(gone.into_keys().map(|fingerprint| (fingerprint, None)));
     }
 
     /// Takes in changed recovery states, to be kept too.

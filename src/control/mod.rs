@@ -59,7 +59,7 @@ pub use run::run;
 pub use turns::{Part, Turn};
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 
-use crate::health::{Failure, LastProbe, Outcome, Survey, Target};
+use crate::health::{Failure, KeptAgreement, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
 use crate::snapshot::DownGroups;
 use crate::watch::{Call, Lateness, ProbeCounters, ProbeHistory, TargetId, TargetMap, Watch, Watched};
@@ -170,6 +170,12 @@ impl Control {
             Event::Restore(kept) => {
                 self.keeping.restore(kept.into_iter().map(|(key, kept)| (key, kept.timed(&to_elapsed))).collect());
             }
+            Event::Recall(kept) => {
+                let kept = kept
+                    .into_iter()
+                    .map(|(key, kept)| (key, KeptAgreement { confirmed: to_elapsed(kept.confirmed), ..kept }));
+                self.recall(kept.collect(), now);
+            }
             Event::Resume(kept) => {
                 let kept =
                     kept.into_iter().map(|(key, recovery_state)| (key, recovery_state.timed(&to_elapsed))).collect();
@@ -180,7 +186,7 @@ impl Control {
             }
             Event::Reported(groups) => self.groups.restore(groups),
             Event::Adopt(blueprint) => effects.extend(self.prepare(blueprint, now).into_iter().map(Effect::Rehosted)),
-            Event::Amend(blueprint) => effects.extend(self.amend(blueprint).map(Effect::Publish)),
+            Event::Amend(blueprint) => effects.extend(self.amend(blueprint, now).map(Effect::Publish)),
             Event::Outcome(target, outcome) => {
                 self.count_outcome(target, &outcome);
                 self.time(target, &outcome, now);

@@ -85,7 +85,7 @@ impl Control {
         let health = self.watch.health(target);
         self.keeping.observe(watched, health, now);
         self.note(target, health, Some(seen.clone()), now);
-        self.sight(target, seen, now);
+        self.sight(target, Some(seen), now, now);
         let to = self.watch.decided(target).state();
         if from != to {
             self.turn(target, [from, to], seen, now, effects);

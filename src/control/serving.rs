@@ -36,6 +36,8 @@ pub(super) struct Next {
     /// Its targets that have to be probed and never were.
     pub(super) unprobed: HashSet<TargetId>,
     pub(super) deadline: Duration,
+    /// True if the health of any of its targets was unknown at first.
+    is_unknown: bool,
 }
 
 impl Control {
@@ -78,8 +80,9 @@ impl Control {
         let is_unprobed = |&id: &TargetId| {
             self.watch.health(id).state() == State::Unknown && self.target(id).is_some_and(|target| target.is_probed())
         };
-        let unprobed = dependents.targets().filter(is_unprobed).collect();
-        self.next = Some(Next { blueprint, dependents, unprobed, deadline: now + FIRST_ROUND });
+        let unprobed: HashSet<TargetId> = dependents.targets().filter(is_unprobed).collect();
+        let is_unknown = !unprobed.is_empty();
+        self.next = Some(Next { blueprint, dependents, unprobed, deadline: now + FIRST_ROUND, is_unknown });
         hosts.into_values().collect()
     }
 
@@ -100,11 +103,12 @@ impl Control {
     /// Replaces the records of a configuration. If one waits, it continues to wait with the new records, because its
     /// probes are the same. Otherwise this returns a snapshot of the served configuration with the new records, to be
     /// published at once.
-    pub(super) fn amend(&mut self, blueprint: Arc<Blueprint>) -> Option<Arc<Snapshot>> {
+    pub(super) fn amend(&mut self, blueprint: Arc<Blueprint>, now: Duration) -> Option<Arc<Snapshot>> {
         if let Some(next) = &mut self.next {
             next.blueprint = blueprint;
             return None;
         }
+        self.identify(&blueprint, now);
         let serving = self.serving.as_mut()?;
         let before = &serving.snapshot;
         serving.snapshot =
@@ -114,8 +118,11 @@ impl Control {
 
     /// Replaces the served configuration by the one that waits, if that need not wait any longer.
     pub(super) fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        let Some(Next { blueprint, dependents, .. }) =
-            self.next.take_if(|next| next.unprobed.is_empty() || next.deadline <= now)
+        self.settle_fleet(now);
+        // Before the first answer it also waits for what the fleet sees.
+        let awaits_fleet = self.serving.is_none() && self.awaits_fleet(now);
+        let is_ready = |next: &Next| next.unprobed.is_empty() && !(next.is_unknown && awaits_fleet);
+        let Some(Next { blueprint, dependents, .. }) = self.next.take_if(|next| is_ready(next) || next.deadline <= now)
         else {
             return;
         };
@@ -128,6 +135,8 @@ impl Control {
         self.latency.adopt(&blueprint);
         self.last_probes.retain(|id, _| dependents.hold(id));
         self.keeping.retain(dependents.targets().filter_map(|id| self.watch.target(id)), now);
+        self.adopt_fleet(&dependents, world, now);
+        self.identify(&blueprint, now);
         let turns = self.aggregates.adopt(world, &dependents, &self.watch, &self.last_probes, now);
         effects.extend(turns.into_iter().map(Effect::Report));
         let windows = self.overrides.set_windows(&world.windows, self.now.wall);
@@ -156,7 +165,6 @@ impl Control {
             dirty: Dirty::default(),
             publish_at: None,
         });
-        self.adopt_fleet(now);
         effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
         self.keep_rollouts(effects);
         self.look_at_new_pools(now);

@@ -8,14 +8,20 @@
 //!
 //! A row is the question's id, the opinion (thousandths of the clients, `null` for down), two ages in milliseconds (of the
 //! opinion, of the last probe) and how long the last successful probe took in microseconds. A row with the id alone is
-//! no longer watched. `run` and `wall` are milliseconds since the Unix epoch.
+//! no longer watched. `run` and `wall` are milliseconds since the Unix epoch. `identity` of a report is the digest of what
+//! the sender runs, which it tells in a message of its own:
+//!
+//! ```json
+//! {"v":1,"run":1764266400000,"seq":1,"wall":1764266400120,
+//!  "identity":{"version":"0.1.0","configuration":"51…","zones":[["example.com.",2026112701,"ab…"]]}}
+//! ```
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::MAX_PAYLOAD;
-use crate::health::Share;
+use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
 use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, QuestionId, Report, Sight};
 
 /// The version of messages. A change that older nodes would misread increases it.
@@ -26,6 +32,9 @@ const MAX_NAMES: usize = 1024;
 
 /// Longest text of a site, in octets.
 const MAX_SITE: usize = 255;
+
+/// Longest version of a program, in octets.
+const MAX_VERSION: usize = 64;
 
 /// Why a message cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +53,8 @@ struct MessageShape {
     wall: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     report: Option<ReportShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<IdentityShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<Vec<String>>,
 }
@@ -64,9 +75,26 @@ struct ReportShape {
     count: u32,
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<(u32, u32)>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     rows: Vec<RowShape>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct IdentityShape {
+    version: String,
+    configuration: String,
+    /// Names, serials and fingerprints.
+    zones: Vec<(String, u32, String)>,
+    #[serde(skip_serializing_if = "is_zero", default)]
+    more: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The id; the opinion; the ages of the opinion and of the last probe; how long it took.
@@ -80,11 +108,14 @@ enum RowShape {
 /// Writes a message.
 pub(super) fn encode(message: &Message) -> Vec<u8> {
     let Message { incarnation, sequence, wall, body } = message;
-    let (report, ask) = match body {
-        Body::Report(report) => (Some(report_shape(report)), None),
-        Body::Ask(asked) => (None, Some(asked.iter().map(ToString::to_string).collect())),
-    };
-    let shape = MessageShape { v: VERSION, run: *incarnation, seq: *sequence, wall: milliseconds(*wall), report, ask };
+    let (mut report, mut identity, mut ask) = (None, None, None);
+    match body {
+        Body::Report(of) => report = Some(report_shape(of)),
+        Body::Identity(of) => identity = Some(identity_shape(of)),
+        Body::Ask(asked) => ask = Some(asked.iter().map(ToString::to_string).collect()),
+    }
+    let (run, seq, wall) = (*incarnation, *sequence, milliseconds(*wall));
+    let shape = MessageShape { v: VERSION, run, seq, wall, report, identity, ask };
     serde_json::to_vec(&shape).expect("a message has a form in JSON")
 }
 
@@ -94,13 +125,14 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
         return Err(Unreadable::Malformed);
     }
     let shape = serde_json::from_slice::<MessageShape>(payload).ok().filter(|shape| shape.v == VERSION);
-    let Some(MessageShape { v: _, run, seq, wall, report, ask }) = shape else {
+    let Some(MessageShape { v: _, run, seq, wall, report, identity, ask }) = shape else {
         let is_foreign = serde_json::from_slice::<VersionShape>(payload).is_ok_and(|shape| shape.v != VERSION);
         return Err(if is_foreign { Unreadable::Foreign } else { Unreadable::Malformed });
     };
-    let body = match (report, ask) {
-        (Some(report), None) => read_report(report).map(Body::Report),
-        (None, Some(asked)) if asked.len() <= MAX_NAMES => {
+    let body = match (report, identity, ask) {
+        (Some(report), None, None) => read_report(report).map(Body::Report),
+        (None, Some(identity), None) => read_identity(identity).map(Body::Identity),
+        (None, None, Some(asked)) if asked.len() <= MAX_NAMES => {
             asked.iter().map(|name| NodeName::try_new(name)).collect::<Option<_>>().map(Body::Ask)
         }
         _ => None,
@@ -110,7 +142,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
 }
 
 fn report_shape(report: &Report) -> ReportShape {
-    let Report { site, interval, doubts, leaves, digest, part, rows } = report;
+    let Report { site, interval, doubts, leaves, digest, identity, part, rows } = report;
     let row = |&(QuestionId(id), sight): &(QuestionId, Option<Sight>)| {
         let id = format!("{id:032x}");
         match sight {
@@ -130,20 +162,61 @@ fn report_shape(report: &Report) -> ReportShape {
         doubts: *doubts,
         leaves: *leaves,
         count: digest.count,
-        digest: format!("{:016x}", digest.sum),
+        digest: hexadecimal(digest.sum),
+        identity: identity.map(hexadecimal),
         part: part.map(|part| (part.number, part.of)),
         rows: rows.iter().map(row).collect(),
     }
 }
 
+fn identity_shape(identity: &Identity) -> IdentityShape {
+    let Identity { version, configuration, zones, more_zones } = identity;
+    let zone = |ZoneIdentity { origin, serial, text }: &ZoneIdentity| (origin.to_string(), *serial, hexadecimal(*text));
+    IdentityShape {
+        version: version.to_string(),
+        configuration: hexadecimal(*configuration),
+        zones: zones.iter().map(zone).collect(),
+        more: *more_zones,
+    }
+}
+
+fn read_identity(shape: IdentityShape) -> Option<Identity> {
+    let IdentityShape { version, configuration, zones, more } = shape;
+    let is_text =
+        |text: &str, longest| text.len() <= longest && text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
+    let is_sorted = zones.is_sorted_by(|one, next| one.0 < next.0);
+    if !is_text(&version, MAX_VERSION) || zones.len() > MAX_ZONES || !is_sorted {
+        return None;
+    }
+    let zone = |(origin, serial, text): (String, u32, String)| {
+        let text = read_hexadecimal(&text)?;
+        is_text(&origin, MAX_ORIGIN).then(|| ZoneIdentity { origin: origin.into(), serial, text })
+    };
+    Some(Identity {
+        version: version.into(),
+        configuration: read_hexadecimal(&configuration)?,
+        zones: zones.into_iter().map(zone).collect::<Option<_>>()?,
+        more_zones: more,
+    })
+}
+
+fn hexadecimal(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+fn read_hexadecimal(text: &str) -> Option<u64> {
+    let is_number = text.len() == 16 && text.bytes().all(|octet| octet.is_ascii_hexdigit());
+    u64::from_str_radix(text, 16).ok().filter(|_| is_number)
+}
+
 fn read_report(shape: ReportShape) -> Option<Report> {
-    let ReportShape { site, interval, doubts, leaves, count, digest, part, rows } = shape;
+    let ReportShape { site, interval, doubts, leaves, count, digest, identity, part, rows } = shape;
     let part = match part {
         Some((number, of)) if number < of => Some(Part { number, of }),
         Some(_) => return None,
         None => None,
     };
-    if rows.len() > MAX_ROWS || site.len() > MAX_SITE || !site.chars().all(is_plain) || digest.len() != 16 {
+    if rows.len() > MAX_ROWS || site.len() > MAX_SITE || !site.chars().all(is_plain) {
         return None;
     }
     let row = |row| match row {
@@ -164,7 +237,8 @@ fn read_report(shape: ReportShape) -> Option<Report> {
         interval: Duration::from_millis(interval),
         doubts,
         leaves,
-        digest: Digest { count, sum: u64::from_str_radix(&digest, 16).ok()? },
+        digest: Digest { count, sum: read_hexadecimal(&digest)? },
+        identity: identity.map_or(Some(None), |text| read_hexadecimal(&text).map(Some))?,
         part,
         rows: rows.into_iter().map(row).collect::<Option<_>>()?,
     })
@@ -202,6 +276,7 @@ mod tests {
             doubts: true,
             leaves: false,
             digest: Digest { count: 3, sum: 0x9a0f },
+            identity: Some(0x51),
             part: Some(Part { number: 1, of: 2 }),
             rows: vec![
                 (QuestionId(7), Some(sight(Some(Share::from_thousandths(250))))),
@@ -211,6 +286,11 @@ mod tests {
         }
     }
 
+    fn identity() -> Identity {
+        let zone = |origin: &str| ZoneIdentity { origin: origin.into(), serial: 2_026_112_701, text: 0xab };
+        Identity::new("0.1.0 (3f2a9c)", vec![zone("example.com."), zone("example.net.")])
+    }
+
     fn message(body: Body) -> Message {
         Message { incarnation: 1_764_266_400_000, sequence: 7, wall: Duration::from_millis(1_764_266_412_345), body }
     }
@@ -218,8 +298,10 @@ mod tests {
     #[test]
     fn messages_come_back_as_they_were() {
         let name = |text| NodeName::try_new(text).unwrap();
-        let bare = Report { doubts: false, leaves: true, part: None, rows: Vec::new(), ..report() };
-        for body in [Body::Report(report()), Body::Report(bare), Body::Ask(vec![name("ns1"), name("ns2")])] {
+        let bare = Report { doubts: false, leaves: true, identity: None, part: None, rows: Vec::new(), ..report() };
+        let asked = vec![name("ns1"), name("ns2")];
+        let bodies = [Body::Report(report()), Body::Report(bare), Body::Identity(identity()), Body::Ask(asked)];
+        for body in bodies {
             let message = message(body);
             assert_eq!(decode(&encode(&message)), Ok(message));
         }
@@ -231,7 +313,8 @@ mod tests {
         assert_eq!(
             text,
             "{\"v\":1,\"run\":1764266400000,\"seq\":7,\"wall\":1764266412345,\"report\":{\"site\":\"fra\",\
-             \"interval\":2000,\"doubts\":true,\"count\":3,\"digest\":\"0000000000009a0f\",\"part\":[1,2],\"rows\":[\
+             \"interval\":2000,\"doubts\":true,\"count\":3,\"digest\":\"0000000000009a0f\",\
+             \"identity\":\"0000000000000051\",\"part\":[1,2],\"rows\":[\
              [\"00000000000000000000000000000007\",250,61000,420,3100],\
              [\"00000000000000000000000000000008\",null,61000,420,null],[\"ffffffffffffffffffffffffffffffff\"]]}}"
         );
@@ -263,6 +346,31 @@ mod tests {
         assert_eq!(decode(&vec![b' '; MAX_PAYLOAD + 1]), Err(Unreadable::Malformed));
         let later = good.replacen("\"seq\"", "\"new\":{},\"seq\"", 1);
         assert!(decode(later.as_bytes()).is_ok(), "keys that are added later are no harm");
+    }
+
+    #[test]
+    fn an_identity_that_breaks_the_rules_is_malformed() {
+        let good = String::from_utf8(encode(&message(Body::Identity(identity())))).unwrap();
+        assert!(good.contains("\"zones\":[[\"example.com.\",2026112701,\"00000000000000ab\"],"), "{good}");
+        for (from, to) in [
+            ("0.1.0", "0.1.0\u{1b}[2J"),
+            ("0.1.0", &"1".repeat(MAX_VERSION + 1)),
+            ("example.com.", "example.org."),
+            ("example.com.", "ex\u{e4}mple.com."),
+            ("00000000000000ab", "ab"),
+            ("2026112701", "-1"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good);
+            assert_eq!(decode(bad.as_bytes()), Err(Unreadable::Malformed), "{bad}");
+        }
+        let zone = |number: usize| {
+            let origin = format!("{number:03}{}", "a".repeat(MAX_ORIGIN - 3)).into();
+            ZoneIdentity { origin, serial: u32::MAX, text: u64::MAX }
+        };
+        let largest = message(Body::Identity(Identity::new("0.1.0", (0..MAX_ZONES).map(zone).collect())));
+        assert!(encode(&largest).len() < MAX_PAYLOAD);
+        assert_eq!(decode(&encode(&largest)), Ok(largest));
     }
 
     #[test]

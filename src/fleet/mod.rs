@@ -14,9 +14,9 @@
 //!
 //! | subject | contents |
 //! | --- | --- |
-//! | `truenorth.FLEET.obs.NODE` | what NODE sees: changes at once, a part of the rest each interval |
+//! | `truenorth.FLEET.obs.NODE` | what NODE sees: changes at once, a part of the rest each interval; and what it runs |
 //! | `truenorth.FLEET.ask.NODE` | NODE asks others for all that they see |
-//! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, for ASKER |
+//! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, and what it runs, for ASKER |
 
 mod encoding;
 mod session;

@@ -45,7 +45,11 @@ impl Subjects {
             None => kind_named != ALL_ROWS,
             Some(asker) => kind_named == ALL_ROWS && asker == self.node.as_str(),
         };
-        let is_right = is_right && kind_named == kind(message) && tokens.next().is_none();
+        let is_of_kind = match &message.body {
+            Body::Identity(_) => kind_named != ASK,
+            _ => kind_named == kind(message),
+        };
+        let is_right = is_right && is_of_kind && tokens.next().is_none();
         NodeName::try_new(sender).filter(|_| is_right)
     }
 }
@@ -54,13 +58,14 @@ fn kind(message: &Message) -> &'static str {
     match &message.body {
         Body::Ask(_) => ASK,
         Body::Report(report) if report.part.is_some() => ALL_ROWS,
-        Body::Report(_) => REPORT,
+        Body::Report(_) | Body::Identity(_) => REPORT,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Identity;
     use std::time::Duration;
 
     fn message(body: Body) -> Message {
@@ -87,5 +92,11 @@ mod tests {
             assert_eq!(mine.sender(wrong, &ask), None, "{wrong}");
         }
         assert_eq!(mine.heard()[2], "truenorth.main.full.*.ns1");
+        let identity = message(Body::Identity(Identity::new("0.1.0", Vec::new())));
+        for (to, subject) in [(None, "truenorth.main.obs.ns2"), (Some(name("ns1")), "truenorth.main.full.ns2.ns1")] {
+            assert_eq!(theirs.of(&Letter { to, message: identity.clone() }), subject);
+            assert_eq!(mine.sender(subject, &identity), Some(name("ns2")));
+        }
+        assert_eq!(mine.sender("truenorth.main.ask.ns2", &identity), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::State;
+use super::{Opinion, State};
 
 /// A target's health as it is kept for the next run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,15 @@ pub struct Kept {
     pub hostless: u128,
     /// The host that its probes asked for; empty if it is not known.
     pub host: Box<str>,
+}
+
+/// What a fleet agreed on about a target, as it is kept for the next run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptAgreement {
+    /// The opinion that answers followed.
+    pub opinion: Opinion,
+    /// When they last did, since the Unix epoch.
+    pub confirmed: Duration,
 }
 
 /// The kept hold of an endpoint that flaps. Times are since the Unix epoch.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Health, Opinion};
+use super::{Health, Identity, Opinion};
 
 /// Most names that a sentence lists.
 const MAX_LISTED: usize = 8;
@@ -47,10 +47,14 @@ pub struct VantagePoint {
     pub node: Arc<str>,
     /// Where it stands: a datacenter, or coordinates.
     pub site: Box<str>,
+    /// What it runs; `None` until it has told.
+    pub identity: Option<Arc<Identity>>,
     /// When it was heard last; `None` for this node itself.
     pub heard: Option<Duration>,
     /// Whether its opinions count.
     pub weight: Weight,
+    /// True if it said that it stops.
+    pub leaves: bool,
     /// True if this node knows all that it sees.
     pub is_in_step: bool,
     /// Number of probes that it has an opinion of.
@@ -105,14 +109,20 @@ pub struct FleetSurvey {
     pub vantage_points: Vec<VantagePoint>,
     /// Number of this node's targets for which answers follow the others and not its own probes.
     pub overruled: usize,
+    /// True if what was agreed on before this process began stands, because it has not agreed with others yet.
+    pub is_arriving: bool,
 }
 
-/// The opinions in a sentence, such as `2 of 3 vantage points see it down: ns1, ns2`.
+/// The opinions in a sentence, such as `2 of 3 vantage points see it down: ns1, ns2`. Without any: those before a restart
+/// stand.
 #[derive(Clone, Copy, Debug)]
 pub struct Opinions<'a>(pub &'a [Witness]);
 
 impl fmt::Display for Opinions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("as the fleet agreed before this node was restarted");
+        }
         let counted = || self.0.iter().filter(|witness| witness.weight == Weight::Counts);
         let down: Vec<&str> = counted().filter(|witness| witness.opinion.is_none()).map(|it| &*it.node).collect();
         let left_out: Vec<&str> = self.0.iter().filter(|it| it.weight != Weight::Counts).map(|it| &*it.node).collect();
@@ -156,6 +166,6 @@ mod tests {
         all = (0..11).map(|number| witness(&format!("n{number}"), None, Weight::Counts)).collect();
         let told = "11 of 11 vantage points see it down: n0, n1, n2, n3, n4, n5, n6, n7 and 3 more";
         assert_eq!(Opinions(&all).to_string(), told);
-        assert_eq!(Opinions(&[]).to_string(), "0 of 0 vantage points see it down");
+        assert_eq!(Opinions(&[]).to_string(), "as the fleet agreed before this node was restarted");
     }
 }

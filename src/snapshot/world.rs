@@ -292,8 +292,10 @@ pub struct ZoneSpec {
     pub reflect: Vec<Name>,
     /// True if truenorth counts the SERIAL, because the operator gave none.
     pub counts_serial: bool,
-    /// A fingerprint of the contents of its files, without the serial.
+    /// A fingerprint of the contents of its files, without the serial. If an operator gives the serial, only records count.
     pub contents: u64,
+    /// A fingerprint of the text of its files, without the serial.
+    pub text: u64,
     /// The keys that sign its answers; `None` if the zone is not signed.
     pub keys: Option<Arc<ZoneKeys>>,
 }

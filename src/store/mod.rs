@@ -48,8 +48,8 @@ use writer::{Mailbox, Progress, Writer};
 pub use latency::{LATENCY, LatencyRecord};
 pub use lock::Held;
 pub use records::{
-    CONTENTS, EVENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, RecoveryRecord, SERIALS, TXT,
-    TxtRecord,
+    AGREEMENTS, AgreementRecord, CONTENTS, EVENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES,
+    RecoveryRecord, SERIALS, TXT, TxtRecord,
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, StoreTable};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::table::StoreTable;
-use crate::health::{Kept, KeptHold, RecoveryState, Share, State};
+use crate::health::{Kept, KeptAgreement, KeptHold, RecoveryState, Share, State};
 use crate::overrides::{Order, Override, OverrideId};
 
 /// The SOA serial last served, by origin.
@@ -16,6 +16,9 @@ pub const CONTENTS: StoreTable<String, u64> = StoreTable::new("zone-contents");
 
 /// The results of probes, by the target's fingerprint.
 pub const HEALTH: StoreTable<u128, HealthRecord> = StoreTable::new("health");
+
+/// What the fleet agreed on, by the target's fingerprint.
+pub const AGREEMENTS: StoreTable<u128, AgreementRecord> = StoreTable::new("agreements");
 
 /// Endpoints and pools that return slowly or are held back, by name.
 pub const RECOVERIES: StoreTable<String, RecoveryRecord> = StoreTable::new("comebacks");
@@ -199,6 +202,27 @@ impl From<HealthRecord> for Kept {
         let [question, hostless] = [question, hostless].map(|text| u128::from_str_radix(&text, 16).unwrap_or_default());
         let (confirmed, fell) = (Duration::from_secs(confirmed), Duration::from_millis(fell));
         Self { state, confirmed, fell, hold, question, hostless, host }
+    }
+}
+
+/// What a fleet agreed on about a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgreementRecord {
+    /// The share of its clients that it keeps, in thousandths; `None` if it is down.
+    share: Option<u16>,
+    /// When answers last followed it, in Unix seconds.
+    confirmed: u64,
+}
+
+impl From<KeptAgreement> for AgreementRecord {
+    fn from(KeptAgreement { opinion, confirmed }: KeptAgreement) -> Self {
+        Self { share: opinion.map(Share::thousandths), confirmed: confirmed.as_secs() }
+    }
+}
+
+impl From<AgreementRecord> for KeptAgreement {
+    fn from(AgreementRecord { share, confirmed }: AgreementRecord) -> Self {
+        Self { opinion: share.map(Share::from_thousandths), confirmed: Duration::from_secs(confirmed) }
     }
 }
 

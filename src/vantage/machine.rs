@@ -2,19 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::company::Company;
 use super::message::{Body, Letter, Message, Report};
 use super::peer::{Changed, Peer};
 use super::{MAX_PEERS, News, NodeName, QuestionId, Row, Table};
 use crate::geo::DatacenterId;
-use crate::health::Opinion;
+use crate::health::{Identity, Opinion};
 
 /// Changes within this time are told together.
 const TELL_WINDOW: Duration = Duration::from_millis(10);
-
-/// Agreement begins this number of intervals after the first other node was heard.
-const SETTLES_AFTER: u32 = 2;
 
 /// Most names in one question for all rows.
 const MAX_ASKED: usize = 256;
@@ -60,17 +59,6 @@ pub(super) struct Own {
     pub(super) is_discounted: bool,
 }
 
-/// Whether there are others to agree with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Company {
-    /// No other node is heard.
-    None,
-    /// Agreement begins at this time: by then all that can be heard have been.
-    Listening(Duration),
-    /// Their opinions count.
-    Agreeing,
-}
-
 /// What this node knows of its fleet.
 #[derive(Debug)]
 pub struct Vantages {
@@ -87,6 +75,9 @@ pub struct Vantages {
     /// The last row of the last regular report.
     pub(super) told_up_to: Option<QuestionId>,
     pub(super) untold: BTreeSet<QuestionId>,
+    /// What this node runs; `None` while it serves nothing yet.
+    pub(super) identity: Option<Arc<Identity>>,
+    pub(super) is_identity_untold: bool,
     tell_at: Option<Duration>,
     to_ask: BTreeSet<NodeName>,
     pub(super) to_answer: BTreeSet<NodeName>,
@@ -112,10 +103,12 @@ impl Vantages {
             places: HashMap::new(),
             peers: BTreeMap::new(),
             is_linked: false,
-            company: Company::None,
+            company: Company::default(),
             report_at: Duration::ZERO,
             told_up_to: None,
             untold: BTreeSet::new(),
+            identity: None,
+            is_identity_untold: false,
             tell_at: None,
             to_ask: BTreeSet::new(),
             to_answer: BTreeSet::new(),
@@ -135,6 +128,7 @@ impl Vantages {
 
     /// Sets the questions that this node asks from now on, and where their endpoints are. Rows of others are forgotten.
     pub fn set_places(&mut self, places: HashMap<QuestionId, Place>, now: Duration) {
+        self.company.begin(now, self.me.interval);
         self.places = places;
         let gone: Vec<_> = self.own.table.iter().map(|(id, _)| id).filter(|id| !self.places.contains_key(id)).collect();
         for id in gone {
@@ -145,13 +139,14 @@ impl Vantages {
         self.weigh();
     }
 
-    /// Takes in what the probes of this node see: the confirmed state, and how long the last probe took if it succeeded.
-    pub fn see(&mut self, id: QuestionId, opinion: Opinion, took: Option<Duration>, now: Duration) {
+    /// Takes in what the probes of this node see: the confirmed state, how long the last probe took if it succeeded, and
+    /// when it ended.
+    pub fn see(&mut self, id: QuestionId, opinion: Opinion, took: Option<Duration>, seen: Duration, now: Duration) {
         let before = self.own.table.get(id).copied();
         let same = before.filter(|before| before.opinion == opinion);
         let turned = same.map_or(now, |before| before.turned);
         let took = took.or(before.and_then(|before| before.took));
-        if self.own.table.put(id, Row { opinion, turned, seen: now, took }) {
+        if self.own.table.put(id, Row { opinion, turned, seen, took }) {
             self.tell(id, now);
             self.changed.add(Changed::Some(vec![id]));
             self.weigh();
@@ -167,10 +162,21 @@ impl Vantages {
         }
     }
 
+    /// Takes in what this node runs from now on.
+    pub fn identify(&mut self, identity: Identity, now: Duration) {
+        if self.identity.as_deref() != Some(&identity) {
+            self.identity = Some(Arc::new(identity));
+            self.is_identity_untold = true;
+            self.tell_at.get_or_insert(now + TELL_WINDOW);
+        }
+    }
+
     /// Takes in that messages can be sent and heard from now on.
     pub fn connect(&mut self, now: Duration) {
+        self.is_identity_untold = true;
         self.is_linked = true;
         self.report_at = now;
+        self.company.connect(now, self.me.interval);
         // Nobody could be heard in the meantime.
         self.peers.values_mut().for_each(|peer| peer.heard = now);
     }
@@ -178,6 +184,7 @@ impl Vantages {
     /// Takes in that messages can neither be sent nor heard.
     pub fn disconnect(&mut self) {
         self.is_linked = false;
+        self.company.disconnect();
         self.to_ask.clear();
         self.to_answer.clear();
     }
@@ -198,11 +205,12 @@ impl Vantages {
                 }
                 Ok(())
             }
-            Body::Report(_) => self.hear_report(from, message, now, wall),
+            Body::Identity(_) | Body::Report(_) => self.hear_of(from, message, now, wall),
         }
     }
 
-    fn hear_report(&mut self, from: &NodeName, message: Message, now: Duration, wall: Duration) -> Result<(), Ignored> {
+    /// Takes in what a node says of itself.
+    fn hear_of(&mut self, from: &NodeName, message: Message, now: Duration, wall: Duration) -> Result<(), Ignored> {
         let known = self.peers.get(from);
         if known.is_some_and(|peer| peer.is_stale(&message)) {
             return Err(Ignored::Stale);
@@ -212,26 +220,16 @@ impl Vantages {
         }
         let is_last = matches!(&message.body, Body::Report(report) if report.leaves);
         if is_last {
-            if let Some(peer) = self.peers.remove(from) {
+            // It counts until it would be silent: most nodes that stop are restarted.
+            if let Some(peer) = self.peers.get_mut(from) {
+                peer.leave(&message, now);
                 self.news.push(News::Left(from.clone()));
-                self.lose([&peer]);
             }
             return Ok(());
         }
-        if known.is_none_or(|peer| peer.is_restarted(&message)) {
-            if known.is_none() {
-                self.news.push(News::Heard(from.clone()));
-                if std::mem::take(&mut self.is_alone) {
-                    self.news.push(News::Together(from.clone()));
-                }
-            }
-            let before = self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
-            if self.company == Company::None {
-                self.company = Company::Listening(now + self.me.interval * SETTLES_AFTER);
-            }
-            self.forget(before.as_ref());
-        }
+        self.meet(from, &message, now);
         let Some(peer) = self.peers.get_mut(from) else { return Ok(()) };
+        self.forget_from = self.forget_from.into_iter().chain([peer.forget_at()]).min();
         if peer.hear(&message, now, wall) {
             let milliseconds = peer.skew.milliseconds().unwrap_or_default();
             self.news.push(if peer.skew.is_wrong() {
@@ -240,10 +238,11 @@ impl Vantages {
                 News::RightClock(from.clone())
             });
         }
-        if let Body::Report(report) = message.body {
+        if let Body::Identity(identity) = message.body {
+            peer.identify(identity);
+        } else if let Body::Report(report) = message.body {
             let is_part = report.part.is_some_and(|part| part.number + 1 < part.of);
             let changed = peer.take_in(report, now);
-            self.forget_from = self.forget_from.into_iter().chain([peer.forget_at()]).min();
             self.changed.add(changed.clone());
             if !is_part && peer.is_to_ask(self.me.interval, now) {
                 self.to_ask.insert(from.clone());
@@ -255,15 +254,42 @@ impl Vantages {
         Ok(())
     }
 
+    /// Takes in that a node is heard: for the first time, in a new run, or as before.
+    fn meet(&mut self, from: &NodeName, message: &Message, now: Duration) {
+        match self.peers.get_mut(from) {
+            None => {
+                self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
+                self.news.push(News::Heard(from.clone()));
+                if std::mem::take(&mut self.is_alone) {
+                    self.news.push(News::Together(from.clone()));
+                }
+                self.company.meet(now, self.me.interval);
+                // The newcomer hears this node at once, and need not wait for its next report.
+                self.tell_at.get_or_insert(now + TELL_WINDOW);
+            }
+            Some(peer) if peer.is_restarted(message) => {
+                if peer.restart(message.incarnation) {
+                    self.news.push(News::Heard(from.clone()));
+                }
+                self.tell_at.get_or_insert(now + TELL_WINDOW);
+            }
+            Some(_) => {}
+        }
+    }
+
     /// When to call [`advance`](Self::advance) if nothing happens before.
-    pub fn wake_at(&self) -> Option<Duration> {
-        let settles_at = match self.company {
-            Company::Listening(until) => Some(until),
-            Company::None | Company::Agreeing => None,
-        };
+    pub fn wake_at(&self, now: Duration) -> Option<Duration> {
+        let settles_at = self.company.wake_at(now);
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
         [settles_at, self.forget_from, report_at, tell_at].into_iter().flatten().min()
+    }
+
+    /// Lets the opinions of others count from now on if it is time.
+    pub fn settle(&mut self, now: Duration) {
+        if self.company.advance(now) {
+            self.changed = Changed::All;
+        }
     }
 
     /// Lets time pass. Returns the messages to send.
@@ -274,10 +300,7 @@ impl Vantages {
             }
             self.forget_from = self.peers.values().map(Peer::forget_at).min();
         }
-        if matches!(self.company, Company::Listening(until) if until <= now) {
-            self.company = Company::Agreeing;
-            self.changed = Changed::All;
-        }
+        self.settle(now);
         let mut letters = Vec::new();
         if !self.is_linked {
             return letters;
@@ -313,8 +336,18 @@ impl Vantages {
     }
 
     /// True if the opinions of others count by now.
-    pub(super) fn is_settled(&self) -> bool {
-        self.company == Company::Agreeing
+    pub fn is_settled(&self) -> bool {
+        self.company.is_settled()
+    }
+
+    /// True if this process has not agreed with others yet, and may still come to: what the fleet agreed before stands.
+    pub fn is_arriving(&self) -> bool {
+        self.company.is_arriving()
+    }
+
+    /// True if this process is about to hear others for the first time.
+    pub fn expects_others(&self, now: Duration) -> bool {
+        self.company.expects_others(now)
     }
 
     fn tell(&mut self, id: QuestionId, now: Duration) {
@@ -329,27 +362,17 @@ impl Vantages {
         let lost: Vec<Peer> = silent.iter().filter_map(|node| self.peers.remove(node)).collect();
         if self.peers.is_empty() {
             self.is_alone = true;
+            self.company.part();
+            self.changed = Changed::All;
             self.news.push(News::Alone(silent));
         } else {
-            self.news.extend(silent.into_iter().map(News::Silent));
+            // Those that said that they stop were told of then.
+            let told = silent.into_iter().zip(&lost).filter(|(_, peer)| !peer.leaves);
+            self.news.extend(told.map(|(node, _)| News::Silent(node)));
         }
-        self.lose(&lost);
-    }
-
-    /// Takes in that these nodes are no longer heard.
-    fn lose<'a>(&mut self, lost: impl IntoIterator<Item = &'a Peer>) {
-        if self.peers.is_empty() {
-            self.company = Company::None;
-            self.changed = Changed::All;
-        }
-        self.forget(lost);
-        self.weigh();
-    }
-
-    /// Takes in that the opinions of these nodes no longer count.
-    fn forget<'a>(&mut self, lost: impl IntoIterator<Item = &'a Peer>) {
-        for peer in lost {
+        for peer in &lost {
             self.changed.add(Changed::Some(peer.table.iter().map(|(id, _)| id).collect()));
         }
+        self.weigh();
     }
 }

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::{Digest, NodeName, QuestionId};
-use crate::health::Opinion;
+use crate::health::{Identity, Opinion};
 
 /// Most rows in one message, so that it stays far below the 1 MiB that a NATS server takes.
 pub const MAX_ROWS: usize = 512;
@@ -29,7 +29,9 @@ pub struct Message {
 pub enum Body {
     /// What the sender sees.
     Report(Report),
-    /// Asks these nodes for all that they see.
+    /// What the sender runs.
+    Identity(Identity),
+    /// Asks these nodes for all that they see, and for what they run.
     Ask(Vec<NodeName>),
 }
 
@@ -46,6 +48,8 @@ pub struct Report {
     pub leaves: bool,
     /// The digest of all that it sees, these rows included.
     pub digest: Digest,
+    /// [`Identity::digest`] of what it runs; `None` while it serves nothing yet.
+    pub identity: Option<u64>,
     /// The place of these rows among the parts of an answer to an [`Body::Ask`].
     pub part: Option<Part>,
     /// The rows.

@@ -24,9 +24,13 @@
 //! **Settling.** When the first other node is heard, agreement begins two intervals later: by then all that can be heard
 //! have been. Otherwise a node that comes back would decide with the first few that it hears, and then again.
 //!
+//! **Restarts.** A node that stops counts until it would be silent, and what its last run saw stands until the new one has
+//! told what it sees. The new run itself *arrives*: what the fleet agreed before stands until it agrees with others.
+//!
 //! **Who counts.** A vantage point does not count while it distrusts its own probes (fail-static), and while it sees
 //! everything down, at least three endpoints in two datacenters, of which another one sees any up.
 
+mod company;
 mod machine;
 mod message;
 mod name;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::message::{Body, Letter, MAX_ROWS, Message, Part, Report, Sight};
-use super::{Row, Vantages};
+use super::{NodeName, Row, Vantages};
+use crate::health::Identity;
 
 /// Rows of a regular report: it carries a part of all rows, so that their times reach the others too.
 const REGULAR_ROWS: usize = 16;
@@ -11,6 +12,10 @@ const REGULAR_ROWS: usize = 16;
 impl Vantages {
     /// Reports what changed, or else a part of all rows.
     pub(super) fn report(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
+        // It comes before the report that refers to it, so that nobody asks for it.
+        if std::mem::take(&mut self.is_identity_untold) {
+            letters.extend(self.introduction(None, wall));
+        }
         let untold = std::mem::take(&mut self.untold);
         let mut rows: Vec<_> =
             untold.into_iter().map(|id| (id, self.own.table.get(id).map(|row| sight(*row, now)))).collect();
@@ -50,12 +55,19 @@ impl Vantages {
         let of = all.len().div_ceil(MAX_ROWS).max(1) as u32;
         for asker in askers {
             self.answered_until.insert(asker.clone(), now + self.me.interval / 2);
+            letters.extend(self.introduction(Some(asker.clone()), wall));
             for number in 0..of {
                 let rows = all.iter().skip(number as usize * MAX_ROWS).take(MAX_ROWS).copied().collect();
                 let report = Report { part: Some(Part { number, of }), rows, ..self.bare_report() };
                 letters.push(Letter { to: Some(asker.clone()), message: self.message(Body::Report(report), wall) });
             }
         }
+    }
+
+    /// What this node runs, for one node or for all; `None` while it serves nothing yet.
+    fn introduction(&mut self, to: Option<NodeName>, wall: Duration) -> Option<Letter> {
+        let identity = Identity::clone(self.identity.as_ref()?);
+        Some(Letter { to, message: self.message(Body::Identity(identity), wall) })
     }
 
     pub(super) fn bare_report(&self) -> Report {
@@ -65,6 +77,7 @@ impl Vantages {
             doubts: self.own.doubts,
             leaves: false,
             digest: self.own.table.digest(),
+            identity: self.identity.as_ref().map(|identity| identity.digest()),
             part: None,
             rows: Vec::new(),
         }

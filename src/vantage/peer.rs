@@ -1,16 +1,21 @@
 //! What is known of one other node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::message::{Message, Part, Report, Sight};
 use super::skew::Skew;
 use super::{MAX_QUESTIONS, QuestionId, Row, Table};
+use crate::health::Identity;
 
 /// Range of another node's interval. What it says beyond that is taken as the nearest of these.
 const INTERVAL: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(60)];
 
 /// A node is silent after this number of its intervals without a message.
 const SILENT_AFTER: u32 = 3;
+
+/// Silent nodes are forgotten after this number of intervals without a message.
+pub(super) const FORGOTTEN_AFTER: u32 = SILENT_AFTER + 1;
 
 /// Another node, as its messages show it.
 #[derive(Debug)]
@@ -21,10 +26,16 @@ pub(super) struct Peer {
     pub(super) heard: Duration,
     interval: Duration,
     pub(super) site: Box<str>,
+    /// What it runs, as it told.
+    pub(super) identity: Option<Arc<Identity>>,
+    /// True if it runs something else by now.
+    is_identity_old: bool,
     /// True if it distrusts its own probes.
     pub(super) doubts: bool,
     /// True if it sees everything down, and others do not.
     pub(super) is_discounted: bool,
+    /// True if it said that it stops.
+    pub(super) leaves: bool,
     pub(super) table: Table,
     /// All rows of an answer, as far as its parts have come.
     partial: Option<(Part, Table)>,
@@ -74,14 +85,35 @@ impl Peer {
             heard: now,
             interval: INTERVAL[1],
             site: Box::default(),
+            identity: None,
+            is_identity_old: false,
             doubts: false,
             is_discounted: false,
+            leaves: false,
             table: Table::default(),
             partial: None,
             is_in_step: false,
             ask_at: Duration::ZERO,
             skew: Skew::default(),
         }
+    }
+
+    /// Takes in its last message.
+    pub(super) fn leave(&mut self, message: &Message, now: Duration) {
+        self.sequence = message.sequence;
+        self.heard = now;
+        self.leaves = true;
+    }
+
+    /// Takes in that another run of it began. What the last run saw stands until the new one has told what it sees: a
+    /// restart is no change of mind. Returns true if the last run had said that it stops.
+    pub(super) fn restart(&mut self, incarnation: u64) -> bool {
+        self.incarnation = incarnation;
+        self.sequence = 0;
+        self.partial = None;
+        self.is_in_step = false;
+        self.ask_at = Duration::ZERO;
+        std::mem::take(&mut self.leaves)
     }
 
     /// True if a message is from an earlier run, or came after a later message.
@@ -104,7 +136,8 @@ impl Peer {
 
     /// Takes in what it sees.
     pub(super) fn take_in(&mut self, report: Report, now: Duration) -> Changed {
-        let Report { site, interval, doubts, leaves: _, digest, part, rows } = report;
+        let Report { site, interval, doubts, leaves: _, digest, identity, part, rows } = report;
+        self.is_identity_old = identity != self.identity.as_ref().map(|known| known.digest());
         self.site = site;
         self.interval = interval.clamp(INTERVAL[0], INTERVAL[1]);
         let mut changed = if self.doubts == doubts { Changed::default() } else { Changed::All };
@@ -147,9 +180,15 @@ impl Peer {
         changed
     }
 
-    /// True if it is to be asked for all rows now. It is not asked again before this interval is over.
+    /// Takes in what it runs.
+    pub(super) fn identify(&mut self, identity: Identity) {
+        self.identity = Some(Arc::new(identity));
+        self.is_identity_old = false;
+    }
+
+    /// True if it is to be asked for everything now. It is not asked again before this interval is over.
     pub(super) fn is_to_ask(&mut self, interval: Duration, now: Duration) -> bool {
-        let asks = !self.is_in_step && self.ask_at <= now;
+        let asks = (!self.is_in_step || self.is_identity_old) && self.ask_at <= now;
         if asks {
             self.ask_at = now + interval;
         }
@@ -169,7 +208,7 @@ impl Peer {
     /// When silent nodes are forgotten because of this one: an interval after it became silent. If this node itself
     /// can't hear, the others become silent within this interval, so all are forgotten at once.
     pub(super) fn forget_at(&self) -> Duration {
-        self.heard + self.interval * (SILENT_AFTER + 1)
+        self.heard + self.interval * FORGOTTEN_AFTER
     }
 }
 

@@ -20,8 +20,10 @@ impl Vantages {
         let me = VantagePoint {
             node: self.me.node.shared(),
             site: self.me.site.clone(),
+            identity: self.identity.clone(),
             heard: None,
             weight: self.own_weight(),
+            leaves: false,
             is_in_step: true,
             probes: self.own.table.len(),
             down: self.own.table.down(),
@@ -30,8 +32,10 @@ impl Vantages {
         let peers = self.peers.iter().map(|(node, peer)| VantagePoint {
             node: node.shared(),
             site: peer.site.clone(),
+            identity: peer.identity.clone(),
             heard: Some(peer.heard),
             weight: Weight::of(peer.doubts, peer.is_discounted),
+            leaves: peer.leaves,
             is_in_step: peer.is_in_step,
             probes: peer.table.len(),
             down: peer.table.down(),

@@ -311,7 +311,7 @@ impl Watch {
 
     /// Sets what the fleet agreed on about a target; `None` if this node decides alone. Returns true if that is new.
     pub fn agree(&mut self, id: TargetId, opinion: Option<Opinion>, now: Duration) -> bool {
-        if self.agreed.get(id).map(|agreed| agreed.opinion) == opinion {
+        if self.agreed(id) == opinion {
             return false;
         }
         match opinion {
@@ -331,6 +331,11 @@ impl Watch {
     /// Since when the fleet has agreed on its opinion of a target; `None` if this node decides alone.
     pub fn agreed_since(&self, id: TargetId) -> Option<Duration> {
         self.agreed.get(id).map(|agreed| agreed.since)
+    }
+
+    /// What the fleet agreed on about a target; `None` if this node decides alone.
+    pub fn agreed(&self, id: TargetId) -> Option<Opinion> {
+        self.agreed.get(id).map(|agreed| agreed.opinion)
     }
 
     /// Number of targets for which answers follow the fleet against the node's own probes.

@@ -193,6 +193,7 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
     }
     api.scene.files.write("zones/example.com.toml", "nonsense = 1\n");
     assert_eq!(api.send("POST /v1/reload", "", "").status, 422);
+    assert_eq!(api.send("GET /v1/fleet", "", "").status, 404, "this node has none");
     let missing = ask(api.scene.admin, "GET /v1/rollouts/no.example.com", &[], "");
     api.check("GET /v1/rollouts/{name}", &missing);
     assert_eq!(missing.status, 404);

@@ -97,6 +97,10 @@ impl Fleet {
         fleet
     }
 
+    pub(crate) fn name(&self, node: usize) -> &'static str {
+        self.names[node]
+    }
+
     pub(crate) fn ask(&self, node: usize) -> Vec<String> {
         self.streets.ask(self.names[node], &self.nodes[node].1)
     }

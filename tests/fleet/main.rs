@@ -11,7 +11,9 @@ mod agreement;
 mod fleet;
 mod hostile;
 mod nats;
+mod restart;
 mod streets;
+mod view;
 
 use std::thread;
 use std::time::{Duration, Instant};

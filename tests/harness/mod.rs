@@ -123,6 +123,14 @@ impl Files {
         Node::start(command)
     }
 
+    /// Does the same in a network namespace.
+    pub(crate) fn replace_in(&self, namespace: &str) -> Node {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_truenorth"), "serve", "--replace", "--config"]);
+        command.arg(self.path("truenorth.toml")).env("RUST_LOG", "info").stdin(Stdio::null());
+        Node::start(command)
+    }
+
     /// Does the same with an environment variable, and does not wait until it answers.
     pub(crate) fn replace_under(&self, name: &str, value: &str) -> Node {
         let mut command = truenorth();

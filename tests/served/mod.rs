@@ -95,6 +95,7 @@ fn zone(version: &str) -> ZoneSpec {
         reflect: Vec::new(),
         counts_serial: false,
         contents: 0,
+        text: 0,
         keys: None,
         origin,
     }

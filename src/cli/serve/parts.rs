@@ -18,7 +18,7 @@ use crate::report::Tallies;
 use crate::rollout;
 use crate::snapshot::Snapshot;
 use crate::store::{
-    Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
+    AGREEMENTS, Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
 };
 
 /// Returns the function that publishes snapshots. It takes a snapshot and the time that it took to make it, replaces
@@ -62,7 +62,7 @@ pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Ou
 
 /// Returns the function that stores the state that control keeps. All rows of one event are in one batch.
 pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |Keep { health, recovery_states, overrides, rollouts }| {
+    move |Keep { health, agreements, recovery_states, overrides, rollouts }| {
         let mut batch = Batch::default();
         for change in &overrides {
             put_override(change, &mut batch);
@@ -72,6 +72,12 @@ pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),
                 None => batch.delete(&HEALTH, &target),
+            }
+        }
+        for (target, kept) in agreements {
+            match kept {
+                Some(kept) => batch.put(&AGREEMENTS, &target, &kept.into()),
+                None => batch.delete(&AGREEMENTS, &target),
             }
         }
         for (key, recovery_state) in recovery_states {

@@ -45,7 +45,7 @@ use crate::health::{Kept, RecoveryState};
 use crate::report::EventKind;
 use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
+use crate::store::{AGREEMENTS, HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
 use crate::vital::{self, Alarm};
 use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use crate::wire::CookieSecret;
@@ -251,6 +251,11 @@ impl Node {
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
+        // A replacement lets the other process speak for this node until it takes over.
+        let (mut fleet_task, mut letters) = (None, Some(letters));
+        if !is_replacement {
+            fleet_task = letters.take().and_then(|letters| fleet::start(&files, letters, control.clone()));
+        }
         let published = first_published.await.map_err(|error| other(&error))?;
         let recalled = latency.recall(&control);
         if is_replacement && !files.store.is_empty(&LATENCY) {
@@ -263,8 +268,9 @@ impl Node {
             None => running,
         };
         files.store.own();
-        // Until now the other process spoke for this node.
-        let fleet_task = fleet::start(&files, letters, control.clone());
+        if let Some(letters) = letters {
+            fleet_task = fleet::start(&files, letters, control.clone());
+        }
         query_log.use_settings(query_log::settings(&files.server, &latest));
         tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
         let started = admin.map(|(bound, admin)| {
@@ -412,6 +418,8 @@ async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOve
         store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record))).collect();
     let endpoints = kept.len();
     control.tell(Event::Restore(kept)).await;
+    let agreed = store.all(&AGREEMENTS).into_iter().map(|(target, record)| (target, record.into()));
+    control.tell(Event::Recall(agreed.collect())).await;
     let recovery_states = store.all(&RECOVERIES).into_iter().map(|(key, record)| (key, RecoveryState::from(record)));
     control.tell(Event::Resume(recovery_states.collect())).await;
     let history = journal.history(0);

@@ -49,6 +49,8 @@ pub(in crate::config) struct ZoneDraft {
     pub(in crate::config) counts_serial: bool,
     /// A fingerprint of the zone's contents.
     pub(in crate::config) contents: u64,
+    /// A fingerprint of the text of its files.
+    pub(in crate::config) text: u64,
     /// The serial of its SOA and the place of that record, if there is one.
     pub(in crate::config) soa: Option<(u32, Place)>,
     /// The files that it includes.
@@ -130,6 +132,7 @@ impl ZoneDraft {
             reflect,
             counts_serial: self.counts_serial,
             contents: self.contents,
+            text: self.text,
             keys,
         })
     }

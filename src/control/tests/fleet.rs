@@ -18,13 +18,17 @@ fn name(number: usize) -> NodeName {
     NodeName::try_new(&format!("n{number}")).unwrap()
 }
 
+fn join(scene: &mut Scene, number: usize, incarnation: u64) {
+    let me = Me { node: name(number), site: "".into(), interval: REPORTS };
+    scene.control.join(me, incarnation, Arc::default());
+}
+
 impl Trio {
     /// Three nodes that see everything up, and agree.
     fn new(monitor: &Monitor) -> Self {
         let nodes = [0, 1, 2].map(|number| {
             let mut scene = Scene::new();
-            let me = Me { node: name(number), site: "".into(), interval: REPORTS };
-            scene.control.join(me, 1, Arc::default());
+            join(&mut scene, number, 1);
             scene.happen(compile(world(monitor.clone(), SOME)));
             scene.happen(Event::Fleet(FleetEvent::Connected("hub".into())));
             scene
@@ -55,6 +59,22 @@ impl Trio {
                 }
             }
         }
+    }
+
+    /// Stops a node and starts it again, with or without what it kept. It asks for its server at once.
+    fn restart(&mut self, number: usize, monitor: &Monitor, keeps: bool) {
+        self.nodes[number].happen(Event::Stop);
+        let mut scene = Scene { now: self.now, ..Scene::new() };
+        join(&mut scene, number, 2);
+        if keeps {
+            let before = &self.nodes[number];
+            (scene.kept, scene.agreements) = (before.kept.clone(), before.agreements.clone());
+            scene.happen(Event::Restore(before.kept.clone()));
+            scene.happen(Event::Recall(before.agreements.clone()));
+        }
+        scene.happen(compile(world(monitor.clone(), SOME)));
+        scene.happen(Event::Fleet(FleetEvent::Connected("hub".into())));
+        self.nodes[number] = scene;
     }
 
     /// The number of open endpoints in the first datacenter, as each node answers.
@@ -140,4 +160,62 @@ fn a_sick_prober_follows_the_others_and_does_not_count() {
     assert_eq!(trio.open(), [2; 3]);
     let points = trio.nodes[2].control.survey().fleet.unwrap().vantage_points;
     assert_eq!(points[0].weight, crate::health::Weight::Discounted);
+}
+
+#[test]
+fn a_restart_within_an_incident_flaps_nothing() {
+    let mut trio = Trio::new(&tcp());
+    let blind = |number: usize, address: &str| if number < 2 && address != "127.0.0.3" { REFUSED } else { WELL };
+    trio.pass(at(40), blind);
+    assert_eq!(trio.open(), [0; 3]);
+    trio.nodes.iter_mut().for_each(|node| node.turns.clear());
+    // One that sees the endpoints up, and one of those that see them down.
+    for restarted in [2, 0] {
+        trio.restart(restarted, &tcp(), true);
+        assert_eq!(trio.open(), [0; 3], "it answers at once, and as before");
+        assert_eq!(trio.nodes[restarted].control.survey().agreements.len(), 3);
+        for _ in 0..300 {
+            trio.pass(trio.now + Duration::from_millis(50), blind);
+            assert_eq!(trio.open(), [0; 3], "{:?}", trio.now);
+        }
+        assert!(trio.nodes.iter().all(|node| node.turns.is_empty()));
+        let survey = trio.nodes[restarted].control.survey();
+        assert!(survey.agreements.values().all(|agreement| agreement.witnesses.len() == 3), "it has heard the others");
+    }
+    // Nobody is there any more: what was agreed on stands for four intervals.
+    trio.is_cut[2] = true;
+    trio.restart(2, &tcp(), true);
+    trio.pass(trio.now + REPORTS * 4 - Duration::from_millis(50), blind);
+    assert_eq!(trio.open(), [0; 3]);
+    trio.pass(trio.now + Duration::from_millis(200), blind);
+    assert_eq!(trio.open(), [0, 0, 2]);
+}
+
+#[test]
+fn a_node_without_memory_hears_the_others_before_its_first_answer() {
+    let mut trio = Trio::new(&tcp());
+    let blind = |number: usize, address: &str| if number < 2 && address != "127.0.0.3" { REFUSED } else { WELL };
+    trio.pass(at(40), blind);
+    trio.restart(2, &tcp(), false);
+    let begun = trio.now;
+    while trio.nodes[2].serving.is_none() {
+        trio.pass(trio.now + Duration::from_millis(10), blind);
+        assert!(trio.now - begun < FIRST_ROUND);
+    }
+    assert!(trio.now - begun >= REPORTS * 2);
+    assert_eq!((trio.open(), trio.nodes[2].publications), ([0; 3], 1), "the first answer is right");
+
+    // It does not wait where nobody is heard, nor where there is no server.
+    for (event, wait) in
+        [(FleetEvent::Connected("hub".into()), REPORTS), (FleetEvent::Disconnected("no server".into()), Duration::ZERO)]
+    {
+        let mut scene = Scene::new();
+        join(&mut scene, 0, 1);
+        scene.happen(compile(world(tcp(), SOME)));
+        scene.happen(Event::Fleet(event));
+        scene.answer_probes(|_| WELL);
+        assert_eq!(scene.serving.is_some(), wait.is_zero());
+        scene.pass(wait, |_| WELL);
+        assert!(scene.serving.is_some());
+    }
 }

@@ -54,6 +54,7 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
         reflect: Vec::new(),
         counts_serial: false,
         contents: 0,
+        text: 0,
         keys: None,
     };
     World {

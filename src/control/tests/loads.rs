@@ -51,6 +51,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
         reflect: Vec::new(),
         counts_serial: false,
         contents: 0,
+        text: 0,
         keys: None,
     }];
     world

@@ -18,8 +18,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::geo::{Coordinates, DatacenterId, Locations};
 use crate::health::{
-    Check, Condition, DEFAULT_TIMEOUT, Failure, Finding, Kept, Monitor, Pace, Recovery, RecoveryState, Share, Stage,
-    State, TcpCheck,
+    Check, Condition, DEFAULT_TIMEOUT, Failure, Finding, Kept, KeptAgreement, Monitor, Pace, Recovery, RecoveryState,
+    Share, Stage, State, TcpCheck,
 };
 use crate::latency::{LatencyTable, Record};
 use crate::rollout;
@@ -105,6 +105,8 @@ struct Scene {
     rehosted: Vec<String>,
     /// The rows that are kept for the next run.
     kept: HashMap<u128, Kept>,
+    /// What the fleet agreed on, as it is kept for the next run.
+    agreements: HashMap<u128, KeptAgreement>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
     rolled_out: Vec<String>,
@@ -141,6 +143,7 @@ impl Scene {
             fail_statics: Vec::new(),
             rehosted: Vec::new(),
             kept: HashMap::new(),
+            agreements: HashMap::new(),
             kept_at: Vec::new(),
             rolled_out: Vec::new(),
             rows: BTreeMap::new(),
@@ -197,6 +200,12 @@ impl Scene {
                         match kept {
                             Some(kept) => _ = self.kept.insert(target, kept),
                             None => _ = self.kept.remove(&target),
+                        }
+                    }
+                    for (target, agreement) in rows.agreements {
+                        match agreement {
+                            Some(agreement) => _ = self.agreements.insert(target, agreement),
+                            None => _ = self.agreements.remove(&target),
                         }
                     }
                     for (key, recovery_state) in rows.recovery_states {

@@ -12,6 +12,9 @@ use crate::report::table::{RED, TextTable, YELLOW, span};
 /// From this difference on, in milliseconds, the table shows that a clock is wrong.
 const SHOWN_SKEW: i64 = 1_000;
 
+/// Hexadecimal digits of a fingerprint that tables show.
+const SHOWN_DIGITS: usize = 8;
+
 /// This node's place in its fleet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FleetStatus {
@@ -23,6 +26,9 @@ pub struct FleetStatus {
     pub link: String,
     /// Since when it is connected, or is not: Unix time in seconds.
     pub since: u64,
+    /// True if this process has not agreed with others yet: what was agreed on before stands.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub arriving: bool,
     /// Number of probes about which answers follow the other vantage points, against those of this node.
     pub overruled: usize,
     /// All nodes that are heard, and this one, by name.
@@ -36,12 +42,21 @@ pub struct VantagePointStatus {
     pub node: String,
     /// Where it stands: a datacenter or a country; empty if that is unknown.
     pub site: String,
+    /// The version of its program; absent until it has told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub version: Option<String>,
+    /// A fingerprint of the files of its zones; absent until it has told.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub configuration: Option<String>,
     /// When it was heard last: Unix time in seconds; absent for this node itself.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub heard: Option<u64>,
     /// Whether its opinions count: `counts`, `doubts` (it distrusts its own probes) or `discounted` (it sees everything
     /// down, and others do not).
     pub weight: String,
+    /// True if it said that it stops.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub leaves: bool,
     /// True if this node knows all that it sees.
     pub in_step: bool,
     /// Number of probes that it has an opinion of.
@@ -84,12 +99,13 @@ pub struct WitnessStatus {
 
 impl From<&FleetSurvey> for FleetStatus {
     fn from(survey: &FleetSurvey) -> Self {
-        let FleetSurvey { node, is_connected, link, since, vantage_points, overruled } = survey;
+        let FleetSurvey { node, is_connected, link, since, vantage_points, overruled, is_arriving } = survey;
         Self {
             node: node.to_string(),
             connected: *is_connected,
             link: link.to_string(),
             since: since.as_secs(),
+            arriving: *is_arriving,
             overruled: *overruled,
             vantage_points: vantage_points.iter().map(VantagePointStatus::from).collect(),
         }
@@ -98,12 +114,15 @@ impl From<&FleetSurvey> for FleetStatus {
 
 impl From<&VantagePoint> for VantagePointStatus {
     fn from(point: &VantagePoint) -> Self {
-        let VantagePoint { node, site, heard, weight, is_in_step, probes, down, skew } = point;
+        let VantagePoint { node, site, identity, heard, weight, leaves, is_in_step, probes, down, skew } = point;
         Self {
             node: node.to_string(),
             site: site.to_string(),
+            version: identity.as_ref().map(|identity| identity.version.to_string()),
+            configuration: identity.as_ref().map(|identity| fingerprint(identity.configuration)),
             heard: heard.map(|heard| heard.as_secs()),
             weight: weight.as_str().to_owned(),
+            leaves: *leaves,
             in_step: *is_in_step,
             probes: *probes,
             down: *down,
@@ -125,6 +144,11 @@ impl From<&Agreement> for AgreementStatus {
 }
 
 impl AgreementStatus {
+    /// True if vantage points differ about it.
+    pub(in crate::report) fn is_disputed(&self) -> bool {
+        self.witnesses.windows(2).any(|pair| pair[0].state != pair[1].state)
+    }
+
     /// True if a vantage point that counts sees it down.
     pub(super) fn is_noteworthy(&self) -> bool {
         let down = word(State::Down);
@@ -153,40 +177,72 @@ fn state(opinion: Opinion) -> State {
     }
 }
 
-impl Status {
-    /// Returns the lines about the fleet; empty without one.
-    pub(super) fn fleet_lines(&self, for_terminal: bool) -> String {
-        let Some(FleetStatus { node, connected, link, since, overruled, vantage_points }) = &self.fleet else {
-            return String::new();
-        };
+/// A fingerprint as text.
+fn fingerprint(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+impl FleetStatus {
+    /// Returns the lines about the fleet at this Unix time, and a table of its nodes. `with_identities` adds what they run.
+    pub(in crate::report) fn text(&self, time: u64, with_identities: bool, for_terminal: bool) -> String {
+        let Self { node, connected, link, since, arriving, overruled, vantage_points } = self;
         let mut out = String::new();
-        let time = span(self.time.saturating_sub(*since));
+        let since_then = span(time.saturating_sub(*since));
         let _ = match connected {
-            true => writeln!(out, "fleet: {node} is connected to {link} for {time}"),
+            true => writeln!(out, "fleet: {node} is connected to {link} for {since_then}"),
             false if *since == 0 => writeln!(out, "fleet: {node} is not connected: {link}"),
-            false => writeln!(out, "fleet: {node} is not connected for {time}: {link}"),
+            false => writeln!(out, "fleet: {node} is not connected for {since_then}: {link}"),
         };
+        if *arriving {
+            out.push_str(
+                "fleet: this process has just begun: what was agreed on before it stands until others are heard\n",
+            );
+        }
         if *overruled > 0 {
             let _ = writeln!(out, "fleet: the others overrule this node's own view of {overruled} probes");
         }
-        let mut table = TextTable::new(&["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK", "COUNTS"]);
+        let mut heads = vec!["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK"];
+        if with_identities {
+            heads.extend(["VERSION", "ZONES"]);
+        }
+        heads.push("COUNTS");
+        let mut table = TextTable::new(&heads);
+        let own = vantage_points.iter().find(|point| point.heard.is_none());
+        let own = own.and_then(|point| point.configuration.as_ref());
         for point in vantage_points {
+            let is_other = with_identities && point.configuration.as_ref().is_some_and(|of| Some(of) != own);
             let is_wrong = point.skew_ms.is_some_and(|skew| skew.abs() >= SHOWN_SKEW);
             let (counts, color) = match point.weight.as_str() {
-                "counts" if is_wrong => ("yes", YELLOW),
+                "counts" if point.leaves => ("for now: it stops", YELLOW),
+                "counts" if is_wrong || is_other => ("yes", YELLOW),
                 "counts" => ("yes", ""),
                 "doubts" => ("no, it distrusts its own probes", RED),
                 _ => ("no, it alone sees everything down", RED),
             };
             let heard = point
                 .heard
-                .map_or_else(|| "here".to_owned(), |heard| format!("{} ago", span(self.time.saturating_sub(heard))));
+                .map_or_else(|| "here".to_owned(), |heard| format!("{} ago", span(time.saturating_sub(heard))));
             let clock = point.skew_ms.map_or_else(String::new, |skew| format!("{:+.1} s", skew as f64 / 1000.0));
-            let row = [&point.node, &point.site, &heard, &point.probes.to_string(), &point.down.to_string(), &clock];
-            let row = row.into_iter().map(String::as_str).chain([counts]);
-            table.push(row.map(str::to_owned).collect(), color);
+            let (probes, down) = (point.probes.to_string(), point.down.to_string());
+            let mut row = vec![point.node.clone(), point.site.clone(), heard, probes, down, clock];
+            if with_identities {
+                let configuration = point.configuration.as_deref().unwrap_or_default();
+                row.extend([
+                    point.version.clone().unwrap_or_default(),
+                    configuration.chars().take(SHOWN_DIGITS).collect(),
+                ]);
+            }
+            row.push(counts.to_owned());
+            table.push(row, color);
         }
         out.push_str(&table.text(for_terminal));
         out
+    }
+}
+
+impl Status {
+    /// Returns the lines about the fleet; empty without one.
+    pub(super) fn fleet_lines(&self, for_terminal: bool) -> String {
+        self.fleet.as_ref().map_or_else(String::new, |fleet| fleet.text(self.time, false, for_terminal))
     }
 }

@@ -25,8 +25,7 @@ use crate::zone::NameId;
 pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
-use fleet::AgreementStatus;
-pub(super) use fleet::FleetStatus;
+pub(super) use fleet::{AgreementStatus, FleetStatus};
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
 

@@ -82,7 +82,7 @@ impl Simulation {
         node.vantages = Vantages::new(me, node.incarnation);
         node.vantages.set_places(places(node.views.len() as u128), now);
         for (id, &view) in node.views.iter().enumerate() {
-            node.vantages.see(QuestionId(id as u128), view, None, now);
+            node.vantages.see(QuestionId(id as u128), view, None, now, now);
         }
         node.vantages.connect(now);
     }
@@ -92,7 +92,7 @@ impl Simulation {
         let node = &mut self.nodes[number];
         node.views[id] = view;
         if node.is_up {
-            node.vantages.see(QuestionId(id as u128), view, None, now);
+            node.vantages.see(QuestionId(id as u128), view, None, now, now);
         }
     }
 
@@ -177,7 +177,7 @@ impl Simulation {
     fn advance(&mut self, from: usize) {
         let now = self.now;
         let node = &mut self.nodes[from];
-        if !node.is_up || node.vantages.wake_at().is_none_or(|at| at > now) && node.vantages.changed.is_empty() {
+        if !node.is_up || node.vantages.wake_at(now).is_none_or(|at| at > now) && node.vantages.changed.is_empty() {
             return;
         }
         let letters = node.vantages.advance(now, now + Duration::from_secs(node.clock));

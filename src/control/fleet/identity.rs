@@ -1,0 +1,21 @@
+//! What this node runs, for the others to see.
+
+use std::time::Duration;
+
+use crate::control::Control;
+use crate::health::{Identity, ZoneIdentity};
+use crate::snapshot::Blueprint;
+
+impl Control {
+    /// Tells the fleet the zones that are served from now on.
+    pub(in crate::control) fn identify(&mut self, blueprint: &Blueprint, now: Duration) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let zones = blueprint.zones().iter().zip(&blueprint.world().zones).map(|(served, spec)| ZoneIdentity {
+            origin: spec.origin.to_string().into(),
+            serial: served.serial(),
+            text: spec.text,
+        });
+        let identity = Identity::new(env!("TRUENORTH_VERSION"), zones.collect());
+        fleet.vantages.identify(identity, now);
+    }
+}

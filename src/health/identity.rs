@@ -1,0 +1,118 @@
+//! What a node of a fleet runs, so that operators see whether all run the same.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher24;
+
+/// Most zones that are told one by one.
+pub const MAX_ZONES: usize = 256;
+
+/// Longest name of a zone that is told, in octets of its presentation format.
+pub const MAX_ORIGIN: usize = 255;
+
+/// The program of a node, and its zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The version of the program.
+    pub version: Box<str>,
+    /// A fingerprint of the files of all its zones, the same on nodes with the same files.
+    pub configuration: u64,
+    /// The zones by their names, up to [`MAX_ZONES`].
+    pub zones: Vec<ZoneIdentity>,
+    /// Number of further zones.
+    pub more_zones: u32,
+}
+
+/// A zone of a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ZoneIdentity {
+    /// Its name.
+    pub origin: Box<str>,
+    /// The serial that it is served with.
+    pub serial: u32,
+    /// A fingerprint of the text of its files.
+    pub text: u64,
+}
+
+impl Identity {
+    /// A node with this program and these zones, in any order.
+    pub fn new(version: &str, mut zones: Vec<ZoneIdentity>) -> Self {
+        zones.sort_unstable();
+        let mut hasher = SipHasher24::new();
+        for ZoneIdentity { origin, serial: _, text } in &zones {
+            write_text(&mut hasher, origin);
+            hasher.write(&text.to_be_bytes());
+        }
+        let count = zones.len();
+        zones.retain(|zone| zone.origin.len() <= MAX_ORIGIN);
+        zones.truncate(MAX_ZONES);
+        Self {
+            version: version.into(),
+            configuration: hasher.finish(),
+            more_zones: u32::try_from(count - zones.len()).unwrap_or(u32::MAX),
+            zones,
+        }
+    }
+
+    /// A number that differs if anything differs. It is the same in every version of truenorth.
+    pub fn digest(&self) -> u64 {
+        let Self { version, configuration, zones, more_zones } = self;
+        let mut hasher = SipHasher24::new();
+        write_text(&mut hasher, version);
+        hasher.write(&configuration.to_be_bytes());
+        hasher.write(&more_zones.to_be_bytes());
+        for ZoneIdentity { origin, serial, text } in zones {
+            write_text(&mut hasher, origin);
+            hasher.write(&serial.to_be_bytes());
+            hasher.write(&text.to_be_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// Its zone with this name.
+    pub fn zone(&self, origin: &str) -> Option<&ZoneIdentity> {
+        self.zones.binary_search_by(|zone| (*zone.origin).cmp(origin)).ok().map(|place| &self.zones[place])
+    }
+}
+
+/// The length keeps neighbouring texts apart.
+fn write_text(hasher: &mut SipHasher24, text: &str) {
+    hasher.write(&(text.len() as u64).to_be_bytes());
+    hasher.write(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zone(origin: &str, serial: u32, text: u64) -> ZoneIdentity {
+        ZoneIdentity { origin: origin.into(), serial, text }
+    }
+
+    #[test]
+    fn the_configuration_is_of_files_and_the_digest_of_everything() {
+        let one = Identity::new("0.1.0", vec![zone("b.example.", 7, 2), zone("a.example.", 7, 1)]);
+        let other = Identity::new("0.1.0", vec![zone("a.example.", 7, 1), zone("b.example.", 7, 2)]);
+        assert_eq!(one, other);
+        assert_eq!(one.zone("b.example."), Some(&zone("b.example.", 7, 2)));
+        assert_eq!(one.zone("c.example."), None);
+        let counted = Identity::new("0.1.0", vec![zone("a.example.", 8, 1), zone("b.example.", 7, 2)]);
+        assert_eq!(counted.configuration, one.configuration);
+        assert_ne!(counted.digest(), one.digest());
+        let edited = Identity::new("0.1.0", vec![zone("a.example.", 7, 3), zone("b.example.", 7, 2)]);
+        assert_ne!(edited.configuration, one.configuration);
+        assert_ne!(Identity::new("0.2.0", one.zones.clone()).digest(), one.digest());
+    }
+
+    #[test]
+    fn zones_beyond_the_bound_are_counted_and_belong_to_the_configuration() {
+        let many = |last: u64| {
+            let zones = (0..MAX_ZONES as u64 + 2).map(|number| zone(&format!("z{number:04}.example."), 1, number));
+            let long = zone(&"a".repeat(MAX_ORIGIN + 1), 1, last);
+            Identity::new("0.1.0", zones.chain([long]).collect())
+        };
+        let one = many(1);
+        assert_eq!((one.zones.len(), one.more_zones), (MAX_ZONES, 3));
+        assert_ne!(many(2).configuration, one.configuration);
+    }
+}
