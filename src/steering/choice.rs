@@ -19,7 +19,8 @@ use super::ranking::{Ranking, Set, members};
 use super::rendezvous::{HashKey, winner};
 use crate::geo::DatacenterId;
 
-/// The selection policy of a name: the part of its configuration that a walk down a ranking needs.
+/// The selection policy of a name: the part of its configuration that a walk down a ranking needs. It is a part of a
+/// [`Rule`](crate::snapshot::Rule), which says why its fields are public.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SelectionPolicy {
     /// The pools of each candidate class, as a set of the name's pools.

@@ -9,6 +9,9 @@ use crate::steering::{AllDown, HashKey, Map, Pick, Placement, SelectionPolicy, S
 use crate::wire::SvcParams;
 
 /// The part of a steered name's configuration that health does not change. Names with equal rules share it.
+///
+/// Only the compiler makes rules (`snapshot/compile.rs`): the positions in them fit together. Everybody else has them by
+/// shared reference, so the fields are public to be read.
 #[derive(Clone, Debug)]
 pub struct Rule {
     /// The name's pools. A [`Set`] of pools holds positions in this list.
