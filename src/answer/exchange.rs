@@ -183,16 +183,24 @@ impl<'a> Exchange<'a> {
     }
 
     /// Begins the reply. If the query was rejected, the reply says why.
-    #[inline]
     pub(super) fn reply<'b>(&'b self, out: &'b mut [u8]) -> Message<'b>
     where
         'a: 'b,
     {
-        let mut reply = Message::begin(out, self.limit(), self.query, self.opt.as_ref());
+        let mut reply = self.begin(out);
         if let Admission::Rejection(rejection) = self.admission {
             self.reject(rejection, &mut reply);
         }
         reply
+    }
+
+    /// Begins the reply to a query that was not rejected.
+    #[inline]
+    pub(super) fn begin<'b>(&'b self, out: &'b mut [u8]) -> Message<'b>
+    where
+        'a: 'b,
+    {
+        Message::begin(out, self.limit(), self.query, self.opt.as_ref())
     }
 
     #[cold]

@@ -165,7 +165,7 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, worker: &mut
     if exchange.is_dnssec_ok() {
         return signed::render(exchange, resolution, worker, out);
     }
-    let mut message = exchange.reply(out);
+    let mut message = exchange.begin(out);
     write::write(resolution, exchange.snapshot().world(), &mut seal::Plain, &mut message);
     let (rcode, is_truncated) = (resolution.rcode(), message.is_truncated());
     let (class, ttl) = (resolution.class(rcode), resolution.ttl(rcode));

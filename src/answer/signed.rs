@@ -32,7 +32,7 @@ pub(super) fn render(
 ) -> Reply {
     let snapshot = exchange.snapshot();
     let signer = worker.signer();
-    let mut message = exchange.reply(out);
+    let mut message = exchange.begin(out);
     let mut signed = Signed {
         resolution,
         snapshot,
@@ -52,7 +52,7 @@ pub(super) fn render(
             Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
         }
         Some(failure) => {
-            let mut message = exchange.reply(out);
+            let mut message = exchange.begin(out);
             let text = if failure == Unsigned::OverBudget { SPENT } else { FAILED };
             message.explain(ExtendedError { code: InfoCode::Other, text });
             let rcode = Rcode::ServFail;

@@ -2,6 +2,8 @@
 //!
 //! Every query's name becomes a key, is hashed, and is compared. So all three take many octets at a time, and call nothing.
 
+use std::hash::{BuildHasher, RandomState};
+
 use super::MAX_NAME_LENGTH;
 
 /// Turns a name in wire format into lower case, the key of the name in tables: many octets at a time, because every
@@ -62,7 +64,8 @@ pub(crate) struct KeyHasher([u64; 2]);
 impl KeyHasher {
     /// Returns a hasher with secret numbers of its own.
     pub(crate) fn random() -> Self {
-        Self([fastrand::u64(..), fastrand::u64(..)])
+        let state = RandomState::new();
+        Self([state.hash_one(0), state.hash_one(1)])
     }
 
     /// Returns the hasher with these numbers.

@@ -180,12 +180,6 @@ impl<'a> Reader<'a> {
     /// returned. The placement flexibility for the OPT RR does not override the need for the TSIG [...] to be last".
     #[inline]
     fn records(&mut self, found: &mut Query<'a>, [answer, authority, additional]: [u16; 3]) -> Result<(), Malformed> {
-        if [answer, authority, additional] == [0, 0, 1]
-            && let Some((payload, ttl, rdata)) = self.only_opt()
-        {
-            found.edns.insert(Edns::new(payload, ttl)).read(rdata);
-            return Ok(());
-        }
         for number in 0..u32::from(answer) + u32::from(authority) {
             let record = self.record()?;
             match record.rtype {
@@ -208,18 +202,6 @@ impl<'a> Reader<'a> {
             }
         }
         if self.at == self.message.len() { Ok(()) } else { Err(Malformed) }
-    }
-
-    /// Returns the CLASS, the TTL and the RDATA of an OPT record that is all that is left of the message, as in most
-    /// queries; `None` if anything else is left.
-    #[inline]
-    fn only_opt(&self) -> Option<(u16, u32, &'a [u8])> {
-        const OPT: [u8; 2] = Rtype::OPT.0.to_be_bytes();
-        let &[0, high, low, c0, c1, t0, t1, t2, t3, l0, l1, ref rdata @ ..] = self.message.get(self.at..)? else {
-            return None;
-        };
-        let is_whole = [high, low] == OPT && usize::from(u16::from_be_bytes([l0, l1])) == rdata.len();
-        is_whole.then(|| (u16::from_be_bytes([c0, c1]), u32::from_be_bytes([t0, t1, t2, t3]), rdata))
     }
 
     #[inline]
