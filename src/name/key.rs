@@ -97,7 +97,7 @@ impl KeyHasher {
     }
 }
 
-/// Returns the product of two numbers with both halves combined: each bit of it depends on all bits of both.
+/// Returns the product of two numbers, with its halves combined, so that its low bits too depend on all of both.
 #[inline]
 pub(crate) fn fold(one: u64, other: u64) -> u64 {
     let product = u128::from(one) * u128::from(other);
