@@ -202,10 +202,12 @@ impl Signed<'_, '_> {
     /// is an alias.
     fn list_types<'z>(&mut self, hop: &Hop<'z>, name: &[u8], asked: Rtype) -> Option<&'z Rrset> {
         let zone = &hop.zone.zone;
+        // True if the question is for the proof itself.
+        let is_itself = matches!(asked, Rtype::NSEC | Rtype::RRSIG);
         let types = self.signer.types();
         match zone.look_up(name, asked) {
             Found::Node { node, .. } => {
-                if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !matches!(asked, Rtype::NSEC | Rtype::RRSIG)) {
+                if let Some(cname) = node.rrset(Rtype::CNAME).filter(|_| !is_itself) {
                     return Some(cname);
                 }
                 // RFC 4035, section 2.3: at a cut, NSEC names only the types for which this zone is authoritative, and NS.
@@ -214,7 +216,11 @@ impl Signed<'_, '_> {
                 types.extend(node.rrsets().iter().map(Rrset::rtype).filter(is_own));
                 match node.dynamic() {
                     Dynamic::Steered(plan, name) => {
-                        types.extend(self.snapshot.plan(plan, name).types(self.snapshot.pools()));
+                        let (plan, pools) = (self.snapshot.plan(plan, name), self.snapshot.pools());
+                        types.extend(plan.types(pools));
+                        // No proof of absence is valid with CNAME in it, and none is given while the name is an alias. But
+                        // without it, this record would say that the alias has no records.
+                        types.extend((is_itself && plan.may_be_cname(pools)).then_some(Rtype::CNAME));
                     }
                     Dynamic::Reflect => types.push(Rtype::TXT),
                     Dynamic::None => {}

@@ -75,7 +75,7 @@ impl Entry {
         // Acquire: the words that are read below are not older than the version.
         let version = self.version.load(Ordering::Acquire);
         let is_same = self.hash.each_ref().map(|word| word.load(Ordering::Relaxed)) == hash;
-        if !is_same || version % 2 == 1 {
+        if !is_same || !version.is_multiple_of(2) {
             return None;
         }
         let mut signature = [0; SIGNATURE];
@@ -97,7 +97,7 @@ impl Entry {
     fn set(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32) {
         let version = self.version.load(Ordering::Relaxed);
         let begun = version.wrapping_add(1);
-        let is_free = version % 2 == 0;
+        let is_free = version.is_multiple_of(2);
         if !is_free || self.version.compare_exchange(version, begun, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return;
         }

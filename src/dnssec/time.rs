@@ -17,6 +17,9 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
 
+/// The last year that four digits can write.
+const LAST_YEAR: u64 = 9999;
+
 /// How long signatures are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -118,7 +121,7 @@ pub(super) fn parse(text: &str) -> Option<u64> {
 pub fn format(time: u64) -> String {
     let (days, seconds) = (time / DAY, time % DAY);
     let is_before = |year, month| days_before(year, month).is_some_and(|before| before <= days);
-    let year = (1970..).take_while(|&year| is_before(year, 1)).last().unwrap_or(1970);
+    let year = (1970..=LAST_YEAR).take_while(|&year| is_before(year, 1)).last().unwrap_or(1970);
     let month = (1..=12).take_while(|&month| is_before(year, month)).last().unwrap_or(1);
     let day = days - days_before(year, month).unwrap_or_default() + 1;
     let (hour, minute, second) = (seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);

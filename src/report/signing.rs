@@ -1,6 +1,7 @@
 //! The signed zones of a configuration, and their keys.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -85,7 +86,8 @@ impl Signing {
 
 impl SignedZone {
     fn of(keys: &ZoneKeys) -> Self {
-        let has = |rtype, key: &SigningKey| keys.signing(rtype).iter().any(|other| std::ptr::eq(&**other, key));
+        let has =
+            |rtype, key: &SigningKey| keys.signing(rtype).iter().any(|other| std::ptr::eq(Arc::as_ptr(other), key));
         let key = |key: &SigningKey| Key {
             tag: key.public().tag(),
             algorithm: key.public().algorithm().to_string(),

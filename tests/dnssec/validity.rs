@@ -48,6 +48,13 @@ const NAMES: [&str; 26] = [
 
 const TYPES: [RecordType; 14] = [A, AAAA, HTTPS, TXT, MX, SOA, NS, CAA, SRV, CNAME, DNSKEY, DS, CDS, NSEC];
 
+/// True if validators can answer the question. They ask the parent zone for the DS records of the zone, and nobody serves
+/// that here. unbound looks for a signature of the CNAME that a DNAME yields, which has none (RFC 6672, section 5.3.1), if
+/// that is asked for.
+fn can_be_asked(name: &str, rtype: RecordType) -> bool {
+    !(rtype == DS && name == ZONE || rtype == CNAME && name.contains(".old."))
+}
+
 /// Asks random questions. Names that do not exist are new each time.
 fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -59,8 +66,7 @@ fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
             _ => format!("{}{ZONE}", NAMES[random.usize(..NAMES.len())]),
         };
         let mut rtype = TYPES[random.usize(..TYPES.len())];
-        // Validators ask the parent zone for the DS records of the zone, and nobody serves that here.
-        if rtype == DS && name == ZONE {
+        if !can_be_asked(&name, rtype) {
             rtype = A;
         }
         let reply = client.ask(&name, rtype);
@@ -87,9 +93,9 @@ fn thousands_of_answers_validate_while_the_world_changes() {
             while !is_done.load(Ordering::Relaxed) {
                 turn += 1;
                 match turn % 4 {
-                    0 => fra.stop_listening(),
-                    1 => fra.listen_again(),
-                    2 => iad.stop_listening(),
+                    1 => fra.stop_listening(),
+                    2 => fra.listen_again(),
+                    3 => iad.stop_listening(),
                     _ => iad.listen_again(),
                 }
                 for words in [
@@ -142,11 +148,10 @@ fn every_kind_of_answer_validates() {
         // Twice, because the second time the validator concludes from what it knows.
         for name in NAMES.iter().chain(&NAMES) {
             for rtype in TYPES {
-                // Validators ask the parent zone for the DS records of the zone, and nobody serves that here.
-                if rtype == DS && name.is_empty() {
+                let name = format!("{name}{ZONE}");
+                if !can_be_asked(&name, rtype) {
                     continue;
                 }
-                let name = format!("{name}{ZONE}");
                 let reply = client.ask(&name, rtype);
                 assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}\n{}", client.name, validator.log());
             }

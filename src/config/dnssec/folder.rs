@@ -48,7 +48,8 @@ impl fmt::Display for KeyFolder {
 
 /// True if a file's name is that of a public key.
 fn is_key_file(name: &OsStr) -> bool {
-    name.to_str().is_some_and(|name| name.starts_with('K') && name.ends_with(".key"))
+    let is_key = Path::new(name).extension().is_some_and(|extension| extension == "key");
+    is_key && name.as_encoded_bytes().starts_with(b"K")
 }
 
 impl KeyFolder {

@@ -144,13 +144,15 @@ impl Plan {
             Rtype::A => &FAMILIES[..1],
             Rtype::AAAA => &FAMILIES[1..],
             Rtype::HTTPS if self.rule.https.is_some() => &FAMILIES,
-            // A CNAME answers every type. A pool with a CNAME has it in both families.
+            // Signatures and proofs stand beside a CNAME (RFC 4035, section 2.5).
+            Rtype::RRSIG | Rtype::NSEC => &[],
+            // A CNAME answers every other type. A pool with a CNAME has it in both families.
             _ if self.may_be_cname(pools) => &FAMILIES[..1],
             _ => &[],
         }
     }
 
-    /// Returns the types that the name has beside its static ones, whichever endpoints are up.
+    /// Returns the types that the name has beside its static ones and CNAME, whichever endpoints are up.
     pub fn types(&self, pools: &[Arc<Pool>]) -> impl Iterator<Item = Rtype> {
         let of_name = || self.rule.pools.iter().chain(&self.rule.fallback).map(|pool| &pools[pool.index()]);
         let is_given =
@@ -162,7 +164,7 @@ impl Plan {
     }
 
     /// True if an answer may be a CNAME.
-    fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
+    pub fn may_be_cname(&self, pools: &[Arc<Pool>]) -> bool {
         let first = &pools[self.rule.pools[0].index()];
         matches!(first.kind(), Kind::Cname(_)) || self.fallback.is_some_and(|fallback| fallback.is_cname)
     }
