@@ -5,16 +5,14 @@ use std::thread;
 use std::time::Duration;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::RecordType::{
-    self, A, AAAA, ANY, CAA, CDS, CNAME, DNSKEY, DS, HTTPS, MX, NS, NSEC, SOA, SRV, TXT,
-};
+use hickory_proto::rr::RecordType::{self, A, AAAA, CAA, CDS, CNAME, DNSKEY, DS, HTTPS, MX, NS, NSEC, SOA, SRV, TXT};
 
 use crate::endpoint::{ANY_PORT, Endpoint, Script};
 use crate::validators::{Client, Memory, Validator, delv, is_authentic};
 use crate::world::{STEADY, ZONE, ds, files, probed, server, zone};
 
 /// Questions that each validator is asked in each transport while the world changes.
-const QUESTIONS: usize = 1000;
+const QUESTIONS: usize = 2500;
 
 /// Names of every kind, with types that they have and types that they lack.
 const NAMES: [&str; 26] = [
