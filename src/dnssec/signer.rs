@@ -17,8 +17,7 @@ use crate::wire::{Message, NameOffset, Rtype, Section, Truncated};
 /// Length in octets of the fields of an RRSIG record before the signer's name (RFC 4034, section 3.1).
 const FIXED: usize = 18;
 
-/// The number of made-up names' entries for each entry of known names' is one to this: they need no more, because hardly
-/// any of them is asked for twice.
+/// Entries for known names for each entry for made-up ones, which need fewer: hardly any of them is asked for twice.
 const KNOWN_FOR_EACH_MADE_UP: usize = 4;
 
 /// How much workers sign, and how many signatures are kept.
@@ -32,7 +31,8 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Returns a budget of a tenth of a processor for each worker, and 7 MB for signatures.
+    /// Returns 4000 signatures a second, which leave a processor most of its time for answers, and 7 MB for those that
+    /// are kept.
     fn default() -> Self {
         Self { signatures_per_second: NonZeroU32::new(4000).unwrap_or(NonZeroU32::MIN), kept: 65_536 }
     }

@@ -392,6 +392,22 @@ mod tests {
     }
 
     #[test]
+    fn records_of_the_apex_stay_when_extra_records_come_and_go() {
+        let key = record("@", Rtype::DNSKEY, &[1, 1, 3, 13, 7]);
+        let zone = zone(&[record("a", Rtype::A, &[1, 2, 3, 4])]).with_apex_records(vec![key]);
+        let amended = zone.amended(&[record("x", Rtype::TXT, b"\x01t")], 7).unwrap();
+        let back = amended.amended(&[], 8).unwrap();
+        for (zone, is_plain, has_extra) in [(&zone, true, false), (&amended, false, true), (&back, true, false)] {
+            assert!(zone.apex_node().rrset(Rtype::DNSKEY).is_some());
+            assert_eq!(zone.is_plain(), is_plain);
+            assert_eq!(matches!(look_up(zone, "x"), Found::Node { .. }), has_extra);
+            assert!(matches!(look_up(zone, "a"), Found::Node { .. }));
+        }
+        assert_eq!((amended.serial(), back.serial()), (7, 8));
+        assert_eq!(back.rrsets().filter(|(_, rrset)| rrset.rtype() == Rtype::DNSKEY).count(), 1);
+    }
+
+    #[test]
     fn negative_answers_live_no_longer_than_the_minimum() {
         assert_eq!(zone(&[]).negative_soa().ttl(), 60);
     }
