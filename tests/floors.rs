@@ -41,10 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("data_encoding", &["cli", "config", "dnssec", "server"]),
     ("domain", &["config", "monitor", "report", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "fleet", "steering", "watch", "webhook"]),
-    (
-        "foldhash",
-        &["answer", "config", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"],
-    ),
+    ("foldhash", &["config", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"]),
     ("futures_util", &["admin", "fleet"]),
     ("getrandom", &["monitor", "snapshot"]),
     ("h2", &["monitor"]),

@@ -125,29 +125,6 @@ pub(in super::super) struct Eligible {
 }
 
 impl Plan {
-    /// Returns the choice for a client with this ranking if nothing but the ranking and the usable pools decides it, as for
-    /// most queries: then it is the one of [`choose_by`](Self::choose_by). `None` if a pool must be drawn, or if the
-    /// ladder decides.
-    #[inline]
-    pub(super) fn first_usable(&self, ranking: &Ranking, family: Family) -> Option<Choice> {
-        if !self.is_plain {
-            return None;
-        }
-        let ([v4, v6], policy) = (self.usable, &self.rule.policy);
-        let mut reached = 0;
-        let best = ranking.tiers().iter().find_map(|&tier| {
-            let pools = policy.pools_of(tier);
-            reached |= pools;
-            Some(pools & (v4 | v6)).filter(|&best| best != 0)
-        })?;
-        let chosen = best & self.usable[family as usize];
-        if chosen == 0 || (policy.draw.is_some() && !best.is_power_of_two()) {
-            return None;
-        }
-        let (verdict, restless) = (Verdict::Pools(chosen, Selection::Open), reached & self.restless != 0);
-        Some(Choice { verdict, rung: Rung::Usable, alone: false, reached, restless })
-    }
-
     /// Returns the answer for a client with this ranking. `eligible` are the [eligible](Self::eligible) pools, `spill`
     /// is the order that loads make of the ranking, and `draw` draws one of a set of pools in proportion to weights.
     #[inline]
