@@ -60,7 +60,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "webhook"]),
-    ("ring", &["dnssec"]),
+    // `dnssec` uses it. In the other rooms it is the name of the provider of rustls, of a feature's module, or of `tap::ring`.
+    ("ring", &["cli", "config", "dnssec", "fleet", "monitor", "tap", "tls", "webhook"]),
     ("rustix", &["cli", "config", "handover", "monitor"]),
     ("rustls", &["admin", "cli", "config", "fleet", "monitor", "server", "tls", "webhook"]),
     ("rustls_native_certs", &["cli", "fleet", "monitor", "webhook"]),

@@ -162,7 +162,7 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
 /// Writes the answer of a resolution. `worker` signs it if the asker wants that.
 #[inline]
 pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
-    if exchange.is_dnssec_ok() {
+    if exchange.is_dnssec_ok() && resolution.is_signed() {
         return signed::render(exchange, resolution, worker, out);
     }
     let mut message = exchange.begin(out);

@@ -246,6 +246,11 @@ impl<'s> Resolution<'s> {
         self.hops.first().is_some_and(|hop| !matches!(hop.step, Step::Referral { .. }))
     }
 
+    /// True if a zone that answers has keys.
+    pub(super) fn is_signed(&self) -> bool {
+        self.hops.iter().any(|hop| hop.zone.keys.is_some())
+    }
+
     /// Returns the class of the response for rate limiting; `rcode` is its [response code](Self::rcode).
     pub(super) fn class(&self, rcode: Rcode) -> ResponseClass {
         match rcode {
