@@ -60,7 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "webhook"]),
-    // `dnssec` uses it. In the other rooms it is the name of the provider of rustls, of a feature's module, or of `tap::ring`.
+    // Only `dnssec` uses the crate. Elsewhere such a path leads into the provider of rustls, or into `tap::ring`.
     ("ring", &["cli", "config", "dnssec", "fleet", "monitor", "tap", "tls", "webhook"]),
     ("rustix", &["cli", "config", "handover", "monitor"]),
     ("rustls", &["admin", "cli", "config", "fleet", "monitor", "server", "tls", "webhook"]),
