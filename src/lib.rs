@@ -16,6 +16,7 @@ pub mod geoip;
 pub mod handover;
 pub mod health;
 pub mod latency;
+pub mod lease;
 pub mod limiter;
 pub mod load;
 pub mod monitor;

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["zone", "rollout", "counters", "tap"],
     &["dnssec"],
     &["snapshot"],
-    &["answer", "watch"],
+    &["answer", "watch", "lease"],
     &["clock", "disk"],
     &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
     &["server", "admin", "webhook", "querylog", "fleet"],

@@ -25,8 +25,9 @@ use axum::response::{IntoResponse, Response};
 use super::encryption::Peer;
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
-use super::{AppState, page};
+use super::{AppState, leases, page};
 use crate::config::{Admin, Client, Grant, Purpose};
+use crate::lease::Asker;
 
 /// True for the paths that need no token: `/healthz`, which anycast speakers and load balancers request, and
 /// the page. Its files are the same everywhere and hold no secret; what it shows comes from paths that need a token.
@@ -45,9 +46,14 @@ pub(super) enum Way {
     File,
 }
 
-/// The caller: the name of the token or of the client, or a name of its certificate; `None` if it has none of them.
+/// The sender of a request.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(Option<Box<str>>);
+pub(super) struct Caller {
+    /// The name of the token or of the client, or a name of its certificate; `None` if it has none of them.
+    name: Option<Box<str>>,
+    /// True if it may give orders.
+    may_order: bool,
+}
 
 /// True if the caller may read the state of the node. It belongs to requests for paths that need no token.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +65,17 @@ const SOMEBODY: &str = "admin API";
 impl Caller {
     /// Returns the author of an order: the one that the order names, else the name of the caller.
     pub(super) fn who(&self, said: String) -> Box<str> {
-        if said.is_empty() { self.0.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
+        if said.is_empty() { self.name.clone().unwrap_or_else(|| SOMEBODY.into()) } else { said.into() }
+    }
+
+    /// Returns who claims or releases a lease. What the request itself says does not count.
+    pub(super) fn asker(&self) -> Asker {
+        Asker { name: self.name.clone(), may_order: self.may_order }
+    }
+
+    /// A caller without a name who may do everything.
+    fn unnamed() -> Self {
+        Self { name: None, may_order: true }
     }
 }
 
@@ -71,6 +87,7 @@ fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
         "/v1/txt" => &[Purpose::Txt],
         _ if is_reading => &[Purpose::Read],
         "/v1/reports" | "/v1/latency" => &[Purpose::Report],
+        _ if leases::is_lease(path) => &[Purpose::Register, Purpose::Order],
         _ => &[Purpose::Order],
     }
 }
@@ -100,7 +117,7 @@ impl Gate {
         check_origin(host, headers)?;
         check_site(method, headers)?;
         if is_open(uri.path()) {
-            return Ok(Caller(None));
+            return Ok(Caller { name: None, may_order: false });
         }
         self.check_caller((way, peer), purposes(method, uri.path()), headers)
     }
@@ -114,14 +131,14 @@ impl Gate {
         headers: &HeaderMap,
     ) -> Result<Caller, ApiError> {
         if way == Way::File {
-            return Ok(Caller(None));
+            return Ok(Caller::unnamed());
         }
         let shown = names.as_deref();
         let mut known = self.clients.iter().filter(|client| shown.is_some_and(|names| client.is(names))).peekable();
         let may = |may: &[Purpose]| purposes.iter().any(|purpose| may.contains(purpose));
         let refused = known.peek().map(|client| too_little("certificate", purposes, &client.may));
         if let Some(client) = known.find(|client| may(&client.may)) {
-            return Ok(Caller(Some(client.name.clone())));
+            return Ok(Caller { name: Some(client.name.clone()), may_order: client.may.contains(&Purpose::Order) });
         }
         if !self.grants.is_empty() {
             let is_shown = headers.contains_key(header::AUTHORIZATION);
@@ -132,13 +149,15 @@ impl Gate {
         }
         match (shown, refused) {
             (_, Some(refused)) => Err(refused),
-            (Some(names), None) if self.clients.is_empty() => Ok(Caller(names.first().cloned())),
+            (Some(names), None) if self.clients.is_empty() => {
+                Ok(Caller { name: names.first().cloned(), may_order: true })
+            }
             (Some(names), None) => {
                 let names = names.join(", ");
                 let why = format!("no client of [admin.clients] has a name of this certificate: {names}");
                 Err(ApiError::new(StatusCode::FORBIDDEN, why))
             }
-            (None, None) if way == Way::Loopback => Ok(Caller(None)),
+            (None, None) if way == Way::Loopback => Ok(Caller::unnamed()),
             // The node still listens on the addresses of an earlier configuration, which had tokens.
             (None, None) => {
                 let why = "the configuration has neither tokens nor clients, so requests over the network are refused";
@@ -192,7 +211,7 @@ impl Gate {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "the token is unknown"));
         };
         if purposes.iter().any(|purpose| grant.may.contains(purpose)) {
-            return Ok(Caller(grant.name.clone()));
+            return Ok(Caller { name: grant.name.clone(), may_order: grant.may.contains(&Purpose::Order) });
         }
         Err(too_little("token", purposes, &grant.may))
     }

@@ -23,6 +23,7 @@ mod gate;
 mod healthz;
 mod journal;
 mod latency;
+mod leases;
 mod metrics;
 mod order;
 mod overrides;
@@ -69,7 +70,7 @@ use refusal::ApiError;
 use rooms::Rooms;
 
 pub use journal::Journal;
-pub use order::{Loaded, Order, Reloaded, TxtDone, TxtOrder};
+pub use order::{LeaseDone, LeaseOrder, Loaded, Order, OrderReceivers, Reloaded, TxtDone, TxtOrder};
 
 /// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);
@@ -84,12 +85,16 @@ const DISK: Duration = Duration::from_secs(10);
 /// Maximum number of orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;
 
+/// Maximum number of claims and releases of leases that wait for it. They take microseconds, but wait during a reload.
+const LEASES: usize = 1024;
+
 /// Everything that the answers to requests are made from.
 #[derive(Debug)]
 struct AppState {
     published: Arc<ArcSwap<Snapshot>>,
     control: Handle,
     orders: mpsc::Sender<Order>,
+    leases: mpsc::Sender<Order>,
     journal: Arc<Journal>,
     store: Arc<Store>,
     limiter: Arc<ConnectionLimiter>,
@@ -212,15 +217,12 @@ impl Bound {
     }
 
     /// Starts to answer on the current tokio runtime. With `tls`, connections to addresses that are not on loopback are
-    /// encrypted. Returns the receiver of orders.
-    pub fn start(
-        self,
-        admin: &Admin,
-        tls: Option<&AdminTls>,
-        node: Node,
-    ) -> io::Result<(Running, mpsc::Receiver<Order>)> {
+    /// encrypted. Returns the receivers of orders.
+    pub fn start(self, admin: &Admin, tls: Option<&AdminTls>, node: Node) -> io::Result<(Running, OrderReceivers)> {
         let (stopping, stop) = watch::channel(());
         let (orders, received) = mpsc::channel(ORDERS);
+        let (leases, of_leases) = mpsc::channel(LEASES);
+        let received = OrderReceivers { orders: received, leases: of_leases };
         let Node { published, control, journal, dns, store, limiter, losses, .. } = node;
         let Node { tallies, counters, probes, history, lateness, connections, alarm, .. } = node;
         // A flood from the network cannot fill the rooms of the socket.
@@ -230,6 +232,7 @@ impl Bound {
             published,
             control,
             orders,
+            leases,
             journal,
             store,
             limiter,

@@ -1,11 +1,13 @@
 //! Orders for the loop that reads the configuration, and their results.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Faults;
 use crate::control::{DynamicTxt, TxtError};
+use crate::lease::{Asker, Claim, Claimed, LeaseId, LeaseRefusal, LeaseView, PoolChoice};
 use crate::name::Name;
 use crate::report::Summary;
 use crate::snapshot::Snapshot;
@@ -22,6 +24,37 @@ pub enum Order {
     },
     /// List or change the TXT records that are set.
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
+    /// List or change the leases of registered endpoints.
+    Lease(LeaseOrder, oneshot::Sender<Result<LeaseDone, LeaseRefusal>>),
+}
+
+/// The receivers of orders. Those about leases have their own, so that endpoints that renew do not keep operators out.
+#[derive(Debug)]
+pub struct OrderReceivers {
+    /// Orders of operators.
+    pub orders: mpsc::Receiver<Order>,
+    /// Orders about leases.
+    pub leases: mpsc::Receiver<Order>,
+}
+
+/// An order about leases.
+#[derive(Debug)]
+pub enum LeaseOrder {
+    /// List those of the pools that this may mean; all of them if it is `None`.
+    List(Option<PoolChoice>),
+    /// Give an endpoint a lease, or renew it.
+    Claim(PoolChoice, LeaseId, Claim, Asker),
+    /// End a lease after this time, during which the endpoint is drained.
+    Release(PoolChoice, LeaseId, Duration, Asker),
+}
+
+/// The result of an order about leases.
+#[derive(Debug)]
+pub struct LeaseDone {
+    /// The leases that it was about.
+    pub leases: Vec<LeaseView>,
+    /// The result of a claim.
+    pub claimed: Option<Claimed>,
 }
 
 /// The result of a reload. If it fails, the old configuration stays in use because of these faults.

@@ -6,6 +6,7 @@
 //!                 256                                  ├─ health     64   /healthz
 //!                                                      ├─ page       32   the files of the page, which need no token
 //!                                                      ├─ reading    16   GET
+//!                                                      ├─ leases     64   PUT and DELETE of registered endpoints
 //!                                                      ├─ orders     16   POST and DELETE
 //!                                                      │    └─ bulk   4   bodies above 64 KiB, and measurements
 //!                                                      └─ followers  16   /v1/events
@@ -23,6 +24,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use axum::http::{Method, StatusCode};
 use tokio::sync::Notify;
 
+use super::leases;
 use super::page;
 use super::refusal::ApiError;
 use crate::limiter::{ConnectionLimiter, Permit};
@@ -46,6 +48,10 @@ const READING: usize = 16;
 /// Maximum number of simultaneous orders, with a body of up to 64 KiB each.
 const ORDERS: usize = 16;
 
+/// Maximum number of simultaneous claims and releases of leases: many endpoints may start at once, and each waits until
+/// its lease is on disk.
+const LEASES: usize = 64;
+
 /// Maximum number of longer bodies at the same time, of up to 1 MiB each. Measured round trips are not kept in memory.
 const BULK: usize = 4;
 
@@ -62,6 +68,7 @@ pub(super) enum Room {
     Health,
     Page,
     Reading,
+    Leases,
     Orders,
     Bulk,
     Followers,
@@ -75,6 +82,7 @@ impl Room {
             _ if page::is_page(path) => Self::Page,
             "/v1/events" => Self::Followers,
             _ if method == Method::GET || method == Method::HEAD => Self::Reading,
+            _ if leases::is_lease(path) => Self::Leases,
             _ => Self::Orders,
         }
     }
@@ -87,6 +95,7 @@ pub(super) struct Rooms {
     health: Arc<ConnectionLimiter>,
     page: Arc<ConnectionLimiter>,
     reading: Arc<ConnectionLimiter>,
+    leases: Arc<ConnectionLimiter>,
     orders: Arc<ConnectionLimiter>,
     bulk: Arc<ConnectionLimiter>,
     followers: Arc<ConnectionLimiter>,
@@ -95,7 +104,7 @@ pub(super) struct Rooms {
 impl Rooms {
     /// Creates the rooms for about this number of connections in all.
     pub(super) fn new(connections: usize) -> Self {
-        let rooms = HEALTH + PAGE + READING + ORDERS + BULK + FOLLOWERS;
+        let rooms = HEALTH + PAGE + READING + LEASES + ORDERS + BULK + FOLLOWERS;
         let hall = connections.saturating_sub(rooms).clamp(LEAST_HALL, HALL);
         // All programs of a machine share the loopback address, so there is no limit for one address here. These rooms
         // are for clients that have permissions.
@@ -105,6 +114,7 @@ impl Rooms {
             health: Arc::new(ConnectionLimiter::new(HEALTH, HEALTH / SHARE)),
             page: Arc::new(ConnectionLimiter::new(PAGE, PAGE / SHARE)),
             reading: whole(READING),
+            leases: whole(LEASES),
             orders: whole(ORDERS),
             bulk: whole(BULK),
             followers: whole(FOLLOWERS),
@@ -127,8 +137,8 @@ impl Rooms {
 
     /// Returns the number of connections that were closed for new ones.
     pub(super) fn evictions(&self) -> u64 {
-        let Self { hall, health, page, reading, orders, bulk, followers } = self;
-        [hall, health, page, reading, orders, bulk, followers]
+        let Self { hall, health, page, reading, leases, orders, bulk, followers } = self;
+        [hall, health, page, reading, leases, orders, bulk, followers]
             .into_iter()
             .map(|limiter| limiter.occupancy().evictions)
             .sum()
@@ -149,10 +159,11 @@ pub(super) struct Visit {
 impl Visit {
     /// Moves the connection into a room. Fails if the node is working for every connection there.
     pub(super) fn enter(&self, room: Room) -> Result<(), ApiError> {
-        let Rooms { health, page, reading, orders, bulk, followers, .. } = &*self.rooms;
+        let Rooms { health, page, reading, leases, orders, bulk, followers, .. } = &*self.rooms;
         let (limiter, why) = match room {
             Room::Health => (health, format!("{HEALTH} requests for /healthz are being answered already: try again")),
             Room::Page => (page, format!("{PAGE} requests for the page are being answered already: try again")),
+            Room::Leases => (leases, format!("{LEASES} claims are being worked on already: try again")),
             Room::Reading => (reading, format!("{READING} requests are being answered already: try again")),
             Room::Orders => (orders, format!("{ORDERS} orders are being executed already: try again")),
             Room::Bulk => (bulk, format!("{BULK} long bodies are being read already: try again")),

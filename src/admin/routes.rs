@@ -9,14 +9,15 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
 use super::gate::Way;
 use super::refusal::{ApiError, json, problem, refuse};
 use super::{
-    AppState, Loaded, Order, events, gate, healthz, latency, metrics, overrides, overview, page, reports, rollouts, txt,
+    AppState, Loaded, Order, events, gate, healthz, latency, leases, metrics, overrides, overview, page, reports,
+    rollouts, txt,
 };
 use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
@@ -44,6 +45,9 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/latency", get(overview::latency).post(latency::push))
         .route("/v1/events", get(events::follow))
         .route("/v1/fleet", get(overview::fleet))
+        .route("/v1/leases", get(leases::all))
+        .route("/v1/pools/{pool}/endpoints", get(leases::list))
+        .route("/v1/pools/{pool}/endpoints/{id}", put(leases::claim).delete(leases::release))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {

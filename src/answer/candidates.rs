@@ -8,7 +8,7 @@ use arrayvec::ArrayVec;
 use super::Worker;
 use crate::health::Share;
 use crate::name::Name;
-use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Pool, PoolId, Rule, Selection, Verdict};
+use crate::snapshot::{Choice, Kind, Lists, MAX_POOLS, Member, Plan, Pool, PoolId, Rule, Selection, Verdict};
 use crate::steering::{HashKey, MAX_ANSWERS, Pick, Picks, Set, members};
 
 /// The pools that were chosen to answer.
@@ -20,12 +20,15 @@ pub(super) struct Chosen<'s> {
     /// The other pools, which answer together with the first one.
     more: Set,
     selection: Selection,
+    /// True if an address may be in several of the pools.
+    shares_addresses: bool,
 }
 
 impl<'s> Chosen<'s> {
     /// Returns the chosen pools, or `None` if no pool answers.
     #[inline]
-    pub(super) fn of(choice: &Choice, rule: &'s Rule, pools: &'s [Arc<Pool>]) -> Option<Self> {
+    pub(super) fn of(choice: &Choice, plan: &'s Plan, pools: &'s [Arc<Pool>]) -> Option<Self> {
+        let rule = &**plan.rule();
         let (first, more, selection) = match choice.verdict {
             Verdict::Pools(set, selection) => {
                 let first = members(set).next()?;
@@ -34,7 +37,7 @@ impl<'s> Chosen<'s> {
             Verdict::Fallback(selection) => (rule.fallback?, 0, selection),
             Verdict::Nodata | Verdict::Servfail => return None,
         };
-        Some(Self { rule, pools, first, more, selection })
+        Some(Self { rule, pools, first, more, selection, shares_addresses: plan.shares_addresses() })
     }
 
     #[inline]
@@ -169,7 +172,7 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         let first = given(chosen.first).unwrap_or(Run::EMPTY);
         let mut candidates = Self { key, pick, answers, first, more: ArrayVec::new(), count: first.members.len() };
         for run in chosen.rule.pools_of(chosen.more).filter_map(given) {
-            if chosen.rule.shares_addresses {
+            if chosen.shares_addresses {
                 candidates.add_new(run);
             } else if candidates.more.try_push(run).is_ok() {
                 candidates.count += run.members.len();

@@ -87,7 +87,7 @@ fn give<'s>(
     key: Option<HashKey>,
     choice: &Choice,
 ) -> Option<Given<'s>> {
-    let Some(chosen) = Chosen::of(choice, plan.rule(), resolver.snapshot.pools()) else {
+    let Some(chosen) = Chosen::of(choice, plan, resolver.snapshot.pools()) else {
         // Every type gets this answer, because a name that may become a CNAME has no static records.
         return Some(nothing(choice));
     };
@@ -118,7 +118,7 @@ fn hint<'s>(
     choices: [Choice; 2],
 ) -> Given<'s> {
     let (rule, pools) = (plan.rule(), resolver.snapshot.pools());
-    let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, rule, pools));
+    let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, plan, pools));
     match (v4.or(v6), &rule.https) {
         (Some(chosen), _) if chosen.is_cname() => canonical_name(resolver, sname, &chosen, key),
         (Some(_), Some(params)) => {

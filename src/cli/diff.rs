@@ -50,5 +50,5 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// Returns the snapshot of a configuration with every endpoint up.
 fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
     let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None)?;
-    Ok(Snapshot::new(loaded.blueprint, |_, _| EndpointState::CALM, None))
+    Ok(Snapshot::new(loaded.offline(), |_, _| EndpointState::CALM, None))
 }

@@ -1,7 +1,6 @@
 //! `truenorth explain`: explains why a client gets its answer. Asks the running node if there is one.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Args;
 use hickory_proto::rr::RecordType;
@@ -60,9 +59,10 @@ fn ask_node(arguments: &Arguments, ask: &Ask) -> Option<Result<Explanation, AskE
 
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
     let loaded = Loader::new(&arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
+    let blueprint = loaded.offline();
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
     let endpoint_state =
-        report::endpoint_state_without(&arguments.down, loaded.blueprint.world()).map_err(AskError::Refused)?;
-    let snapshot = Snapshot::new(Arc::clone(&loaded.blueprint), endpoint_state, None);
+        report::endpoint_state_without(&arguments.down, blueprint.world()).map_err(AskError::Refused)?;
+    let snapshot = Snapshot::new(blueprint.clone(), endpoint_state, None);
     Explanation::offline(&snapshot, &question, &arguments.down).map_err(AskError::Refused)
 }

@@ -16,7 +16,7 @@ use crate::geo::Locations;
 use crate::geoip::{self, GeoipFault};
 use crate::monitor;
 use crate::name::Name;
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::snapshot::{Blueprint, PoolSpec, Registration, Snapshot};
 use crate::suggest::did_you_mean;
 
 /// Reads configurations. It remembers the zones and databases, and reads only those again that changed.
@@ -58,6 +58,18 @@ pub(super) struct Loaded {
     pub(super) databases: Vec<(PathBuf, Duration)>,
     /// The faults of things that the configuration needs, but this process is not permitted to do.
     pub(super) forbidden: Faults,
+}
+
+impl Loaded {
+    /// Returns the configuration for commands that read files and know no leases: a registered endpoint stands for all
+    /// others in each pool that takes them and lists none.
+    pub(super) fn offline(&self) -> Arc<Blueprint> {
+        let stand_ins = |spec: &PoolSpec| {
+            let registration = spec.registration.as_ref().filter(|_| spec.members.len() == 0);
+            registration.map_or_else(Vec::new, Registration::stand_ins)
+        };
+        self.blueprint.with_registered(stand_ins).map_or_else(|| self.blueprint.clone(), Arc::new)
+    }
 }
 
 /// Maps that were made for a configuration.

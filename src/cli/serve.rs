@@ -3,6 +3,7 @@
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
 //!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
+//!   a lease, its end ──► register ─ batched ──────► Register ► ▲   │
 //!                                                    Outcome ──┘   ├──► Probe ──► monitor
 //!                                       last run ──► Restore       └──► Keep ──► store
 //! ```
@@ -16,6 +17,7 @@ mod notifier;
 mod orders;
 mod parts;
 mod query_log;
+mod register;
 mod reload;
 mod replace;
 mod serials;
@@ -53,6 +55,7 @@ use certificates::OwnCertificates;
 use files::Files;
 use notifier::Notifier;
 use orders::Orders;
+use register::Register;
 use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
 use start::Beginning;
@@ -207,6 +210,7 @@ pub(super) struct Node {
     /// The last adopted configuration, with the TXT records that are set.
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
+    register: Register,
     notifier: Notifier,
     certificates: OwnCertificates,
     lookout: Lookout,
@@ -303,6 +307,7 @@ impl Node {
                 warn!("the last changes of endpoint states may be lost: control did not hand them over in time");
             }
             fleet::finish(self.fleet_task).await;
+            self.register.keep(&self.files.store, true);
             let (store, latency) = (self.files.store.clone(), self.latency);
             let close = move || {
                 latency.finish();
@@ -344,6 +349,10 @@ impl Node {
             }
             () = orders::expiry(&self.txt) => {
                 self.expire().await;
+                return None;
+            }
+            () = self.register.due() => {
+                self.advance_leases().await;
                 return None;
             }
         };

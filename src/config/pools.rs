@@ -5,14 +5,15 @@
 //! drafts until all names of all zones are known; `targets` finishes them.
 
 mod members;
+mod registered;
 
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
 use crate::name::Name;
-use crate::snapshot::{Capacity, MinHealthy, PoolId};
+use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId};
 
 pub(super) use self::members::{DraftEndpoint, DraftMembers};
-use self::members::{read_capacity, read_members};
+use self::members::{Held, read_capacity, read_members};
 use super::code::Code;
 use super::datacenters::is_word;
 use super::decode::{Placed, TomlTable, Value, entries};
@@ -41,6 +42,8 @@ pub(super) struct PoolDraft {
     pub(super) capacity: Option<Capacity>,
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
+    /// Which endpoints may register themselves; `None` if none may.
+    pub(super) registered: Option<Bounds>,
     pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, also as `fallback`.
     pub(super) users: Vec<Name>,
@@ -114,22 +117,33 @@ fn read_entry(
     let min_healthy = min_healthy.and_then(|share| MinHealthy::try_new(share.value)).unwrap_or_default();
     let capacity = read_capacity(&mut table, faults);
     let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
-    let endpoints = table.require("endpoints", faults);
+    let registered = table.take("registered").map(|value| registered::read(&value, monitor.is_some(), faults));
+    let endpoints = if registered.is_some() { table.take("endpoints") } else { table.require("endpoints", faults) };
     table.finish(faults);
+    let registered = match registered {
+        Some(read) => Some(read?),
+        None => None,
+    };
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
-    let endpoints = endpoints?;
-    let probed = monitor.is_some();
-    let by_datacenter = endpoints.is_table();
-    let parts: Vec<Part> = if by_datacenter {
+    let held = Held { probed: monitor.is_some(), registered: registered.is_some() };
+    if endpoints.is_none() && registered.is_none() {
+        return None;
+    }
+    let by_datacenter = endpoints.as_ref().is_some_and(Value::is_table);
+    let parts: Vec<Part> = if let Some(endpoints) = endpoints.as_ref().filter(|_| by_datacenter) {
         if let Some(datacenter) = &datacenter {
             let message = "`datacenter` is given twice: the endpoints are already listed by datacenter";
             faults.push(Fault::error(&datacenter.place, message, "leave it out").code(Code::Conflict));
         }
-        read_parts(&endpoints, scope, probed, faults)
+        read_parts(endpoints, scope, held, faults)
     } else {
-        let members = read_members(&endpoints, scope, probed, faults)?;
+        // All endpoints may be registered ones.
+        let members = match &endpoints {
+            Some(endpoints) => read_members(endpoints, scope, held, faults)?,
+            None => DraftMembers::Addresses(Vec::new()),
+        };
         vec![(at.map(|(name, id)| (name.value, id)), members)]
     };
     let datacenters: Vec<Option<&str>> =
@@ -160,6 +174,7 @@ fn read_entry(
             capacity,
             recovery,
             members,
+            registered: registered.clone(),
             monitor: monitor.clone(),
             users: Vec::new(),
         });
@@ -168,7 +183,7 @@ fn read_entry(
 }
 
 /// `endpoints.fra = [...]`, one for each datacenter.
-fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: &mut Faults) -> Vec<Part> {
+fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, held: Held, faults: &mut Faults) -> Vec<Part> {
     let parts = endpoints.table("endpoints", faults).map(TomlTable::into_values).unwrap_or_default();
     if parts.is_empty() {
         faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none").code(Code::Pool));
@@ -176,7 +191,7 @@ fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults
     let mut read = Vec::new();
     for part in parts {
         let datacenter = scope.datacenters.find(&part.name(), faults).and_then(|definition| definition.value);
-        let members = read_members(&part, scope, probed, faults);
+        let members = read_members(&part, scope, held, faults);
         if let (Some(id), Some(members)) = (datacenter, members) {
             read.push((Some((part.key.to_owned(), id)), members));
         }

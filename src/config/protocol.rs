@@ -2,8 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use ipnet::IpNet;
-
 use crate::disk::Disk;
 use crate::snapshot::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 use crate::wire::{CookieSecret, MAX_PLAIN_UDP, MAX_UDP_PAYLOAD};
@@ -12,7 +10,7 @@ use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
 use super::kept;
-use super::prefix::without_host_bits;
+use super::prefix::read_network;
 
 /// Reads the sections.
 pub(super) fn read(table: &mut TomlTable<'_>, disk: &Disk, faults: &mut Faults) -> Protocol {
@@ -144,10 +142,4 @@ fn read_transfers(value: Option<Value<'_>>, faults: &mut Faults) -> Transfers {
     let allow = table.take("allow").map(|allow| allow.each(faults, read_network));
     table.finish(faults);
     Transfers { allow: allow.unwrap_or_default() }
-}
-
-fn read_network(item: &Value<'_>, faults: &mut Faults) -> Option<IpNet> {
-    let accept = |text: &str| text.parse::<IpNet>().ok();
-    let network = item.parsed("prefixes such as 192.0.2.0/24 or 2001:db8::/32", faults, accept)?;
-    without_host_bits(network.value, &network.place).map_err(|fault| faults.push(*fault)).ok()
 }

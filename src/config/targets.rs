@@ -1,11 +1,11 @@
 //! Finishes pools once all names that use them are known. The request of a probe depends on those names.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::health::{Check, Condition, GrpcCheck, Target};
+use crate::health::{Check, ConditionTemplate, GrpcCheck};
 use crate::name::Name;
-use crate::snapshot::{Addresses, Endpoint, Members, PoolSpec};
+use crate::snapshot::{Addresses, Endpoint, Members, PoolSpec, Registration};
 
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
@@ -38,54 +38,48 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
     let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, .. } = draft;
-    let PoolDraft { members, monitor, users, .. } = draft;
-    let finish = Finish { monitor: monitor.as_ref(), users: &users };
+    let PoolDraft { members, registered, monitor, users, .. } = draft;
+    let template = monitor.as_ref().map(|tree| template(tree, &users));
     let members = match members {
         DraftMembers::Addresses(list) => {
             let endpoints = list.into_iter().map(|endpoint| {
                 let own = Some(endpoint.value);
-                finish.endpoint(endpoint, own)
+                finish_endpoint(endpoint, own, template.as_ref())
             });
-            let addresses = Addresses::try_new(endpoints.collect());
-            Members::Addresses(addresses.expect("a draft holds at least one address, not too many, and each once"))
+            let endpoints = endpoints.collect();
+            let addresses =
+                if registered.is_some() { Addresses::try_registered(endpoints) } else { Addresses::try_new(endpoints) };
+            Members::Addresses(addresses.expect("a draft holds enough addresses, not too many, and each once"))
         }
-        DraftMembers::Cname(endpoint) => Members::Cname(finish.endpoint(endpoint, None)),
+        DraftMembers::Cname(endpoint) => Members::Cname(finish_endpoint(endpoint, None, template.as_ref())),
     };
     let monitors = monitor.iter().flat_map(MonitorTree::monitors).map(|placed| placed.name.clone()).collect();
-    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members, monitors }
+    let registration = registered.map(|bounds| Registration { bounds, template });
+    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members, monitors, registration }
 }
 
-/// The values that a pool's endpoints have in common.
-struct Finish<'a> {
-    monitor: Option<&'a MonitorTree>,
-    users: &'a [Name],
-}
-
-impl Finish<'_> {
-    fn endpoint<T>(&self, endpoint: DraftEndpoint<T>, own_address: Option<IpAddr>) -> Endpoint<T> {
-        let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
-        // A CNAME with a monitor has a check address: its reader required one.
-        let address = check_address.or(own_address);
-        let condition = self.monitor.zip(address).map(|(tree, address)| self.condition(tree, address, check_port));
-        Endpoint { value, weight, capacity, condition }
-    }
-
-    fn condition(&self, tree: &MonitorTree, address: IpAddr, check_port: Option<u16>) -> Condition {
-        match tree {
-            MonitorTree::One(placed) => {
-                let monitor = placed.monitor.clone();
-                // `check_port` does not change the target of a monitor without a port.
-                let has_port = !matches!(monitor.check, Check::Push | Check::Icmp);
-                let port = check_port.filter(|_| has_port).unwrap_or(monitor.port);
-                let host = host(placed, self.users).unwrap_or_else(|| address.to_string().into());
-                Condition::Probe(Target { address: SocketAddr::new(address, port), host, monitor })
-            }
-            MonitorTree::AtLeast(needed, parts) => {
-                let parts = parts.iter().map(|part| self.condition(part, address, check_port));
-                Condition::AtLeast(*needed, parts.collect())
-            }
+/// Returns the condition of a pool's endpoints, but for their addresses.
+fn template(tree: &MonitorTree, users: &[Name]) -> ConditionTemplate {
+    match tree {
+        MonitorTree::One(placed) => {
+            ConditionTemplate::Probe { monitor: placed.monitor.clone(), host: host(placed, users) }
+        }
+        MonitorTree::AtLeast(needed, parts) => {
+            ConditionTemplate::AtLeast(*needed, parts.iter().map(|part| template(part, users)).collect())
         }
     }
+}
+
+fn finish_endpoint<T>(
+    endpoint: DraftEndpoint<T>,
+    own_address: Option<IpAddr>,
+    template: Option<&ConditionTemplate>,
+) -> Endpoint<T> {
+    let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
+    // A CNAME with a monitor has a check address: its reader required one.
+    let address = check_address.or(own_address);
+    let condition = template.zip(address).map(|(template, address)| template.at(address, check_port));
+    Endpoint { value, weight, capacity, condition, lease: None }
 }
 
 /// Returns the host that a pool's probes ask for: the monitor's, else the only name that uses the pool, else `None`,

@@ -15,6 +15,7 @@ mod meanings;
 mod monitors;
 mod query_log;
 mod recovery;
+mod registered;
 mod serials;
 mod told;
 mod webhooks;

@@ -20,7 +20,7 @@ use crate::disk::Disk;
 pub use template::{FIELDS, Template};
 
 /// The kinds of events, by the words of notices.
-pub const EVENTS: [(&str, &str); 16] = [
+pub const EVENTS: [(&str, &str); 18] = [
     ("endpoint", "endpoint"),
     ("pool", "pool"),
     ("datacenter", "datacenter"),
@@ -34,6 +34,8 @@ pub const EVENTS: [(&str, &str); 16] = [
     ("remap", "remap"),
     ("fleet", "fleet"),
     ("reload", "reload"),
+    ("lease", "lease"),
+    ("register", "register"),
     ("txt", "txt"),
     ("start", "start"),
     ("stop", "stop"),

@@ -33,6 +33,8 @@ pub enum Event {
     Adopt(Arc<Blueprint>),
     /// The configuration adopted last has other records: the result of [`Blueprint::amended`].
     Amend(Arc<Blueprint>),
+    /// The configuration adopted last has other registered endpoints: the result of [`Blueprint::with_registered`].
+    Register(Arc<Blueprint>),
     /// A probe ended.
     Outcome(TargetId, Outcome),
     /// A probe ended without an outcome.

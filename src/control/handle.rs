@@ -147,6 +147,12 @@ impl Handle {
         self.serve(Event::Amend(blueprint.clone()), blueprint).await
     }
 
+    /// Asks for the configuration that was adopted last to be served with other registered endpoints. The receiver is as
+    /// for [`Handle::adopt`].
+    pub async fn register(&self, blueprint: Arc<Blueprint>) -> oneshot::Receiver<Arc<Snapshot>> {
+        self.serve(Event::Register(blueprint.clone()), blueprint).await
+    }
+
     /// Returns when answers show everything that control was told before, at the latest after
     /// [`PUBLISH_WINDOW`](super::PUBLISH_WINDOW). `None` if control is gone.
     pub async fn published(&self) -> Option<()> {

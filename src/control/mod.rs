@@ -8,7 +8,7 @@
 //!   Outcome, Push ─► health ── its pools changed ── 5 ms ─────────────────────┤
 //!   Latency(samples) ─► table ── something settled ─► Remap ─► Remapped(maps) ┤
 //!              └───► loads ─── a round ── its pools changed ── 5 ms ──────────┤
-//!   Amend(blueprint) ── into next, or at once ────────────────────────────────┘
+//!   Amend(blueprint), Register(blueprint) ── into next, or at once ───────────┘
 //! ```
 //!
 //! Start and reload use one path: a new blueprint waits as *next* while its new targets are probed. Then it replaces
@@ -187,6 +187,7 @@ impl Control {
             Event::Reported(groups) => self.groups.restore(groups),
             Event::Adopt(blueprint) => effects.extend(self.prepare(blueprint, now).into_iter().map(Effect::Rehosted)),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint, now).map(Effect::Publish)),
+            Event::Register(blueprint) => self.register(blueprint, now),
             Event::Outcome(target, outcome) => {
                 self.count_outcome(target, &outcome);
                 self.time(target, &outcome, now);

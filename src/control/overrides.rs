@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::loads::Loads;
 use super::ramps::{Ramps, StateInputs};
+use super::serving::probed_state;
 use super::{Control, Effect, Next, Now, Serving};
 use crate::health::{Health, Target};
 use crate::overrides::{
@@ -89,7 +90,7 @@ impl Control {
         if let Some(condition) = condition {
             condition.each_target(&mut |&id| probes.extend(self.target(id).map(|it| (&**it, self.watch.health(id)))));
         }
-        let probed = self.watch.endpoint_state(condition);
+        let probed = probed_state(&self.watch, &serving.dependents, world, id, place);
         let effective_override = world.effective_override(self.overrides.effective_overrides(), pool, place);
         let endpoint_state = self.ramps.endpoint_state(pool, place, probed, effective_override);
         EndpointView { pool, place, probes, probed, endpoint_state, effective_override }

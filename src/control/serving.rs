@@ -13,7 +13,9 @@ use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
 use crate::health::{Health, LastProbe, State};
 use crate::overrides::OverrideStore;
-use crate::snapshot::{Blueprint, Dirty, EndpointState, HostChange, PoolId, Rehosted, Snapshot, World, WorldState};
+use crate::snapshot::{
+    AdminState, Blueprint, Dirty, EndpointState, HostChange, PoolId, Rehosted, Snapshot, World, WorldState,
+};
 use crate::watch::{TargetId, Watch, Watched};
 
 /// The snapshot that queries are answered from, and what belongs to it.
@@ -116,6 +118,18 @@ impl Control {
         Some(serving.snapshot.clone())
     }
 
+    /// Takes in a configuration with other registered endpoints. If one waits, it continues to wait with the new
+    /// endpoints, and not longer than before. Otherwise the new endpoints replace the old ones now: those that were never
+    /// probed are not handed out, so there is nothing to wait for.
+    pub(super) fn register(&mut self, blueprint: Arc<Blueprint>, now: Duration) {
+        let deadline = self.next.as_ref().map_or(now, |next| next.deadline);
+        // The hosts of probes are those of the configuration, so none changes here.
+        self.prepare(blueprint, now);
+        if let Some(next) = &mut self.next {
+            next.deadline = deadline;
+        }
+    }
+
     /// Replaces the served configuration by the one that waits, if that need not wait any longer.
     pub(super) fn adopt(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         self.settle_fleet(now);
@@ -149,6 +163,9 @@ impl Control {
             self.ramps.adopt(&inputs, now);
             WorldState::new(&blueprint, overrides::endpoint_state(&inputs, &self.ramps, &self.loads))
         };
+        if let Some(before) = before.filter(|before| before.blueprint().is_like(&blueprint)) {
+            state.share_maps(before.state());
+        }
         self.keeping.note(self.ramps.take_changed());
         let rolled_out = self.rollouts.adopt(world, now);
         world.pool_ids().for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
@@ -246,6 +263,24 @@ impl Serving {
     }
 }
 
+/// The state of an endpoint by its probes, and by its own wish if it has a lease: it waits for its first probe, and is
+/// drained once it asked to leave.
+pub(super) fn probed_state(
+    watch: &Watch,
+    dependents: &Dependents,
+    world: &World,
+    pool: PoolId,
+    place: usize,
+) -> EndpointState {
+    let condition = dependents.condition(pool, place);
+    let probed = watch.endpoint_state(condition);
+    let Some(lease) = world.pools[pool.index()].members.lease(place) else { return probed };
+    if condition.is_some_and(|condition| watch.awaits_outcome(condition)) {
+        return EndpointState::PENDING;
+    }
+    if lease.is_leaving { EndpointState { admin_state: AdminState::Draining, ..probed } } else { probed }
+}
+
 /// The state inputs: the endpoint states that probes and operators determine.
 pub(super) fn inputs<'a>(
     watch: &'a Watch,
@@ -253,6 +288,6 @@ pub(super) fn inputs<'a>(
     overrides: &'a OverrideStore,
     world: &'a World,
 ) -> StateInputs<'a, impl Fn(PoolId, usize) -> EndpointState + 'a> {
-    let probed = |pool, place| watch.endpoint_state(dependents.condition(pool, place));
+    let probed = |pool, place| probed_state(watch, dependents, world, pool, place);
     StateInputs { world, effective_overrides: overrides.effective_overrides(), probed }
 }

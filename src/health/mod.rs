@@ -15,6 +15,7 @@ mod outcome;
 mod quorum;
 mod recovery;
 mod share;
+mod template;
 mod tls;
 mod witness;
 
@@ -32,5 +33,6 @@ pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use quorum::{Opinion, Quorum};
 pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_STEP};
 pub use share::Share;
+pub use template::ConditionTemplate;
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
 pub use witness::{Agreement, FleetSurvey, Opinions, VantagePoint, Weight, Witness};

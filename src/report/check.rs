@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use super::signing::Signing;
 use super::text::Counted;
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
+use crate::health::ConditionTemplate;
 use crate::snapshot::{SteeredName, World, ZoneSpec};
 use crate::steering::Step;
 
@@ -30,6 +32,12 @@ pub struct Summary {
     records: usize,
     pools: usize,
     endpoints: usize,
+    /// Number of pools that take registered endpoints.
+    #[serde(default)]
+    registering: usize,
+    /// Maximum number of endpoints that may register in them.
+    #[serde(default)]
+    registered: usize,
     probes_a_second: f64,
     /// Maximum time in seconds that a client may use a dead address: `interval * fall + timeout + ttl` of the slowest
     /// pair of monitor and name.
@@ -73,6 +81,7 @@ impl Summary {
     pub fn of(world: &World) -> Self {
         let targets: HashSet<_> = world.pools.iter().flat_map(|pool| pool.members.targets()).collect();
         let names = || world.zones.iter().flat_map(|zone| &zone.names);
+        let bounds = || world.pools.iter().filter_map(|pool| Some(&pool.registration.as_ref()?.bounds));
         let exposures = names().filter_map(|name| exposure(world, name));
         Self {
             zones: world.zones.len(),
@@ -80,6 +89,8 @@ impl Summary {
             records: world.zones.iter().map(|zone| zone.tree.record_count()).sum(),
             pools: world.pools.len(),
             endpoints: world.pools.iter().map(|pool| pool.members.len()).sum(),
+            registering: bounds().count(),
+            registered: bounds().map(|bounds| usize::from(bounds.max)).sum(),
             // An empty sum of floats is -0.0.
             probes_a_second: targets
                 .iter()
@@ -134,12 +145,12 @@ fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
 /// are not probed.
 fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
     let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool.index()]);
-    let targets = pools.flat_map(|pool| pool.members.targets());
-    let detection = targets.map(|target| {
-        let monitor = &target.monitor;
-        monitor.detection().as_secs_f64()
+    let detection = pools.flat_map(|pool| {
+        let of_files = pool.members.targets().into_iter().map(|target| target.monitor.detection());
+        let registered = pool.registration.as_ref().and_then(|registration| registration.template.as_ref());
+        of_files.chain(registered.map(ConditionTemplate::detection)).collect::<Vec<Duration>>()
     });
-    detection.reduce(f64::max).map(|seconds| seconds + f64::from(name.steering.ttls.calm()))
+    detection.max().map(|time| time.as_secs_f64() + f64::from(name.steering.ttls.calm()))
 }
 
 impl fmt::Display for Summary {
@@ -156,6 +167,10 @@ impl fmt::Display for Summary {
             write!(f, "{}, ", Counted(count, thing))?;
         }
         write!(f, "{:.1} probes a second", self.probes_a_second)?;
+        if self.registering > 0 {
+            let (endpoints, pools) = (Counted(self.registered, "endpoint"), Counted(self.registering, "pool"));
+            write!(f, "\nup to {endpoints} may register in {pools}, and are probed beside these")?;
+        }
         if let Some(seconds) = self.worst_case_exposure {
             write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
         }

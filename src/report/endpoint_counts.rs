@@ -21,6 +21,9 @@ pub struct EndpointCounts {
     pub down: usize,
     /// Forced down by an operator's order.
     pub forced_down: usize,
+    /// Registered, and not probed yet.
+    #[serde(default)]
+    pub pending: usize,
     /// Those of all these whose last outcome contradicts the state.
     pub unconfirmed: usize,
 }
@@ -45,9 +48,9 @@ impl EndpointCounts {
         self.up + self.degraded
     }
 
-    /// Returns the number of endpoints that are out of service: held back, draining or forced down.
+    /// Returns the number of endpoints that are out of service: held back, draining, forced down or pending.
     pub fn out(&self) -> usize {
-        self.held_back + self.draining + self.forced_down
+        self.held_back + self.draining + self.forced_down + self.pending
     }
 
     pub(super) fn add(&mut self, state: EndpointState) {
@@ -57,6 +60,7 @@ impl EndpointCounts {
             DRAINING => &mut self.draining,
             DOWN => &mut self.down,
             FORCED_DOWN => &mut self.forced_down,
+            PENDING => &mut self.pending,
             _ => &mut self.degraded,
         };
         *count += 1;
@@ -69,11 +73,14 @@ const HELD_BACK: &str = "held back";
 const DRAINING: &str = "draining";
 const DOWN: &str = "down";
 const FORCED_DOWN: &str = "forced down";
+const PENDING: &str = "pending";
 
-/// Returns the word for the state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
+/// Returns the word for the state that answers use: `up`, `degraded`, `held back`, `draining`, `down`,
+/// `forced down` or `pending`.
 pub(super) fn state_word(state: EndpointState) -> &'static str {
     match (state.admin_state, state.share) {
         (AdminState::Off, _) => FORCED_DOWN,
+        (AdminState::Pending, _) => PENDING,
         (_, share) if !share.is_some() => DOWN,
         (AdminState::Held, _) => HELD_BACK,
         (AdminState::Draining, _) => DRAINING,

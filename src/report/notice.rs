@@ -1,5 +1,6 @@
 //! Notices about events on a node, for webhooks and for clients that follow events.
 
+mod lease;
 mod sentence;
 #[cfg(test)]
 mod tests;
@@ -188,6 +189,33 @@ pub enum EventKind {
         /// The same in a sentence.
         detail: String,
     },
+    /// An endpoint registered itself, left, or did not renew its lease; or a request for a lease was refused.
+    Lease {
+        /// `registered`, `changed`, `leaving`, `released`, `ended`, `barred` or `refused`.
+        happening: String,
+        /// The pool, such as `web/fra`.
+        pool: String,
+        /// The endpoint's own name. Each event has an `id` of its own.
+        lease: String,
+        /// Its address; absent if the request named none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        address: Option<String>,
+        /// Who asked for it: the name of a token or a client; absent without one, and if nobody asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        who: Option<String>,
+        /// Why it was refused.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reason: Option<String>,
+    },
+    /// No lease of a pool is renewed any more, so that the last ones are kept; or they are renewed again.
+    Register {
+        /// The pool, such as `web/fra`.
+        pool: String,
+        /// True if no lease is renewed.
+        silent: bool,
+        /// Number of the pool's leases.
+        leases: usize,
+    },
     /// A TXT record was set or removed.
     Txt {
         /// Its owner.
@@ -272,6 +300,8 @@ impl EventKind {
             Self::Store { .. } => "store",
             Self::Remap { .. } => "remap",
             Self::Fleet { .. } => "fleet",
+            Self::Lease { .. } => "lease",
+            Self::Register { .. } => "register",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
@@ -286,6 +316,7 @@ impl EventKind {
             Self::Datacenter { to, .. } if to == word(State::Down) => Severity::Critical,
             Self::Pool { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Reload { taken: false, .. }
+            | Self::Register { silent: true, .. }
             | Self::Store { kept: false, .. }
             | Self::OwnCertificate { happening: CertificateTurn::NotLoaded, .. } => Severity::Error,
             Self::Fleet { happening, .. } if happening == NAME_TAKEN => Severity::Error,
@@ -293,6 +324,7 @@ impl EventKind {
             Self::Endpoint { to, .. } if to == word(State::Down) => Severity::Error,
             Self::Endpoint { to, .. } if to == DEGRADED || to == DRAINED => Severity::Warning,
             Self::Rollout { change, .. } if change.happening == ROLLED_BACK => Severity::Warning,
+            Self::Lease { happening, .. } if happening == REFUSED => Severity::Warning,
             Self::Hold { held: true, .. }
             | Self::Certificate { .. }
             | Self::OwnCertificate { happening: CertificateTurn::ExpiresSoon, .. } => Severity::Warning,
@@ -311,6 +343,8 @@ impl EventKind {
             | Self::OwnCertificate { .. }
             | Self::Store { .. }
             | Self::Fleet { .. }
+            | Self::Lease { .. }
+            | Self::Register { .. }
             | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
@@ -342,6 +376,8 @@ impl EventKind {
                 };
                 format!("fleet {of} {}", nodes.join(" ")).trim_end().to_owned()
             }
+            Self::Lease { pool, lease, .. } => format!("lease {pool} {lease}"),
+            Self::Register { pool, .. } => format!("register {pool}"),
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
             Self::OwnCertificate { server, .. } => format!("own certificate {server}"),
@@ -370,6 +406,9 @@ const FLEET_IS_WELL: [&str; 6] = ["connected", "heard", "left", "together", "cou
 
 /// Two processes have one name in a fleet.
 const NAME_TAKEN: &str = "name_taken";
+
+/// The event of a claim that the files do not allow.
+const REFUSED: &str = "refused";
 
 /// The word for any degraded state.
 const DEGRADED: &str = "degraded";

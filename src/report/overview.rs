@@ -37,6 +37,9 @@ pub struct Overview {
     /// While endpoints keep their last states (fail-static): when that ends at the latest, Unix time in seconds. Absent
     /// otherwise.
     pub held_until: Option<u64>,
+    /// The pools whose leases are kept, because none of them is renewed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub silent: Vec<String>,
     /// True if the files on disk have errors. Then an older configuration is served.
     pub files_have_errors: bool,
     /// The fleet; absent without one.
@@ -223,6 +226,7 @@ impl Overview {
             uptime: status.uptime,
             generation: status.generation,
             held_until: status.held_until,
+            silent: status.silent.clone(),
             files_have_errors: status.files.would_fail,
             fleet: status.fleet,
             responses: totals.traffic.all_responses(),

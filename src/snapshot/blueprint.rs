@@ -96,6 +96,12 @@ impl Blueprint {
         self
     }
 
+    /// Returns this blueprint with another world, which differs in the endpoints of its pools only. It counts nothing yet.
+    pub(super) fn with_pools_of(&self, world: World) -> Self {
+        let first_endpoints = first_endpoints(&world);
+        Self { world: Arc::new(world), first_endpoints, counters: None, ..self.clone() }
+    }
+
     /// Returns the counters of the pools and endpoints in answers; `None` if nobody counts.
     pub fn counters(&self) -> Option<&Arc<AnswerCounters>> {
         self.counters.as_ref()
@@ -164,10 +170,11 @@ impl Blueprint {
         compile::adopt(table, &self.world);
     }
 
-    /// True if both blueprints are the same except for TXT records that were set at run time. Then maps that were made
-    /// for one fit the other.
+    /// True if both blueprints come from one compilation: they differ at most in the TXT records that were set and the
+    /// endpoints that registered themselves at run time. Then ids mean the same in both, and maps that were made for one
+    /// fit the other.
     pub fn is_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.world, &other.world)
+        Arc::ptr_eq(&self.plans_of, &other.plans_of)
     }
 
     /// Returns all zones, in the order of the world.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ids::PoolId;
 use super::plan::{LoadKeys, Rule};
-use super::world::{Members, Steering, World};
+use super::world::{Steering, World, share_addresses};
 use super::{Blueprint, Snapshot};
 use crate::geo::{Caps, Coordinates, DatacenterId, Locations, Region, Regions, local};
 use crate::latency::{ClientRtts, LatencyTable, Widths};
@@ -93,14 +93,7 @@ impl<'a> Compiler<'a> {
 
     /// True if several of a name's pools have an address in common.
     fn share_addresses(&self, steering: &Steering) -> bool {
-        let pools = steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members);
-        let mut seen = HashSet::new();
-        let mut addresses = pools.flat_map(|members| match members {
-            Members::Addresses(endpoints) => &**endpoints,
-            Members::Cname(_) => &[],
-        });
-        // Each address is unique within its pool, so a repeated one is in two pools.
-        addresses.any(|endpoint| !seen.insert(endpoint.value))
+        share_addresses(steering.pools.iter().map(|used| &self.world.pools[used.pool.index()].members))
     }
 
     /// Returns a pool's key for hashes with this salt.

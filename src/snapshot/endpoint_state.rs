@@ -35,6 +35,8 @@ pub enum AdminState {
     Held,
     /// Drained: the endpoint answers only if no other is left.
     Draining,
+    /// Registered, but not probed yet: never answered, not even by `all_down`.
+    Pending,
     /// Forced down: never answered, not even by `all_down`.
     Off,
 }
@@ -50,11 +52,17 @@ impl EndpointState {
         ramp: Share::FULL,
     };
 
+    /// The state of a registered endpoint that no probe has found up or down yet.
+    pub const PENDING: Self =
+        Self { share: Share::NONE, last_up: Duration::ZERO, admin_state: AdminState::Pending, ..Self::CALM };
+
     /// Returns this state with an operator's override applied. A forced state is never restless, because no outcome
     /// changes it.
     pub fn under(self, mode: Option<Mode>) -> Self {
         match mode {
             None | Some(Mode::Open) => self,
+            // A drain does not let an endpoint answer that no probe has seen.
+            Some(Mode::Drain) if self.admin_state == AdminState::Pending => self,
             Some(Mode::Drain) => Self { admin_state: AdminState::Draining, ..self },
             Some(Mode::ForceUp) => Self { room: self.room, ..Self::CALM },
             Some(Mode::ForceDown) => Self { share: Share::NONE, admin_state: AdminState::Off, ..Self::CALM },

@@ -20,11 +20,13 @@ mod plan;
 mod pool;
 mod protocol;
 mod query_log;
+mod registration;
 mod rehosted;
 mod rollouts;
 mod targets;
 #[cfg(test)]
 mod tests;
+mod unfit_address;
 mod values;
 mod world;
 mod world_state;
@@ -56,8 +58,10 @@ pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use query_log::{LogClass, LogRule};
+pub use registration::{Bounds, LeaseMark, Registered, Registration};
 pub use rehosted::{HostChange, Rehosted};
 pub use rollouts::RolledOut;
+pub use unfit_address::UnfitAddress;
 pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
 pub use world::{
     Datacenter, Ecs, Endpoint, Members, PoolSpec, PoolUse, Probing, SteeredName, Steering, World, ZoneSpec,

@@ -285,6 +285,7 @@ mod tests {
             weight: 1,
             capacity: None,
             condition: condition.clone(),
+            lease: None,
         };
         let members = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"].map(endpoint);
         let members = Members::Addresses(Addresses::try_new(members.into()).unwrap());

@@ -113,7 +113,8 @@ mod tests {
         };
         let pool = |name: &str, datacenter, address: &str| {
             let value = address.parse().unwrap();
-            let members = Addresses::try_new(vec![Endpoint { value, weight: 1, capacity: None, condition: None }]);
+            let members =
+                Addresses::try_new(vec![Endpoint { value, weight: 1, capacity: None, condition: None, lease: None }]);
             Arc::new(PoolSpec { datacenter, ..PoolSpec::new(name, Members::Addresses(members.unwrap())) })
         };
         World {
@@ -165,13 +166,18 @@ mod tests {
     fn identities_are_the_same_on_every_node_and_in_every_version() {
         let spec = &world().pools[0];
         let origin = Name::parse("Example.COM.", &Name::root()).unwrap();
-        let endpoint =
-            |text: &str| Endpoint { value: text.parse().unwrap(), weight: 1, capacity: None, condition: None };
+        let endpoint = |text: &str| Endpoint {
+            value: text.parse().unwrap(),
+            weight: 1,
+            capacity: None,
+            condition: None,
+            lease: None,
+        };
         let members =
             Members::Addresses(Addresses::try_new(["192.0.2.1", "2001:DB8:0:0::1"].map(endpoint).into()).unwrap());
         let in_zone = PoolSpec { zone: Some(origin), members, ..PoolSpec::clone(spec) };
         let target = Name::parse("Status.Example.NET.", &Name::root()).unwrap();
-        let cname = Members::Cname(Endpoint { value: target, weight: 1, capacity: None, condition: None });
+        let cname = Members::Cname(Endpoint { value: target, weight: 1, capacity: None, condition: None, lease: None });
         let elsewhere = PoolSpec { name: "sorry".into(), members: cname, ..PoolSpec::clone(spec) };
         assert_eq!(in_zone.key().to_string(), "example.com. web/fra");
         assert_eq!(in_zone.key_of(0).to_string(), "example.com. web/fra 192.0.2.1");

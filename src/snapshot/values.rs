@@ -18,7 +18,8 @@ pub const MAX_ENDPOINTS: usize = 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PoolList(Box<[PoolUse]>);
 
-/// The addresses of a pool: at least one, at most [`MAX_ENDPOINTS`] of either family, without duplicates.
+/// The addresses of a pool: at least one, at most [`MAX_ENDPOINTS`] of either family, without duplicates. A pool that takes
+/// registered endpoints may have none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Addresses(Box<[Endpoint<IpAddr>]>);
 
@@ -79,10 +80,15 @@ impl<'a> IntoIterator for &'a PoolList {
 impl Addresses {
     /// Returns `None` if there are no addresses or too many of a family, or if an address is listed twice.
     pub fn try_new(endpoints: Vec<Endpoint<IpAddr>>) -> Option<Self> {
+        if endpoints.is_empty() { None } else { Self::try_registered(endpoints) }
+    }
+
+    /// Returns the addresses of a pool that takes registered endpoints. Returns `None` if there are too many of a family,
+    /// or if an address is listed twice.
+    pub fn try_registered(endpoints: Vec<Endpoint<IpAddr>>) -> Option<Self> {
         let mut seen = HashSet::new();
         let v4 = endpoints.iter().filter(|endpoint| endpoint.value.is_ipv4()).count();
-        let is_valid = !endpoints.is_empty()
-            && [v4, endpoints.len() - v4].iter().all(|&count| count <= MAX_ENDPOINTS)
+        let is_valid = [v4, endpoints.len() - v4].iter().all(|&count| count <= MAX_ENDPOINTS)
             && endpoints.iter().all(|endpoint| seen.insert(endpoint.value));
         is_valid.then(|| Self(endpoints.into()))
     }
@@ -159,10 +165,11 @@ mod tests {
         }
         assert_eq!(PoolList::try_new(vec![used(3), used(3)]), None);
 
-        let endpoint = |value| Endpoint { value, weight: 1, capacity: None, condition: None };
+        let endpoint = |value| Endpoint { value, weight: 1, capacity: None, condition: None, lease: None };
         let v4 = |number: usize| endpoint(IpAddr::from((number as u32).to_be_bytes()));
         let v6 = |number: usize| endpoint(IpAddr::from((number as u128).to_be_bytes()));
         assert_eq!(Addresses::try_new(Vec::new()), None);
+        assert!(Addresses::try_registered(Vec::new()).is_some());
         assert_eq!(Addresses::try_new(vec![v4(1), v4(1)]), None);
         let full = |more: usize| (0..MAX_ENDPOINTS + more).map(v4).chain((0..MAX_ENDPOINTS).map(v6)).collect();
         assert!(Addresses::try_new(full(0)).is_some() && Addresses::try_new(full(1)).is_none());

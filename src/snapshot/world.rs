@@ -3,6 +3,7 @@
 //! The room `config` makes a [`World`]; a snapshot is compiled from it. A world is always consistent: every id is in
 //! range, and no name has a CNAME record beside other records.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::zone::Tree;
 use super::Protocol;
 use super::family::PerFamily;
 use super::ids::PoolId;
+use super::registration::{LeaseMark, Registration};
 use super::values::{Addresses, Capacity, MinHealthy, PoolList, Ttls};
 
 /// Everything that is served, and its settings.
@@ -132,6 +134,8 @@ pub struct PoolSpec {
     /// The names of its monitors, in the order of each endpoint's targets. Several targets of an endpoint may have the
     /// same protocol and port, and people tell them apart by these names.
     pub monitors: Box<[Box<str>]>,
+    /// Which endpoints may register themselves in it; `None` if none may.
+    pub registration: Option<Registration>,
 }
 
 impl PoolSpec {
@@ -146,6 +150,7 @@ impl PoolSpec {
             recovery: Recovery::default(),
             members,
             monitors: [].into(),
+            registration: None,
         }
     }
 
@@ -209,7 +214,7 @@ impl Members {
     }
 
     /// Returns the number of endpoints.
-    #[allow(clippy::len_without_is_empty, reason = "a pool is never empty")]
+    #[allow(clippy::len_without_is_empty, reason = "only a pool that takes registered endpoints is ever empty")]
     pub fn len(&self) -> usize {
         match self {
             Self::Addresses(endpoints) => endpoints.len(),
@@ -251,6 +256,14 @@ impl Members {
         capacity.map(Capacity::get)
     }
 
+    /// Returns the lease of the endpoint at this position; `None` if it is an endpoint of the files.
+    pub fn lease(&self, place: usize) -> Option<&LeaseMark> {
+        match self {
+            Self::Addresses(endpoints) => endpoints.get(place)?.lease.as_deref(),
+            Self::Cname(_) => None,
+        }
+    }
+
     /// Returns the condition for the endpoint at this position to be up; `None` if it always is.
     pub fn condition(&self, place: usize) -> Option<&Condition> {
         match self {
@@ -258,6 +271,17 @@ impl Members {
             Self::Cname(endpoint) => endpoint.condition.as_ref(),
         }
     }
+}
+
+/// True if several of these pools have an address in common.
+pub(super) fn share_addresses<'a>(pools: impl Iterator<Item = &'a Members>) -> bool {
+    let mut seen = HashSet::new();
+    let mut addresses = pools.flat_map(|members| match members {
+        Members::Addresses(endpoints) => &**endpoints,
+        Members::Cname(_) => &[],
+    });
+    // Each address is unique within its pool, so a repeated one is in two pools.
+    addresses.any(|endpoint| !seen.insert(endpoint.value))
 }
 
 /// One address or canonical name that can be handed out.
@@ -271,6 +295,8 @@ pub struct Endpoint<T> {
     pub capacity: Option<Capacity>,
     /// The condition for it to be up; `None` means always up.
     pub condition: Option<Condition>,
+    /// The lease of a registered endpoint; `None` for an endpoint of the files.
+    pub lease: Option<Arc<LeaseMark>>,
 }
 
 /// One zone.

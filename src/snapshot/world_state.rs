@@ -105,6 +105,11 @@ impl WorldState {
         self.maps = Some(maps);
     }
 
+    /// Takes over the maps of another state of the same compiled world.
+    pub fn share_maps(&mut self, other: &Self) {
+        self.maps.clone_from(&other.maps);
+    }
+
     pub(super) fn pool(&self, id: PoolId) -> &PoolState {
         &self.pools[id.index()]
     }

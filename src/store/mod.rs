@@ -20,6 +20,7 @@
 mod contents;
 mod file;
 mod latency;
+mod lease;
 mod lock;
 mod records;
 mod rollouts;
@@ -46,9 +47,10 @@ use lock::NotHeld;
 use writer::{Mailbox, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
+pub use lease::LeaseRecord;
 pub use lock::Held;
 pub use records::{
-    AGREEMENTS, AgreementRecord, CONTENTS, EVENTS, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES,
+    AGREEMENTS, AgreementRecord, CONTENTS, EVENTS, HEALTH, HealthRecord, LEASES, OVERRIDES, OverrideRecord, RECOVERIES,
     RecoveryRecord, SERIALS, TXT, TxtRecord,
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};

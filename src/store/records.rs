@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::lease::LeaseRecord;
 use super::table::StoreTable;
 use crate::health::{Kept, KeptAgreement, KeptHold, RecoveryState, Share, State};
 use crate::overrides::{Order, Override, OverrideId};
@@ -66,6 +67,9 @@ pub const EVENTS: StoreTable<u128, serde_json::Value> = StoreTable::new("events"
 
 /// TXT records that were set while the node ran, by their owner and value, separated by a blank.
 pub const TXT: StoreTable<String, TxtRecord> = StoreTable::new("txt");
+
+/// Leases of registered endpoints, by their pool and id, separated by a blank.
+pub const LEASES: StoreTable<String, LeaseRecord> = StoreTable::new("leases");
 
 /// Overrides that were placed, by their number.
 pub const OVERRIDES: StoreTable<u128, OverrideRecord> = StoreTable::new("overrides");

@@ -363,6 +363,13 @@ impl Watch {
         })
     }
 
+    /// True if a probe that the condition needs has no outcome yet. A registered endpoint is not handed out before.
+    pub fn awaits_outcome(&self, condition: &Condition<TargetId>) -> bool {
+        let mut awaits = false;
+        condition.each_target(&mut |&id| awaits |= self.decided(id).state() == State::Unknown);
+        awaits
+    }
+
     fn is_fail_static(&self, id: TargetId) -> bool {
         let means = self.targets.get(id).map(|watched| watched.target().means());
         FAIL_STATIC_MEANS

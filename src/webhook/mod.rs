@@ -384,6 +384,15 @@ mod tests {
             EventKind::Store { kept: true, error: None },
             EventKind::Remap { by: text(), times: 1, maps: 1, took_ms: 1 },
             EventKind::Fleet { happening: text(), nodes: Vec::new(), detail: text() },
+            EventKind::Lease {
+                happening: text(),
+                pool: text(),
+                lease: text(),
+                address: Some(text()),
+                who: Some(text()),
+                reason: Some(text()),
+            },
+            EventKind::Register { pool: text(), silent: true, leases: 1 },
             EventKind::Txt { name: text(), value: text(), set: true },
             EventKind::Stop {},
         ]

@@ -27,6 +27,9 @@ endpoints = ["127.0.0.3"]
 [pools.told]
 monitor = "told"
 endpoints = ["127.0.0.4"]
+[pools.guests]
+monitor = "told"
+registered = { max = 3, prefixes = ["127.0.0.0/8"] }
 [names.www]
 pools = ["web"]
 fallback = "told"
@@ -38,8 +41,13 @@ pools = ["web", "next"]
 canary = { pool = "next", steps = [5, 100], hold = "10m" }
 [names.told]
 pools = ["told"]
+[names.guests]
+pools = ["guests"]
 "#
 );
+
+/// The operation that registers an endpoint.
+const LEASE: &str = "PUT /v1/pools/{pool}/endpoints/{id}";
 
 struct Api {
     document: Value,
@@ -103,7 +111,7 @@ impl Api {
     /// Sends a request to the path of an operation, and checks the answer.
     #[track_caller]
     fn send(&self, name: &str, query: &str, body: &str) -> Response {
-        let line = name.replace("{name}", "shop.example.com");
+        let line = name.replace("{name}", "shop.example.com").replace("{pool}", "guests").replace("{id}", "one");
         let answer = ask(self.scene.admin, &format!("{line}{query}"), &[], body);
         self.check(name, &answer);
         answer
@@ -148,6 +156,8 @@ fn what_is_read_has_the_shapes_that_are_promised() {
         ("GET /v1/rollouts/{name}", ""),
         ("GET /v1/events", "?since=1h"),
         ("GET /v1/txt", ""),
+        ("GET /v1/leases", ""),
+        ("GET /v1/pools/{pool}/endpoints", ""),
     ] {
         let answer = api.send(name, query, "");
         assert_eq!(answer.status, 200, "{name}{query}: {answer:?}");
@@ -186,6 +196,14 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
         ("POST /v1/txt", json!({"name": "_acme-challenge.www.example.com", "value": "x"}).to_string(), 200),
         ("POST /v1/txt", json!({"name": "www.example.net", "value": "x"}).to_string(), 409),
         ("DELETE /v1/txt", json!({"name": "_acme-challenge.www.example.com"}).to_string(), 200),
+        (LEASE, json!({"address": "127.0.0.5", "ttl": "1h", "weight": 2, "capacity": 10}).to_string(), 201),
+        (LEASE, json!({"address": "127.0.0.5", "ttl": "1h"}).to_string(), 200),
+        (LEASE, json!({"address": "127.0.0.6", "ttl": "1h"}).to_string(), 409),
+        (LEASE, json!({"address": "192.0.2.5", "ttl": "1h"}).to_string(), 403),
+        (LEASE, json!({"address": "127.0.0.5", "ttl": "1h", "datacenter": "fra"}).to_string(), 404),
+        (LEASE, json!({"address": "::ffff:127.0.0.5", "ttl": "1h"}).to_string(), 422),
+        ("DELETE /v1/pools/{pool}/endpoints/{id}", String::new(), 200),
+        ("DELETE /v1/pools/{pool}/endpoints/{id}", String::new(), 404),
         ("POST /v1/reload", String::new(), 200),
     ] {
         let answer = api.send(name, "", &body);
@@ -289,6 +307,8 @@ fn example(key: &str, schema: &Value) -> Value {
         "load" => json!({"used": 1.0, "capacity": 2.0}),
         "override" => json!("1"),
         "errors" => json!(0),
+        "address" => json!("127.0.0.5"),
+        "ttl" => json!("30s"),
         _ => Value::Null,
     };
     if !known.is_null() {

@@ -273,6 +273,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
     add(ZONE, "/definitions/region", format!("[regions.europe]\n{strange}"));
     add(ZONE, "/definitions/default_region", format!("[regions.default]\n{strange}"));
     add(ZONE, "/definitions/pool", format!("[pools.web]\n{strange}"));
+    add(ZONE, "/definitions/pool/properties/registered", format!("[pools.web]\nregistered = {{ {STRANGE} = 1 }}\n"));
     add(
         ZONE,
         "/definitions/endpoint/anyOf/1",

@@ -62,7 +62,7 @@ fn v6(n: u8) -> IpAddr {
 }
 
 fn endpoint(value: IpAddr) -> Endpoint<IpAddr> {
-    Endpoint { value, weight: 1, capacity: None, condition: None }
+    Endpoint { value, weight: 1, capacity: None, condition: None, lease: None }
 }
 
 fn zone(version: &str) -> ZoneSpec {

@@ -82,7 +82,7 @@ fn another_sites_page_may_lead_here_and_nothing_else() {
 
 #[test]
 fn every_request_is_for_one_purpose() {
-    use Purpose::{Order, Read, Report, Txt};
+    use Purpose::{Order, Read, Register, Report, Txt};
     for (line, purpose) in [
         ("GET /v1/status", &[Read][..]),
         ("HEAD /v1/status", &[Read]),
@@ -96,6 +96,9 @@ fn every_request_is_for_one_purpose() {
         ("POST /v1/rollouts/www.example.com", &[Order]),
         ("POST /v1/reload", &[Order]),
         ("PUT /no/such/path", &[Order]),
+        ("GET /v1/pools/web/endpoints", &[Read]),
+        ("PUT /v1/pools/web/endpoints/a", &[Register, Order]),
+        ("DELETE /v1/pools/web%2Ffra/endpoints/a", &[Register, Order]),
         ("POST /v1/reports", &[Report]),
         ("POST /v1/latency", &[Report]),
         ("POST /v1/txt", &[Txt]),

@@ -85,7 +85,7 @@ function rank({ usable, endpoints }) {
 
 function isMeant(pool, wanted) {
     const { endpoints } = pool;
-    const states = [["down", endpoints.down], ["forced down", endpoints.forced_down], ["draining", endpoints.draining], ["degraded", endpoints.degraded], ["held back", endpoints.held_back], ["up", endpoints.up]];
+    const states = [["down", endpoints.down], ["forced down", endpoints.forced_down], ["pending", endpoints.pending], ["draining", endpoints.draining], ["degraded", endpoints.degraded], ["held back", endpoints.held_back], ["up", endpoints.up]];
     const text = [pool.pool, pool.datacenter, pool.zone, ...states.filter(([, number]) => number > 0).map(([state]) => state)].join(" ").toLowerCase();
     return wanted.every((word) => text.includes(word));
 }
@@ -143,7 +143,7 @@ function endpointRow(pool, endpoint, history) {
     const asked = endpoint.probes.length > 1 ? `${probe.monitor} (${probe.check})` : probe?.check;
     const differs = endpoint.really !== endpoint.state && !["up", "down"].includes(endpoint.state);
     return el("tr", { class: "endpoint", "data-key": endpoint.endpoint },
-        el("th", { scope: "row" }, endpoint.endpoint, endpoint.weight !== 1 ? el("small", {}, ` weight ${endpoint.weight}`) : null),
+        el("th", { scope: "row" }, endpoint.endpoint, endpoint.lease ? el("small", {}, ` ${endpoint.lease.id}${endpoint.lease.kept ? ", kept" : ""}`) : null, endpoint.weight !== 1 ? el("small", {}, ` weight ${endpoint.weight}`) : null),
         el("td", {},
             el("span", { class: `state ${stateClass(endpoint.state)}` }, el("i", { "aria-hidden": "true" }, sign(endpoint.state)), endpoint.state),
             differs ? el("small", {}, ` probes: ${endpoint.really}`) : null,

@@ -59,7 +59,7 @@ export function bare(name) {
 
 // Each state has a sign besides its colour.
 const SIGNS = {
-    up: "●", degraded: "◐", "held back": "‖", draining: "◇", drained: "◇", down: "▼", "forced down": "✕", unknown: "?",
+    up: "●", degraded: "◐", "held back": "‖", draining: "◇", drained: "◇", down: "▼", "forced down": "✕", pending: "…", unknown: "?",
 };
 
 export function sign(state) {
@@ -74,7 +74,7 @@ export function stateClass(state) {
 // The states of an endpoint, with the fields of the counts.
 export const STATES = [
     ["up", "up"], ["degraded", "degraded"], ["held_back", "held back"], ["draining", "draining"], ["down", "down"],
-    ["forced_down", "forced down"],
+    ["forced_down", "forced down"], ["pending", "pending"],
 ];
 
 // The number of all endpoints in these counts.

@@ -40,6 +40,10 @@ function findings(overview) {
     if (overview.files_have_errors) {
         lines.push({ rank: "warn", text: "The files on disk have errors: an older configuration is served.", more: "Run truenorth check." });
     }
+    for (const pool of overview.silent ?? []) {
+        lines.push({ rank: "bad", text: `No lease of pool ${pool} is renewed any more.`,
+            more: "The last ones are kept, and their probes decide. Look at the way from the endpoints to this node." });
+    }
     lines.push(...fleet(overview));
     lines.push(...byPlace(overview));
     lines.push(...moves(overview.names));

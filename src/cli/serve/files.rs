@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::super::load::{Loaded, Loader};
 use super::super::watch_files::FileWatch;
+use super::register::Register;
 use super::serials::{last_served, put_serials};
 use super::{ServeError, beside};
 use crate::clock::unix_time;
@@ -45,7 +46,7 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+    pub(super) async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt, Register), ServeError> {
         let from = path.clone();
         let opened = beside(move || {
             let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
@@ -64,12 +65,12 @@ impl Files {
         Self::read(path, loader, store).await
     }
 
-    /// Reads everything, with the last serials and the TXT records of the state folder.
+    /// Reads everything, with the last serials, the TXT records and the leases of the state folder.
     pub(super) async fn read(
         path: PathBuf,
         mut loader: Loader,
         store: Store,
-    ) -> Result<(Self, Loaded, DynamicTxt), ServeError> {
+    ) -> Result<(Self, Loaded, DynamicTxt, Register), ServeError> {
         let counters = Arc::new(NodeCounters::default());
         let (store, began) = (Arc::new(store), Instant::now());
         let served = store.clone();
@@ -89,13 +90,18 @@ impl Files {
         let mut files =
             Self { path, loader: Some(loader), store, server, watch: watch.ok(), tallies, counters, noticed: None };
         files.follow(reads, loaded.server.watching);
-        let txt = files.kept_txt();
-        let loaded = files.adopt(loaded, &txt)?;
-        Ok((files, loaded, txt))
+        let (txt, mut register) = (files.kept_txt(), Register::restore(&files.store));
+        let loaded = files.adopt(loaded, &txt, &mut register)?;
+        Ok((files, loaded, txt, register))
     }
 
-    /// Reads everything again, including the TXT records that are set.
-    pub(super) async fn load(&mut self, previous: Arc<Snapshot>, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+    /// Reads everything again, and adds the TXT records and the registered endpoints.
+    pub(super) async fn load(
+        &mut self,
+        previous: Arc<Snapshot>,
+        txt: &DynamicTxt,
+        register: &mut Register,
+    ) -> Result<Loaded, Faults> {
         let store = self.store.clone();
         // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
@@ -110,7 +116,7 @@ impl Files {
         // The files are watched even if they have faults, so that the next change is noticed.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
-        self.adopt(loaded?, txt)
+        self.adopt(loaded?, txt, register)
     }
 
     /// Waits until files on disk differ from those that were read last.
@@ -129,9 +135,15 @@ impl Files {
         }
     }
 
-    /// Prepares a configuration that was read to be served, with the TXT records that are set. Logs which changes need
-    /// a restart. Fails if this process is not permitted to do what the configuration needs.
-    pub(super) fn adopt(&mut self, mut loaded: Loaded, txt: &DynamicTxt) -> Result<Loaded, Faults> {
+    /// Prepares a configuration that was read to be served, with the TXT records that are set and the registered
+    /// endpoints. Logs which changes need a restart. Fails if this process is not permitted to do what the configuration
+    /// needs.
+    pub(super) fn adopt(
+        &mut self,
+        mut loaded: Loaded,
+        txt: &DynamicTxt,
+        register: &mut Register,
+    ) -> Result<Loaded, Faults> {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
@@ -141,6 +153,7 @@ impl Files {
         }
         self.noticed = notice;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
+        let blueprint = register.adopt(blueprint);
         loaded.blueprint = Arc::new(blueprint.counted(self.tallies.traffic()));
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::serials::put_serials;
 use super::{Files, Node};
-use crate::admin::{Order, TxtDone, TxtOrder};
+use crate::admin::{Order, OrderReceivers, TxtDone, TxtOrder};
 use crate::clock::unix_time;
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
@@ -16,23 +16,30 @@ use crate::report::EventKind;
 use crate::snapshot::Snapshot;
 use crate::store::{Batch, TXT, TxtRecord};
 
-/// The receiver of orders; `None` without an admin server.
-pub(super) struct Orders(Option<mpsc::Receiver<Order>>);
+/// The receivers of orders; `None` without an admin server.
+pub(super) struct Orders(Option<OrderReceivers>);
 
 impl Orders {
-    pub(super) fn new(receiver: Option<mpsc::Receiver<Order>>) -> Self {
-        Self(receiver)
+    pub(super) fn new(receivers: Option<OrderReceivers>) -> Self {
+        Self(receivers)
     }
 
     /// Waits for the next order.
     pub(super) async fn next(&mut self) -> Order {
-        match &mut self.0 {
-            Some(receiver) => match receiver.recv().await {
-                Some(order) => order,
-                None => std::future::pending().await,
-            },
+        let Some(OrderReceivers { orders, leases }) = &mut self.0 else { return std::future::pending().await };
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            order = leases.recv() => order,
+        };
+        match order {
+            Some(order) => order,
             None => std::future::pending().await,
         }
+    }
+
+    /// Returns an order about leases that waits already.
+    pub(super) fn next_about_leases(&mut self) -> Option<Order> {
+        self.0.as_mut()?.leases.try_recv().ok()
     }
 }
 
@@ -53,6 +60,7 @@ impl Node {
         match order {
             Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
+            Order::Lease(order, reply) => _ = reply.send(self.obey_lease(order)),
         }
     }
 

@@ -29,7 +29,7 @@ impl Node {
     async fn try_to_reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let (previous, began) = (self.published.load_full(), Instant::now());
         // Reading and compiling take a while. The node goes on with probes and answers in the meantime.
-        let loaded = self.files.load(previous.clone(), &self.txt).await;
+        let loaded = self.files.load(previous.clone(), &self.txt, &mut self.register).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let loaded = loaded.map(|loaded| warn_of_hosts(&previous, loaded));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);
@@ -41,7 +41,13 @@ impl Node {
         let loaded = loaded.inspect_err(|faults| {
             error!(reason, "configuration not reloaded: the old one stays in use");
             self.notifier.tell_all(self.certificates.fail(faults));
-        })?;
+        });
+        if loaded.is_err() {
+            // The bounds of the refused configuration may have been taken in.
+            self.register.resume(&self.latest);
+        }
+        self.settle_leases();
+        let loaded = loaded?;
         let (credentials, admin_tls) = (loaded.credentials, loaded.admin_tls);
         let exchanged = self.certificates.exchange(credentials.as_ref(), admin_tls.as_ref(), &self.files.counters);
         self.notifier.tell_all(exchanged);

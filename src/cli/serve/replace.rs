@@ -121,6 +121,7 @@ impl Node {
     }
 
     async fn try_to_prepare(&mut self, successor: Successor) -> Result<Ready, String> {
+        self.register.keep(&self.files.store, true);
         let of_dns = self.running.sockets().iter().map(Labelled::try_clone).collect::<io::Result<Vec<_>>>();
         let of_admin = self.admin.as_ref().map_or(Ok(Vec::new()), admin::Running::sockets);
         let [of_dns, of_admin] = [of_dns, of_admin].map(|sockets| sockets.map_err(|error| error.to_string()));

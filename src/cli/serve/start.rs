@@ -26,6 +26,7 @@ use super::files::Files;
 use super::notifier::Notifier;
 use super::orders::Orders;
 use super::parts::{keeper, prober, publisher, tidy};
+use super::register::Register;
 use super::replace::{Waiting, own_path};
 use super::told::{Lookout, tell_start};
 use super::{Node, ServeError, beside, fleet, query_log};
@@ -61,6 +62,7 @@ pub(super) struct Beginning {
     files: Files,
     loaded: Loaded,
     txt: DynamicTxt,
+    register: Register,
     inherited: Inherited,
     /// The running process that this one replaces.
     predecessor: Option<Predecessor>,
@@ -69,8 +71,8 @@ pub(super) struct Beginning {
 impl Beginning {
     /// Reads everything for a node that replaces no other. `inherited` are the sockets that systemd passed to it.
     pub(super) async fn alone(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
-        let (files, loaded, txt) = Files::open(path.to_owned()).await?;
-        Ok(Self { files, loaded, txt, inherited, predecessor: None })
+        let (files, loaded, txt, register) = Files::open(path.to_owned()).await?;
+        Ok(Self { files, loaded, txt, register, inherited, predecessor: None })
     }
 
     /// Reads everything, and gets sockets and rows from the process that holds the state folder. If there is no such
@@ -104,12 +106,12 @@ impl Beginning {
             Ok::<_, ServeError>((loader, store, inherited, parcel.secret, predecessor))
         });
         let (loader, store, inherited, secret, predecessor) = prepared.await.map_err(ServeError::Other)??;
-        let (files, mut loaded, txt) = Files::read(path.to_owned(), loader, store).await?;
+        let (files, mut loaded, txt, register) = Files::read(path.to_owned(), loader, store).await?;
         if let Ok(secret) = secret.try_into() {
             let blueprint = Arc::unwrap_or_clone(loaded.blueprint);
             loaded.blueprint = Arc::new(blueprint.with_own_secret(CookieSecret::new(secret)));
         }
-        Ok(Self { files, loaded, txt, inherited, predecessor: Some(predecessor) })
+        Ok(Self { files, loaded, txt, register, inherited, predecessor: Some(predecessor) })
     }
 }
 
@@ -214,7 +216,7 @@ impl Node {
         log: &Log,
         alarm: &Alarm,
     ) -> Result<Self, ServeError> {
-        let Beginning { files, loaded, txt, inherited, predecessor } = beginning;
+        let Beginning { files, loaded, txt, mut register, inherited, predecessor } = beginning;
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
         let program = own_path();
         let (tallies, counters) = (files.tallies.clone(), files.counters.clone());
@@ -294,6 +296,8 @@ impl Node {
         });
         let (admin, orders) = started.transpose().map_err(|error| other(&error))?.unzip();
         tell_start(&loaded.databases, taken_over, txt.values().len());
+        // The start took a while, in which no endpoint could renew its lease.
+        register.begin();
         systemd::watch(control.clone(), running.workers());
         let successors = Waiting::start(&files.server.state).await;
         Ok(Self {
@@ -309,6 +313,7 @@ impl Node {
             encrypted,
             latest,
             txt,
+            register,
             notifier,
             certificates,
             lookout: Lookout::new(),

@@ -55,6 +55,8 @@ pub enum Purpose {
     Read,
     /// Report the state of endpoints, the outcome of their requests, and round trips.
     Report,
+    /// Register endpoints, and release their leases.
+    Register,
     /// List, set and unset TXT records.
     Txt,
     /// Change the answers: overrides, roll-outs and reloads.
@@ -63,8 +65,13 @@ pub enum Purpose {
 
 impl Purpose {
     /// All purposes with their words.
-    pub const ALL: [(&'static str, Self); 4] =
-        [("read", Self::Read), ("report", Self::Report), ("txt", Self::Txt), ("order", Self::Order)];
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("read", Self::Read),
+        ("report", Self::Report),
+        ("register", Self::Register),
+        ("txt", Self::Txt),
+        ("order", Self::Order),
+    ];
 
     /// Its word.
     pub fn as_str(self) -> &'static str {

@@ -2,7 +2,10 @@
 //! only some pools have.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use ipnet::IpNet;
 
 use super::Names;
 use crate::config::code::Code;
@@ -137,7 +140,11 @@ impl NameLints<'_> {
     pub(super) fn check_families(&self, faults: &mut Faults) {
         let families = |id: PoolId| match &self.pool(id).members {
             DraftMembers::Addresses(list) => {
-                Some((list.iter().any(|e| e.value.is_ipv4()), list.iter().any(|e| e.value.is_ipv6())))
+                // Endpoints of either family of the prefixes may register.
+                let prefixes = self.pool(id).registered.iter().flat_map(|bounds| &bounds.prefixes);
+                let may_be = list.iter().map(|endpoint| endpoint.value).chain(prefixes.map(IpNet::addr));
+                let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = may_be.partition(IpAddr::is_ipv4);
+                Some((!v4.is_empty(), !v6.is_empty()))
             }
             DraftMembers::Cname(_) => None,
         };

@@ -38,25 +38,34 @@ pub(in crate::config) struct DraftEndpoint<T> {
     pub(in crate::config) check_port: Option<u16>,
 }
 
+/// The facts about a pool that its endpoints depend on.
+#[derive(Clone, Copy)]
+pub(super) struct Held {
+    /// True if it has a monitor.
+    pub(super) probed: bool,
+    /// True if endpoints may register themselves, so that the file need not list any.
+    pub(super) registered: bool,
+}
+
 /// An endpoint of either kind.
 enum Read {
     Address(DraftEndpoint<IpAddr>),
     Cname(DraftEndpoint<Name>),
 }
 
-/// Reads the list of endpoints of a pool. `probed` is true if the pool has a monitor. `None` if it has a fault, which was
-/// reported.
+/// Reads the list of endpoints of a pool. `None` if it has a fault, which was reported.
 pub(super) fn read_members(
     list: &Value<'_>,
     scope: &PoolScope<'_>,
-    probed: bool,
+    held: Held,
     faults: &mut Faults,
 ) -> Option<DraftMembers> {
-    let items = list.items("a pool needs endpoints", faults);
+    let items = if held.registered { list.list(faults)? } else { list.items("a pool needs endpoints", faults) };
+    let is_empty = items.is_empty();
     let mut addresses = Vec::new();
     let mut cnames: Vec<(DraftEndpoint<Name>, Place)> = Vec::new();
     for item in items {
-        match read_endpoint(&item, scope, probed, faults) {
+        match read_endpoint(&item, scope, held.probed, faults) {
             Some(Read::Address(endpoint)) => addresses.push((endpoint, item.place())),
             Some(Read::Cname(endpoint)) => cnames.push((endpoint, item.place())),
             None => {}
@@ -76,8 +85,13 @@ pub(super) fn read_members(
             let addresses = each_once(addresses, faults);
             is_within_bound(&addresses, list, faults).then_some(DraftMembers::Addresses(addresses))
         }
+        (None, Some((_, cname))) if held.registered => {
+            let message = "endpoints register themselves by address, so the pool cannot hold a CNAME";
+            faults.push(Fault::error(&cname, message, "a CNAME").code(Code::Pool));
+            None
+        }
         (None, Some((endpoint, _))) => Some(DraftMembers::Cname(endpoint)),
-        (None, None) => None,
+        (None, None) => (held.registered && is_empty).then(|| DraftMembers::Addresses(Vec::new())),
     }
 }
 

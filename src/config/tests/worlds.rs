@@ -209,7 +209,7 @@ fn pools_know_their_targets() {
     let tcp = Arc::new(Monitor::new(Check::Tcp(TcpCheck::default()), 22));
     let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
     let condition = Some(Condition::Probe(target));
-    let endpoint = Endpoint { value: address("192.0.2.1"), weight: 1, capacity: None, condition };
+    let endpoint = Endpoint { value: address("192.0.2.1"), weight: 1, capacity: None, condition, lease: None };
     let shared = PoolSpec {
         datacenter: Some(DatacenterId::from_index(1)),
         monitors: ["shared".into()].into(),
@@ -220,7 +220,7 @@ fn pools_know_their_targets() {
         let monitor = https.clone();
         let address = std::net::SocketAddr::new(address(value), 443);
         let target = Target { address, host: "www.example.com".into(), monitor };
-        Endpoint { value: address.ip(), weight, capacity: None, condition: Some(Condition::Probe(target)) }
+        Endpoint { value: address.ip(), weight, capacity: None, condition: Some(Condition::Probe(target)), lease: None }
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {
         zone: Some(self::name("example.com.")),
@@ -229,7 +229,7 @@ fn pools_know_their_targets() {
         monitors: if name.starts_with("web") { ["web".into()].into() } else { [].into() },
         ..PoolSpec::new(name, members)
     };
-    let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None };
+    let away = Endpoint { value: name("away.example.com."), weight: 1, capacity: None, condition: None, lease: None };
     let fra = addresses(vec![web("198.51.100.10", 1), web("2001:db8::10", 3)]);
     let expected = [
         shared,

@@ -22,7 +22,8 @@ fn steered(datacenters: &[&str], steer: Step) -> Arc<Blueprint> {
 fn draft(datacenters: &[&str], steer: Step) -> World {
     let origin = crate::name::Name::parse("example.com.", &crate::name::Name::root()).unwrap();
     let pool = |(id, name): (u8, &&str)| {
-        let endpoint = Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, capacity: None, condition: None };
+        let endpoint =
+            Endpoint { value: IpAddr::from([127, 0, 0, id]), weight: 1, capacity: None, condition: None, lease: None };
         let members = Members::Addresses(Addresses::try_new(vec![endpoint]).unwrap());
         let datacenter = Some(DatacenterId::from_index(id.into()));
         Arc::new(PoolSpec { datacenter, ..PoolSpec::new(*name, members) })

@@ -10,6 +10,7 @@ mod preview;
 mod push;
 mod ramps;
 mod random;
+mod register;
 mod rollouts;
 
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ fn world(monitor: Monitor, pools: &[&[&str]]) -> World {
     let condition = |value| Some(Condition::Probe(target(value, &monitor)));
     let endpoint = |text: &&str| {
         let value: IpAddr = text.parse().unwrap();
-        Endpoint { value, weight: 1, capacity: None, condition: condition(value) }
+        Endpoint { value, weight: 1, capacity: None, condition: condition(value), lease: None }
     };
     let pool = |(place, addresses): (usize, &&[&str])| {
         let members = Members::Addresses(Addresses::try_new(addresses.iter().map(endpoint).collect()).unwrap());

@@ -7,7 +7,8 @@ use super::exposition::{Exposition, Kind};
 use crate::health::{Health, LoadSeen, Outcome, State, Target};
 use crate::overrides::Mode;
 use crate::report::notice::word;
-use crate::snapshot::{EndpointState, Family, Pool, PoolId};
+use crate::report::status::RegisteredStatus;
+use crate::snapshot::{AdminState, EndpointState, Family, Pool, PoolId};
 
 const FAMILIES: [(Family, &str); 2] = [(Family::V4, "ipv4"), (Family::V6, "ipv6")];
 
@@ -21,10 +22,11 @@ impl Metrics<'_> {
         });
         let help = "1 if probes and reports say that the endpoint works, 0 otherwise, whatever is ordered.";
         out.family("truenorth_endpoint_healthy", Kind::Gauge, help, |samples| {
-            self.each_endpoint(|_, spec, place, labels| {
+            self.each_endpoint(|id, spec, place, labels| {
                 let state =
                     spec.members.condition(place).map_or(State::Up, |condition| condition.state(&self.health()));
-                samples.push(labels, if state == State::Down { 0.0 } else { 1.0 });
+                let is_pending = self.endpoint_state(id, place).admin_state == AdminState::Pending;
+                samples.push(labels, if state == State::Down || is_pending { 0.0 } else { 1.0 });
             });
         });
         let help = "The share of its clients that the endpoint keeps, by its own request and by ramps.";
@@ -64,6 +66,18 @@ impl Metrics<'_> {
         out.family("truenorth_pool_endpoints", Kind::Gauge, help, |samples| {
             self.each_pool_family(|pool, family, labels| samples.push(labels, pool.counts(family).1 as f64));
         });
+        let help = "Leases of a pool that takes registered endpoints.";
+        out.family("truenorth_pool_leases", Kind::Gauge, help, |samples| {
+            self.each_registered(|labels, registered| samples.push(labels, registered.leases as f64));
+        });
+        let help = "Maximum number of leases of a pool that takes registered endpoints.";
+        out.family("truenorth_pool_max_leases", Kind::Gauge, help, |samples| {
+            self.each_registered(|labels, registered| samples.push(labels, f64::from(registered.max)));
+        });
+        let help = "Leases of a pool whose term is over, and that are kept because no lease of the pool is renewed.";
+        out.family("truenorth_pool_kept_leases", Kind::Gauge, help, |samples| {
+            self.each_registered(|labels, registered| samples.push(labels, registered.kept as f64));
+        });
         let help = "The load that a pool's endpoints report, in the operator's unit.";
         out.family("truenorth_pool_load", Kind::Gauge, help, |samples| {
             self.each_load(|labels, load| load.used.iter().for_each(|&used| samples.push(labels, used)));
@@ -98,6 +112,15 @@ impl Metrics<'_> {
             for (family, word) in FAMILIES.into_iter().filter(|(family, _)| pool.is_given(*family)) {
                 let labels: Vec<_> = labels.iter().copied().chain([("family", word)]).collect();
                 write(pool, family, &labels);
+            }
+        });
+    }
+
+    /// Calls `write` with the labels and the leases of each pool that takes registered endpoints.
+    fn each_registered(&self, mut write: impl FnMut(&[(&str, &str)], RegisteredStatus)) {
+        self.each_pool(|pool, labels| {
+            if let Some(registered) = RegisteredStatus::of(pool.spec()) {
+                write(labels, registered);
             }
         });
     }

@@ -102,6 +102,38 @@ impl fmt::Display for EventKind {
                 }
                 write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
             }
+            Self::Lease { happening, pool, lease, address, who, reason } => {
+                let endpoint = match address {
+                    Some(address) => format!("{lease} ({address})"),
+                    None => lease.clone(),
+                };
+                match happening.as_str() {
+                    "registered" => write!(f, "{endpoint} registered itself in pool {pool}")?,
+                    "changed" => write!(f, "{endpoint} of pool {pool} renewed its lease with other values")?,
+                    "leaving" => write!(f, "{endpoint} leaves pool {pool}, and is drained")?,
+                    "released" => write!(f, "{endpoint} left pool {pool}")?,
+                    "barred" => write!(f, "{endpoint} left pool {pool}: its `prefixes` no longer hold the address")?,
+                    "refused" => {
+                        let reason = reason.as_deref().unwrap_or_default();
+                        write!(f, "a claim of {endpoint} for pool {pool} was refused: {reason}")?;
+                    }
+                    _ => write!(f, "{endpoint} left pool {pool}: it did not renew its lease")?,
+                }
+                if let Some(who) = who {
+                    write!(f, ", asked for by {who}")?;
+                }
+            }
+            Self::Register { pool, silent: true, leases } => {
+                let leases = Counted(*leases, "lease");
+                write!(
+                    f,
+                    "no lease of pool {pool} is renewed any more: the fault may be on the way to this node, so the last \
+                     ones are kept ({leases})"
+                )?;
+            }
+            Self::Register { pool, silent: false, leases } => {
+                write!(f, "leases of pool {pool} no longer outlive their terms ({})", Counted(*leases, "lease"))?;
+            }
             Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?,
             Self::Stop {} => f.write_str("the node stops")?,
         }

@@ -142,3 +142,21 @@ fn what_happens_to_the_node_itself_is_told_in_sentences() {
         assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), kind);
     }
 }
+
+#[test]
+fn what_happens_to_a_lease_is_read_again() {
+    let news = crate::lease::LeaseNews::Lease {
+        pool: "web".into(),
+        id: "one".parse().unwrap(),
+        address: Some([10, 0, 0, 1].into()),
+        who: Some("fleet".into()),
+        happening: crate::lease::LeaseHappening::Registered,
+    };
+    let notice = Notice { id: 7, time: 8, kind: EventKind::lease(news) };
+    let json = serde_json::to_value(&notice).unwrap();
+    let expected = json!({"id": 7, "time": 8, "event": "lease", "happening": "registered", "pool": "web", "lease": "one",
+        "address": "10.0.0.1", "who": "fleet"});
+    assert_eq!(json, expected);
+    assert_eq!(notice.kind.to_string(), "one (10.0.0.1) registered itself in pool web, asked for by fleet");
+    assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
+}

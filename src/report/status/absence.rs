@@ -29,8 +29,12 @@ impl Known<'_> {
         let seen = |text: &str| format!("{text}: {}", health.seen());
         Some(match state.admin_state {
             AdminState::Off => format!("forced down {}", by(order?)),
+            AdminState::Pending => "registered, and waits for its first probe".to_owned(),
             AdminState::Draining => match order.filter(|order| order.order.mode == Mode::Drain) {
                 Some(order) => format!("drained {}", by(order)),
+                None if pool.spec().members.lease(place).is_some_and(|lease| lease.is_leaving) => {
+                    "drained, because it asked to leave".to_owned()
+                }
                 None => seen(&format!("drained{for_so_long}, because it asks for no clients")),
             },
             AdminState::On | AdminState::Held if !state.share.is_some() => seen(&format!("down{for_so_long}")),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::registered::LeaseStatus;
 use super::{AgreementStatus, Known};
 use crate::health::{Condition, LastProbe, State, Survey, Target};
 use crate::report::endpoint_counts::state_word;
@@ -17,7 +18,7 @@ pub struct EndpointStatus {
     pub endpoint: String,
     /// Weight for draws.
     pub weight: u16,
-    /// The state that answers use: `up`, `degraded`, `held back`, `draining`, `down` or `forced down`.
+    /// The state that answers use: `up`, `degraded`, `held back`, `draining`, `down`, `forced down` or `pending`.
     pub state: String,
     /// The state by probes and reports alone, without overrides: `unknown`, `up`, `degraded`, `drained` or `down`.
     pub really: String,
@@ -39,6 +40,9 @@ pub struct EndpointStatus {
     /// The reason why it gets no clients, or fewer than its share, in a sentence; absent if it gets its whole share.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub why: Option<String>,
+    /// The lease of a registered endpoint; absent if the files list the endpoint.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lease: Option<LeaseStatus>,
     /// Its probes; empty without a monitor.
     pub probes: Vec<ProbeStatus>,
 }
@@ -159,6 +163,7 @@ impl EndpointStatus {
             answers,
             first_answers,
             why,
+            lease: pool.spec().members.lease(place).map(LeaseStatus::from),
             probes: health.probes,
         }
     }

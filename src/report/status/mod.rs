@@ -3,6 +3,7 @@
 mod absence;
 mod endpoint;
 mod fleet;
+mod registered;
 mod screen;
 mod sums;
 mod tables;
@@ -26,6 +27,7 @@ pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
 pub(super) use fleet::{AgreementStatus, FleetStatus};
+pub(super) use registered::RegisteredStatus;
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
 
@@ -126,6 +128,9 @@ pub struct Status {
     /// While endpoints keep their last states (fail-static): when that ends at the latest, Unix time in seconds. Absent
     /// otherwise.
     pub held_until: Option<u64>,
+    /// The pools whose leases are kept, because none of them is renewed. They are about the whole node.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub silent: Vec<String>,
     /// All zones.
     pub zones: Vec<ZoneStatus>,
     /// Steered names.
@@ -205,7 +210,10 @@ pub struct PoolStatus {
     /// The load; absent if it is unknown or not used.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub load: Option<PoolLoad>,
-    /// The endpoints, in the order of the file.
+    /// Its registered endpoints; absent if it takes none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub registered: Option<RegisteredStatus>,
+    /// The endpoints, in the order of the file; the registered ones follow.
     pub endpoints: Vec<EndpointStatus>,
 }
 
@@ -308,6 +316,7 @@ impl Status {
             datacenters,
             orders: in_force().map(|item| OverrideShape { in_force: Some(true), ..item.into() }).collect(),
             held_until: survey.held_until.map(|until| until.as_secs()),
+            silent: registered::silent(world),
             zones: snapshot
                 .zones()
                 .iter()
@@ -383,6 +392,7 @@ impl PoolStatus {
                 Some(seen) => Some(PoolLoad::now(pool.allowance(), seen)),
                 None => (*pool.allowance() != Allowance::UNKNOWN).then(|| PoolLoad::new(pool.allowance())),
             },
+            registered: RegisteredStatus::of(spec),
             endpoints: (0..spec.members.len())
                 .map(|place| EndpointStatus::new(pool, place, survey, totals.endpoint(id, place), known))
                 .collect(),

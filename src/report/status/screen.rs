@@ -53,7 +53,8 @@ impl Status {
     pub fn table(&self, for_terminal: bool) -> String {
         let mut out = self.head();
         out.push_str(&self.fleet_lines(for_terminal));
-        for table in [self.zones_table(), self.names_table(), self.pools_table(), self.loads_table()] {
+        let pools = [self.pools_table(), self.registered_table(), self.loads_table()];
+        for table in [self.zones_table(), self.names_table()].into_iter().chain(pools) {
             out.push_str(&table.text(for_terminal));
         }
         out.push_str(&self.orders_text());
@@ -76,15 +77,25 @@ impl Status {
         if self.held_until.is_some() {
             out.push_str("everything stopped answering at once: endpoints keep their last states\n\n");
         }
+        out.push_str(&self.silence_lines());
         out.push_str(&self.query_log_line());
         out.push_str(&self.traffic_lines());
         out
     }
 
+    /// Returns a line for each pool whose leases are kept because none is renewed; empty if there is none.
+    fn silence_lines(&self) -> String {
+        let silent = self.silent.iter();
+        let lines = silent.map(|pool| {
+            format!("no lease of pool {pool} is renewed: the last ones are kept, and their probes decide\n\n")
+        });
+        lines.collect()
+    }
+
     fn is_in_trouble(&self) -> bool {
         let is_cut_off = self.fleet.as_ref().is_some_and(|fleet| !fleet.connected);
         let is_unlogged = self.query_log.as_ref().is_some_and(|log| !log.up);
-        self.files.would_fail || self.held_until.is_some() || is_unlogged || is_cut_off
+        !self.silent.is_empty() || self.files.would_fail || self.held_until.is_some() || is_unlogged || is_cut_off
     }
 
     /// Returns a line about a query log that lacks answers; empty if it lacks none, or there is no query log.

@@ -1,6 +1,6 @@
 //! The tables of a status, with everything that was selected.
 
-use super::{EndpointStatus, NameStatus, PoolStatus, Status, ZoneStatus};
+use super::{EndpointStatus, NameStatus, PoolStatus, RegisteredStatus, Status, ZoneStatus};
 use crate::report::table::{RED, TextTable, YELLOW, span};
 
 impl Status {
@@ -32,10 +32,23 @@ impl Status {
             for (place, endpoint) in endpoints.iter().enumerate() {
                 let pool = if place == 0 { pool.clone() } else { String::new() };
                 let color = color(endpoint);
-                table.push(
-                    vec![pool, endpoint.endpoint.clone(), state(endpoint), self.since(endpoint), endpoint.last_seen()],
-                    color,
-                );
+                let name = match &endpoint.lease {
+                    Some(lease) => format!("{} ({})", endpoint.endpoint, lease.id),
+                    None => endpoint.endpoint.clone(),
+                };
+                table.push(vec![pool, name, state(endpoint), self.since(endpoint), endpoint.last_seen()], color);
+            }
+        }
+        table
+    }
+
+    /// Returns the table of pools that take registered endpoints.
+    pub(super) fn registered_table(&self) -> TextTable {
+        let mut table = TextTable::new(&["POOL", "REGISTERED", "MAX", "KEPT"]);
+        for PoolStatus { pool, registered, .. } in &self.pools {
+            if let Some(RegisteredStatus { leases, max, kept }) = registered {
+                let color = if *kept > 0 { RED } else { "" };
+                table.push(vec![pool.clone(), leases.to_string(), max.to_string(), kept.to_string()], color);
             }
         }
         table
@@ -61,7 +74,7 @@ impl Status {
 pub(super) fn color(endpoint: &EndpointStatus) -> &'static str {
     match endpoint.state.as_str() {
         "down" | "forced down" => RED,
-        "degraded" | "draining" | "held back" => YELLOW,
+        "degraded" | "draining" | "held back" | "pending" => YELLOW,
         _ if endpoint.restless => YELLOW,
         _ => "",
     }

@@ -18,6 +18,7 @@ use super::family::{Family, PerFamily};
 use super::members::Selection;
 use super::name_overrides::NameOrders;
 use super::pool::{Kind, Pool};
+use super::world::share_addresses;
 use crate::health::Share;
 use crate::overrides::Mode;
 use crate::steering::{Draw, HashKey, Ranking, Set, Spill, Split, by_hash, by_weight, is_among};
@@ -38,6 +39,8 @@ pub struct Plan {
     loads: Option<Arc<Loads>>,
     /// The ramp of each pool; `None` if no pool comes back or leaves slowly.
     ramps: Option<Arc<[Share]>>,
+    /// True if an address is in several of the pools.
+    shares_addresses: bool,
     /// Pools that have endpoints of a family in the configuration.
     given: PerFamily<Set>,
     usable: PerFamily<Set>,
@@ -110,6 +113,7 @@ impl Plan {
             weights: rule.policy.draws().then(|| drawn_weights(&rule, pools)),
             loads: rule.load.is_some().then(|| Loads::new(&rule, pools)),
             ramps: ramp.then(|| ramps.into()),
+            shares_addresses: rule.shares_addresses || share_registered(&rule, pools),
             given: sets(&Pool::is_given),
             usable: not_avoided(usable),
             open: not_avoided(open),
@@ -124,6 +128,12 @@ impl Plan {
             is_plain,
             rule,
         }
+    }
+
+    /// True if an address is in several of its pools.
+    #[inline]
+    pub fn shares_addresses(&self) -> bool {
+        self.shares_addresses
     }
 
     /// Returns the split of its pools.
@@ -293,6 +303,14 @@ impl Fallback {
             is_restless: pool.is_restless(),
         }
     }
+}
+
+/// True if a pool that takes registered endpoints has an address in common with another pool. What the files list is
+/// compared when they are compiled.
+fn share_registered(rule: &Rule, pools: &[Arc<Pool>]) -> bool {
+    let specs = || rule.pools.iter().map(|&id| pools[id.index()].spec());
+    let takes_registered = rule.pools.len() > 1 && specs().any(|spec| spec.registration.is_some());
+    takes_registered && share_addresses(specs().map(|spec| &spec.members))
 }
 
 /// Returns the weights with which pools are drawn. A pool that keeps only a share of its clients is drawn less often:

@@ -25,7 +25,7 @@ pub struct Rule {
     pub pick: Option<Pick>,
     /// Maximum number of endpoints in an answer; `None` leaves it to the pick.
     pub answers: Option<NonZeroU16>,
-    /// True if an address is in several of the pools.
+    /// True if an address of the files is in several of the pools.
     pub shares_addresses: bool,
     /// Number of leading bits of a client's address of each family that hashes use; `None` if neither pools nor
     /// endpoints are chosen by hash.

@@ -1,0 +1,24 @@
+//! Events of leases.
+
+use super::EventKind;
+use crate::lease::{LeaseHappening, LeaseNews};
+
+impl EventKind {
+    /// Makes a notice about leases.
+    pub fn lease(news: LeaseNews) -> Self {
+        match news {
+            LeaseNews::Silence { pool, began, leases } => Self::Register { pool: pool.into(), silent: began, leases },
+            LeaseNews::Lease { pool, id, address, who, happening } => Self::Lease {
+                happening: happening.as_str().to_owned(),
+                pool: pool.into(),
+                lease: id.to_string(),
+                address: address.map(|address| address.to_string()),
+                who: who.map(Into::into),
+                reason: match happening {
+                    LeaseHappening::Refused(refusal) => Some(refusal.to_string()),
+                    _ => None,
+                },
+            },
+        }
+    }
+}
