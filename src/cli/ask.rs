@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Client, Method, RequestBuilder, Url};
 use rustls::{AlertDescription, CertificateError};
 
 use super::config_file::{ConfigFile, is_there};
@@ -180,6 +180,25 @@ impl Ask {
         query: &[(&str, String)],
         body: Option<String>,
     ) -> Result<Answer, AskError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| AskError::Refused(error.to_string()))?;
+        runtime.block_on(async {
+            let link = self.link(self.nodes.first().map(String::as_str))?;
+            link.send(method, path, query, body).await
+        })
+    }
+
+    /// Returns a link to each of the named nodes, or to the one of the server file.
+    pub(super) fn links(&self) -> Result<Vec<Link>, AskError> {
+        let nodes = self.named()?;
+        if nodes.is_empty() {
+            return Ok(vec![self.link(None)?]);
+        }
+        nodes.iter().map(|node| self.link(Some(node))).collect()
+    }
+
+    /// Returns a link to a named node, or to the one of the server file.
+    fn link(&self, named: Option<&str>) -> Result<Link, AskError> {
         let config = self.config();
         let admin = match config::load_admin(&config) {
             // If `--node` names the node, the server file may be missing.
@@ -187,26 +206,53 @@ impl Ask {
             Err(_) => None,
             Ok(admin) => admin,
         };
-        let Some(node) = NodePlace::of(self.nodes.first().map(String::as_str), admin.as_ref())? else {
+        let Some(node) = NodePlace::of(named, admin.as_ref())? else {
             let why = format!("{} has no [admin], so no node can be asked", config.display());
             return Err(AskError::NoNode(why));
         };
-        let mut url = node.url(path);
+        let client = node.client(admin.as_ref())?.build();
+        let client = client.map_err(|error| AskError::Silent { at: node.to_string(), why: root_cause(&error) })?;
+        Ok(Link { node, client, admin })
+    }
+}
+
+/// A node, and the client that sends requests to it.
+pub(super) struct Link {
+    node: NodePlace,
+    client: Client,
+    admin: Option<Admin>,
+}
+
+impl Link {
+    /// Sends a request. Fails if the node does not answer.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        query: &[(&str, String)],
+        body: Option<String>,
+    ) -> Result<Answer, AskError> {
+        let silent = |error: &reqwest::Error| AskError::Silent { at: self.node.to_string(), why: root_cause(error) };
+        let mut url = self.node.url(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let client = node.client(admin.as_ref())?;
-        let silent = |error: &reqwest::Error| AskError::Silent { at: node.to_string(), why: root_cause(error) };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| AskError::Refused(error.to_string()))?;
-        runtime.block_on(async {
-            let client = client.build().map_err(|error| silent(&error))?;
-            let request = request(client.request(method, url.clone()), admin.as_ref(), body);
-            let response = request.send().await.map_err(|error| silent(&error))?;
-            let is_success = response.status().is_success();
-            let text = response.text().await.map_err(|error| silent(&error))?;
-            Ok(Answer { url, is_success, text })
-        })
+        let request = request(self.client.request(method, url.clone()), self.admin.as_ref(), body);
+        let response = request.send().await.map_err(|error| silent(&error))?;
+        let is_success = response.status().is_success();
+        let text = response.text().await.map_err(|error| silent(&error))?;
+        Ok(Answer { url, is_success, text })
+    }
+
+    /// Returns the host and the port of the node; `None` if it is reached by a socket in the file system.
+    pub(super) fn host_and_port(&self) -> Option<(String, u16)> {
+        self.node.host_and_port()
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.node.fmt(f)
     }
 }
 

@@ -21,6 +21,7 @@ mod manual;
 mod output;
 mod overrides;
 mod privileges;
+mod register;
 mod rollouts;
 mod schema;
 mod serve;
@@ -101,6 +102,8 @@ enum Command {
     Lift(overrides::LiftArguments),
     /// Lists the overrides, and the windows of the server file
     Overrides(ask::Ask),
+    /// Runs a service, and registers it as an endpoint for as long as it runs
+    Register(register::Arguments),
     /// Switches a blue-green name to another pool
     Switch(rollouts::SwitchArguments),
     /// Shows the roll-outs of names, and moves them forward or back
@@ -149,6 +152,7 @@ pub fn run() -> ExitCode {
         Command::ForceDown(arguments) => overrides::place(Mode::ForceDown, &arguments),
         Command::Lift(arguments) => overrides::lift(&arguments),
         Command::Overrides(ask) => overrides::list(&ask),
+        Command::Register(arguments) => register::run(&arguments),
         Command::Switch(arguments) => rollouts::switch(&arguments),
         Command::Rollout(arguments) => rollouts::rollout(&arguments),
         Command::Txt(command) => status::txt(&command),

@@ -72,6 +72,19 @@ impl NodePlace {
         Ok(Some(Self { url, way: Way::Address(address) }))
     }
 
+    /// Returns the host and the port of the node; `None` if it is reached by a socket in the file system.
+    pub(super) fn host_and_port(&self) -> Option<(String, u16)> {
+        match &self.way {
+            Way::Socket(_) => None,
+            Way::Address(address) => Some((address.ip().to_string(), address.port())),
+            Way::Url => {
+                let url = self.url.url();
+                let host = url.host_str()?.trim_start_matches('[').trim_end_matches(']');
+                Some((host.to_owned(), url.port_or_known_default()?))
+            }
+        }
+    }
+
     /// Returns the URL of a path.
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.url.url().clone();
