@@ -207,7 +207,7 @@ impl Reader<'_> {
                 return Err(fault);
             }
             fault.severity = Severity::Warning;
-            fault.label = "ignored".to_owned();
+            "ignored".clone_into(&mut fault.label);
             self.faults.push(*fault);
             return Ok(());
         }

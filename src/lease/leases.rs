@@ -105,8 +105,9 @@ impl Leases {
         asker: &Asker,
         now: Duration,
     ) -> Result<Claimed, LeaseRefusal> {
-        let claimed = self.try_to_claim(choice, id, claim.clone(), asker, now);
-        self.tell_refusal(choice, id, Some(claim.address), asker, &claimed, now);
+        let address = claim.address;
+        let claimed = self.try_to_claim(choice, id, claim, asker, now);
+        self.tell_refusal(choice, id, Some(address), asker, &claimed, now);
         claimed
     }
 

@@ -152,12 +152,11 @@ async fn serve(
     loop {
         tokio::select! {
             status = child.wait() => return status,
-            kind = next(&mut signals) => match drain.take_if(|_| ends(kind)) {
-                Some(time) => {
+            kind = next(&mut signals) => {
+                if let Some(time) = drain.take_if(|_| ends(kind)) {
                     holder.drain(time).await;
                     draining = Some((kind, Instant::now() + time));
-                }
-                None => {
+                } else {
                     // A second signal of this kind does not wait for the drain.
                     draining.take_if(|_| ends(kind));
                     forward(child, kind);

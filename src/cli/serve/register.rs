@@ -150,9 +150,10 @@ impl Node {
 
     fn tell_lease(&self, news: LeaseNews) {
         let event = EventKind::lease(news);
-        match event.severity() {
-            Severity::Info => info!("{}", Printable(&event)),
-            _ => warn!("{}", Printable(&event)),
+        if event.severity() == Severity::Info {
+            info!("{}", Printable(&event));
+        } else {
+            warn!("{}", Printable(&event));
         }
         self.notifier.tell(event);
     }

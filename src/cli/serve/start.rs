@@ -239,17 +239,8 @@ impl Node {
         let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
-        let started = start_control(&files, descriptors.probes, &notifier, alarm);
-        let StartedControl {
-            control,
-            task: control_task,
-            first_published,
-            latency,
-            lateness,
-            probes,
-            history,
-            letters,
-        } = started;
+        let StartedControl { control, control_task, first_published, latency, lateness, probes, history, letters } =
+            start_control(&files, descriptors.probes, &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
@@ -357,7 +348,7 @@ async fn succeed(
 /// Control and its connections. It runs, but has no configuration yet.
 struct StartedControl {
     control: Handle,
-    task: JoinHandle<()>,
+    control_task: JoinHandle<()>,
     first_published: oneshot::Receiver<Arc<ArcSwap<Snapshot>>>,
     latency: KeptLatency,
     lateness: Arc<Lateness>,
@@ -383,8 +374,8 @@ fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &A
     let publish = publisher(first, files.tallies.clone(), files.counters.clone());
     let running =
         control::run(machine, received.posting(send), prober(), publish, keep, keep_latency, notifier.teller());
-    let task = tokio::spawn(alarm.part("control").run(running));
-    StartedControl { control, task, first_published, latency, lateness, probes, history, letters }
+    let control_task = tokio::spawn(alarm.part("control").run(running));
+    StartedControl { control, control_task, first_published, latency, lateness, probes, history, letters }
 }
 
 /// Takes over the last rows of the running process, which pauses now. Fails if the other process goes on instead.

@@ -75,21 +75,7 @@ impl fmt::Display for EventKind {
                     days => write!(f, "expires in {days} day{}", if *days == 1 { "" } else { "s" })?,
                 }
             }
-            Self::OwnCertificate { server, happening, names, expires, error } => {
-                let whose = if server == "admin" { "the admin server" } else { "encrypted DNS" };
-                write!(f, "the certificate of {whose} ({}) ", names.join(", "))?;
-                let until = || expires.map(|expires| rfc3339(Duration::from_secs(expires))).unwrap_or_default();
-                match happening {
-                    CertificateTurn::ExpiresSoon => write!(f, "expires soon: it is valid until {}", until())?,
-                    CertificateTurn::Expired => write!(f, "has expired: it was valid until {}", until())?,
-                    CertificateTurn::Replaced => write!(f, "was replaced by one that is valid until {}", until())?,
-                    CertificateTurn::NotLoaded => {
-                        let error = error.as_deref().unwrap_or_default();
-                        write!(f, "stays in use, because the new one cannot be loaded: {error}")?;
-                    }
-                    CertificateTurn::Loaded => f.write_str("can be loaded again")?,
-                }
-            }
+            Self::OwnCertificate { .. } => write_own_certificate(self, f)?,
             Self::Store { kept: true, .. } => f.write_str("state is kept again")?,
             Self::Store { kept: false, error } => {
                 let error = error.as_deref().unwrap_or_default();
@@ -102,27 +88,7 @@ impl fmt::Display for EventKind {
                 }
                 write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
             }
-            Self::Lease { happening, pool, lease, address, who, reason } => {
-                let endpoint = match address {
-                    Some(address) => format!("{lease} ({address})"),
-                    None => lease.clone(),
-                };
-                match happening.as_str() {
-                    "registered" => write!(f, "{endpoint} registered itself in pool {pool}")?,
-                    "changed" => write!(f, "{endpoint} of pool {pool} renewed its lease with other values")?,
-                    "leaving" => write!(f, "{endpoint} leaves pool {pool}, and is drained")?,
-                    "released" => write!(f, "{endpoint} left pool {pool}")?,
-                    "barred" => write!(f, "{endpoint} left pool {pool}: its `prefixes` no longer hold the address")?,
-                    "refused" => {
-                        let reason = reason.as_deref().unwrap_or_default();
-                        write!(f, "a claim of {endpoint} for pool {pool} was refused: {reason}")?;
-                    }
-                    _ => write!(f, "{endpoint} left pool {pool}: it did not renew its lease")?,
-                }
-                if let Some(who) = who {
-                    write!(f, ", asked for by {who}")?;
-                }
-            }
+            Self::Lease { .. } => write_lease(self, f)?,
             Self::Register { pool, silent: true, leases } => {
                 let leases = Counted(*leases, "lease");
                 write!(
@@ -139,4 +105,48 @@ impl fmt::Display for EventKind {
         }
         self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
     }
+}
+
+/// Writes what happened to a certificate of the node itself. Any other event writes nothing.
+fn write_own_certificate(event: &EventKind, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let EventKind::OwnCertificate { server, happening, names, expires, error } = event else { return Ok(()) };
+    let whose = if server == "admin" { "the admin server" } else { "encrypted DNS" };
+    write!(f, "the certificate of {whose} ({}) ", names.join(", "))?;
+    let until = || expires.map(|expires| rfc3339(Duration::from_secs(expires))).unwrap_or_default();
+    match happening {
+        CertificateTurn::ExpiresSoon => write!(f, "expires soon: it is valid until {}", until())?,
+        CertificateTurn::Expired => write!(f, "has expired: it was valid until {}", until())?,
+        CertificateTurn::Replaced => write!(f, "was replaced by one that is valid until {}", until())?,
+        CertificateTurn::NotLoaded => {
+            let error = error.as_deref().unwrap_or_default();
+            write!(f, "stays in use, because the new one cannot be loaded: {error}")?;
+        }
+        CertificateTurn::Loaded => f.write_str("can be loaded again")?,
+    }
+    Ok(())
+}
+
+/// Writes what happened to a lease. Any other event writes nothing.
+fn write_lease(event: &EventKind, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let EventKind::Lease { happening, pool, lease, address, who, reason } = event else { return Ok(()) };
+    let endpoint = match address {
+        Some(address) => format!("{lease} ({address})"),
+        None => lease.clone(),
+    };
+    match happening.as_str() {
+        "registered" => write!(f, "{endpoint} registered itself in pool {pool}")?,
+        "changed" => write!(f, "{endpoint} of pool {pool} renewed its lease with other values")?,
+        "leaving" => write!(f, "{endpoint} leaves pool {pool}, and is drained")?,
+        "released" => write!(f, "{endpoint} left pool {pool}")?,
+        "barred" => write!(f, "{endpoint} left pool {pool}: its `prefixes` no longer hold the address")?,
+        "refused" => {
+            let reason = reason.as_deref().unwrap_or_default();
+            write!(f, "a claim of {endpoint} for pool {pool} was refused: {reason}")?;
+        }
+        _ => write!(f, "{endpoint} left pool {pool}: it did not renew its lease")?,
+    }
+    if let Some(who) = who {
+        write!(f, ", asked for by {who}")?;
+    }
+    Ok(())
 }
