@@ -3,8 +3,11 @@
 use super::*;
 use crate::snapshot::{Bounds, PoolSpec};
 
-/// The pools of a zone whose pool `web` has these keys, and the warnings; or all faults.
-fn pools_with(keys: &str) -> Result<(Vec<Arc<PoolSpec>>, Vec<String>), Vec<String>> {
+/// Pools, and lines of warnings or of all faults.
+type Read = Result<(Vec<Arc<PoolSpec>>, Vec<String>), Vec<String>>;
+
+/// Reads the pools of a zone whose pool `web` has these keys.
+fn pools_with(keys: &str) -> Read {
     let zone = format!(
         "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
          iad = {{ latitude = 38, longitude = -77 }}\n[monitors.web]\ntype = \"tcp\"\nport = 80\n\
