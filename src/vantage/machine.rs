@@ -77,7 +77,8 @@ pub struct Vantages {
     pub(super) untold: BTreeSet<QuestionId>,
     /// What this node runs; `None` while it serves nothing yet.
     pub(super) identity: Option<Arc<Identity>>,
-    pub(super) is_identity_untold: bool,
+    /// The same, until all others have been told.
+    pub(super) untold_identity: Option<Arc<Identity>>,
     tell_at: Option<Duration>,
     to_ask: BTreeSet<NodeName>,
     pub(super) to_answer: BTreeSet<NodeName>,
@@ -108,7 +109,7 @@ impl Vantages {
             told_up_to: None,
             untold: BTreeSet::new(),
             identity: None,
-            is_identity_untold: false,
+            untold_identity: None,
             tell_at: None,
             to_ask: BTreeSet::new(),
             to_answer: BTreeSet::new(),
@@ -166,14 +167,14 @@ impl Vantages {
     pub fn identify(&mut self, identity: Identity, now: Duration) {
         if self.identity.as_deref() != Some(&identity) {
             self.identity = Some(Arc::new(identity));
-            self.is_identity_untold = true;
+            self.untold_identity.clone_from(&self.identity);
             self.tell_at.get_or_insert(now + TELL_WINDOW);
         }
     }
 
     /// Takes in that messages can be sent and heard from now on.
     pub fn connect(&mut self, now: Duration) {
-        self.is_identity_untold = true;
+        self.untold_identity.clone_from(&self.identity);
         self.is_linked = true;
         self.report_at = now;
         self.company.connect(now, self.me.interval);
@@ -367,7 +368,7 @@ impl Vantages {
             self.news.push(News::Alone(silent));
         } else {
             // Those that said that they stop were told of then.
-            let told = silent.into_iter().zip(&lost).filter(|(_, peer)| !peer.leaves);
+            let told = silent.into_iter().zip(&lost).filter(|(_, peer)| peer.left.is_none());
             self.news.extend(told.map(|(node, _)| News::Silent(node)));
         }
         for peer in &lost {

@@ -13,7 +13,7 @@ impl Vantages {
     /// Reports what changed, or else a part of all rows.
     pub(super) fn report(&mut self, now: Duration, wall: Duration, letters: &mut Vec<Letter>) {
         // It comes before the report that refers to it, so that nobody asks for it.
-        if std::mem::take(&mut self.is_identity_untold) {
+        if self.untold_identity.take().is_some() {
             letters.extend(self.introduction(None, wall));
         }
         let untold = std::mem::take(&mut self.untold);

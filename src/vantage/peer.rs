@@ -28,14 +28,14 @@ pub(super) struct Peer {
     pub(super) site: Box<str>,
     /// What it runs, as it told.
     pub(super) identity: Option<Arc<Identity>>,
-    /// True if it runs something else by now.
-    is_identity_old: bool,
+    /// The digest of what it runs by now; `None` while it serves nothing yet.
+    runs: Option<u64>,
     /// True if it distrusts its own probes.
     pub(super) doubts: bool,
     /// True if it sees everything down, and others do not.
     pub(super) is_discounted: bool,
-    /// True if it said that it stops.
-    pub(super) leaves: bool,
+    /// When it said that it stops.
+    pub(super) left: Option<Duration>,
     pub(super) table: Table,
     /// All rows of an answer, as far as its parts have come.
     partial: Option<(Part, Table)>,
@@ -86,10 +86,10 @@ impl Peer {
             interval: INTERVAL[1],
             site: Box::default(),
             identity: None,
-            is_identity_old: false,
+            runs: None,
             doubts: false,
             is_discounted: false,
-            leaves: false,
+            left: None,
             table: Table::default(),
             partial: None,
             is_in_step: false,
@@ -102,7 +102,7 @@ impl Peer {
     pub(super) fn leave(&mut self, message: &Message, now: Duration) {
         self.sequence = message.sequence;
         self.heard = now;
-        self.leaves = true;
+        self.left = Some(now);
     }
 
     /// Takes in that another run of it began. What the last run saw stands until the new one has told what it sees: a
@@ -113,7 +113,7 @@ impl Peer {
         self.partial = None;
         self.is_in_step = false;
         self.ask_at = Duration::ZERO;
-        std::mem::take(&mut self.leaves)
+        self.left.take().is_some()
     }
 
     /// True if a message is from an earlier run, or came after a later message.
@@ -137,7 +137,7 @@ impl Peer {
     /// Takes in what it sees.
     pub(super) fn take_in(&mut self, report: Report, now: Duration) -> Changed {
         let Report { site, interval, doubts, leaves: _, digest, identity, part, rows } = report;
-        self.is_identity_old = identity != self.identity.as_ref().map(|known| known.digest());
+        self.runs = identity;
         self.site = site;
         self.interval = interval.clamp(INTERVAL[0], INTERVAL[1]);
         let mut changed = if self.doubts == doubts { Changed::default() } else { Changed::All };
@@ -182,13 +182,14 @@ impl Peer {
 
     /// Takes in what it runs.
     pub(super) fn identify(&mut self, identity: Identity) {
+        self.runs = Some(identity.digest());
         self.identity = Some(Arc::new(identity));
-        self.is_identity_old = false;
     }
 
     /// True if it is to be asked for everything now. It is not asked again before this interval is over.
     pub(super) fn is_to_ask(&mut self, interval: Duration, now: Duration) -> bool {
-        let asks = (!self.is_in_step || self.is_identity_old) && self.ask_at <= now;
+        let is_known = self.runs == self.identity.as_ref().map(|known| known.digest());
+        let asks = (!self.is_in_step || !is_known) && self.ask_at <= now;
         if asks {
             self.ask_at = now + interval;
         }

@@ -35,7 +35,7 @@ impl Vantages {
             identity: peer.identity.clone(),
             heard: Some(peer.heard),
             weight: Weight::of(peer.doubts, peer.is_discounted),
-            leaves: peer.leaves,
+            leaves: peer.left.is_some(),
             is_in_step: peer.is_in_step,
             probes: peer.table.len(),
             down: peer.table.down(),

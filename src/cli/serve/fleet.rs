@@ -46,10 +46,10 @@ pub(super) fn letters(counters: Arc<NodeCounters>) -> (impl Fn(Vec<Letter>), Let
     (send, received)
 }
 
-/// Starts the task that talks to the fleet, if the node has one. DNS does not depend on it: if it ends by itself, which is a
+/// Starts the task that talks to the fleet, if the node has one and the messages are still there. DNS does not depend on it: if it ends by itself, which is a
 /// bug, the node goes on alone.
-pub(super) fn start(files: &Files, letters: Letters, control: Handle) -> Option<JoinHandle<()>> {
-    let fleet = files.server.fleet.clone()?;
+pub(super) fn start(files: &Files, letters: &mut Option<Letters>, control: Handle) -> Option<JoinHandle<()>> {
+    let (fleet, letters) = (files.server.fleet.clone()?, letters.take()?);
     let counters = files.counters.clone();
     Some(tokio::spawn(async move {
         let told = control.clone();

@@ -239,16 +239,13 @@ impl Node {
         let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
-        let StartedControl { control, control_task, first_published, latency, lateness, probes, history, letters } =
+        let StartedControl { control, control_task, first_published, latency, lateness, probes, history, mut letters } =
             start_control(&files, descriptors.probes, &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         // A replacement lets the other process speak for this node until it takes over.
-        let (mut fleet_task, mut letters) = (None, Some(letters));
-        if !is_replacement {
-            fleet_task = letters.take().and_then(|letters| fleet::start(&files, letters, control.clone()));
-        }
+        let fleet_task = if is_replacement { None } else { fleet::start(&files, &mut letters, control.clone()) };
         let published = first_published.await.map_err(|error| other(&error))?;
         let recalled = latency.recall(&control);
         if is_replacement && !files.store.is_empty(&LATENCY) {
@@ -261,9 +258,7 @@ impl Node {
             None => running,
         };
         files.store.own();
-        if let Some(letters) = letters {
-            fleet_task = fleet::start(&files, letters, control.clone());
-        }
+        let fleet_task = fleet_task.or_else(|| fleet::start(&files, &mut letters, control.clone()));
         query_log.use_settings(query_log::settings(&files.server, &latest));
         tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
         let started = admin.map(|(bound, admin)| {
@@ -355,7 +350,7 @@ struct StartedControl {
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
     /// Messages that control sends to the other nodes.
-    letters: fleet::Letters,
+    letters: Option<fleet::Letters>,
 }
 
 /// Starts control, with this maximum number of simultaneous probes.
@@ -375,6 +370,7 @@ fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &A
     let running =
         control::run(machine, received.posting(send), prober(), publish, keep, keep_latency, notifier.teller());
     let control_task = tokio::spawn(alarm.part("control").run(running));
+    let letters = Some(letters);
     StartedControl { control, control_task, first_published, latency, lateness, probes, history, letters }
 }
 
