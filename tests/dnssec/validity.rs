@@ -120,7 +120,7 @@ fn thousands_of_answers_validate_while_the_world_changes() {
                 })
             })
             .collect();
-        let ends: Vec<_> = asking.into_iter().map(|asking| asking.join()).collect();
+        let ends: Vec<_> = asking.into_iter().map(thread::ScopedJoinHandle::join).collect();
         is_done.store(true, Ordering::Relaxed);
         changing.join().unwrap();
         for end in ends {

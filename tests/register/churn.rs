@@ -65,19 +65,19 @@ impl Size {
     }
 
     fn zone(self, port: u16) -> String {
-        let mut zone = format!(
+        let head = format!(
             "[nameservers]\nns1 = [\"127.0.0.1\"]\n[monitors.web]\ntype = \"tcp\"\ninterval = \"{}ms\"\ntimeout = \"{}ms\"\n\
              rise = {RISE}\nfall = {FALL}\nport = {port}\n",
             self.interval.as_millis(),
             self.timeout.as_millis()
         );
-        for pool in 0..self.pools {
-            zone += &format!(
+        let pool = |pool| {
+            format!(
                 "[pools.p{pool}]\nmonitor = \"web\"\nregistered = {{ prefixes = [\"127.45.0.0/16\"] }}\n\
                  [names.n{pool}]\npools = [\"p{pool}\"]\nanswers = {IN_POOL}\n"
-            );
-        }
-        zone
+            )
+        };
+        head + &(0..self.pools).map(pool).collect::<String>()
     }
 }
 
@@ -261,7 +261,9 @@ fn endpoints_come_and_go_and_answers_follow_in_time() {
         thread::sleep(Duration::from_millis(20));
     }
     world.is_over.store(true, Ordering::Relaxed);
-    lives.into_iter().for_each(|life| life.join().expect("an endpoint does not panic"));
+    for life in lives {
+        life.join().expect("an endpoint does not panic");
+    }
     let Seen { answers, dead, missing, most } = seen;
     println!("{answers} answers; dead for {dead:?} at most, missing for {missing:?} at most; {most} endpoints at most");
     assert!(most > IN_POOL / 4, "endpoints were there at all");
