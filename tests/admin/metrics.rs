@@ -161,7 +161,7 @@ fn every_family_is_described_and_every_description_has_a_family() {
         let word = if name.ends_with("_info") { "info" } else { kind };
         assert_eq!(described.get(name).map(String::as_str), Some(word), "{name}");
     }
-    // These need roll-outs, loads, certificates or more than ten thousand samples.
+    // These need roll-outs, loads, leases, certificates or more than ten thousand samples.
     let rare = [
         "truenorth_rollout_share_ratio",
         "truenorth_rollout_state",
@@ -171,6 +171,9 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_pool_load",
         "truenorth_pool_capacity",
         "truenorth_pool_kept_ratio",
+        "truenorth_pool_leases",
+        "truenorth_pool_max_leases",
+        "truenorth_pool_kept_leases",
         "truenorth_certificate_expiry_timestamp_seconds",
         "truenorth_query_log_up",
         "truenorth_fleet_connected",
