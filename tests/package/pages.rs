@@ -68,8 +68,12 @@ struct World {
 impl World {
     fn new() -> Self {
         let database = shipped_database();
-        let server =
-            format!("{SERVER}[admin]\nsocket = \"admin.sock\"\n[geoip]\ndatabases = [\"{}\"]\n", database.display());
+        // Nobody listens on that port: the node is alone, and says so.
+        let server = format!(
+            "{SERVER}[admin]\nsocket = \"admin.sock\"\n[geoip]\ndatabases = [\"{}\"]\n\
+             [fleet]\nnode = \"ns1\"\nservers = [\"nats://127.0.0.1:1\"]\n",
+            database.display()
+        );
         let files = Files::new(&server, &[("gslb.example.com.toml", ZONE)]);
         let node = files.serve();
         Self { files, node }

@@ -248,6 +248,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "log",
         "query_log",
         "fleet",
+        "dnssec",
         "edns",
         "cookies",
         "connections",
@@ -269,6 +270,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
     add(OVERRIDES, "/properties/windows/items", format!("[[windows]]\n{strange}"));
     add(ZONE, "", strange.clone());
     add(ZONE, "/properties/soa", format!("[soa]\n{strange}"));
+    add(ZONE, "/properties/dnssec", format!("[dnssec]\n{strange}"));
     add(ZONE, "/definitions/datacenter", format!("[datacenters.fra]\n{strange}"));
     add(ZONE, "/definitions/region", format!("[regions.europe]\n{strange}"));
     add(ZONE, "/definitions/default_region", format!("[regions.default]\n{strange}"));

@@ -84,10 +84,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Writes the keys of a table, and queues the tables in it. The branches of a choice are sections of their own.
+    /// Writes the keys of a table, and queues the tables in it. The branches of a choice are sections of their own, unless
+    /// they only say which of the table's keys are required.
     fn keys(&mut self, heading: &str, table: &'a Value) {
         let mut inner = Vec::new();
-        for branch in self.branches(table).into_iter().filter(|branch| branch.get("properties").is_some()) {
+        let has_keys = table.get("properties").is_some();
+        let branches = if has_keys { Vec::new() } else { self.branches(table) };
+        for branch in branches.into_iter().filter(|branch| branch.get("properties").is_some()) {
             let kind = branch.pointer("/properties/type/enum/0").and_then(Value::as_str);
             let of = kind.map_or_else(|| lower(description(branch)), |kind| format!("type = \"{kind}\""));
             inner.push((format!("{heading}, {of}"), branch));
