@@ -47,8 +47,17 @@ impl Reply {
     }
 }
 
-/// Asks, and reads all that came back. `-r` keeps the user's `.digrc` out.
+/// Asks, and reads all that came back.
 pub(super) fn dig(node: SocketAddr, words: &str) -> Vec<Reply> {
+    // The sockets of dig may share a port (SO_REUSEPORT), and so may the node's. Now and then the kernel gives dig the very
+    // port that the node listens on, and the query comes back to dig itself.
+    let is_echo = |replies: &[Reply]| replies.iter().any(|reply| !reply.has("qr"));
+    let replies = ask(node, words);
+    if is_echo(&replies) { ask(node, words) } else { replies }
+}
+
+/// Asks once. `-r` keeps the user's `.digrc` out.
+fn ask(node: SocketAddr, words: &str) -> Vec<Reply> {
     let mut command = Command::new("dig");
     command.args(["-r", &format!("@{}", node.ip()), "-p", &node.port().to_string()]).args(words.split_whitespace());
     let output = command.output().expect("dig is installed: apt-get install bind9-dnsutils");
