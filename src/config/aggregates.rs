@@ -61,7 +61,7 @@ pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults
         }
     };
     let keys: Vec<&'static str> =
-        ["port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "deadline"].into();
+        ["port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "vantages", "deadline"].into();
     table.refuse(&keys, "is for the monitors that an aggregate is made of", faults);
     table.finish(faults);
     let of = of.filter(|of| of.len() >= 2)?;

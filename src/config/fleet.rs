@@ -29,6 +29,9 @@ const NAME: &str = "main";
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Most nodes that probe an endpoint, if not all do.
+const MAX_VANTAGES: u16 = 64;
+
 /// The port of NATS.
 const PORT: u16 = 4222;
 
@@ -98,12 +101,13 @@ pub(super) struct FleetSection {
     /// `None` if it is faulty, which was reported.
     pub(super) fleet: Option<Fleet>,
     pub(super) quorum: Option<Quorum>,
+    pub(super) vantages: Option<NonZeroU16>,
 }
 
 /// Reads `[fleet]`.
 pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, faults: &mut Faults) -> FleetSection {
     let Some(mut table) = value.and_then(|value| value.table("`[fleet]`", faults)) else {
-        return FleetSection { fleet: None, quorum: None };
+        return FleetSection { fleet: None, quorum: None, vantages: None };
     };
     let expected = "a name of up to 63 letters, digits, `-` and `_`";
     let name = table.take("name").map(|value| value.parsed(expected, faults, NodeName::try_new));
@@ -129,6 +133,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
     };
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
     let quorum = table.take("quorum").and_then(|value| read_quorum(&value, faults));
+    let vantages = table.take("vantages").and_then(|value| read_vantages(&value, faults));
     table.finish(faults);
     let secret = !matches!(login, None | Some(FleetLogin::Open)) || matches!(identity, Some(Some(_)));
     if let Some(servers) = servers.as_ref().filter(|_| secret) {
@@ -146,7 +151,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
             interval: interval.map_or(DEFAULT_INTERVAL, |interval| interval.value),
         })
     };
-    FleetSection { fleet: fleet().filter(|fleet| !fleet.servers.is_empty()), quorum }
+    FleetSection { fleet: fleet().filter(|fleet| !fleet.servers.is_empty()), quorum, vantages }
 }
 
 /// Reads `"majority"`, a number of vantage points, or a share of them.
@@ -160,6 +165,12 @@ pub(super) fn read_quorum(value: &Value<'_>, faults: &mut Faults) -> Option<Quor
     }
     let number = value.integer(1..=u16::MAX, faults)?;
     NonZeroU16::new(number.value).map(Quorum::Number)
+}
+
+/// Reads the number of nodes that probe each endpoint.
+pub(super) fn read_vantages(value: &Value<'_>, faults: &mut Faults) -> Option<NonZeroU16> {
+    let number = value.integer(1..=MAX_VANTAGES, faults)?;
+    NonZeroU16::new(number.value)
 }
 
 fn read_server(item: &Value<'_>, faults: &mut Faults) -> Option<Placed<Box<str>>> {

@@ -149,11 +149,12 @@ fn read_monitor(
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
-    let quorum = if kind == Kind::Push {
-        table.refuse(&["quorum"], "is for monitors that probe: reports come to one node", faults);
-        None
+    let (quorum, vantages) = if kind == Kind::Push {
+        table.refuse(&["quorum", "vantages"], "is for monitors that probe: reports come to one node", faults);
+        (None, None)
     } else {
-        table.take("quorum").and_then(|value| fleet::read_quorum(&value, faults))
+        let quorum = table.take("quorum").and_then(|value| fleet::read_quorum(&value, faults));
+        (quorum, table.take("vantages").and_then(|value| fleet::read_vantages(&value, faults)))
     };
 
     let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
@@ -183,6 +184,7 @@ fn read_monitor(
         fall: nonzero(fall, DEFAULT_FALL),
         hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
         quorum,
+        vantages,
         port: port?,
     };
     Some(PlacedMonitor { name, monitor: Arc::new(monitor), host })

@@ -138,7 +138,7 @@ pub(super) fn read(
     let dnssec = dnssec::read_server(table.take("dnssec"), folder, faults);
     let probing = read_probes(table.take("probes"), faults);
     let fleet = fleet::read(table.take("fleet"), site.as_ref(), disk, faults);
-    let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), ..probing };
+    let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), vantages: fleet.vantages, ..probing };
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);

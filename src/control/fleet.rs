@@ -5,10 +5,12 @@
 //!
 //! ```text
 //!   fleet     the connection, and what is due     agreement  from opinions to states
-//!   identity  what this node runs                 survey     for display
+//!   identity  what this node runs                 duties     what it probes, and what others probe
+//!                                                 survey     for display
 //! ```
 
 mod agreement;
+mod duties;
 mod identity;
 mod survey;
 
@@ -114,6 +116,12 @@ impl Control {
         self.fleet.as_ref().is_some_and(|fleet| fleet.recalled.is_empty() && fleet.vantages.expects_others(now))
     }
 
+    /// True if it is known what the fleet had agreed on about a target when the last run ended: others may have probed it.
+    pub(super) fn is_recalled(&self, target: TargetId) -> bool {
+        let (Some(fleet), Some(watched)) = (&self.fleet, self.watch.target(target)) else { return false };
+        fleet.recalled.contains_key(&watched.fingerprint())
+    }
+
     /// When the fleet has something to do by itself.
     pub(super) fn fleet_wakes_at(&self) -> Option<Duration> {
         let fleet = self.fleet.as_ref()?;
@@ -140,7 +148,7 @@ impl Control {
                 effects.push(Effect::FleetTurn(FleetTurn::Disconnected(why)));
             }
             FleetEvent::Heard(from, message) => {
-                let ignored = fleet.vantages.hear(&from, message, now, self.now.wall).err();
+                let ignored = fleet.vantages.hear(&from, *message, now, self.now.wall).err();
                 match ignored {
                     Some(Ignored::OwnName | Ignored::TooMany) => _ = counters.foreign.fetch_add(1, Relaxed),
                     Some(Ignored::Stale) => _ = counters.stale.fetch_add(1, Relaxed),
@@ -166,6 +174,10 @@ impl Control {
         }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::News(news))));
         self.agree(now, effects);
+        // What others probe from now on has the state that they agree on by then, and what this node probes begins with it.
+        if self.follow_duties(now) {
+            self.agree(now, effects);
+        }
         self.confirm_agreements(now);
     }
 

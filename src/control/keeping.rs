@@ -213,6 +213,13 @@ impl Keeping {
         self.changed.health.insert(fingerprint, Some(kept));
     }
 
+    /// Forgets the health of a target that other nodes probe.
+    pub(super) fn forget(&mut self, watched: &Watched) {
+        if self.kept.remove(&watched.fingerprint()).is_some() {
+            self.changed.health.insert(watched.fingerprint(), None);
+        }
+    }
+
     /// Removes the rows of targets that are no longer watched, and rows that are too old.
     pub(super) fn retain<'a>(&mut self, watched: impl Iterator<Item = &'a Watched>, now: Duration) {
         self.by_question.clear();

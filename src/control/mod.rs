@@ -188,6 +188,8 @@ impl Control {
             Event::Adopt(blueprint) => effects.extend(self.prepare(blueprint, now).into_iter().map(Effect::Rehosted)),
             Event::Amend(blueprint) => effects.extend(self.amend(blueprint, now).map(Effect::Publish)),
             Event::Register(blueprint) => self.register(blueprint, now),
+            // Others probe it by now.
+            Event::Outcome(target, _) if self.watch.is_resting(target) => self.watch.lose(target, now),
             Event::Outcome(target, outcome) => {
                 self.count_outcome(target, &outcome);
                 self.time(target, &outcome, now);

@@ -88,7 +88,7 @@ impl Control {
         self.sight(target, Some(seen), now, now);
         let to = self.watch.decided(target).state();
         if from != to {
-            self.turn(target, [from, to], seen, now, effects);
+            self.turn(target, [from, to], Some(seen), now, effects);
         }
         self.agree(now, effects);
         let is_overruled = transition == Transition::Changed && self.watch.decided(target).state() != health.state();
@@ -107,13 +107,13 @@ impl Control {
         &mut self,
         target: TargetId,
         [from, to]: [State; 2],
-        seen: &Outcome,
+        seen: Option<&Outcome>,
         now: Duration,
         effects: &mut Vec<Effect>,
     ) {
         let Some(probed) = self.target(target).cloned() else { return };
         let (of, holders) = self.part(target);
-        let mut turn = Turn::new(&probed, of, [from, to], seen.clone());
+        let mut turn = Turn::new(&probed, of, [from, to], seen.cloned());
         turn.witnesses = self.opinions(target);
         for (spec, place) in &holders {
             turn.add(spec, *place);

@@ -80,7 +80,8 @@ impl Control {
             }
         }
         let is_unprobed = |&id: &TargetId| {
-            self.watch.health(id).state() == State::Unknown && self.target(id).is_some_and(|target| target.is_probed())
+            let is_probed = self.target(id).is_some_and(|target| target.is_probed()) && !self.watch.is_resting(id);
+            self.watch.health(id).state() == State::Unknown && is_probed && !self.is_recalled(id)
         };
         let unprobed: HashSet<TargetId> = dependents.targets().filter(is_unprobed).collect();
         let is_unknown = !unprobed.is_empty();

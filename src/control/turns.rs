@@ -29,20 +29,25 @@ pub struct Turn {
     pub from: State,
     /// The state now.
     pub to: State,
-    /// The last outcome of this node's own probe.
-    pub seen: Outcome,
+    /// The last outcome of this node's own probe; `None` if other nodes of the fleet probe it.
+    pub seen: Option<Outcome>,
     /// The opinions of the fleet's vantage points on the probe, as a sentence, if they decided.
     pub witnesses: Option<Box<str>>,
 }
 
 impl Turn {
     /// The change of an endpoint that no pool holds yet.
-    pub(super) fn new(target: &Arc<Target>, of: Part, [from, to]: [State; 2], seen: Outcome) -> Self {
+    pub(super) fn new(target: &Arc<Target>, of: Part, [from, to]: [State; 2], seen: Option<Outcome>) -> Self {
         Self { target: target.clone(), of, pools: Vec::new(), monitors: Vec::new(), from, to, seen, witnesses: None }
     }
 
     /// The change of an endpoint with several probes: the one at this position of a pool.
-    fn of_whole(target: &Arc<Target>, (spec, place): (&PoolSpec, usize), states: [State; 2], seen: Outcome) -> Self {
+    fn of_whole(
+        target: &Arc<Target>,
+        (spec, place): (&PoolSpec, usize),
+        states: [State; 2],
+        seen: Option<Outcome>,
+    ) -> Self {
         let mut turn = Self::new(target, Part::Whole, states, seen);
         turn.add(spec, place);
         turn
@@ -112,7 +117,7 @@ impl Aggregates {
                 if let Some((target, seen)) = last_seen(condition, last_probes, to).filter(|_| from != to)
                     && let Some(watched) = watch.target(target)
                 {
-                    turns.push(Turn::of_whole(watched.target(), (spec, place), [from, to], seen));
+                    turns.push(Turn::of_whole(watched.target(), (spec, place), [from, to], Some(seen)));
                 }
             }
         }
@@ -126,7 +131,7 @@ impl Aggregates {
         world: &World,
         dependents: &Dependents,
         (id, target): (TargetId, &Arc<Target>),
-        seen: &Outcome,
+        seen: Option<&Outcome>,
         watch: &Watch,
         now: Duration,
     ) -> Vec<Turn> {
@@ -143,7 +148,7 @@ impl Aggregates {
             if let Some(turn) = turns.iter_mut().find(|turn| (turn.from, turn.to) == (from, to)) {
                 turn.add(spec, place);
             } else {
-                turns.push(Turn::of_whole(target, (spec, place), [from, to], seen.clone()));
+                turns.push(Turn::of_whole(target, (spec, place), [from, to], seen.cloned()));
             }
         }
         turns

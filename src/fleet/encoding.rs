@@ -9,7 +9,7 @@
 //! A row is the question's id, the opinion (thousandths of the clients, `null` for down), two ages in milliseconds (of the
 //! opinion, of the last probe) and how long the last successful probe took in microseconds. A row with the id alone is
 //! no longer watched. `run` and `wall` are milliseconds since the Unix epoch. `identity` of a report is the digest of what
-//! the sender runs, which it tells in a message of its own:
+//! the sender runs, which it tells in a message of its own; `parts` are the digests of what it shares with others:
 //!
 //! ```json
 //! {"v":1,"run":1764266400000,"seq":1,"wall":1764266400120,
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_PAYLOAD;
 use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
-use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, QuestionId, Report, Sight};
+use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, Parts, QuestionId, Report, Sight};
 
 /// The version of messages. A change that older nodes would misread increases it.
 const VERSION: u32 = 1;
@@ -76,6 +76,8 @@ struct ReportShape {
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     part: Option<(u32, u32)>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
@@ -142,7 +144,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
 }
 
 fn report_shape(report: &Report) -> ReportShape {
-    let Report { site, interval, doubts, leaves, digest, identity, part, rows } = report;
+    let Report { site, interval, doubts, leaves, digest, identity, parts, part, rows } = report;
     let row = |&(QuestionId(id), sight): &(QuestionId, Option<Sight>)| {
         let id = format!("{id:032x}");
         match sight {
@@ -164,6 +166,7 @@ fn report_shape(report: &Report) -> ReportShape {
         count: digest.count,
         digest: hexadecimal(digest.sum),
         identity: identity.map(hexadecimal),
+        parts: parts.map(|parts| parts.map(|part| format!("{part:08x}")).concat()),
         part: part.map(|part| (part.number, part.of)),
         rows: rows.iter().map(row).collect(),
     }
@@ -209,8 +212,20 @@ fn read_hexadecimal(text: &str) -> Option<u64> {
     u64::from_str_radix(text, 16).ok().filter(|_| is_number)
 }
 
+/// Reads numbers of 32 bits, one after the other.
+fn read_parts(text: &str) -> Option<Parts> {
+    let mut parts = Parts::default();
+    if text.len() != 2 * size_of_val(&parts) || !text.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (number, part) in parts.iter_mut().enumerate() {
+        *part = u32::from_str_radix(&text[number * 8..(number + 1) * 8], 16).ok()?;
+    }
+    Some(parts)
+}
+
 fn read_report(shape: ReportShape) -> Option<Report> {
-    let ReportShape { site, interval, doubts, leaves, count, digest, identity, part, rows } = shape;
+    let ReportShape { site, interval, doubts, leaves, count, digest, identity, parts, part, rows } = shape;
     let part = match part {
         Some((number, of)) if number < of => Some(Part { number, of }),
         Some(_) => return None,
@@ -239,6 +254,7 @@ fn read_report(shape: ReportShape) -> Option<Report> {
         leaves,
         digest: Digest { count, sum: read_hexadecimal(&digest)? },
         identity: identity.map_or(Some(None), |text| read_hexadecimal(&text).map(Some))?,
+        parts: parts.map_or(Some(None), |text| read_parts(&text).map(Some))?,
         part,
         rows: rows.into_iter().map(row).collect::<Option<_>>()?,
     })
@@ -277,6 +293,7 @@ mod tests {
             leaves: false,
             digest: Digest { count: 3, sum: 0x9a0f },
             identity: Some(0x51),
+            parts: Some(std::array::from_fn(|number| number as u32 + 0xf0)),
             part: Some(Part { number: 1, of: 2 }),
             rows: vec![
                 (QuestionId(7), Some(sight(Some(Share::from_thousandths(250))))),
@@ -298,7 +315,15 @@ mod tests {
     #[test]
     fn messages_come_back_as_they_were() {
         let name = |text| NodeName::try_new(text).unwrap();
-        let bare = Report { doubts: false, leaves: true, identity: None, part: None, rows: Vec::new(), ..report() };
+        let bare = Report {
+            doubts: false,
+            leaves: true,
+            identity: None,
+            parts: None,
+            part: None,
+            rows: Vec::new(),
+            ..report()
+        };
         let asked = vec![name("ns1"), name("ns2")];
         let bodies = [Body::Report(report()), Body::Report(bare), Body::Identity(identity()), Body::Ask(asked)];
         for body in bodies {
@@ -314,7 +339,8 @@ mod tests {
             text,
             "{\"v\":1,\"run\":1764266400000,\"seq\":7,\"wall\":1764266412345,\"report\":{\"site\":\"fra\",\
              \"interval\":2000,\"doubts\":true,\"count\":3,\"digest\":\"0000000000009a0f\",\
-             \"identity\":\"0000000000000051\",\"part\":[1,2],\"rows\":[\
+             \"identity\":\"0000000000000051\",\"parts\":\"000000f0000000f1000000f2000000f3000000f4000000f5000000f6000000f7\
+             000000f8000000f9000000fa000000fb000000fc000000fd000000fe000000ff\",\"part\":[1,2],\"rows\":[\
              [\"00000000000000000000000000000007\",250,61000,420,3100],\
              [\"00000000000000000000000000000008\",null,61000,420,null],[\"ffffffffffffffffffffffffffffffff\"]]}}"
         );
@@ -330,6 +356,8 @@ mod tests {
             ("\"site\":\"fra\"", "\"site\":\"f\\nra\""),
             ("\"site\":\"fra\"", "\"site\":\"\u{202e}fra\""),
             ("0000000000009a0f", "9a0f"),
+            ("000000f0", "f0"),
+            ("000000f0", "\u{e4}0000f0"),
             ("00000000000000000000000000000007", "+0000000000000000000000000000007"),
             ("00000000000000000000000000000007", "7"),
             ("\"report\"", "\"rapport\""),
@@ -397,7 +425,7 @@ mod tests {
         };
         let size = |rows, part| {
             let digest = Digest { count: 10_000, sum: u64::MAX };
-            let report = Report { doubts: false, digest, part, rows, ..report() };
+            let report = Report { doubts: false, digest, parts: None, part, rows, ..report() };
             encode(&Message { sequence: 1_000_000, ..message(Body::Report(report)) }).len()
         };
         let calm = size((0..16).map(row).collect(), None);

@@ -186,7 +186,7 @@ impl Session {
             counters.heard_octets.fetch_add(message.payload.len() as u64, Relaxed);
             match decode(&message.payload) {
                 Ok(read) => match subjects.sender(&message.subject, &read) {
-                    Some(sender) => tell(FleetEvent::Heard(sender, read)).await,
+                    Some(sender) => tell(FleetEvent::Heard(sender, Box::new(read))).await,
                     None => _ = counters.malformed.fetch_add(1, Relaxed),
                 },
                 Err(Unreadable::Malformed) => _ = counters.malformed.fetch_add(1, Relaxed),

@@ -22,7 +22,7 @@ impl Target {
     /// The identity of the target. Two identities are equal only if the targets are equal.
     pub fn fingerprint(&self) -> u128 {
         let mut identity = self.identify_question();
-        let Monitor { check: _, pace, rise, fall, hold_down, quorum, port } = &*self.monitor;
+        let Monitor { check: _, pace, rise, fall, hold_down, quorum, vantages, port } = &*self.monitor;
         for time in [pace.interval(), pace.timeout(), *hold_down] {
             identity.duration(time);
         }
@@ -32,6 +32,11 @@ impl Target {
         // Identities of monitors without a quorum are those of the time before fleets.
         if let Some(quorum) = quorum {
             identity.quorum(*quorum);
+        }
+        if let Some(vantages) = vantages {
+            // No quorum begins with this number.
+            identity.number(3);
+            identity.number(u64::from(vantages.get()));
         }
         identity.finish()
     }

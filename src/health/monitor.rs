@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::num::NonZeroU8;
+use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub struct Monitor {
     pub hold_down: Duration,
     /// How many vantage points of a fleet must see an endpoint down; `None` for the fleet's own.
     pub quorum: Option<Quorum>,
+    /// How many nodes of a fleet probe each endpoint; `None` for the fleet's own number.
+    pub vantages: Option<NonZeroU16>,
     /// The port to probe, unless the endpoint has a `check_port`; 0 for protocols without ports.
     pub port: u16,
 }
@@ -51,6 +53,7 @@ impl Monitor {
             fall: DEFAULT_FALL,
             hold_down: Duration::ZERO,
             quorum: None,
+            vantages: None,
             port,
         }
     }

@@ -92,6 +92,8 @@ pub struct Agreement {
     pub needed: usize,
     /// The opinions, by the nodes' names.
     pub witnesses: Vec<Witness>,
+    /// The nodes that are to probe it, the best first; `None` if all are.
+    pub assigned: Option<Vec<Arc<str>>>,
 }
 
 /// This node's place in its fleet.

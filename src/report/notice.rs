@@ -246,21 +246,23 @@ pub enum CertificateTurn {
 }
 
 impl EventKind {
-    /// Makes a notice about a changed endpoint of these pools with these monitors. `is_one_of_several` is true if the
+    /// Makes a notice about a changed endpoint of these pools with these monitors. `seen` is the last outcome of this node's
+    /// own probe, if it probes the endpoint. `is_one_of_several` is true if the
     /// state depends on other targets too.
     pub fn endpoint(
         target: &Target,
         is_one_of_several: bool,
         [pools, monitors]: [&[Box<str>]; 2],
         [from, to]: [State; 2],
-        seen: &Outcome,
+        seen: Option<&Outcome>,
         impact: Option<Impact>,
     ) -> Self {
+        let seen_text = seen.map_or_else(|| "other nodes probe it".to_owned(), ToString::to_string);
         let (endpoint, seen_text) = if is_one_of_several {
             let check = target.monitor.check.as_str();
-            (target.address.ip().to_string(), format!("{check} {target}: {seen}"))
+            (target.address.ip().to_string(), format!("{check} {target}: {seen_text}"))
         } else {
-            (target.address.to_string(), seen.to_string())
+            (target.address.to_string(), seen_text)
         };
         Self::Endpoint {
             endpoint,
@@ -269,7 +271,7 @@ impl EventKind {
             from: word(from).to_owned(),
             to: word(to).to_owned(),
             seen: seen_text,
-            sight: seen.into(),
+            sight: seen.map_or_else(Seen::elsewhere, Seen::from),
             fleet: None,
             impact,
         }

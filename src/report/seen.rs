@@ -9,7 +9,7 @@ use crate::health::{Failure, Outcome};
 /// The outcome of a probe. Times are in milliseconds. Times that were not measured are absent; a failed probe has none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seen {
-    /// `ok`, or the kind of failure: `timeout`, `refused`, `tls`, `status` and so on.
+    /// `ok`, or the kind of failure: `timeout`, `refused`, `tls`, `status` and so on; `elsewhere` if other nodes probe.
     pub outcome: String,
     /// The status code, if it is the reason for the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,6 +29,13 @@ pub struct Seen {
     /// From the request to the head of the response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_byte_ms: Option<f64>,
+}
+
+impl Seen {
+    /// Other nodes of the fleet probe in this node's stead.
+    pub(super) fn elsewhere() -> Self {
+        Self { outcome: "elsewhere".to_owned(), ..Self::default() }
+    }
 }
 
 impl From<&Outcome> for Seen {

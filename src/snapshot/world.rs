@@ -94,12 +94,14 @@ pub struct Probing {
     pub hold: Duration,
     /// How many vantage points of a fleet must see an endpoint down.
     pub quorum: Quorum,
+    /// How many nodes of a fleet probe each endpoint; `None` if all do.
+    pub vantages: Option<NonZeroU16>,
 }
 
 impl Default for Probing {
     /// Returns 60 seconds: enough for a network switch to restart, and not too long if the endpoints really are down.
     fn default() -> Self {
-        Self { hold: Duration::from_secs(60), quorum: Quorum::Majority }
+        Self { hold: Duration::from_secs(60), quorum: Quorum::Majority, vantages: None }
     }
 }
 

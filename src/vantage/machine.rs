@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::company::Company;
 use super::message::{Body, Letter, Message, Report};
 use super::peer::{Changed, Peer};
+use super::sharing::{MATURES_AFTER, Sharing};
 use super::{MAX_PEERS, News, NodeName, QuestionId, Row, Table};
 use crate::geo::DatacenterId;
 use crate::health::{Identity, Opinion};
@@ -36,6 +38,8 @@ pub struct Place {
     pub address: Option<IpAddr>,
     /// The datacenters of its pools.
     pub datacenters: Vec<DatacenterId>,
+    /// How many nodes probe it; `None` if all do.
+    pub vantages: Option<NonZeroU16>,
 }
 
 /// Why a message was ignored.
@@ -80,6 +84,8 @@ pub struct Vantages {
     /// The same, until all others have been told.
     pub(super) untold_identity: Option<Arc<Identity>>,
     tell_at: Option<Duration>,
+    /// When time was last let pass.
+    advanced: Duration,
     to_ask: BTreeSet<NodeName>,
     pub(super) to_answer: BTreeSet<NodeName>,
     /// Nodes that got all rows are not answered again before this time.
@@ -89,6 +95,7 @@ pub struct Vantages {
     is_name_taken: bool,
     /// True if all other nodes fell silent.
     is_alone: bool,
+    pub(super) sharing: Sharing,
     pub(super) changed: Changed,
     pub(super) news: Vec<News>,
 }
@@ -111,12 +118,14 @@ impl Vantages {
             identity: None,
             untold_identity: None,
             tell_at: None,
+            advanced: Duration::ZERO,
             to_ask: BTreeSet::new(),
             to_answer: BTreeSet::new(),
             answered_until: BTreeMap::new(),
             forget_from: None,
             is_name_taken: false,
             is_alone: false,
+            sharing: Sharing::default(),
             changed: Changed::default(),
             news: Vec::new(),
         }
@@ -137,12 +146,17 @@ impl Vantages {
             self.tell(id, now);
         }
         self.changed = Changed::All;
+        self.set_shared();
         self.weigh();
+        self.share(now);
     }
 
     /// Takes in what the probes of this node see: the confirmed state, how long the last probe took if it succeeded, and
     /// when it ended.
     pub fn see(&mut self, id: QuestionId, opinion: Opinion, took: Option<Duration>, seen: Duration, now: Duration) {
+        if !self.sharing.is_told(id) {
+            return;
+        }
         let before = self.own.table.get(id).copied();
         let same = before.filter(|before| before.opinion == opinion);
         let turned = same.map_or(now, |before| before.turned);
@@ -224,6 +238,7 @@ impl Vantages {
             // It counts until it would be silent: most nodes that stop are restarted.
             if let Some(peer) = self.peers.get_mut(from) {
                 peer.leave(&message, now);
+                self.sharing.is_stale = true;
                 self.news.push(News::Left(from.clone()));
             }
             return Ok(());
@@ -243,7 +258,10 @@ impl Vantages {
             peer.identify(identity);
         } else if let Body::Report(report) = message.body {
             let is_part = report.part.is_some_and(|part| part.number + 1 < part.of);
+            let is_other = peer.parts != report.parts || peer.site != report.site;
             let changed = peer.take_in(report, now);
+            // It may be another candidate than before.
+            self.sharing.is_stale |= is_other || changed == Changed::All;
             self.changed.add(changed.clone());
             if !is_part && peer.is_to_ask(self.me.interval, now) {
                 self.to_ask.insert(from.clone());
@@ -252,6 +270,7 @@ impl Vantages {
                 self.weigh();
             }
         }
+        self.share(now);
         Ok(())
     }
 
@@ -260,6 +279,7 @@ impl Vantages {
         match self.peers.get_mut(from) {
             None => {
                 self.peers.insert(from.clone(), Peer::new(message.incarnation, now));
+                self.mature(from, now);
                 self.news.push(News::Heard(from.clone()));
                 if std::mem::take(&mut self.is_alone) {
                     self.news.push(News::Together(from.clone()));
@@ -273,9 +293,19 @@ impl Vantages {
                     self.news.push(News::Heard(from.clone()));
                 }
                 self.tell_at.get_or_insert(now + TELL_WINDOW);
+                self.mature(from, now);
             }
             Some(_) => {}
         }
+    }
+
+    /// Sets when a node that is heard anew gets endpoints to probe: with all others that are heard meanwhile, or later.
+    fn mature(&mut self, node: &NodeName, now: Duration) {
+        let time = if self.is_settled() { self.me.interval * MATURES_AFTER } else { Duration::ZERO };
+        if let Some(peer) = self.peers.get_mut(node) {
+            peer.matures_at = now + time;
+        }
+        self.sharing.is_stale = true;
     }
 
     /// When to call [`advance`](Self::advance) if nothing happens before.
@@ -283,13 +313,15 @@ impl Vantages {
         let settles_at = self.company.wake_at(now);
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
-        [settles_at, self.forget_from, report_at, tell_at].into_iter().flatten().min()
+        let times = [settles_at, self.forget_from, report_at, tell_at, self.matures_at(now)];
+        times.into_iter().flatten().min()
     }
 
     /// Lets the opinions of others count from now on if it is time.
     pub fn settle(&mut self, now: Duration) {
         if self.company.advance(now) {
             self.changed = Changed::All;
+            self.sharing.is_stale = true;
         }
     }
 
@@ -302,6 +334,10 @@ impl Vantages {
             self.forget_from = self.peers.values().map(Peer::forget_at).min();
         }
         self.settle(now);
+        self.sharing.is_stale |=
+            self.peers.values().any(|peer| peer.matures_at > self.advanced && peer.matures_at <= now);
+        self.advanced = now;
+        self.share(now);
         let mut letters = Vec::new();
         if !self.is_linked {
             return letters;
@@ -351,7 +387,7 @@ impl Vantages {
         self.company.expects_others(now)
     }
 
-    fn tell(&mut self, id: QuestionId, now: Duration) {
+    pub(super) fn tell(&mut self, id: QuestionId, now: Duration) {
         self.untold.insert(id);
         self.tell_at.get_or_insert(now + TELL_WINDOW);
     }
@@ -361,6 +397,7 @@ impl Vantages {
         let is_silent = |(_, peer): &(&NodeName, &Peer)| peer.is_silent(now);
         let silent: Vec<NodeName> = self.peers.iter().filter(is_silent).map(|(node, _)| node.clone()).collect();
         let lost: Vec<Peer> = silent.iter().filter_map(|node| self.peers.remove(node)).collect();
+        self.sharing.is_stale = true;
         if self.peers.is_empty() {
             self.is_alone = true;
             self.company.part();

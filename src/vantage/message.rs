@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Digest, NodeName, QuestionId};
+use super::{Digest, NodeName, Parts, QuestionId};
 use crate::health::{Identity, Opinion};
 
 /// Most rows in one message, so that it stays far below the 1 MiB that a NATS server takes.
@@ -50,6 +50,8 @@ pub struct Report {
     pub digest: Digest,
     /// [`Identity::digest`] of what it runs; `None` while it serves nothing yet.
     pub identity: Option<u64>,
+    /// The digests of the questions that are shared among few nodes; `None` if all nodes ask all questions.
+    pub parts: Option<Parts>,
     /// The place of these rows among the parts of an answer to an [`Body::Ask`].
     pub part: Option<Part>,
     /// The rows.
@@ -86,7 +88,7 @@ pub enum FleetEvent {
     /// The connection is lost, or cannot be made, for this reason.
     Disconnected(Box<str>),
     /// A message of a node came.
-    Heard(NodeName, Message),
+    Heard(NodeName, Box<Message>),
 }
 
 /// A message to send, and who is to hear it.

@@ -37,6 +37,7 @@ mod name;
 mod news;
 mod outgoing;
 mod peer;
+mod sharing;
 mod skew;
 mod survey;
 mod table;
@@ -47,6 +48,7 @@ pub use message::{Body, FleetEvent, Letter, MAX_ROWS, Message, Part, Report, Sig
 pub use name::{MAX_NAME, NodeName};
 pub use news::News;
 pub use peer::Changed;
+pub use sharing::{PARTS, Parts};
 pub use table::{Digest, QuestionId, Row, Table};
 
 /// Most other nodes that are heard. Messages of further ones are ignored.

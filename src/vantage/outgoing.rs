@@ -78,6 +78,7 @@ impl Vantages {
             leaves: false,
             digest: self.own.table.digest(),
             identity: self.identity.as_ref().map(|identity| identity.digest()),
+            parts: self.sharing.parts(),
             part: None,
             rows: Vec::new(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::message::{Message, Part, Report, Sight};
 use super::skew::Skew;
-use super::{MAX_QUESTIONS, QuestionId, Row, Table};
+use super::{MAX_QUESTIONS, Parts, QuestionId, Row, Table};
 use crate::health::Identity;
 
 /// Range of another node's interval. What it says beyond that is taken as the nearest of these.
@@ -36,6 +36,10 @@ pub(super) struct Peer {
     pub(super) is_discounted: bool,
     /// When it said that it stops.
     pub(super) left: Option<Duration>,
+    /// The digests of the questions that it shares; `None` if it shares none.
+    pub(super) parts: Option<Parts>,
+    /// It gets endpoints to probe from this time on.
+    pub(super) matures_at: Duration,
     pub(super) table: Table,
     /// All rows of an answer, as far as its parts have come.
     partial: Option<(Part, Table)>,
@@ -90,6 +94,8 @@ impl Peer {
             doubts: false,
             is_discounted: false,
             left: None,
+            parts: None,
+            matures_at: now,
             table: Table::default(),
             partial: None,
             is_in_step: false,
@@ -136,7 +142,8 @@ impl Peer {
 
     /// Takes in what it sees.
     pub(super) fn take_in(&mut self, report: Report, now: Duration) -> Changed {
-        let Report { site, interval, doubts, leaves: _, digest, identity, part, rows } = report;
+        let Report { site, interval, doubts, leaves: _, digest, identity, parts, part, rows } = report;
+        self.parts = parts;
         self.runs = identity;
         self.site = site;
         self.interval = interval.clamp(INTERVAL[0], INTERVAL[1]);

@@ -46,7 +46,13 @@ impl Vantages {
         all
     }
 
-    /// The opinions on a question, by the nodes' names. Empty while the others do not count yet.
+    /// Number of opinions that are known, of all nodes together.
+    pub fn rows(&self) -> usize {
+        self.own.table.len() + self.peers.values().map(|peer| peer.table.len()).sum::<usize>()
+    }
+
+    /// The opinions on a question, by the nodes' names: if it is shared, of those that are assigned, as soon as all of them
+    /// have one. Empty while the others do not count yet.
     pub fn witnesses(&self, id: QuestionId) -> Vec<Witness> {
         if !self.is_settled() {
             return Vec::new();
@@ -63,6 +69,9 @@ impl Vantages {
         });
         let mut all: Vec<_> = of_peers.collect();
         all.extend(self.own.table.get(id).map(|row| witness(&self.me.node, row, self.own_weight())));
+        if let Some(assigned) = self.assigned(id).filter(|_| self.have_said(id)) {
+            all.retain(|witness| assigned.iter().any(|node| *node.as_str() == *witness.node));
+        }
         all.sort_unstable_by(|a, b| a.node.cmp(&b.node));
         all
     }

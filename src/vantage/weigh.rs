@@ -14,18 +14,28 @@ const MIN_DATACENTERS: usize = 2;
 
 impl Vantages {
     /// Returns the opinions that count about each of these questions, which must be in ascending order. A question has none
-    /// if no other node says anything about it that counts: then this node decides alone.
+    /// if no other node says anything about it that counts, and it is not for this one to decide for all: then this node
+    /// decides alone.
     pub fn opinions(&self, ids: &[QuestionId]) -> Vec<Vec<Opinion>> {
         let mut opinions = vec![Vec::new(); ids.len()];
         if !self.is_settled() {
             return opinions;
         }
-        for peer in self.peers.values().filter(|peer| peer.counts()) {
-            peer.table.each_of(ids, |place, opinion| opinions[place].push(opinion));
+        // Once all that are assigned to a question have said what they see, they alone decide.
+        let deciding: Vec<Option<&[NodeName]>> =
+            ids.iter().map(|&id| self.assigned(id).filter(|_| self.have_said(id))).collect();
+        let decides = |place: usize, node: &NodeName| deciding[place].is_none_or(|nodes| nodes.contains(node));
+        for (node, peer) in self.peers.iter().filter(|(_, peer)| peer.counts()) {
+            peer.table.each_of(ids, |place, opinion| {
+                if decides(place, node) {
+                    opinions[place].push(opinion);
+                }
+            });
         }
         if self.own_weight() == Weight::Counts {
             self.own.table.each_of(ids, |place, opinion| {
-                if !opinions[place].is_empty() {
+                let is_of_others = !opinions[place].is_empty() || deciding[place].is_some();
+                if is_of_others && decides(place, &self.me.node) {
                     opinions[place].push(opinion);
                 }
             });
@@ -58,6 +68,7 @@ impl Vantages {
         }
         for (node, is_discounted) in told {
             self.changed = Changed::All;
+            self.sharing.is_stale = true;
             self.news.push(if is_discounted { News::Discounted(node) } else { News::Counted(node) });
         }
     }

@@ -159,6 +159,13 @@ impl FailStatic {
         self.begin(now, targets, datacenters)
     }
 
+    /// Forgets a target that is not probed for now: it neither answers nor fails.
+    pub(super) fn forget(&mut self, target: TargetId) {
+        self.answering.remove(target);
+        self.refusing.remove(target);
+        self.suspects.remove(target);
+    }
+
     /// Forgets the targets that `keep` rejects.
     pub(super) fn retain(&mut self, keep: impl Fn(TargetId) -> bool) {
         self.answering.retain(|id, ()| keep(id));

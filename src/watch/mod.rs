@@ -165,7 +165,8 @@ impl Watch {
 
     /// Gives a target whose health is unknown the health of another one. Returns true if it was known.
     pub fn carry(&mut self, from: TargetId, to: TargetId, now: Duration) -> bool {
-        let known = self.health(from);
+        // One that rests has the state that was agreed on.
+        let known = if self.is_resting(from) { self.decided(from) } else { self.health(from) };
         let (Some(watched), Some(health)) = (self.targets.get(to), self.health.get_mut(to)) else { return false };
         if known.state() == State::Unknown || *health != Health::UNKNOWN {
             return false;
@@ -218,6 +219,34 @@ impl Watch {
         {
             fail_static.trust(id);
         }
+    }
+
+    /// Does not probe a target until it is resumed, and forgets what its probes found. Answers follow what the fleet agrees
+    /// on about it.
+    pub fn rest(&mut self, id: TargetId) {
+        self.schedule.rest(id);
+        if let Some(health) = self.health.get_mut(id) {
+            *health = Health::UNKNOWN;
+        }
+        self.fail_statics.iter_mut().for_each(|fail_static| fail_static.forget(id));
+    }
+
+    /// Probes a target again that rests, soon. Until its probes confirm another state, it has the one that was agreed on.
+    /// Returns false if it does not rest.
+    pub fn resume(&mut self, id: TargetId, now: Duration) -> bool {
+        if !self.schedule.resume(id, now) {
+            return false;
+        }
+        let agreed = self.decided(id);
+        if let Some(health) = self.health.get_mut(id) {
+            *health = agreed;
+        }
+        true
+    }
+
+    /// True if other nodes of the fleet probe a target in this node's stead.
+    pub fn is_resting(&self, id: TargetId) -> bool {
+        self.schedule.is_resting(id)
     }
 
     /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight, for the caller to stop: their
@@ -340,7 +369,8 @@ impl Watch {
 
     /// Number of targets for which answers follow the fleet against the node's own probes.
     pub fn overruled(&self) -> usize {
-        self.agreed.iter().filter(|&(id, agreed)| self.health(id).share() != agreed.opinion).count()
+        let differs = |id, opinion| self.health(id).share() != opinion && !self.is_resting(id);
+        self.agreed.iter().filter(|&(id, agreed)| differs(id, agreed.opinion)).count()
     }
 
     /// The state of an endpoint with this condition, before overrides. While the node distrusts its probes, the state

@@ -16,6 +16,9 @@
 //! flight starts when that one ends.
 //!
 //! **Targets that report** are not probed. They are due when they have not reported for an interval.
+//!
+//! **Targets that rest** are not probed until they are resumed, because other nodes of the fleet probe them. Many that are
+//! resumed together are paced like new ones.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -74,6 +77,7 @@ struct Turn {
     /// The entry that is not stale.
     entry: u64,
     kind: Kind,
+    is_resting: bool,
 }
 
 #[derive(Debug)]
@@ -128,16 +132,56 @@ impl ProbeSchedule {
     pub(super) fn add(&mut self, id: TargetId, target: &Target, now: Duration) {
         let interval = target.monitor.pace.interval();
         let (at, kind) = if target.is_probed() {
-            self.pace = self.pace.max(now) + PACE;
-            self.phase = self.phase.wrapping_add(GOLDEN_STEP);
-            let first_gap = Some(interval.mul_f64(self.phase as f64 / 2f64.powi(64)));
-            let at = now.max(self.pace.saturating_sub(PACE * BURST));
-            (at, Kind::Probed { first_gap, flight: Flight::None })
+            let (at, first_gap) = self.first_start(interval, now);
+            (at, Kind::Probed { first_gap: Some(first_gap), flight: Flight::None })
         } else {
             (now + interval, Kind::Reports { deadline: now + interval })
         };
-        self.turns.insert(id, Turn { interval, entry: 0, kind });
+        self.turns.insert(id, Turn { interval, entry: 0, kind, is_resting: false });
         self.schedule(id, at);
+    }
+
+    /// Returns when a new target is probed first, and the time from there to its second probe.
+    fn first_start(&mut self, interval: Duration, now: Duration) -> (Duration, Duration) {
+        self.pace = self.pace.max(now) + PACE;
+        self.phase = self.phase.wrapping_add(GOLDEN_STEP);
+        let at = now.max(self.pace.saturating_sub(PACE * BURST));
+        (at, interval.mul_f64(self.phase as f64 / 2f64.powi(64)))
+    }
+
+    /// Does not probe a target until it is resumed. A probe in flight ends as usual.
+    pub(super) fn rest(&mut self, id: TargetId) {
+        self.count += 1;
+        let Some(turn) = self.turns.get_mut(id) else { return };
+        // The entries that it has are stale now.
+        turn.entry = self.count;
+        turn.is_resting = true;
+        if let Kind::Probed { flight: flight @ Flight::Overdue, .. } = &mut turn.kind {
+            *flight = Flight::One;
+        }
+        let turns = &self.turns;
+        self.waiting.retain(|due| due.is_current(turns));
+    }
+
+    /// Probes a target again that rests, soon. Returns false if it does not rest.
+    pub(super) fn resume(&mut self, id: TargetId, now: Duration) -> bool {
+        let Some(interval) = self.turns.get(id).filter(|turn| turn.is_resting).map(|turn| turn.interval) else {
+            return false;
+        };
+        let (at, gap) = self.first_start(interval, now);
+        if let Some(turn) = self.turns.get_mut(id) {
+            turn.is_resting = false;
+            if let Kind::Probed { first_gap, .. } = &mut turn.kind {
+                *first_gap = Some(gap);
+            }
+        }
+        self.schedule(id, at);
+        true
+    }
+
+    /// True if a target rests.
+    pub(super) fn is_resting(&self, id: TargetId) -> bool {
+        self.turns.get(id).is_some_and(|turn| turn.is_resting)
     }
 
     /// Forgets the targets that `keep` rejects. Returns those whose probes are in flight.

@@ -45,10 +45,15 @@ impl Fleet {
     /// Three nodes and a server. Returns when all hear each other, and answer with Frankfurt. `None` if the system forbids
     /// network namespaces.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with("")
+    }
+
+    /// The same with further keys in `[fleet]`.
+    pub(crate) fn start_with(keys: &str) -> Option<Self> {
         let names = ["ns1", "ns2", "ns3"];
         let streets = pave(&names)?;
         let nats = vec![Nats::start(Some(&streets.namespace("nats")), at(HUB, 4222), &names)];
-        Some(Self::with(streets, nats, &names))
+        Some(Self::with(streets, nats, &names, keys))
     }
 
     /// Four nodes. The last two have a server of their own, which is a leaf of the other one.
@@ -68,11 +73,11 @@ impl Fleet {
                  tls {{ ca_file: \"{authority}\", timeout: 10 }} }} ] }}"
             )
         });
-        Some(Self::with(streets, vec![hub, leaf], &names))
+        Some(Self::with(streets, vec![hub, leaf], &names, ""))
     }
 
     /// The third node's files list the same in another order.
-    fn with(streets: Streets, nats: Vec<Nats>, names: &[&'static str]) -> Self {
+    fn with(streets: Streets, nats: Vec<Nats>, names: &[&'static str], keys: &str) -> Self {
         let datacenters = [("fra", &FRA[..]), ("iad", &IAD[..])].map(|(place, addresses)| {
             let listen: Vec<String> = addresses.iter().map(|address| format!("\"{address}:5353\"")).collect();
             let server = format!("[listen]\ndns = [\"127.0.0.1:0\", {}]\n", listen.join(", "));
@@ -83,7 +88,7 @@ impl Fleet {
             let zone = if *name == "ns3" { OTHER_ZONE } else { ZONE };
             let section = nats[(number / 2).min(nats.len() - 1)].section(name, name, &format!("{name}.password"));
             let server = format!(
-                "site = \"fra\"\n[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}"
+                "site = \"fra\"\n[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}{keys}"
             );
             let files = Files::new(&server, &[("example.com.toml", zone)]);
             let node = files.serve_in(&streets.namespace(name));
@@ -91,7 +96,9 @@ impl Fleet {
         });
         let nodes = nodes.collect();
         let mut fleet = Self { streets, nats, nodes, names: names.to_vec(), _datacenters: datacenters };
-        fleet.wait_for_company();
+        if keys.is_empty() {
+            fleet.wait_for_company();
+        }
         let all: Vec<usize> = (0..names.len()).collect();
         fleet.wait_for(&FRA, &all);
         fleet

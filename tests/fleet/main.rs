@@ -12,6 +12,7 @@ mod fleet;
 mod hostile;
 mod nats;
 mod restart;
+mod sharing;
 mod streets;
 mod view;
 

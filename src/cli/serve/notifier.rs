@@ -170,7 +170,7 @@ fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<Eve
     let kind = |event: &NodeEvent| match event {
         NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen, witnesses }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen, impact)
+            EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen.as_ref(), impact)
                 .with_fleet(witnesses.as_ref().map(ToString::to_string))
         }
         NodeEvent::Fleet(turn) => fleet_kind(turn),

@@ -1,5 +1,6 @@
-//! `[fleet]` of the server file, and the `quorum` of monitors.
+//! `[fleet]` of the server file, and the `quorum` and `vantages` of monitors.
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use super::*;
@@ -64,6 +65,12 @@ fn a_quorum_is_a_word_a_number_or_a_share() {
 }
 
 #[test]
+fn all_nodes_probe_unless_a_number_is_given() {
+    let vantages = |section: &str| load_fleet(section).unwrap().world.probing.vantages.map(NonZeroU16::get);
+    assert_eq!((vantages(ENOUGH), vantages(&format!("{ENOUGH}\nvantages = 3"))), (None, Some(3)));
+}
+
+#[test]
 fn each_way_to_log_in_is_read() {
     for (keys, login) in [
         ("credentials = \"ns1.creds\"", FleetLogin::Credentials(str::from_utf8(CREDENTIALS).unwrap().trim().into())),
@@ -93,6 +100,8 @@ fn what_is_wrong_with_a_fleet_is_told() {
         (with("nodes = 1"), "4:1 error: `[fleet]` has no key `nodes` | did you mean `node`?"),
         (with("quorum = 0"), "4:10 error: `quorum` takes a whole number from 1 to 65535 | 0"),
         (with("quorum = \"all\""), "4:10 error: `quorum` takes one of `majority` | not one of them"),
+        (with("vantages = 0"), "4:12 error: `vantages` takes a whole number from 1 to 64 | 0"),
+        (with("vantages = \"all\""), "4:12 error: `vantages` takes a whole number from 1 to 64 | a string"),
         (with("user = \"ns1\""), "4:1 error: `user` needs `password_file` | `password_file` is missing here"),
         (with("key = \"a.pem\""), "4:1 error: `key` needs `certificate` | `certificate` is missing here"),
     ] {
@@ -114,11 +123,11 @@ fn what_is_wrong_with_a_fleet_is_told() {
 }
 
 #[test]
-fn monitors_that_probe_may_have_a_quorum() {
+fn monitors_that_probe_may_have_a_quorum_and_vantages() {
     let zone = |monitor: &str| {
         format!(
             "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
-             [regions.default]\nprefer = [\"fra\"]\n[monitors.web]\n{monitor}\nquorum = 2\n\
+             [regions.default]\nprefer = [\"fra\"]\n[monitors.web]\n{monitor}\nquorum = 2\nvantages = 5\n\
              [pools.web]\nmonitor = \"web\"\nendpoints.fra = [\"192.0.2.1\"]\n[names.www]\npools = [\"web\"]\n"
         )
     };
@@ -126,6 +135,8 @@ fn monitors_that_probe_may_have_a_quorum() {
     let config = load(zone("type = \"tcp\"\nport = 80")).unwrap();
     let target = config.world.pools[0].members.targets()[0];
     assert_eq!(target.monitor.quorum, Some(Quorum::Number(2.try_into().unwrap())));
+    assert_eq!(target.monitor.vantages.map(NonZeroU16::get), Some(5));
     let refused = lines(&told(load(zone("type = \"push\"")))).join("; ");
     assert!(refused.contains("`quorum` is for monitors that probe: reports come to one node"), "{refused}");
+    assert!(refused.contains("`vantages` is for monitors that probe: reports come to one node"), "{refused}");
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::Fleet;
+use super::duties::measured_pools;
 use crate::control::dependents::Dependents;
 use crate::control::keeping::CONFIRM_EVERY;
 use crate::control::{Control, Effect, PUBLISH_WINDOW};
@@ -31,10 +32,17 @@ impl Control {
         let Some(fleet) = &mut self.fleet else { return };
         let mut places: HashMap<QuestionId, Place> = HashMap::new();
         fleet.questions.clear();
+        let measured = measured_pools(world);
         for id in dependents.targets() {
             let Some(watched) = self.watch.target(id).filter(|watched| is_shared(watched)) else { continue };
             let question = QuestionId(watched.question());
+            let is_measured = dependents.pools(id).iter().any(|pool| measured.contains(pool));
+            let vantages = watched.target().monitor.vantages.or(world.probing.vantages).filter(|_| !is_measured);
+            let is_first = !places.contains_key(&question);
             let place = places.entry(question).or_default();
+            // Of several targets with the same question, the one that most nodes are to probe counts.
+            let more = place.vantages.zip(vantages).map(|(one, other)| one.max(other));
+            place.vantages = if is_first { vantages } else { more };
             place.address = Some(watched.target().address.ip());
             for datacenter in dependents.pools(id).iter().filter_map(|pool| world.pools[pool.index()].datacenter) {
                 if !place.datacenters.contains(&datacenter) {
@@ -47,11 +55,7 @@ impl Control {
         let targets: Vec<TargetId> = dependents.targets().collect();
         for &target in &targets {
             // What an earlier run saw is told too, so that the others need not do without it.
-            let seen = self.last_probes.get(target).map(|last_probe| last_probe.seen.clone());
-            if let Some(seen) = seen {
-                let (seen, at) = seen.map_or((None, now), |(seen, at)| (Some(seen), at));
-                self.sight(target, seen.as_ref(), at, now);
-            }
+            self.sight_again(target, now);
         }
         let Some(fleet) = &self.fleet else { return };
         let ids: Vec<QuestionId> = fleet.questions.keys().copied().collect();
@@ -69,6 +73,7 @@ impl Control {
                 self.watch.agree(target, verdict, now);
             }
         }
+        self.keep_duties(now);
     }
 
     /// Tells the fleet the state that this node's own probes confirmed, the last one at `at`. Of several targets with the
@@ -115,10 +120,14 @@ impl Control {
                 if !fleet.vantages.is_arriving() {
                     self.keeping.agree(watched, verdict, now);
                 }
-                verdicts.push((target, verdict));
+                verdicts.push((target, verdict, fleet.vantages.assigned(*id).is_some()));
             }
         }
-        for (target, verdict) in verdicts {
+        for (target, verdict, is_assigned) in verdicts {
+            // Nobody has said yet what this node does not look at itself: what was agreed on stands.
+            if verdict.is_none() && self.watch.is_resting(target) {
+                continue;
+            }
             let from = self.watch.decided(target);
             if !self.watch.agree(target, verdict, now) {
                 continue;
@@ -129,8 +138,11 @@ impl Control {
                 serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
             }
             let seen = self.last_probes.get(target).and_then(|last_probe| last_probe.seen.clone());
-            if let Some((seen, _)) = seen.filter(|_| from.state() != to.state()) {
-                self.turn(target, [from.state(), to.state()], &seen, now, effects);
+            // What was neither probed nor agreed on yet has no state to change.
+            let is_known = seen.is_some() || is_assigned && from.state() != State::Unknown;
+            if from.state() != to.state() && is_known {
+                let seen = seen.map(|(seen, _)| seen);
+                self.turn(target, [from.state(), to.state()], seen.as_ref(), now, effects);
             }
         }
         if let Some(fleet) = &self.fleet {

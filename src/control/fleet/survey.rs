@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::agreement::quorum;
 use crate::control::Control;
 use crate::health::{Agreement, FleetSurvey, Opinion, Share, Target, Weight};
-use crate::vantage::QuestionId;
+use crate::vantage::{NodeName, QuestionId};
 use crate::watch::TargetId;
 
 /// With more opinions than this, a survey leaves out those about targets that everybody sees up.
@@ -40,7 +40,7 @@ impl Control {
         let (Some(fleet), Some(serving)) = (&self.fleet, &self.serving) else { return HashMap::new() };
         let of_fleet = serving.snapshot.world().probing.quorum;
         let ids: Vec<QuestionId> = fleet.questions.keys().copied().collect();
-        let is_large = ids.len() * (fleet.vantages.peers() + 1) > MAX_SURVEYED;
+        let is_large = fleet.vantages.rows() > MAX_SURVEYED;
         let told: Vec<QuestionId> = if is_large {
             let is_of_note = |opinions: &Vec<Opinion>| opinions.iter().any(|opinion| *opinion != Some(Share::FULL));
             let opinions = fleet.vantages.opinions(&ids);
@@ -55,11 +55,13 @@ impl Control {
             let counted = witnesses.iter().filter(|it| it.weight == Weight::Counts).count();
             let health = self.watch.decided(target);
             let own = self.last_probes.get(target).filter(|own| own.health.state() == health.state());
+            let assigned = fleet.vantages.assigned(question);
             let agreement = Agreement {
                 health,
                 since: own.map_or(agreed, |own| own.since),
                 needed: quorum(watched, of_fleet).of(counted),
                 witnesses,
+                assigned: assigned.map(|nodes| nodes.iter().map(NodeName::shared).collect()),
             };
             Some((watched.target().clone(), agreement))
         };

@@ -54,7 +54,8 @@ impl Trio {
                 for Letter { to, message } in std::mem::take(&mut self.nodes[from].letters) {
                     let meant = |other: &usize| *other != from && to.as_ref().is_none_or(|to| *to == name(*other));
                     for other in (0..3).filter(meant).filter(|&other| !self.is_cut[from] && !self.is_cut[other]) {
-                        self.nodes[other].happen(Event::Fleet(FleetEvent::Heard(name(from), message.clone())));
+                        self.nodes[other]
+                            .happen(Event::Fleet(FleetEvent::Heard(name(from), Box::new(message.clone()))));
                     }
                 }
             }
@@ -217,5 +218,111 @@ fn a_node_without_memory_hears_the_others_before_its_first_answer() {
         assert_eq!(scene.serving.is_some(), wait.is_zero());
         scene.pass(wait, |_| WELL);
         assert!(scene.serving.is_some());
+    }
+}
+
+/// Who probed which address since the last call.
+#[derive(Default)]
+struct Probers(std::cell::RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<usize>>>);
+
+impl Probers {
+    fn note(&self, number: usize, address: &str) {
+        self.0.borrow_mut().entry(address.to_owned()).or_default().insert(number);
+    }
+
+    fn take(&self) -> Vec<Vec<usize>> {
+        std::mem::take(&mut *self.0.borrow_mut()).into_values().map(|nodes| nodes.into_iter().collect()).collect()
+    }
+}
+
+#[test]
+fn what_is_shared_is_probed_by_its_node_and_followed_by_all() {
+    let vantages = Some(std::num::NonZeroU16::MIN);
+    let mut trio = Trio::new(&Monitor { vantages, ..tcp() });
+    let probers = Probers::default();
+    let well = |number: usize, address: &str| {
+        probers.note(number, address);
+        WELL
+    };
+    trio.pass(at(20), well);
+    let before = probers.take();
+    assert!(before.len() == 3 && before.iter().all(|nodes| nodes.len() == 1), "{before:?}");
+    assert_eq!(trio.open(), [2; 3]);
+    let survey = trio.nodes[0].control.survey();
+    assert!(survey.agreements.values().all(|agreement| agreement.assigned.as_ref().is_some_and(|it| it.len() == 1)));
+
+    // Its node sees the first one down, and all follow.
+    let who = before[0][0];
+    let refused = |number: usize, address: &str| {
+        probers.note(number, address);
+        if address == "127.0.0.1" { REFUSED } else { WELL }
+    };
+    trio.pass(at(25), refused);
+    assert_eq!(trio.open(), [1; 3]);
+    let first: IpAddr = "127.0.0.1".parse().unwrap();
+    assert!(trio.nodes.iter().all(|node| node.turns == [(first, State::Down)]), "all tell it");
+    assert_eq!(probers.take(), before);
+
+    // Its node is cut off: another one takes over, with the state that was agreed on. The node itself probes everything.
+    trio.is_cut[who] = true;
+    trio.pass(at(30), refused);
+    assert_eq!(trio.open(), [1; 3]);
+    let meanwhile = probers.take();
+    assert!(meanwhile.iter().all(|nodes| nodes.contains(&who) && nodes.len() == 2), "{meanwhile:?}");
+    assert!(trio.nodes.iter().all(|node| node.turns.len() == 1), "nothing flaps");
+    trio.pass(at(20), well);
+    assert_eq!(trio.open(), [2; 3]);
+
+    // It comes back, and gets its own again.
+    trio.is_cut[who] = false;
+    trio.pass(at(20), well);
+    probers.take();
+    trio.pass(at(20), well);
+    assert_eq!(probers.take(), before);
+    assert_eq!(trio.open(), [2; 3]);
+    assert!(trio.nodes.iter().all(|node| node.turns == [(first, State::Down), (first, State::Up)]));
+}
+
+#[test]
+fn an_edit_that_changes_no_question_leaves_the_endpoints_with_their_nodes() {
+    let monitor = Monitor { vantages: Some(std::num::NonZeroU16::MIN), ..tcp() };
+    let mut trio = Trio::new(&monitor);
+    let probers = Probers::default();
+    let refused = |number: usize, address: &str| {
+        probers.note(number, address);
+        if address == "127.0.0.1" { REFUSED } else { WELL }
+    };
+    trio.pass(at(40), refused);
+    probers.take();
+    trio.pass(at(20), refused);
+    let before = probers.take();
+    assert!(before.iter().all(|nodes| nodes.len() == 1), "{before:?}");
+    for node in &mut trio.nodes {
+        let edited = Monitor { hold_down: Duration::from_secs(1), ..monitor.clone() };
+        node.happen(compile(world(edited, SOME)));
+    }
+    for _ in 0..200 {
+        trio.pass(Duration::from_millis(100), refused);
+        assert_eq!(trio.open(), [1; 3]);
+    }
+    probers.take();
+    trio.pass(at(20), refused);
+    assert_eq!(probers.take(), before);
+}
+
+#[test]
+fn a_node_that_probes_little_restarts_with_what_was_agreed_on() {
+    let monitor = Monitor { vantages: Some(std::num::NonZeroU16::MIN), ..tcp() };
+    let mut trio = Trio::new(&monitor);
+    let refused = |_: usize, address: &str| if address == "127.0.0.1" { REFUSED } else { WELL };
+    trio.pass(at(40), refused);
+    assert_eq!(trio.open(), [1; 3]);
+    for restarted in 0..3 {
+        trio.restart(restarted, &monitor, true);
+        assert_eq!(trio.open(), [1; 3]);
+        for _ in 0..200 {
+            trio.pass(Duration::from_millis(100), refused);
+            assert_eq!(trio.open(), [1; 3]);
+        }
     }
 }

@@ -37,7 +37,7 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
         false,
         [&["web/fra".into()], &["web".into()]],
         [State::Up, State::Down],
-        &seen,
+        Some(&seen),
         impact,
     );
     let expected =
@@ -52,7 +52,7 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
     );
     assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
     assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-    let unknown = EventKind::endpoint(&target, false, [&[], &[]], [State::Down, State::Up], &seen, None);
+    let unknown = EventKind::endpoint(&target, false, [&[], &[]], [State::Down, State::Up], Some(&seen), None);
     assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
     let json = serde_json::to_value(&unknown).unwrap();
     assert!(unknown.is_good() && json.get("impact").is_none());
@@ -62,13 +62,13 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
         true,
         [&["web/fra".into()], &["web".into()]],
         [State::Up, State::Down],
-        &seen,
+        Some(&seen),
         None,
     );
     let expected = "127.0.0.1 of web/fra is down (monitor web): tcp 127.0.0.1:80: status 500";
     assert_eq!(one_of_several.to_string(), expected);
     let drained = [State::Up, State::Degraded(Share::NONE)];
-    let drained = EventKind::endpoint(&target, false, [&["web/fra".into()], &[]], drained, &seen, None);
+    let drained = EventKind::endpoint(&target, false, [&["web/fra".into()], &[]], drained, Some(&seen), None);
     assert_eq!(drained.severity(), Severity::Warning);
     assert!(drained.to_string().contains("is drained"), "{drained}");
 }

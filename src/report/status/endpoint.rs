@@ -114,10 +114,16 @@ impl EndpointHealth {
 /// Returns the last outcome of an endpoint's probes as text.
 fn seen(probes: &[ProbeStatus]) -> String {
     let seen = |probe: &ProbeStatus| {
-        let seen = probe.seen.as_deref().unwrap_or("nothing yet");
-        match probe.fleet.as_ref().filter(|agreement| agreement.is_noteworthy()) {
+        let assigned = probe.fleet.as_ref().and_then(|agreement| agreement.assigned.as_ref());
+        let nothing = if assigned.is_some() { "not probed here" } else { "nothing yet" };
+        let seen = probe.seen.as_deref().unwrap_or(nothing);
+        let seen = match probe.fleet.as_ref().filter(|agreement| agreement.is_noteworthy()) {
             Some(AgreementStatus { text, .. }) => format!("{text}; here: {seen}"),
             None => seen.to_owned(),
+        };
+        match assigned {
+            Some(nodes) => format!("{seen}; probed by {}", nodes.join(", ")),
+            None => seen,
         }
     };
     match probes {

@@ -79,6 +79,9 @@ pub struct AgreementStatus {
     pub text: String,
     /// The opinions, by the nodes' names.
     pub witnesses: Vec<WitnessStatus>,
+    /// The nodes that are to probe it, the best first; absent if all are.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub assigned: Option<Vec<String>>,
 }
 
 /// The opinion of a vantage point.
@@ -133,12 +136,13 @@ impl From<&VantagePoint> for VantagePointStatus {
 
 impl From<&Agreement> for AgreementStatus {
     fn from(agreement: &Agreement) -> Self {
-        let Agreement { health, since: _, needed, witnesses } = agreement;
+        let Agreement { health, since: _, needed, witnesses, assigned } = agreement;
         Self {
             state: word(health.state()).to_owned(),
             quorum: *needed,
             text: Opinions(witnesses).to_string(),
             witnesses: witnesses.iter().map(WitnessStatus::from).collect(),
+            assigned: assigned.as_ref().map(|nodes| nodes.iter().map(ToString::to_string).collect()),
         }
     }
 }

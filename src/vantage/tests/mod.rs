@@ -1,5 +1,6 @@
 //! Conversations of a few nodes. Messages arrive at once, unless a test holds them back.
 
+mod sharing;
 mod simulation;
 
 use std::collections::{BTreeMap, HashMap};
@@ -30,6 +31,7 @@ fn places(count: u128) -> HashMap<QuestionId, Place> {
     let place = |id: u128| Place {
         address: Some(([192, 0, 2, id as u8], 0).into()).map(|at: std::net::SocketAddr| at.ip()),
         datacenters: vec![DatacenterId::from_index(id as usize % 3)],
+        vantages: None,
     };
     (0..count).map(|id| (QuestionId(id), place(id))).collect()
 }

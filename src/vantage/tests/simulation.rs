@@ -6,11 +6,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{name, places, verdict};
+use super::{name, verdict};
+use crate::geo::DatacenterId;
 use crate::health::{Opinion, Quorum, Share};
 use crate::vantage::*;
 
@@ -33,8 +35,10 @@ struct Node {
     clock: u64,
     /// The part of the network where it is.
     part: u8,
-    /// What it sees of each question.
+    /// What it sees, or would see, of each question.
     views: Vec<Opinion>,
+    /// The questions that it asks.
+    asked: Vec<bool>,
     /// Its verdicts of the last step.
     verdicts: Vec<Option<Opinion>>,
     is_up: bool,
@@ -50,12 +54,21 @@ struct Simulation {
     /// In thousandths.
     loss: u64,
     longest_delay: u64,
+    /// How many nodes ask each question; `None` if all do.
+    vantages: Option<NonZeroU16>,
+    /// Questions that a node began or ceased to ask.
+    duties: u64,
     /// Verdicts that changed.
     turns: u64,
 }
 
 impl Simulation {
     fn new(seed: u64, nodes: usize, questions: usize) -> Self {
+        Self::sharing(seed, nodes, questions, None)
+    }
+
+    /// So many nodes ask each question.
+    fn sharing(seed: u64, nodes: usize, questions: usize, vantages: Option<u16>) -> Self {
         let mut rng = Rng::with_seed(seed);
         let nodes = (0..nodes).map(|_| Node::new(questions, &mut rng)).collect();
         let mut simulation = Self {
@@ -67,6 +80,8 @@ impl Simulation {
             sent: 0,
             loss: 30,
             longest_delay: 250,
+            vantages: vantages.and_then(NonZeroU16::new),
+            duties: 0,
             turns: 0,
         };
         (0..simulation.nodes.len()).for_each(|node| simulation.start(node));
@@ -78,11 +93,13 @@ impl Simulation {
         let node = &mut self.nodes[number];
         node.incarnation += 1;
         node.is_up = true;
-        let me = Me { node: node_name(number), site: "fra".into(), interval: INTERVAL };
+        let me = Me { node: node_name(number), site: format!("s{}", number % 4).into(), interval: INTERVAL };
         node.vantages = Vantages::new(me, node.incarnation);
-        node.vantages.set_places(places(node.views.len() as u128), now);
+        let place = |id: usize| (question(id), Place { vantages: self.vantages, ..place(id) });
+        node.vantages.set_places((0..node.views.len()).map(place).collect(), now);
+        node.asked.fill(true);
         for (id, &view) in node.views.iter().enumerate() {
-            node.vantages.see(QuestionId(id as u128), view, None, now, now);
+            node.vantages.see(question(id), view, None, now, now);
         }
         node.vantages.connect(now);
     }
@@ -91,8 +108,8 @@ impl Simulation {
         let now = self.now;
         let node = &mut self.nodes[number];
         node.views[id] = view;
-        if node.is_up {
-            node.vantages.see(QuestionId(id as u128), view, None, now, now);
+        if node.is_up && node.asked[id] {
+            node.vantages.see(question(id), view, None, now, now);
         }
     }
 
@@ -180,11 +197,19 @@ impl Simulation {
         if !node.is_up || node.vantages.wake_at(now).is_none_or(|at| at > now) && node.vantages.changed.is_empty() {
             return;
         }
-        let letters = node.vantages.advance(now, now + Duration::from_secs(node.clock));
+        let mut letters = node.vantages.advance(now, now + Duration::from_secs(node.clock));
+        for (id, is_asked) in node.vantages.take_duties() {
+            let place = (0..node.views.len()).find(|&place| question(place) == id).unwrap();
+            self.duties += u64::from(node.asked[place] != is_asked);
+            node.asked[place] = is_asked;
+            if is_asked {
+                node.vantages.see(id, node.views[place], None, now, now);
+            }
+        }
+        letters.extend(node.vantages.advance(now, now + Duration::from_secs(node.clock)));
         node.vantages.take_news();
         if !node.vantages.take_changed().is_empty() {
-            let verdict = |id| verdict(&node.vantages, QuestionId(id));
-            let verdicts: Vec<_> = (0..node.views.len() as u128).map(verdict).collect();
+            let verdicts: Vec<_> = (0..node.views.len()).map(|id| verdict(&node.vantages, question(id))).collect();
             self.turns += verdicts.iter().zip(&node.verdicts).filter(|(one, other)| one != other).count() as u64;
             node.verdicts = verdicts;
         }
@@ -232,10 +257,22 @@ impl Node {
             clock: rng.u64(..100_000),
             part: 0,
             views: vec![Some(Share::FULL); questions],
+            asked: vec![true; questions],
             verdicts: vec![None; questions],
             is_up: false,
         }
     }
+}
+
+/// A question, as far from the others as hashes are.
+fn question(id: usize) -> QuestionId {
+    QuestionId((id as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+}
+
+/// Where it is asked: each address is in one of three datacenters.
+fn place(id: usize) -> Place {
+    let address = std::net::Ipv4Addr::new(192, 0, (id >> 8) as u8, id as u8);
+    Place { address: Some(address.into()), datacenters: vec![DatacenterId::from_index(id % 3)], vantages: None }
 }
 
 fn any_view(rng: &mut Rng) -> Opinion {
@@ -292,4 +329,107 @@ fn one_node_that_flaps_moves_nobody() {
         simulation.run(Duration::from_millis(300), false);
     }
     assert_eq!(simulation.turns, 0);
+}
+
+impl Simulation {
+    /// The number of running nodes that ask each question.
+    fn askers(&self) -> Vec<usize> {
+        let count = |id: usize| self.nodes.iter().filter(|node| node.is_up && node.asked[id]).count();
+        (0..self.nodes[0].views.len()).map(count).collect()
+    }
+
+    /// Fails unless all nodes assign the same, those that are assigned ask and no others, and all follow them.
+    #[track_caller]
+    fn expect_shares(&self, seed: u64) {
+        for id in 0..self.nodes[0].views.len() {
+            let assigned = self.nodes[0].vantages.assigned(question(id)).unwrap().to_vec();
+            let is_assigned = |number: usize| assigned.contains(&node_name(number));
+            let asks = (0..self.nodes.len()).filter(|&number| is_assigned(number));
+            let mut opinions: Vec<Opinion> = asks.map(|number| self.nodes[number].views[id]).collect();
+            assert_eq!(opinions.len(), usize::from(self.vantages.unwrap().get()).min(self.nodes.len()));
+            let expected = Quorum::Majority.agree(&mut opinions);
+            for (number, node) in self.nodes.iter().enumerate() {
+                let told = format!("seed {seed}, node {number}, question {id}");
+                assert_eq!(node.vantages.assigned(question(id)), Some(&*assigned), "{told}");
+                assert_eq!(
+                    (node.asked[id], node.vantages.is_asked(question(id))),
+                    (is_assigned(number), is_assigned(number)),
+                    "{told}"
+                );
+                assert_eq!(node.verdicts[id], expected, "{told}");
+            }
+        }
+    }
+
+    /// All see the same: every fifth question is down.
+    fn calm_down(&mut self) {
+        for number in 0..self.nodes.len() {
+            for id in 0..self.nodes[number].views.len() {
+                self.set_view(number, id, (id % 5 != 0).then_some(Share::FULL));
+            }
+        }
+    }
+}
+
+#[test]
+fn after_any_trouble_each_question_is_asked_by_its_nodes_and_stays_with_them() {
+    for seed in 0..10 {
+        let (nodes, vantages) = (3 + seed as usize % 8, 1 + seed as u16 % 3);
+        let mut simulation = Simulation::sharing(seed, nodes, 40, Some(vantages));
+        simulation.run(Duration::from_secs(120), true);
+        simulation.mend();
+        simulation.calm_down();
+        simulation.run(INTERVAL * 10, false);
+        simulation.expect_shares(seed);
+        (simulation.duties, simulation.turns) = (0, 0);
+        simulation.run(INTERVAL * 20, false);
+        simulation.expect_shares(seed);
+        assert_eq!((simulation.duties, simulation.turns), (0, 0), "seed {seed}: nothing changed");
+    }
+}
+
+#[test]
+fn who_crashes_is_replaced_and_who_comes_back_takes_over_without_a_gap() {
+    let mut simulation = Simulation::sharing(5, 20, 200, Some(3));
+    simulation.calm_down();
+    simulation.run(INTERVAL * 8, false);
+    simulation.expect_shares(5);
+    (simulation.duties, simulation.turns) = (0, 0);
+    // Nothing of what follows changes a verdict.
+    simulation.nodes[7].is_up = false;
+    let mut lasted = 0;
+    while simulation.askers().iter().any(|&count| count < 3) {
+        simulation.run(TICK, false);
+        lasted += 1;
+        assert!(simulation.askers().iter().all(|&count| count >= 2));
+        assert!(TICK * lasted <= INTERVAL * 6, "it is replaced in time");
+    }
+    println!("replaced after {:?}", TICK * lasted);
+    simulation.run(INTERVAL * 4, false);
+    assert!(simulation.askers().iter().all(|&count| count == 3));
+    let moved = simulation.duties;
+    assert!((20..=40).contains(&moved), "{moved} of the 30 that it had");
+    simulation.start(7);
+    for _ in 0..500 {
+        simulation.run(TICK, false);
+        assert!(simulation.askers().iter().all(|&count| count >= 3));
+    }
+    simulation.expect_shares(5);
+    let of_others = simulation.nodes.iter().enumerate().filter(|(number, _)| *number != 7).map(|(_, node)| node);
+    assert!(of_others.flat_map(|node| &node.verdicts).all(Option::is_some));
+}
+
+#[test]
+fn one_that_is_cut_off_asks_everything_and_gives_it_back() {
+    let mut simulation = Simulation::sharing(6, 10, 60, Some(2));
+    simulation.calm_down();
+    simulation.run(INTERVAL * 8, false);
+    simulation.expect_shares(6);
+    simulation.nodes[3].part = 1;
+    simulation.run(INTERVAL * 7, false);
+    assert!(simulation.nodes[3].asked.iter().all(|asked| *asked));
+    assert!(simulation.askers().iter().all(|&count| count == 3 || count == 2), "two of the others, and it");
+    simulation.nodes[3].part = 0;
+    simulation.run(INTERVAL * 8, false);
+    simulation.expect_shares(6);
 }

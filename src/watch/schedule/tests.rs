@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::*;
 use crate::health::{Check, DEFAULT_TIMEOUT, Monitor, Pace, TcpCheck};
@@ -55,7 +55,7 @@ fn a_handful_begins_at_once_and_ten_thousand_within_half_of_the_first_round() {
 
     let (mut schedule, _) = with_targets(10_000, 100);
     let starts = run(&mut schedule, Duration::from_millis(2500));
-    let first: std::collections::HashSet<_> = starts.iter().map(|(_, target)| target).collect();
+    let first: HashSet<_> = starts.iter().map(|(_, target)| target).collect();
     assert_eq!(first.len(), 10_000);
     let early = starts.iter().filter(|(at, _)| *at <= Duration::from_millis(100)).count();
     assert!(early <= 500, "{early} in the first tenth of a second");
@@ -161,4 +161,33 @@ fn a_pause_of_this_node_is_no_silence() {
     assert_eq!(schedule.next_due(), Some(silent));
     assert!(schedule.take_due(silent - Duration::from_millis(1)).is_empty());
     assert_eq!(schedule.take_due(silent), [Call::Silence(pushed)]);
+}
+
+#[test]
+fn what_rests_is_not_probed_and_many_that_are_resumed_are_paced() {
+    let (mut schedule, ids) = with_targets(10_000, 100);
+    run(&mut schedule, INTERVAL * 2);
+    // One is in flight, and one waits for its turn.
+    let begun = INTERVAL * 3;
+    let calls = schedule.take_due(begun);
+    assert_eq!(calls.len(), 100);
+    for &id in &ids[1..] {
+        schedule.rest(id);
+    }
+    assert!(!schedule.is_resting(ids[0]) && schedule.is_resting(ids[1]));
+    for call in calls {
+        let Call::Probe(target) = call else { panic!("{call:?}") };
+        schedule.finish(target, begun);
+    }
+    let starts = run(&mut schedule, INTERVAL * 9);
+    assert!(starts.len() >= 5 && starts.iter().all(|(_, target)| *target == ids[0]), "{}", starts.len());
+
+    let now = INTERVAL * 9;
+    assert!(ids[1..].iter().all(|&id| schedule.resume(id, now)) && !schedule.resume(ids[1], now));
+    // Some are probed a second time meanwhile.
+    let mut resumed = HashSet::new();
+    resumed.extend(run(&mut schedule, now + Duration::from_secs(1)).into_iter().map(|(_, target)| target));
+    assert!((3_900..4_200).contains(&resumed.len()), "{} in a second", resumed.len());
+    resumed.extend(run(&mut schedule, now + Duration::from_secs(3)).into_iter().map(|(_, target)| target));
+    assert!(ids[1..].iter().all(|id| resumed.contains(id)), "all within a round");
 }
