@@ -22,7 +22,7 @@ use crate::watch::{FailStaticEvent, TargetId};
 pub enum Event {
     /// The targets' health that the last run kept, by fingerprint. It comes before the first configuration.
     Restore(HashMap<u128, Kept>),
-    /// What the fleet had agreed on when the last run ended, by the target's fingerprint. It comes before the first
+    /// The agreements of the fleet when the last run ended, by the target's fingerprint. They come before the first
     /// configuration too.
     Recall(HashMap<u128, KeptAgreement>),
     /// The recovery states that the last run kept. They come before the first configuration too.

@@ -66,7 +66,7 @@ pub(super) struct Fleet {
     counters: Arc<NodeCounters>,
     /// The targets that ask each question. They differ in the times of their monitors only.
     questions: BTreeMap<QuestionId, Vec<TargetId>>,
-    /// What was agreed on before this process began, by the target's fingerprint. It stands until the process has agreed
+    /// The agreements before this process began, by the target's fingerprint. They count until the process has agreed
     /// with others, or there was time for it.
     recalled: HashMap<u128, Opinion>,
     /// When the agreements are written to the state folder again.

@@ -37,7 +37,7 @@ pub const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 pub struct Keep {
     /// Targets' health, by fingerprint.
     pub health: BTreeMap<u128, Option<Kept>>,
-    /// What the fleet agreed on, by the target's fingerprint.
+    /// The agreements of the fleet, by the target's fingerprint.
     pub agreements: BTreeMap<u128, Option<KeptAgreement>>,
     /// Recovery states.
     pub recovery_states: RecoveryStates,
@@ -94,7 +94,7 @@ pub(super) struct Keeping {
     by_question: HashMap<u128, Kept>,
     /// The keys of the same rows, by the fingerprint of the question without its host. Cleared at the same time.
     by_hostless: HashMap<u128, Vec<u128>>,
-    /// What the fleet agreed on, by the target's fingerprint.
+    /// The agreements of the fleet, by the target's fingerprint.
     agreements: HashMap<u128, KeptAgreement>,
     /// When the node began to distrust its probes, by their means, until one of them is answered.
     fail_statics: HashMap<&'static str, Duration>,

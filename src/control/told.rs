@@ -1,4 +1,4 @@
-//! What operators are told of control's effects, in the log and as events.
+//! Control's effects as operators read them, in the log and as events.
 
 use tracing::field::display;
 use tracing::{error, info, warn};

@@ -120,7 +120,7 @@ impl From<Truncated> for Unsigned {
     }
 }
 
-/// What signing did, in numbers of signatures.
+/// Numbers of signatures that were kept, made and refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Signatures that were kept.

@@ -1,4 +1,4 @@
-//! What a node of a fleet runs, so that operators see whether all run the same.
+//! The software and the configuration of a node, so that operators see whether all nodes of a fleet run the same.
 
 use std::hash::Hasher;
 

@@ -23,7 +23,7 @@ pub struct Kept {
     pub host: Box<str>,
 }
 
-/// What a fleet agreed on about a target, as it is kept for the next run.
+/// The agreement of a fleet about a target, as it is kept for the next run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeptAgreement {
     /// The opinion that answers followed.

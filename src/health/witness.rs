@@ -47,7 +47,7 @@ pub struct VantagePoint {
     pub node: Arc<str>,
     /// Where it stands: a datacenter, or coordinates.
     pub site: Box<str>,
-    /// What it runs; `None` until it has told.
+    /// Its software and configuration; `None` until it has told.
     pub identity: Option<Arc<Identity>>,
     /// When it was heard last; `None` for this node itself.
     pub heard: Option<Duration>,

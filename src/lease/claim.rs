@@ -1,4 +1,4 @@
-//! What an endpoint says when it claims a lease.
+//! The values that an endpoint gives when it claims a lease.
 
 use std::fmt;
 use std::net::IpAddr;

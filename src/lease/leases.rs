@@ -271,7 +271,7 @@ impl Leases {
         std::mem::take(&mut self.is_changed)
     }
 
-    /// What happened since the last call.
+    /// Returns the events since the last call.
     pub fn take_news(&mut self) -> Vec<LeaseNews> {
         std::mem::take(&mut self.news)
     }

@@ -1,4 +1,4 @@
-//! What happened to leases, for the audit.
+//! Events of leases, for the audit.
 
 use std::net::IpAddr;
 

@@ -14,7 +14,7 @@ use crate::snapshot::{Bounds, LeaseMark, Members, PoolSpec, Registered, UnfitAdd
 pub(super) struct PoolLeases {
     /// Its name, such as `web/fra`.
     pub(super) name: Box<str>,
-    /// What the configuration says about it; `None` while it takes no registered endpoints. Its leases then end.
+    /// Its part of the configuration; `None` while it takes no registered endpoints. Its leases then end.
     pub(super) taking: Option<Taking>,
     pub(super) leases: BTreeMap<LeaseId, Lease>,
     /// When a lease of it was last claimed or released.

@@ -101,7 +101,7 @@ impl Scene {
         listed
     }
 
-    /// What happened, each event as a word with its endpoint, or the silence of a pool.
+    /// The events, each as a word with its endpoint, or the silence of a pool.
     fn news(&mut self) -> Vec<String> {
         let told = |news: LeaseNews| match news {
             LeaseNews::Lease { id, happening, .. } => format!("{} {id}", happening.as_str()),

@@ -61,7 +61,7 @@ pub struct Disputed {
     pub check: String,
     /// The pools that hold it.
     pub pools: Vec<String>,
-    /// What is agreed on, and who says what since when.
+    /// The agreement, and the opinion of each vantage point with its age.
     pub agreement: AgreementStatus,
 }
 

@@ -403,7 +403,7 @@ impl EventKind {
     }
 }
 
-/// What happens in a fleet without a problem, or at its end.
+/// Events of a fleet that are no problem, or the end of one.
 const FLEET_IS_WELL: [&str; 6] = ["connected", "heard", "left", "together", "counted", "right_clock"];
 
 /// Two processes have one name in a fleet.

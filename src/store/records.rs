@@ -18,7 +18,7 @@ pub const CONTENTS: StoreTable<String, u64> = StoreTable::new("zone-contents");
 /// The results of probes, by the target's fingerprint.
 pub const HEALTH: StoreTable<u128, HealthRecord> = StoreTable::new("health");
 
-/// What the fleet agreed on, by the target's fingerprint.
+/// The agreements of the fleet, by the target's fingerprint.
 pub const AGREEMENTS: StoreTable<u128, AgreementRecord> = StoreTable::new("agreements");
 
 /// Endpoints and pools that return slowly or are held back, by name.
@@ -209,7 +209,7 @@ impl From<HealthRecord> for Kept {
     }
 }
 
-/// What a fleet agreed on about a target.
+/// The agreement of a fleet about a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgreementRecord {
     /// The share of its clients that it keeps, in thousandths; `None` if it is down.

@@ -63,13 +63,13 @@ pub(super) struct Own {
     pub(super) is_discounted: bool,
 }
 
-/// What this node knows of its fleet.
+/// The fleet, as far as this node knows it.
 #[derive(Debug)]
 pub struct Vantages {
     pub(super) me: Me,
     pub(super) incarnation: u64,
     pub(super) sequence: u64,
-    /// What its own probes see.
+    /// The observations of its own probes.
     pub(super) own: Own,
     pub(super) places: HashMap<QuestionId, Place>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
@@ -79,7 +79,7 @@ pub struct Vantages {
     /// The last row of the last regular report.
     pub(super) told_up_to: Option<QuestionId>,
     pub(super) untold: BTreeSet<QuestionId>,
-    /// What this node runs; `None` while it serves nothing yet.
+    /// The software and the configuration of this node; `None` while it serves nothing yet.
     pub(super) identity: Option<Arc<Identity>>,
     /// The same, until all others have been told.
     pub(super) untold_identity: Option<Arc<Identity>>,
@@ -367,7 +367,7 @@ impl Vantages {
         std::mem::take(&mut self.changed)
     }
 
-    /// What is to be told to operators since the last call.
+    /// Returns the news for operators since the last call.
     pub fn take_news(&mut self) -> Vec<News> {
         std::mem::take(&mut self.news)
     }

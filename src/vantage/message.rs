@@ -1,4 +1,4 @@
-//! What nodes tell each other.
+//! The messages of nodes to each other.
 //!
 //! A message is soft state: it may be lost, come twice or late. Times in it are ages, so that the clocks of two nodes
 //! need not agree.
@@ -27,15 +27,15 @@ pub struct Message {
 /// The contents of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// What the sender sees.
+    /// The observations of the sender.
     Report(Report),
-    /// What the sender runs.
+    /// The software and the configuration of the sender.
     Identity(Identity),
     /// Asks these nodes for all that they see, and for what they run.
     Ask(Vec<NodeName>),
 }
 
-/// What a node sees: rows that changed, a part of all rows, or only that it is there.
+/// The observations of a node: rows that changed, a part of all rows, or only that it is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Where it stands: a datacenter, or coordinates.
@@ -67,7 +67,7 @@ pub struct Part {
     pub of: u32,
 }
 
-/// What a vantage point sees of one endpoint, with ages at the time of sending. A row without it: no longer watched.
+/// The observation of one endpoint, with ages at the time of sending. A row without it: no longer watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sight {
     /// The state that its probes confirmed.

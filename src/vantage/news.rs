@@ -1,4 +1,4 @@
-//! What operators are told of the fleet.
+//! News of the fleet for operators.
 
 use std::fmt;
 

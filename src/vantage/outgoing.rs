@@ -1,4 +1,4 @@
-//! What a node tells the others.
+//! The messages that a node sends.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ impl Vantages {
         }
     }
 
-    /// What this node runs, for one node or for all; `None` while it serves nothing yet.
+    /// Returns the letter that tells one node, or all, what this node runs; `None` while it serves nothing yet.
     fn introduction(&mut self, to: Option<NodeName>, wall: Duration) -> Option<Letter> {
         let identity = Identity::clone(self.identity.as_ref()?);
         Some(Letter { to, message: self.message(Body::Identity(identity), wall) })

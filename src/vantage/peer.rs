@@ -1,4 +1,4 @@
-//! What is known of one other node.
+//! One other node, as far as it is known.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub(super) struct Peer {
     pub(super) heard: Duration,
     interval: Duration,
     pub(super) site: Box<str>,
-    /// What it runs, as it told.
+    /// Its software and configuration, as it told.
     pub(super) identity: Option<Arc<Identity>>,
     /// The digest of what it runs by now; `None` while it serves nothing yet.
     runs: Option<u64>,

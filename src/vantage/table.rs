@@ -15,7 +15,7 @@ const KEY: &[u8; 16] = b"truenorth digest";
 /// Up to this part of a table's rows is looked up one by one.
 const LOOKED_UP: usize = 16;
 
-/// What is asked of which endpoint: [`Target::question_fingerprint`]. It is the same on every node whose files ask the
+/// The question and the endpoint: [`Target::question_fingerprint`]. It is the same on every node whose files ask the
 /// same, wherever they list it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QuestionId(pub u128);
@@ -26,7 +26,7 @@ impl From<&Target> for QuestionId {
     }
 }
 
-/// What a vantage point sees of one endpoint. Times are on the clock of the node that holds the row.
+/// The observation of one endpoint by a vantage point. Times are on the clock of the node that holds the row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The state that its probes confirmed, by its own `rise` and `fall`.

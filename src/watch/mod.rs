@@ -32,7 +32,7 @@ use targets::Targets;
 pub struct Watch {
     targets: Targets,
     health: TargetMap<Health>,
-    /// What the fleet agreed on.
+    /// The agreements of the fleet.
     agreed: TargetMap<Agreed>,
     schedule: ProbeSchedule,
     /// One for the node's network and one for its running of programs: either may fail without the other.
@@ -362,7 +362,7 @@ impl Watch {
         self.agreed.get(id).map(|agreed| agreed.since)
     }
 
-    /// What the fleet agreed on about a target; `None` if this node decides alone.
+    /// Returns the agreement of the fleet about a target; `None` if this node decides alone.
     pub fn agreed(&self, id: TargetId) -> Option<Opinion> {
         self.agreed.get(id).map(|agreed| agreed.opinion)
     }

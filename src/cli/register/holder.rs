@@ -98,7 +98,7 @@ impl Holder {
 struct Renewal {
     path: String,
     body: String,
-    /// What is claimed, in words.
+    /// The claim in words.
     what: String,
     term: Duration,
 }

@@ -1,4 +1,4 @@
-//! What this node runs, for the others to see.
+//! The software and the configuration of this node, for the others to see.
 
 use std::time::Duration;
 

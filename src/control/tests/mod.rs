@@ -106,7 +106,7 @@ struct Scene {
     rehosted: Vec<String>,
     /// The rows that are kept for the next run.
     kept: HashMap<u128, Kept>,
-    /// What the fleet agreed on, as it is kept for the next run.
+    /// The agreements of the fleet, as they are kept for the next run.
     agreements: HashMap<u128, KeptAgreement>,
     /// When rows were handed over to be kept.
     kept_at: Vec<Duration>,
@@ -126,7 +126,7 @@ struct Scene {
     letters: Vec<crate::vantage::Letter>,
     /// The news about the fleet that control reported.
     fleet_turns: Vec<FleetTurn>,
-    /// What was told of this node's own probes when answers did not follow them.
+    /// The events of this node's own probes when answers did not follow them.
     overruled: Vec<(IpAddr, State)>,
 }
 

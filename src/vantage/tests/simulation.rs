@@ -35,7 +35,7 @@ struct Node {
     clock: u64,
     /// The part of the network where it is.
     part: u8,
-    /// What it sees, or would see, of each question.
+    /// Its opinion on each question, if it asks or would ask it.
     views: Vec<Opinion>,
     /// The questions that it asks.
     asked: Vec<bool>,
