@@ -88,16 +88,18 @@ impl<'a> Page<'a> {
     /// they only say which of the table's keys are required.
     fn keys(&mut self, heading: &str, table: &'a Value) {
         let mut inner = Vec::new();
-        let has_keys = table.get("properties").is_some();
-        let branches = if has_keys { Vec::new() } else { self.branches(table) };
-        for branch in branches.into_iter().filter(|branch| branch.get("properties").is_some()) {
+        let own = table.get("properties").and_then(Value::as_object);
+        let has_more = |branch: &&Value| {
+            let keys = branch.get("properties").and_then(Value::as_object);
+            keys.is_some_and(|keys| keys.keys().any(|key| own.is_none_or(|own| !own.contains_key(key))))
+        };
+        for branch in self.branches(table).into_iter().filter(has_more) {
             let kind = branch.pointer("/properties/type/enum/0").and_then(Value::as_str);
             let of = kind.map_or_else(|| lower(description(branch)), |kind| format!("type = \"{kind}\""));
             inner.push((format!("{heading}, {of}"), branch));
         }
         if inner.is_empty() {
-            let keys = table.get("properties").and_then(Value::as_object);
-            for (key, value) in keys.into_iter().flatten() {
+            for (key, value) in own.into_iter().flatten() {
                 let is_needed =
                     table["required"].as_array().is_some_and(|needed| needed.contains(&Value::from(&**key)));
                 inner.extend(self.key(heading, key, self.resolved(value), is_needed));
