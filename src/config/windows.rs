@@ -8,8 +8,9 @@ use std::time::Duration;
 use toml::value::{Datetime, Offset};
 
 use crate::disk::Disk;
-use crate::overrides::{Civil, MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
+use crate::overrides::{MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
 use crate::snapshot::{KnownTargets, World};
+use crate::timestamp::Civil;
 
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};

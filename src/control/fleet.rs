@@ -174,7 +174,8 @@ impl Control {
         }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::News(news))));
         self.agree(now, effects);
-        // What others probe from now on has the state that they agree on by then, and what this node probes begins with it.
+        // Targets that change hands keep the state that is agreed on: those that other nodes probe from now on, and those
+        // that this node begins to probe.
         if self.follow_duties(now) {
             self.agree(now, effects);
         }

@@ -5,7 +5,8 @@ use tracing::{error, info, warn};
 
 use super::{FleetTurn, HoldTurn, NodeEvent, Overruled, Part, Turn};
 use crate::health::State;
-use crate::overrides::{Change, Happening, Override, rfc3339};
+use crate::overrides::{Change, Happening, Override};
+use crate::timestamp::rfc3339;
 use crate::watch::FailStaticEvent;
 
 /// Logs that an endpoint or one of its probes changed. Returns the event, unless it is one of several probes.

@@ -1,6 +1,6 @@
 //! The canonical form of an RRset (RFC 4034, section 6), read from the message that holds it.
 //!
-//! What is signed is what was written. So every kind of answer is signed in the same way: static and steered records,
+//! Signatures are made of the records that the message holds. So every kind of answer is signed in the same way: static and steered records,
 //! synthesized ones and proofs. Rotation changes the order of records in the message, but not their canonical form.
 
 use std::ops::Range;

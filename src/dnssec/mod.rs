@@ -31,4 +31,4 @@ pub use key_file::KEY_TTL;
 pub use keys::{BadKeys, SigningKey, ZoneKeys};
 pub use public::PublicKey;
 pub use signer::{Counts, Covered, Denial, Limits, Origin, Signatures, Signer, Unsigned};
-pub use time::{MIN_WINDOW, Policy, Stage, Timing, format as format_time};
+pub use time::{MIN_WINDOW, Policy, Stage, Timing};

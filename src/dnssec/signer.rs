@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock};
 
 use ring::rand::{SecureRandom, SystemRandom};
+use siphasher::sip::SipHasher24;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::algorithm::SIGNATURE;
@@ -16,6 +17,9 @@ use crate::wire::{Message, NameOffset, Rtype, Section, Truncated};
 
 /// Length in octets of the fields of an RRSIG record before the signer's name (RFC 4034, section 3.1).
 const FIXED: usize = 18;
+
+/// The key of the hash that spreads windows. It is not secret: it is fixed so that nodes agree.
+const SPREAD: &[u8; 16] = b"truenorth window";
 
 /// Entries for known names for each entry for made-up ones, which need fewer: hardly any of them is asked for twice.
 const KNOWN_FOR_EACH_MADE_UP: usize = 4;
@@ -297,14 +301,13 @@ impl Signer {
         Ok(signature)
     }
 
-    /// Returns a number that is the same for all signatures of this owner, type and key, on every node (FNV-1a, 64
-    /// bits).
+    /// Returns a number that is the same for all signatures of this owner, type and key, on every node.
     fn spread(&self, key: &SigningKey) -> u64 {
-        const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0100_0000_01b3;
-        let rtype = self.canonical.rtype().0.to_be_bytes();
-        let octets = self.canonical.owner().iter().chain(&rtype).chain(key.id());
-        octets.fold(BASIS, |hash, &octet| (hash ^ u64::from(octet)).wrapping_mul(PRIME))
+        let mut hasher = SipHasher24::new_with_key(SPREAD);
+        hasher.write(key.id());
+        hasher.write(&self.canonical.rtype().0.to_be_bytes());
+        hasher.write(self.canonical.owner());
+        hasher.finish()
     }
 }
 

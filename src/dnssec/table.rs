@@ -79,8 +79,8 @@ impl Entry {
             return None;
         }
         let mut signature = [0; SIGNATURE];
-        for (octets, word) in signature.chunks_exact_mut(size_of::<u64>()).zip(&self.signature) {
-            octets.copy_from_slice(&word.load(Ordering::Relaxed).to_ne_bytes());
+        for (octets, word) in signature.as_chunks_mut().0.iter_mut().zip(&self.signature) {
+            *octets = word.load(Ordering::Relaxed).to_ne_bytes();
         }
         // The words above are read before the version is read again.
         fence(Ordering::Acquire);
@@ -103,9 +103,8 @@ impl Entry {
         }
         // The odd version is visible before any word changes.
         fence(Ordering::Release);
-        for (word, octets) in self.signature.iter().zip(signature.chunks_exact(size_of::<u64>())) {
-            let octets: [u8; size_of::<u64>()] = octets.try_into().unwrap_or_default();
-            word.store(u64::from_ne_bytes(octets), Ordering::Relaxed);
+        for (word, octets) in self.signature.iter().zip(signature.as_chunks().0) {
+            word.store(u64::from_ne_bytes(*octets), Ordering::Relaxed);
         }
         for (word, half) in self.hash.iter().zip(hash) {
             word.store(half, Ordering::Relaxed);

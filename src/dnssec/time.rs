@@ -13,12 +13,8 @@
 /// A signature begins to be valid this long before its window, in seconds, because clocks differ.
 const MARGIN: u64 = 3600;
 
-const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 const DAY: u64 = 86_400;
-
-/// The last year that four digits can write.
-const LAST_YEAR: u64 = 9999;
 
 /// How long signatures are valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,59 +101,10 @@ impl Timing {
     }
 }
 
-/// Reads a time such as `20260102030405`, in UTC. Returns Unix seconds.
-pub(super) fn parse(text: &str) -> Option<u64> {
-    let is_number = text.len() == 14 && text.bytes().all(|digit| digit.is_ascii_digit());
-    let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
-    let year = number(0, 4).filter(|&year| is_number && year >= 1970)?;
-    let (month, day) = (number(4, 6)?, number(6, 8)?);
-    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
-    let is_time = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    let days = days_before(year, month).filter(|_| is_time)? + day - 1;
-    Some(days * DAY + hour * HOUR + minute * MINUTE + second)
-}
-
-/// Writes a time in Unix seconds as `20260102030405`, in UTC.
-pub fn format(time: u64) -> String {
-    let (days, seconds) = (time / DAY, time % DAY);
-    let is_before = |year, month| days_before(year, month).is_some_and(|before| before <= days);
-    let year = (1970..=LAST_YEAR).take_while(|&year| is_before(year, 1)).last().unwrap_or(1970);
-    let month = (1..=12).take_while(|&month| is_before(year, month)).last().unwrap_or(1);
-    let day = days - days_before(year, month).unwrap_or_default() + 1;
-    let (hour, minute, second) = (seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);
-    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-}
-
-/// Returns the days from 1970 to the first day of a month in the Gregorian calendar. The year must not be earlier.
-fn days_before(year: u64, month: u64) -> Option<u64> {
-    const BEFORE_MONTH: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
-    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
-    let is_leap = leaps(year) > leaps(year - 1);
-    let days = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
-    let of_months = BEFORE_MONTH.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
-    Some(days + of_months + u64::from(is_leap && month > 2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::Stage::{Absent, Active, Published};
     use super::*;
-
-    #[test]
-    fn times_are_read_and_written() {
-        for (text, time) in [
-            ("19700101000000", 0),
-            ("20000229235959", 951_868_799),
-            ("20260102030405", 1_767_323_045),
-            ("21000301000000", 4_107_542_400),
-        ] {
-            assert_eq!(parse(text), Some(time));
-            assert_eq!(format(time), text);
-        }
-        for bad in ["", "20261301000000", "20260102", "2026010203040x", "20260102240000", "19691231235959"] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn windows_follow_one_another_and_leave_the_refresh() {

@@ -234,7 +234,7 @@ impl Session {
 
 fn options(fleet: &Fleet, told: mpsc::Sender<Event>) -> Result<ConnectOptions, Box<str>> {
     let told = move |event| {
-        // Whoever reads them ends the session with the first one that matters.
+        // The first event that matters ends the session, so later ones may be lost.
         let _ = told.try_send(event);
         std::future::ready(())
     };

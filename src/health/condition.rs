@@ -75,6 +75,16 @@ impl<T> Condition<T> {
         }
     }
 
+    /// True if enough probes were found up. Probes without an outcome are not.
+    pub fn is_confirmed_up(&self, health: &impl Fn(&T) -> Health) -> bool {
+        match self {
+            Self::Probe(target) => !matches!(health(target).state(), State::Unknown | State::Down),
+            Self::AtLeast(needed, parts) => {
+                parts.iter().filter(|part| part.is_confirmed_up(health)).count() >= usize::from(*needed)
+            }
+        }
+    }
+
     fn bounds(&self, health: &impl Fn(&T) -> Health) -> Bounds {
         match self {
             Self::Probe(target) => {
@@ -117,10 +127,9 @@ mod tests {
     }
 
     /// Each letter is a probe: u is up, x down, d degraded to a quarter, n degraded to nothing, r up but unconfirmed, s
-    /// down but unconfirmed, e degraded and about to be up.
-    fn verdict(needed: u8, probes: &str) -> ConditionState {
-        let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
-        let health = |target: &Target| {
+    /// down but unconfirmed, e degraded and about to be up, ? has no outcome.
+    fn health(probes: &str) -> impl Fn(&Target) -> Health {
+        move |target: &Target| {
             let quarter = Some(Share::from_thousandths(250));
             let outcomes: &[Option<Share>] = match probes.as_bytes()[usize::from(target.address.port()) - 1] {
                 b'u' => &[Some(Share::FULL)],
@@ -129,6 +138,7 @@ mod tests {
                 b'e' => &[quarter, Some(Share::FULL)],
                 b'r' => &[Some(Share::FULL), None],
                 b's' => &[None, Some(Share::FULL)],
+                b'?' => &[],
                 _ => &[None],
             };
             let mut health = Health::UNKNOWN;
@@ -136,8 +146,25 @@ mod tests {
                 health.observe(outcome, &target.monitor, Duration::ZERO);
             }
             health
-        };
-        Condition::AtLeast(needed, parts).verdict(&health)
+        }
+    }
+
+    fn condition(needed: u8, probes: &str) -> Condition {
+        let parts = (1..=probes.len() as u16).map(|port| Condition::Probe(target(port))).collect();
+        Condition::AtLeast(needed, parts)
+    }
+
+    fn verdict(needed: u8, probes: &str) -> ConditionState {
+        condition(needed, probes).verdict(&health(probes))
+    }
+
+    #[test]
+    fn probes_without_an_outcome_confirm_nothing() {
+        for (needed, probes, confirmed) in
+            [(1, "?", false), (1, "u?", true), (2, "u?", false), (1, "x?", false), (2, "dn", true), (1, "xx", false)]
+        {
+            assert_eq!(condition(needed, probes).is_confirmed_up(&health(probes)), confirmed, "{needed} of {probes}");
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub struct Claim {
     pub ttl: Duration,
 }
 
-/// Who claims or releases a lease.
+/// The client that claims or releases a lease.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asker {
     /// The name of the token or the client; `None` if it has none.

@@ -15,7 +15,7 @@ pub enum LeaseNews {
         id: LeaseId,
         /// Its address.
         address: Option<IpAddr>,
-        /// Who asked for it: the name of a token or a client.
+        /// The name of the token or the client that asked for it.
         who: Option<Box<str>>,
         /// The event.
         happening: LeaseHappening,

@@ -37,7 +37,7 @@ pub(super) struct Taking {
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
     pub(super) claim: Claim,
-    /// Who claimed it last.
+    /// The name of the token or the client that claimed it last.
     pub(super) holder: Option<Box<str>>,
     pub(super) ends_at: Duration,
     pub(super) stage: Stage,

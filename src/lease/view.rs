@@ -19,7 +19,7 @@ pub struct LeaseView {
     pub id: LeaseId,
     /// Its last claim.
     pub claim: Claim,
-    /// Who claimed it last.
+    /// The name of the token or the client that claimed it last.
     pub holder: Option<Box<str>>,
     /// The time that is left of its term; zero if it is kept.
     pub left: Duration,
@@ -40,7 +40,7 @@ pub struct LeaseRow {
     pub id: LeaseId,
     /// Its last claim.
     pub claim: Claim,
-    /// Who claimed it last.
+    /// The name of the token or the client that claimed it last.
     pub holder: Option<Box<str>>,
     /// The end of its term, on the wall clock, since the Unix epoch.
     pub until: Duration,

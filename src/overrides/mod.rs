@@ -15,7 +15,6 @@
 mod effective_overrides;
 mod store;
 mod target;
-mod timestamp;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -25,7 +24,6 @@ use std::time::Duration;
 pub use effective_overrides::EffectiveOverrides;
 pub use store::{Change, Happening, MAX_OVERRIDES, MAX_REASON, MAX_WHO, OverrideRefusal, OverrideStore, Selector};
 pub use target::{TargetKind, TargetPattern, TargetPatternError, canonical};
-pub use timestamp::{Civil, rfc3339};
 
 /// The effect of an override on its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

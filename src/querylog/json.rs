@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use crate::answer::Transport;
 use crate::name::{MAX_NAME_LENGTH, Name};
-use crate::overrides::rfc3339;
 use crate::tap::{Entry, Fate, Note};
+use crate::timestamp::rfc3339;
 use crate::wire::Query;
 
 use super::privacy::Cut;

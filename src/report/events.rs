@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
-use crate::overrides::rfc3339;
 use crate::printable::Printable;
+use crate::timestamp::rfc3339;
 
 /// Past events, the oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -200,7 +200,7 @@ pub enum EventKind {
         /// Its address; absent if the request named none.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         address: Option<String>,
-        /// Who asked for it: the name of a token or a client; absent without one, and if nobody asked.
+        /// The name of the token or the client that asked for it; absent without a name, and if nobody asked.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         who: Option<String>,
         /// Why it was refused.

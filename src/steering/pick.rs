@@ -3,6 +3,7 @@
 use super::chain::Pick;
 use super::rendezvous::{HashKey, Score};
 use crate::health::Share;
+use crate::mix::mix;
 
 /// The default for the most addresses in an answer, if all endpoints may be in it.
 const DEFAULT_ANSWERS: u16 = 8;
@@ -197,13 +198,9 @@ impl List {
 }
 
 /// A number for each endpoint that looks random from seed to seed. It is the same when computed twice, so nothing has
-/// to be stored for thousands of endpoints. It is SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number
-/// generators, 2014).
+/// to be stored for thousands of endpoints.
 fn scatter(seed: u64, place: u64) -> u64 {
-    let mut z = (seed << 32 | place).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
+    mix(seed << 32 | place)
 }
 
 #[cfg(test)]

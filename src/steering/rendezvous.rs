@@ -15,6 +15,8 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
+use crate::mix::mix;
+
 /// The key of all hashes. It is not secret: it is fixed so that nodes agree.
 const KEY: [u8; 16] = *b"truenorth sticky";
 
@@ -53,14 +55,6 @@ impl HashKey {
     pub fn with(self, other: Self) -> u64 {
         mix(self.0 ^ mix(other.0))
     }
-}
-
-/// The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
-const fn mix(mut number: u64) -> u64 {
-    number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 /// The score of a candidate for a client; lower is better.

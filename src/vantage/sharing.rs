@@ -26,6 +26,7 @@ use siphasher::sip::SipHasher24;
 
 use super::{Changed, NodeName, Place, QuestionId, Vantages};
 use crate::health::Weight;
+use crate::mix::mix;
 
 /// Number of parts of the questions.
 pub const PARTS: usize = 16;
@@ -312,14 +313,6 @@ fn choose(id: QuestionId, vantages: NonZeroU16, candidates: &[Candidate]) -> Vec
     }
     let left = wanted - chosen.len();
     chosen.into_iter().chain(others.into_iter().take(left)).map(|candidate| candidate.name.clone()).collect()
-}
-
-/// The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
-const fn mix(mut number: u64) -> u64 {
-    number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ (number >> 31)
 }
 
 #[cfg(test)]

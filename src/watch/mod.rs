@@ -393,11 +393,11 @@ impl Watch {
         })
     }
 
-    /// True if a probe that the condition needs has no outcome yet. A registered endpoint is not handed out before.
+    /// True if an endpoint counts as up only because a probe that it needs has no outcome yet. A registered endpoint is
+    /// not handed out before.
     pub fn awaits_outcome(&self, condition: &Condition<TargetId>) -> bool {
-        let mut awaits = false;
-        condition.each_target(&mut |&id| awaits |= self.decided(id).state() == State::Unknown);
-        awaits
+        let health = |&id: &TargetId| self.decided(id);
+        condition.verdict(&health).share.is_some() && !condition.is_confirmed_up(&health)
     }
 
     fn is_fail_static(&self, id: TargetId) -> bool {

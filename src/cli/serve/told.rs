@@ -15,9 +15,9 @@ use crate::cli::version;
 use crate::clock::unix_time;
 use crate::duration::Written;
 use crate::name::Name;
-use crate::overrides::rfc3339;
 use crate::report::{EndpointCounts, EventKind};
 use crate::snapshot::Snapshot;
+use crate::timestamp::rfc3339;
 
 /// Maximum number of zones that a line names. It counts the others.
 const MOST_NAMED: usize = 20;

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::overrides::{Mode, rfc3339};
+use crate::overrides::Mode;
+use crate::timestamp::rfc3339;
 
 const ZONE: &[u8] = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n\
     [datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n\

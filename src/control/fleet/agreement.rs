@@ -54,7 +54,7 @@ impl Control {
         fleet.vantages.set_places(places, now);
         let targets: Vec<TargetId> = dependents.targets().collect();
         for &target in &targets {
-            // What an earlier run saw is told too, so that the others need not do without it.
+            // The other nodes also hear the states that an earlier run of this node saw.
             self.sight_again(target, now);
         }
         let Some(fleet) = &self.fleet else { return };
@@ -138,7 +138,7 @@ impl Control {
                 serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
             }
             let seen = self.last_probes.get(target).and_then(|last_probe| last_probe.seen.clone());
-            // What was neither probed nor agreed on yet has no state to change.
+            // A target that was neither probed nor agreed on yet has no state that could change.
             let is_known = seen.is_some() || is_assigned && from.state() != State::Unknown;
             if from.state() != to.state() && is_known {
                 let seen = seen.map(|(seen, _)| seen);

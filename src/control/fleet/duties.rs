@@ -19,10 +19,10 @@ impl Control {
             .flat_map(|(id, asks)| fleet.questions.get(&id).into_iter().flatten().map(move |&target| (target, asks)))
             .collect();
         for (target, asks) in targets {
-            match asks {
-                true if !self.watch.resume(target, now) => self.sight_again(target, now),
-                true => {}
-                false => self.leave_to_others(target),
+            if !asks {
+                self.leave_to_others(target);
+            } else if !self.watch.resume(target, now) {
+                self.sight_again(target, now);
             }
         }
         is_any

@@ -221,7 +221,7 @@ fn a_node_without_memory_hears_the_others_before_its_first_answer() {
     }
 }
 
-/// Who probed which address since the last call.
+/// The nodes that probed each address since the last call.
 #[derive(Default)]
 struct Probers(std::cell::RefCell<std::collections::BTreeMap<String, std::collections::BTreeSet<usize>>>);
 

@@ -79,7 +79,7 @@ fn an_endpoint_that_registers_while_a_configuration_waits_waits_with_it_and_no_l
     scene.now += FIRST_ROUND / 2;
     scene.happen(Event::Tick);
     assert!(scene.serving.as_ref().is_some_and(|snapshot| snapshot.is_of(&second)));
-    // What the file lists counts as up without an outcome; what registered does not.
+    // Without an outcome, the endpoints of the file count as up, and the registered one does not.
     assert_eq!(scene.open_in(0), ADDRESSES);
 }
 

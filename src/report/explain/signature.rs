@@ -1,13 +1,15 @@
 //! The signatures that an asker with DO would get.
 
 use std::fmt;
+use std::time::Duration;
 
 use domain::base::Message;
 use domain::rdata::Rrsig;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Exchange, Reply, Resolution, Worker, render};
-use crate::dnssec::{Algorithm, format_time};
+use crate::dnssec::Algorithm;
+use crate::timestamp::rfc3339;
 use crate::wire::MAX_MESSAGE;
 
 /// A signature of an answer.
@@ -59,7 +61,7 @@ impl SignatureShape {
 impl fmt::Display for SignatureShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, covers, key_tag, algorithm, expires } = self;
-        let expires = format_time(u64::from(*expires));
+        let expires = rfc3339(Duration::from_secs((*expires).into()));
         write!(f, "{covers} of {name} by key {key_tag} ({algorithm}) until {expires}")
     }
 }

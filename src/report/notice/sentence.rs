@@ -7,7 +7,7 @@ use super::super::text::Counted;
 use super::super::{OverrideShape, RolloutChange};
 use super::{CertificateTurn, EventKind};
 use crate::duration::Written;
-use crate::overrides::rfc3339;
+use crate::timestamp::rfc3339;
 
 /// Writes a sentence without a full stop.
 impl fmt::Display for EventKind {

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{AbsentShape, OutcomeShape, SteeringShape, StepShape};
-use crate::overrides::rfc3339;
 use crate::report::text::Percent;
+use crate::timestamp::rfc3339;
 
 /// Maximum number of outcomes in the text; `--json` has all.
 const OUTCOMES: usize = 12;

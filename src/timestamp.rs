@@ -1,5 +1,6 @@
-//! Converts between RFC 3339 timestamps and time since the Unix epoch.
+//! Dates and times of day in the Gregorian calendar, and the time since the Unix epoch.
 
+use std::ops::Range;
 use std::time::Duration;
 
 const MINUTE: i64 = 60;
@@ -34,15 +35,44 @@ impl Civil {
         let local = days_before(year, month, day) * DAY + of_day;
         u64::try_from(local - i64::from(offset) * MINUTE).ok().map(Duration::from_secs)
     }
+
+    /// Reads fourteen digits as DNSSEC writes times (RFC 4034, section 3.2): `20261201020000`, in UTC. `None` for
+    /// anything else, and for a date that no calendar has.
+    pub fn parse_digits(text: &str) -> Option<Self> {
+        let number = |range: Range<usize>| text.get(range)?.parse::<u16>().ok();
+        let octet = |range| u8::try_from(number(range)?).ok();
+        let civil = Self {
+            year: number(0..4)?,
+            month: octet(4..6)?,
+            day: octet(6..8)?,
+            hour: octet(8..10)?,
+            minute: octet(10..12)?,
+            second: octet(12..14)?,
+            offset: 0,
+        };
+        let digits = civil.since_epoch().map(digits);
+        digits.is_some_and(|digits| digits == text).then_some(civil)
+    }
+}
+
+/// The parts of a moment in UTC: year, month, day, hour, minute and second.
+fn parts(since_epoch: Duration) -> [i64; 6] {
+    let seconds = since_epoch.as_secs().cast_signed();
+    let (year, month, day) = date(seconds.div_euclid(DAY));
+    let seconds = seconds.rem_euclid(DAY);
+    [year, month, day, seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE]
 }
 
 /// A moment in RFC 3339, in UTC and whole seconds: `2026-12-01T02:00:00Z`.
 pub fn rfc3339(since_epoch: Duration) -> String {
-    let seconds = since_epoch.as_secs().cast_signed();
-    let (year, month, day) = date(seconds.div_euclid(DAY));
-    let seconds = seconds.rem_euclid(DAY);
-    let (hour, minute, second) = (seconds / HOUR, seconds % HOUR / MINUTE, seconds % MINUTE);
+    let [year, month, day, hour, minute, second] = parts(since_epoch);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A moment in fourteen digits (RFC 4034, section 3.2), in UTC: `20261201020000`.
+pub fn digits(since_epoch: Duration) -> String {
+    let [year, month, day, hour, minute, second] = parts(since_epoch);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
 }
 
 /// Days in 400 years, after which the Gregorian calendar repeats.
@@ -91,6 +121,19 @@ mod tests {
         assert_eq!(rfc3339(Duration::from_secs(1_796_090_400)), "2026-12-01T02:00:00Z");
         assert_eq!(rfc3339(Duration::from_secs(951_782_399)), "2000-02-28T23:59:59Z");
         assert_eq!(rfc3339(Duration::from_secs(951_782_400)), "2000-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn digits_are_a_moment_of_the_calendar() {
+        let at = |text| Civil::parse_digits(text).and_then(|civil| civil.since_epoch()).map(|at| at.as_secs());
+        assert_eq!(at("19700101000000"), Some(0));
+        assert_eq!(at("20000229235959"), Some(951_868_799));
+        assert_eq!(at("21000301000000"), Some(4_107_542_400));
+        assert_eq!(digits(Duration::from_secs(951_868_799)), "20000229235959");
+        let bad = ["", "20261301000000", "20260102", "2026010203040x", "20260102240000", "19691231235959"];
+        for bad in bad.into_iter().chain(["20260230000000", "20260101000060", "202601010000+1", "020260101000000"]) {
+            assert_eq!(at(bad), None, "{bad}");
+        }
     }
 
     proptest! {
