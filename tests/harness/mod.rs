@@ -7,6 +7,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod ask;
+mod command;
 mod dig;
 mod load;
 mod log;
@@ -27,7 +28,10 @@ use std::time::{Duration, Instant};
 use hickory_proto::rr::RecordType;
 use tempfile::TempDir;
 
+use command::{read, truenorth, wait};
+
 pub(crate) use ask::{Asker, addresses, query, query_with_cookie, scope, ttl};
+pub(crate) use command::{Ran, run, run_to};
 pub(crate) use dig::{Record, Reply};
 pub(crate) use load::Load;
 pub(crate) use log::Log;
@@ -55,14 +59,6 @@ const POLL: Duration = Duration::from_millis(5);
 /// A configuration in a temporary folder.
 pub(crate) struct Files {
     folder: TempDir,
-}
-
-/// The output of a command, and its end.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 /// A running node.
@@ -434,58 +430,6 @@ impl Drop for Node {
         // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Runs a command to its end with this as standard output.
-pub(crate) fn run_to<'a>(words: impl IntoIterator<Item = &'a str>, stdout: impl Into<Stdio>) -> Ran {
-    let mut command = truenorth();
-    let child = command.args(words).stdout(stdout).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("the binary runs");
-    let err = child.stderr.take().expect("it is piped");
-    let stderr = thread::spawn(move || read(err));
-    let code = wait(&mut child).code();
-    Ran { code, stdout: String::new(), stderr: stderr.join().expect("reading does not panic") }
-}
-
-/// Runs a command to its end.
-pub(crate) fn run<'a>(words: impl IntoIterator<Item = &'a str>) -> Ran {
-    let mut command = truenorth();
-    let child = command.args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.expect("the binary runs");
-    let (out, err) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
-    let stderr = thread::spawn(move || read(err));
-    let stdout = thread::spawn(move || read(out));
-    let code = wait(&mut child).code();
-    let text = |thread: thread::JoinHandle<String>| thread.join().expect("reading does not panic");
-    Ran { code, stdout: text(stdout), stderr: text(stderr) }
-}
-
-fn read(mut from: impl Read) -> String {
-    let mut text = String::new();
-    from.read_to_string(&mut text).expect("it writes UTF-8");
-    text
-}
-
-fn truenorth() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_truenorth"));
-    command.env("RUST_LOG", "info").stdin(Stdio::null());
-    command
-}
-
-/// Waits for a process to end; kills it if it does not.
-fn wait(child: &mut Child) -> ExitStatus {
-    let start = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().expect("it is a child of ours") {
-            return status;
-        }
-        if start.elapsed() > PATIENCE {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("the process did not end within {PATIENCE:?}");
-        }
-        thread::sleep(POLL);
     }
 }
 

@@ -5,7 +5,7 @@ mod endpoint;
 #[path = "../harness/mod.rs"]
 mod harness;
 #[path = "../admin/http.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests of the admin server use all of it")]
 mod http;
 
 mod bounds;
