@@ -221,7 +221,7 @@ fn signed_answers_that_were_given_before_do_not_allocate() {
     let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));
     let blueprint = Arc::new(Blueprint::compile(config.world, Arc::new(Locations::unknown()), None));
     let snapshot = Snapshot::new(blueprint, |_, _| EndpointState::CALM, None);
-    let mut worker = Worker::new(Arc::new(Rotation::default()));
+    let mut worker = Worker::new(Arc::new(Rotation::default())).recalling();
     let mut queries = Vec::new();
     for name in ["www", "x.apps", "example.com.", "mail", "chain", "x.sub", "nope"] {
         for rtype in [A, AAAA, HTTPS, TXT, MX, NS, ANY] {

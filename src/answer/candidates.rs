@@ -204,13 +204,15 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
     /// Returns the members that are in the answer if they rotate and nothing else decides: some of one pool's members,
     /// from the one whose turn it is, and then those before it. `None` if the answer is made in another way.
     #[inline]
-    pub(super) fn rotated(&self, turn: u32) -> Option<impl Iterator<Item = &'s Member<T>>> {
+    pub(super) fn rotated(&self, turn: u32) -> Option<[&'s [Member<T>]; 2]> {
         let Self { pick, answers, first: Run { members, is_degraded }, .. } = *self;
         if pick != Pick::Rotate || is_degraded || !self.more.is_empty() || members.is_empty() {
             return None;
         }
         let (before, from) = members.split_at(turn as usize % members.len());
-        Some(from.iter().chain(before).take(usize::from(answers).min(MAX_ANSWERS)))
+        let wanted = usize::from(answers).min(MAX_ANSWERS).min(members.len());
+        let from = &from[..from.len().min(wanted)];
+        Some([from, &before[..wanted - from.len()]])
     }
 
     /// Returns the members at these positions, counted over all runs.

@@ -1,7 +1,7 @@
 //! Counts answers. This module reads the resolution and decides nothing.
 
 use super::exchange::{Admission, Exchange};
-use super::resolution::{Given, Hop, Resolution, Steered, Step};
+use super::resolution::{End, Given, Hop, Resolution, Steered};
 use super::{Reply, ResponseClass, Worker};
 use crate::counters::{AnswerTally, Tally, ZoneAnswer};
 use crate::geo::{DatacenterId, Location, RegionId};
@@ -27,7 +27,7 @@ pub(super) fn response(
     }
     let Some(resolution) = resolution else { return };
     let Some(counters) = exchange.snapshot().counters() else { return };
-    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, own_rcode(resolution, reply)), weight);
+    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, reply), weight);
 }
 
 /// Counts the start of a zone transfer.
@@ -54,11 +54,11 @@ fn zones(
     tally: &Tally,
     answer: AnswerTally<'_>,
     snapshot: &Snapshot,
-    (resolution, rcode): (&Resolution<'_>, Rcode),
+    (resolution, reply): (&Resolution<'_>, &Reply),
     weight: Option<u64>,
 ) {
     let Some(first) = resolution.hops().first() else { return };
-    answer.zone(first.zone_id.index(), kind(resolution, rcode));
+    answer.zone(first.zone_id.index(), kind(resolution, reply));
     for steered in resolution.hops().iter().filter_map(Hop::steered) {
         self::steered(tally, answer, resolution, steered);
     }
@@ -83,26 +83,17 @@ fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<
     answer.client(country, datacenter, weight);
 }
 
-/// Returns the response code of the name: a compact proof may have another one.
-#[inline]
-pub(super) fn own_rcode(resolution: &Resolution<'_>, reply: &Reply) -> Rcode {
-    match reply.class {
-        ResponseClass::NxDomain => resolution.rcode(),
-        _ => reply.rcode,
-    }
-}
-
 /// Returns the kind of answer.
 #[inline]
-pub(super) fn kind(resolution: &Resolution<'_>, rcode: Rcode) -> ZoneAnswer {
-    match rcode {
-        Rcode::NxDomain => ZoneAnswer::NxDomain,
-        Rcode::NoError => match resolution.hops().last().map(|hop| &hop.step) {
-            Some(Step::Referral { .. }) => ZoneAnswer::Referral,
-            Some(Step::Nodata | Step::Steered(Steered { given: Given::Nodata, .. })) => ZoneAnswer::Nodata,
-            _ => ZoneAnswer::Answer,
-        },
-        _ => ZoneAnswer::Failure,
+pub(super) fn kind(resolution: &Resolution<'_>, reply: &Reply) -> ZoneAnswer {
+    match resolution.end {
+        // An answer that could not be signed fails, whatever the name has.
+        _ if reply.class == ResponseClass::Error => ZoneAnswer::Failure,
+        Some(End::Nodata) => ZoneAnswer::Nodata,
+        Some(End::Referral) => ZoneAnswer::Referral,
+        Some(End::NxDomain) => ZoneAnswer::NxDomain,
+        Some(End::Records) => ZoneAnswer::Answer,
+        Some(End::TooLong | End::Failure) | None => ZoneAnswer::Failure,
     }
 }
 

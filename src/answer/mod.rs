@@ -17,6 +17,7 @@ mod client;
 mod count;
 mod exchange;
 mod identity;
+mod known;
 mod note;
 mod reflect;
 mod resolution;
@@ -168,7 +169,7 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, worker: &mut
     let mut message = exchange.begin(out);
     write::write(resolution, exchange.snapshot().world(), &mut seal::Plain, &mut message);
     let (rcode, is_truncated) = (resolution.rcode(), message.is_truncated());
-    let (class, ttl) = (resolution.class(rcode), resolution.ttl(rcode));
+    let (class, ttl) = (resolution.class(), resolution.ttl());
     Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
 }
 

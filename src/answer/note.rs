@@ -73,7 +73,7 @@ fn note(
 }
 
 fn class(resolution: Option<&Resolution<'_>>, reply: &Reply) -> LogClass {
-    match (resolution.map(|resolution| count::kind(resolution, count::own_rcode(resolution, reply))), reply.class) {
+    match (resolution.map(|resolution| count::kind(resolution, reply)), reply.class) {
         (Some(ZoneAnswer::Referral | ZoneAnswer::Answer), ResponseClass::Empty) | (_, ResponseClass::Answer) => {
             LogClass::Success
         }

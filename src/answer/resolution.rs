@@ -50,10 +50,29 @@ pub struct Resolution<'s> {
     pub(super) v4: Picked<'s, [u8; 4]>,
     pub(super) v6: Picked<'s, [u8; 16]>,
     pub(super) scope: u8,
-    /// The least TTL of the hops, in seconds; `None` while none has a TTL.
-    pub(super) least_ttl: Option<u32>,
+    /// The least TTL of the hops, in seconds; the greatest number while none has a TTL.
+    pub(super) least_ttl: u32,
     /// True if the answer section holds a record of any hop.
     pub(super) has_answer: bool,
+    /// The end of the last hop; `None` if there is none.
+    pub(super) end: Option<End>,
+}
+
+/// How a look-up ends. That of the last name decides the response code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The answer section holds records of the name.
+    Records,
+    /// The name exists, but has no records of the asked type.
+    Nodata,
+    /// Another zone answers for the name.
+    Referral,
+    /// The name does not exist.
+    NxDomain,
+    /// A DNAME record makes a name that is too long.
+    TooLong,
+    /// The name cannot be answered.
+    Failure,
 }
 
 /// One name that was looked up, and the result.
@@ -229,15 +248,12 @@ impl<'s> Resolution<'s> {
     /// is no failure: the resolver goes on from there.
     #[inline]
     pub fn rcode(&self) -> Rcode {
-        match self.hops.last().map(|hop| &hop.step) {
+        match self.end {
             None => Rcode::Refused,
-            Some(Step::NxDomain) => Rcode::NxDomain,
-            Some(Step::Dname { synthesis: Synthesis::TooLong, .. }) => Rcode::YxDomain,
-            Some(
-                Step::Dname { synthesis: Synthesis::Broken, .. }
-                | Step::Steered(Steered { given: Given::Servfail, .. }),
-            ) => Rcode::ServFail,
-            Some(_) => Rcode::NoError,
+            Some(End::Records | End::Nodata | End::Referral) => Rcode::NoError,
+            Some(End::NxDomain) => Rcode::NxDomain,
+            Some(End::TooLong) => Rcode::YxDomain,
+            Some(End::Failure) => Rcode::ServFail,
         }
     }
 
@@ -251,20 +267,24 @@ impl<'s> Resolution<'s> {
         self.hops.iter().any(|hop| hop.zone.keys.is_some())
     }
 
-    /// Returns the class of the response for rate limiting; `rcode` is its [response code](Self::rcode).
-    pub(super) fn class(&self, rcode: Rcode) -> ResponseClass {
-        match rcode {
-            Rcode::NoError if self.has_answer => ResponseClass::Answer,
-            Rcode::NoError => ResponseClass::Empty,
-            Rcode::NxDomain => ResponseClass::NxDomain,
-            _ => ResponseClass::Error,
+    /// Returns the class of the response for rate limiting.
+    #[inline]
+    pub(super) fn class(&self) -> ResponseClass {
+        match self.end {
+            Some(End::Records) => ResponseClass::Answer,
+            Some(End::Nodata | End::Referral) if self.has_answer => ResponseClass::Answer,
+            Some(End::Nodata | End::Referral) => ResponseClass::Empty,
+            Some(End::NxDomain) => ResponseClass::NxDomain,
+            None | Some(End::TooLong | End::Failure) => ResponseClass::Error,
         }
     }
 
     /// Returns how long the whole answer may be cached, in seconds. This is the least TTL in it, including that of a
-    /// negative answer's SOA. `None` for failures and referrals. `rcode` is the [response code](Self::rcode).
-    pub(super) fn ttl(&self, rcode: Rcode) -> Option<u32> {
-        self.least_ttl.filter(|_| matches!(rcode, Rcode::NoError | Rcode::NxDomain))
+    /// negative answer's SOA. `None` for failures and referrals.
+    #[inline]
+    pub(super) fn ttl(&self) -> Option<u32> {
+        let is_failure = matches!(self.end, Some(End::TooLong | End::Failure));
+        (self.least_ttl < u32::MAX && !is_failure).then_some(self.least_ttl)
     }
 }
 
@@ -307,13 +327,24 @@ impl Hop<'_> {
 }
 
 impl Step<'_> {
-    /// True if the answer section holds a record of this step.
+    /// Returns how the look-up ends.
     #[inline]
-    pub(super) fn has_answer(&self) -> bool {
+    pub(super) fn end(&self) -> End {
         match self {
-            Self::Referral { .. } | Self::Nodata | Self::NxDomain => false,
-            Self::Steered(Steered { given, .. }) => !matches!(given, Given::Nodata | Given::Servfail),
-            Self::Dname { .. } | Self::Cname(_) | Self::Static(_) | Self::Any(_) | Self::Reflect(_) => true,
+            Self::Steered(Steered { given, .. }) => match given {
+                Given::Addresses | Given::Https(_) | Given::Cname(_) => End::Records,
+                Given::Nodata => End::Nodata,
+                Given::Servfail => End::Failure,
+            },
+            Self::Cname(_) | Self::Static(_) | Self::Any(_) | Self::Reflect(_) => End::Records,
+            Self::Nodata => End::Nodata,
+            Self::NxDomain => End::NxDomain,
+            Self::Referral { .. } => End::Referral,
+            Self::Dname { synthesis, .. } => match synthesis {
+                Synthesis::Cname | Synthesis::Endless => End::Records,
+                Synthesis::TooLong => End::TooLong,
+                Synthesis::Broken => End::Failure,
+            },
         }
     }
 }

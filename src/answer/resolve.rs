@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 
-use super::resolution::{Given, Hop, Resolution, Sname, Steered, Step, Synthesis};
+use super::resolution::{End, Given, Hop, Resolution, Sname, Steered, Step, Synthesis};
 use super::resolver::Resolver;
 use super::{Client, Worker, reflect, steered};
 use crate::name::{MAX_NAME_LENGTH, is_key, make_key, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
-use crate::zone::{Dynamic, Found, Node, Rrset};
+use crate::zone::{Dynamic, Found, Node, Rrset, ZoneId};
 
 impl<'s> Resolution<'s> {
     /// Returns an empty resolution, which [`resolve`](Self::resolve) fills. `name` is in wire format; `source` is the
@@ -26,8 +26,9 @@ impl<'s> Resolution<'s> {
             v4: ArrayVec::new(),
             v6: ArrayVec::new(),
             scope: 0,
-            least_ttl: None,
+            least_ttl: u32::MAX,
             has_answer: false,
+            end: None,
         }
     }
 
@@ -36,7 +37,7 @@ impl<'s> Resolution<'s> {
     /// The value is filled in place, because it has thousands of octets and most answers use few of them.
     pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
         if let Some(name) = self.keep(self.question) {
-            Resolver { snapshot, worker, resolution: self }.follow(name);
+            Resolver { snapshot, worker, resolution: self, hash: 0 }.follow(name);
         }
     }
 }
@@ -48,10 +49,9 @@ impl<'s> Resolver<'_, 's> {
         let mut next = Some(name);
         while let Some(sname) = next {
             // If no zone here holds the name, the resolver looks it up elsewhere.
-            let Some((zone_id, zone)) = self.snapshot.authority(self.key(sname), self.rtype()) else { return };
-            // The hop is filled in place, because it has hundreds of octets.
-            self.resolution.hops.push(Hop { sname, zone, zone_id, encloser: 0, step: Step::Nodata });
-            self.look_up(zone, sname);
+            if !self.visit(sname) {
+                return;
+            }
             self.add_up();
             next = self.target(sname);
             // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
@@ -60,14 +60,35 @@ impl<'s> Resolver<'_, 's> {
         }
     }
 
+    /// Looks up one name, and adds its hop. Returns false if no zone here holds the name.
+    #[inline]
+    fn visit(&mut self, sname: Sname<'s>) -> bool {
+        let (snapshot, rtype, key) = (self.snapshot, self.rtype(), self.resolution.octets(sname));
+        self.hash = self.worker.hash(key);
+        // Which zone answers for a name depends on the type if that is DS.
+        let known = if rtype == Rtype::DS { None } else { self.worker.recall(snapshot, self.hash, key) };
+        if let Some((zone_id, node)) = known {
+            let (zone, encloser) = (&*snapshot.zones()[zone_id.index()], key.len());
+            self.resolution.hops.push(Hop { sname, zone, zone_id, encloser, step: Step::Nodata });
+            self.node(zone, sname, node);
+            return true;
+        }
+        let Some((zone_id, zone)) = snapshot.authority(key, rtype) else { return false };
+        // The hop is filled in place, because it has hundreds of octets.
+        self.resolution.hops.push(Hop { sname, zone, zone_id, encloser: 0, step: Step::Nodata });
+        self.look_up((zone_id, zone), sname);
+        true
+    }
+
     /// Adds the TTL and the records of the last hop to the values of the whole answer.
     #[inline]
     fn add_up(&mut self) {
         let resolution = &mut *self.resolution;
         if let Some(hop) = resolution.hops.last() {
-            let (ttl, least) = (hop.ttl(), resolution.least_ttl);
-            resolution.least_ttl = ttl.map(|ttl| least.map_or(ttl, |least| least.min(ttl))).or(least);
-            resolution.has_answer |= hop.step.has_answer();
+            let end = hop.step.end();
+            resolution.least_ttl = resolution.least_ttl.min(hop.ttl().unwrap_or(u32::MAX));
+            resolution.has_answer |= end == End::Records;
+            resolution.end = Some(end);
         }
     }
 
@@ -76,8 +97,8 @@ impl<'s> Resolver<'_, 's> {
     }
 
     /// Looks up one name, and fills the last hop with its closest encloser, cut or DNAME owner, and with the step.
-    #[inline]
-    fn look_up(&mut self, zone: &'s ServedZone, sname: Sname<'s>) {
+    #[inline(never)]
+    fn look_up(&mut self, (zone_id, zone): (ZoneId, &'s ServedZone), sname: Sname<'s>) {
         let (encloser, node) = match zone.zone.look_up(self.key(sname), self.rtype()) {
             Found::Cut { nameservers, length } => {
                 self.take(Step::Referral { nameservers, cut: length });
@@ -91,7 +112,12 @@ impl<'s> Resolver<'_, 's> {
                 self.take(Step::NxDomain);
                 (encloser, None)
             }
-            Found::Node { node, encloser } => (encloser, Some(node)),
+            Found::Node { node, encloser, id } => {
+                if encloser == self.key(sname).len() && self.rtype() != Rtype::DS {
+                    self.worker.keep(self.snapshot, self.hash, (zone_id, id));
+                }
+                (encloser, Some(node))
+            }
         };
         if let Some(hop) = self.resolution.hops.last_mut() {
             hop.encloser = encloser;

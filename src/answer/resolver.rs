@@ -10,6 +10,8 @@ pub(super) struct Resolver<'a, 's> {
     pub(super) snapshot: &'s Snapshot,
     pub(super) worker: &'a mut Worker,
     pub(super) resolution: &'a mut Resolution<'s>,
+    /// The hash of the last hop's name.
+    pub(super) hash: u64,
 }
 
 impl<'s> Resolver<'_, 's> {

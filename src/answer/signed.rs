@@ -48,7 +48,7 @@ pub(super) fn render(
         None => {
             let (own, is_truncated) = (resolution.rcode(), message.is_truncated());
             let rcode = if denies_compactly(resolution) && !exchange.is_compact_ok() { Rcode::NoError } else { own };
-            let (class, ttl) = (resolution.class(own), resolution.ttl(own));
+            let (class, ttl) = (resolution.class(), resolution.ttl());
             Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
         }
         Some(failure) => {

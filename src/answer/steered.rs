@@ -31,10 +31,6 @@ pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id:
     let families = plan.families(resolver.resolution.rtype, resolver.snapshot.pools());
     let Some(&first) = families.first() else { return false };
     let Ranked { by: ranked_by, ranking, placement, key } = rank(resolver, plan.rule(), sname);
-    let steered = |choice, second: Option<Choice>, given| {
-        let ttl = second.map_or(u32::MAX, |second| plan.ttl(&second)).min(plan.ttl(&choice));
-        Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given }
-    };
     if let Some(&second) = families.get(1) {
         // Both families use the same random numbers, so that a draw has the same outcome for both.
         let numbers = resolver.worker.numbers();
@@ -42,14 +38,18 @@ pub(super) fn resolve<'s>(resolver: &mut Resolver<'_, 's>, sname: Sname<'s>, id:
             let mut numbers = numbers.clone();
             plan.choose(ranking, family, key, |below| numbers.u32(..below))
         });
-        let given = hint(resolver, sname, plan, key, [choice, second]);
-        resolver.take(Step::Steered(steered(choice, Some(second), given)));
+        let given = hint(resolver, plan, key, [choice, second]);
+        let (ttl, second) = (plan.ttl(&choice).min(plan.ttl(&second)), Some(second));
+        let steered = Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given };
+        resolver.take(Step::Steered(steered));
         return true;
     }
     let worker = &mut *resolver.worker;
     let choice = plan.choose(ranking, first, key, |below| worker.draw(below));
-    let Some(given) = give(resolver, sname, plan, key, &choice) else { return false };
-    resolver.take(Step::Steered(steered(choice, None, given)));
+    let Some(given) = give(resolver, plan, key, &choice) else { return false };
+    let (ttl, second) = (plan.ttl(&choice), None);
+    let steered = Steered { id, plan, families, ranked_by, ranking, placement, key, choice, second, ttl, given };
+    resolver.take(Step::Steered(steered));
     true
 }
 
@@ -82,7 +82,6 @@ fn rank<'s>(resolver: &mut Resolver<'_, 's>, rule: &'s Rule, sname: Sname<'s>) -
 #[inline]
 fn give<'s>(
     resolver: &mut Resolver<'_, 's>,
-    sname: Sname<'s>,
     plan: &'s Plan,
     key: Option<HashKey>,
     choice: &Choice,
@@ -92,15 +91,15 @@ fn give<'s>(
         return Some(nothing(choice));
     };
     match resolver.resolution.rtype {
-        _ if chosen.is_cname() => return Some(canonical_name(resolver, sname, &chosen, key)),
+        _ if chosen.is_cname() => return Some(canonical_name(resolver, &chosen, key)),
         Rtype::A => {
             let candidates = chosen.v4(key, resolver.worker);
-            let turn = turn(resolver, sname);
+            let turn = turn(resolver);
             pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v4);
         }
         Rtype::AAAA => {
             let candidates = chosen.v6(key, resolver.worker);
-            let turn = turn(resolver, sname);
+            let turn = turn(resolver);
             pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v6);
         }
         _ => return None,
@@ -110,19 +109,13 @@ fn give<'s>(
 
 /// Picks endpoints for a question for an HTTPS record, at a name that has one.
 #[inline(never)]
-fn hint<'s>(
-    resolver: &mut Resolver<'_, 's>,
-    sname: Sname<'s>,
-    plan: &'s Plan,
-    key: Option<HashKey>,
-    choices: [Choice; 2],
-) -> Given<'s> {
+fn hint<'s>(resolver: &mut Resolver<'_, 's>, plan: &'s Plan, key: Option<HashKey>, choices: [Choice; 2]) -> Given<'s> {
     let (rule, pools) = (plan.rule(), resolver.snapshot.pools());
     let [v4, v6] = choices.each_ref().map(|choice| Chosen::of(choice, plan, pools));
     match (v4.or(v6), &rule.https) {
-        (Some(chosen), _) if chosen.is_cname() => canonical_name(resolver, sname, &chosen, key),
+        (Some(chosen), _) if chosen.is_cname() => canonical_name(resolver, &chosen, key),
         (Some(_), Some(params)) => {
-            let turn = turn(resolver, sname);
+            let turn = turn(resolver);
             if let Some(chosen) = v4 {
                 let candidates = chosen.v4(key, resolver.worker);
                 pick(&candidates, resolver.worker, turn, &mut resolver.resolution.v4);
@@ -146,23 +139,18 @@ fn nothing<'s>(choice: &Choice) -> Given<'s> {
 
 /// Returns one canonical name, because an owner has at most one CNAME record (RFC 2181, section 10.1).
 #[inline(never)]
-fn canonical_name<'s>(
-    resolver: &mut Resolver<'_, 's>,
-    sname: Sname<'s>,
-    chosen: &Chosen<'s>,
-    key: Option<HashKey>,
-) -> Given<'s> {
+fn canonical_name<'s>(resolver: &mut Resolver<'_, 's>, chosen: &Chosen<'s>, key: Option<HashKey>) -> Given<'s> {
     let candidates = chosen.cname(key, resolver.worker);
-    let turn = turn(resolver, sname);
+    let turn = turn(resolver);
     let picks = candidates.pick(resolver.worker, turn);
     candidates.members(&picks).next().map_or(Given::Nodata, |member| Given::Cname(&member.value))
 }
 
 /// Returns the turn of this asker for this question: one more than at its last answer.
 #[inline]
-fn turn(resolver: &Resolver<'_, '_>, sname: Sname<'_>) -> u32 {
+fn turn(resolver: &Resolver<'_, '_>) -> u32 {
     let resolution = &*resolver.resolution;
-    resolver.worker.turn(resolution.source, resolution.octets(sname), resolution.rtype)
+    resolver.worker.turn(resolution.source, resolver.hash, resolution.rtype)
 }
 
 /// Picks endpoints among the candidates, in the order of the answer.
@@ -174,7 +162,7 @@ fn pick<'s, T: Clone + PartialEq>(
     picked: &mut Picked<'s, T>,
 ) {
     match candidates.rotated(turn) {
-        Some(members) => picked.extend(members),
+        Some(runs) => runs.into_iter().for_each(|members| picked.extend(members)),
         None => picked.extend(candidates.members(&candidates.pick(worker, turn))),
     }
 }

@@ -5,11 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use super::known::KnownNames;
 use crate::counters::Tally;
 use crate::dnssec::{Signatures, Signer};
 use crate::name::{KeyHasher, fold};
+use crate::snapshot::Snapshot;
 use crate::tap::Notes;
 use crate::wire::Rtype;
+use crate::zone::{Node, NodeId, ZoneId};
 
 /// Number of counters that rotate answers; a power of two. Askers that share a counter by chance advance each other's
 /// turns.
@@ -57,15 +60,16 @@ impl Rotation {
         Self { counts: (0..TURNS).map(|_| AtomicU32::new(0)).collect(), hasher, seeds: seeds() }
     }
 
-    /// Returns the turn of this asker for this question: one more than the last time.
-    fn next(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
+    /// Returns the turn of this asker for a question for the name with this [hash](Worker::hash): one more than the last
+    /// time.
+    fn next(&self, asker: IpAddr, name: u64, rtype: Rtype) -> u32 {
         let asker = match asker {
             IpAddr::V4(address) => address.to_bits().into(),
             IpAddr::V6(address) => address.to_bits(),
         };
         let [high, low] = self.seeds;
         let asker = fold((asker >> 64) as u64 ^ high, asker as u64 ^ low);
-        let hash = fold(asker ^ high, self.hasher.hash(name) ^ low);
+        let hash = fold(asker ^ high, name ^ low);
         let place = hash.wrapping_add(u64::from(rtype.0).wrapping_mul(TYPE_FACTOR)) as usize % TURNS;
         // Relaxed: the counter guards no other memory, and two simultaneous questions may come in either order.
         let count = self.counts[place].fetch_add(1, Ordering::Relaxed);
@@ -99,6 +103,8 @@ pub struct Worker {
     is_noted: bool,
     /// `None` until a signature is needed, if the worker shares none.
     signer: Option<Box<Signer>>,
+    /// The names that it found lately; `None` if it answers too few queries for that.
+    known: Option<KnownNames>,
 }
 
 impl Worker {
@@ -114,6 +120,7 @@ impl Worker {
             notes: Notes::default(),
             is_noted: false,
             signer: None,
+            known: None,
         }
     }
 
@@ -125,6 +132,11 @@ impl Worker {
     /// Returns what signs this worker's answers. Without shared signatures it keeps its own.
     pub(super) fn signer(&mut self) -> &mut Signer {
         self.signer.get_or_insert_with(|| Box::new(Signer::new(Arc::default())))
+    }
+
+    /// Returns the worker with a memory for names, for one that answers many queries.
+    pub fn recalling(self) -> Self {
+        Self { known: Some(KnownNames::default()), ..self }
     }
 
     /// Returns the worker with counters. It counts its answers from now on.
@@ -183,8 +195,30 @@ impl Worker {
         std::mem::take(&mut self.is_noted).then(|| self.notes.as_octets())
     }
 
-    /// Returns the turn of this asker for this question: one more than at its last answer, whichever worker gave that.
-    pub(super) fn turn(&self, asker: IpAddr, name: &[u8], rtype: Rtype) -> u32 {
+    /// Returns the hash of a name in lower case, which is the same for all workers.
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        self.rotation.hasher.hash(key)
+    }
+
+    /// Returns the zone and the node of a name that the worker found lately, if it keeps names.
+    #[inline]
+    pub(super) fn recall<'s>(&self, snapshot: &'s Snapshot, hash: u64, key: &[u8]) -> Option<(ZoneId, Node<'s>)> {
+        self.known.as_ref()?.find(snapshot, hash, key)
+    }
+
+    /// Keeps where a name was found, if the worker keeps names.
+    #[inline]
+    pub(super) fn keep(&mut self, snapshot: &Snapshot, hash: u64, place: (ZoneId, NodeId)) {
+        if let Some(known) = &mut self.known {
+            known.keep(snapshot, hash, place);
+        }
+    }
+
+    /// Returns the turn of this asker for a question for the name with this [hash](Self::hash): one more than at its
+    /// last answer, whichever worker gave that.
+    #[inline]
+    pub(super) fn turn(&self, asker: IpAddr, name: u64, rtype: Rtype) -> u32 {
         self.rotation.next(asker, name, rtype)
     }
 
@@ -246,7 +280,8 @@ mod tests {
         for (pattern, asker) in askers() {
             for rtype in [Rtype::A, Rtype::AAAA, Rtype::HTTPS] {
                 let rotation = Rotation::with_seed(SEED);
-                let turns: Vec<u32> = (0..ASKERS).map(|number| rotation.next(asker(number), NAME, rtype)).collect();
+                let name = rotation.hasher.hash(NAME);
+                let turns: Vec<u32> = (0..ASKERS).map(|number| rotation.next(asker(number), name, rtype)).collect();
                 for endpoints in 2..=300 {
                     let mut counts = vec![0; endpoints];
                     for turn in &turns {
@@ -265,7 +300,7 @@ mod tests {
         let mut counts = [0; 3];
         for number in 0..ASKERS {
             let name = [&[8][..], format!("{number:08}").as_bytes(), NAME].concat();
-            counts[rotation.next([192, 0, 2, 53].into(), &name, Rtype::A) as usize % 3] += 1;
+            counts[rotation.next([192, 0, 2, 53].into(), rotation.hasher.hash(&name), Rtype::A) as usize % 3] += 1;
         }
         assert_even(&counts, "names");
     }
@@ -273,7 +308,8 @@ mod tests {
     #[test]
     fn turns_of_one_asker_go_by_ones_for_each_type_apart() {
         let rotation = Rotation::default();
-        let turn = |rtype| rotation.next([192, 0, 2, 53].into(), NAME, rtype);
+        let name = rotation.hasher.hash(NAME);
+        let turn = |rtype| rotation.next([192, 0, 2, 53].into(), name, rtype);
         let first = turn(Rtype::A);
         assert_eq!([turn(Rtype::A), turn(Rtype::A)], [first + 1, first + 2]);
         assert_eq!([turn(Rtype::AAAA), turn(Rtype::AAAA)], [first, first + 1], "both families begin at one place");

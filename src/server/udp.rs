@@ -73,7 +73,7 @@ impl UdpWorker {
         beat: Arc<Beat>,
         stopping: watch::Receiver<()>,
     ) -> Self {
-        let (batch, snapshots) = (Batch::new(), Cache::new(published));
+        let (batch, snapshots, worker) = (Batch::new(), Cache::new(published), worker.recalling());
         Self { socket, batch, snapshots, worker, limiter, recorder, address, beat, stopping }
     }
 

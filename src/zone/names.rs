@@ -118,18 +118,18 @@ impl Names {
             if slot.id == NONE {
                 return Err(at);
             }
-            if slot.hash == hash && self.is(slot.id, key) {
+            if slot.hash == hash && self.holds(slot.id, key) {
                 return Ok(slot.id);
             }
             at = (at + 1) & mask;
         }
     }
 
-    /// True if the name with this number is `key`. Each name ends with the root, so no name is the beginning of another
-    /// one.
+    /// True if there is a name with this number, and it is `key`. Each name ends with the root, so no name is the beginning
+    /// of another one.
     #[inline]
-    fn is(&self, id: u32, key: &[u8]) -> bool {
-        let start = self.starts[id as usize];
+    pub(super) fn holds(&self, id: u32, key: &[u8]) -> bool {
+        let Some(&start) = self.starts.get(id as usize) else { return false };
         self.octets.get(start..start + key.len()).is_some_and(|name| is_same_key(name, key))
     }
 

@@ -63,6 +63,8 @@ pub enum Found<'a> {
         /// Length in octets of the closest encloser's name (RFC 4592, section 3.3.1). If the name exists, it is the
         /// length of the whole name.
         encloser: usize,
+        /// The node of the closest encloser.
+        id: NodeId,
     },
     /// The name is at or below a zone cut: these nameservers are authoritative for it.
     Cut {
@@ -210,9 +212,20 @@ impl Zone {
         }
         let found = if is_match { Some(self.shown(node)) } else { node.wildcard.map(|wildcard| self.at(wildcard)) };
         match found {
-            Some(node) => Found::Node { node, encloser: matched },
+            Some(node) => Found::Node { node, encloser: matched, id: encloser },
             None => Found::Nothing { encloser: matched },
         }
+    }
+
+    /// Returns the node with this number if the name, in lower case, is its own, and no cut or DNAME is at or above it. So
+    /// the node is what [`look_up`](Self::look_up) finds for the name, for all types.
+    #[inline]
+    pub fn own_node(&self, id: NodeId, key: &[u8]) -> Option<Node<'_>> {
+        if !self.tree.names.holds(id.name(), key) {
+            return None;
+        }
+        let node = self.stored(id);
+        node.end.is_none().then(|| self.shown(node))
     }
 
     /// Returns the node of a name that exists. It may be below a cut, for glue.

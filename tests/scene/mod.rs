@@ -144,7 +144,8 @@ impl Scene {
         let mut latency = LatencyTable::default();
         blueprint.adopt(&mut latency);
         let snapshot = Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None));
-        let worker = Worker::new(Arc::new(Rotation::with_seed(1))).counting(Tally::of_worker(tallies.traffic(), 0));
+        let worker =
+            Worker::new(Arc::new(Rotation::with_seed(1))).recalling().counting(Tally::of_worker(tallies.traffic(), 0));
         Self {
             snapshot,
             worker,
