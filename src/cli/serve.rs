@@ -83,6 +83,9 @@ impl From<Faults> for ServeError {
 /// ended by itself. With `replaces` it takes over from the running process, if there is one. `format` is the form of
 /// log lines, instead of that of the server file.
 pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> ExitCode {
+    if replaces && let Some(code) = replace::orphan() {
+        return code;
+    }
     // This removes environment variables, which is safe only as long as there are no other threads.
     let inherited = match Inherited::from_systemd() {
         Ok(inherited) => inherited,

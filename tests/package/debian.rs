@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Mutex, OnceLock};
 
 use tempfile::TempDir;
 
@@ -54,11 +55,7 @@ impl Debian {
                 return Err(format!("there is no {program}"));
             }
         }
-        let clean = clean_root()?;
-        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut copy = Command::new("cp");
-        copy.args(["-a", "--reflink=auto"]).arg(format!("{}/.", clean.display())).arg(folder.path());
-        succeeded(copy.output().unwrap());
+        let folder = copy_of_clean_root()?;
         let namespace = format!("truenorth-package-{}", std::process::id());
         let debian = Self { folder, namespace };
         let made = Command::new("ip").args(["netns", "add", &debian.namespace]).output().unwrap();
@@ -101,7 +98,8 @@ impl Debian {
 
     /// Installs this systemctl, and makes it look as if systemd were running.
     fn play_systemd(&self) {
-        // In /usr/bin, `deb-systemd-helper` would leave the links of the unit to it.
+        // With one in /usr/bin, `deb-systemd-helper` would leave the links of the unit to it.
+        fs::remove_file(self.path("usr/bin/systemctl")).unwrap();
         let path = self.path("usr/local/bin/systemctl");
         fs::write(&path, SYSTEMCTL).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -153,18 +151,30 @@ fn gather(root: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
 
 /// Returns the output. Fails if the command failed.
 #[track_caller]
-fn succeeded(output: Output) -> String {
+pub(crate) fn succeeded(output: Output) -> String {
     let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
     let (stdout, stderr) = (text(output.stdout), text(output.stderr));
     assert!(output.status.success(), "{}: {stdout}{stderr}", output.status);
     stdout
 }
 
-/// A fresh Debian of the release that this machine runs, from the mirror that it uses. It is kept for the next time.
+/// Returns a copy of a fresh Debian that can be booted.
+pub(crate) fn copy_of_clean_root() -> Result<TempDir, String> {
+    static CLEAN: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let clean = CLEAN.get_or_init(clean_root).as_ref().map_err(Clone::clone)?;
+    let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let mut copy = Command::new("cp");
+    copy.args(["-a", "--reflink=auto"]).arg(format!("{}/.", clean.display())).arg(folder.path());
+    succeeded(copy.output().unwrap());
+    Ok(folder)
+}
+
+/// Returns a fresh Debian of the release that this machine runs, from the mirror that it uses. It is kept for the next
+/// time.
 fn clean_root() -> Result<PathBuf, String> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let codename = release.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME=")).unwrap_or_default();
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("debian-{codename}"));
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("bootable-debian-{codename}"));
     if root.exists() {
         return Ok(root);
     }
@@ -178,7 +188,7 @@ fn clean_root() -> Result<PathBuf, String> {
     let fresh = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut debootstrap = Command::new("debootstrap");
     debootstrap
-        .args(["--variant=minbase", "--include=adduser,init-system-helpers", codename])
+        .args(["--variant=minbase", "--include=adduser,dbus,init-system-helpers,systemd,systemd-sysv", codename])
         .arg(fresh.path())
         .arg(mirror);
     let output = debootstrap.output().unwrap();
@@ -190,7 +200,10 @@ fn clean_root() -> Result<PathBuf, String> {
 }
 
 /// Packs the binary of the tests as this version of the package.
-fn package(version: &str, folder: &Path) -> PathBuf {
+pub(crate) fn package(version: &str, folder: &Path) -> PathBuf {
+    // The script always puts what it packs into the same folder.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _alone = ONE_AT_A_TIME.lock();
     let mut build = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/build"));
     build
         .args(["deb", "--of", env!("CARGO_BIN_EXE_truenorth"), "--version", version, "--fast"])

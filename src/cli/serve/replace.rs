@@ -4,9 +4,10 @@
 //! pause: if the other process fails, they go on. Orders that arrive in the meantime wait. If the other process takes
 //! over, they are refused, and their senders can try again there.
 
+use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -17,10 +18,14 @@ use tracing::{error, info, warn};
 
 use super::{Node, beside, query_log};
 use crate::admin;
-use crate::cli::{systemd, version};
+use crate::cli::{BAD, output, systemd, version};
 use crate::control::Pause;
 use crate::handover::{HandoverError, Labelled, Parcel, Successor, Successors};
 use crate::store::Store;
+
+/// The environment variable that tells a program that is to replace a process to become an [`orphan`]. Programs that do
+/// not know it replace the process all the same.
+const ORPHAN: &str = "TRUENORTH_ORPHAN";
 
 /// Maximum time that the start waits until the node can be replaced. A disk that hangs must not delay it longer.
 const LISTENING: Duration = Duration::from_millis(500);
@@ -171,9 +176,7 @@ impl Node {
             return;
         };
         match spawn_successor(program, &self.files.path) {
-            Ok(process) => {
-                info!(process, program = %program.display(), "started the program that replaces this process");
-            }
+            Ok(()) => info!(program = %program.display(), "started the program that replaces this process"),
             Err(error) => error!(program = %program.display(), %error, "not replaced: the program cannot be started"),
         }
     }
@@ -192,26 +195,35 @@ async fn step(
     done.await?.map_err(|error| error.to_string())
 }
 
-/// Starts a program that replaces this process. Returns the id of the new process. If it ends before this one, that is
-/// logged. Fails if the program cannot be started.
-fn spawn_successor(program: &Path, config: &Path) -> io::Result<u32> {
+/// Starts a program that replaces this process, as an [`orphan`]. Fails if the program cannot be started.
+fn spawn_successor(program: &Path, config: &Path) -> io::Result<()> {
     let mut command = Command::new(program);
-    command.args(["serve", "--replace", "--config"]).arg(config);
+    command.args(["serve", "--replace", "--config"]).arg(config).env(ORPHAN, "1");
     systemd::prepare_successor(&mut command);
     let mut child = command.spawn()?;
-    let process = child.id();
-    let wait = move || match child.wait() {
-        Ok(status) => error!(process, %status, "the program that should have replaced this process has ended"),
+    // It ends at once. If it fails, it says why.
+    let wait = move || child.wait().map(drop);
+    thread::Builder::new().name("successor".to_owned()).spawn(wait).map(drop)
+}
+
+/// Starts this program once more, if it is to replace the process that started it. Returns the exit code with which this
+/// process must end at once then.
+///
+/// So the new process is a child of the init process. systemd does not notice the end of a main process that is another
+/// one's child, and kills it where it should stop it.
+pub(super) fn orphan() -> Option<ExitCode> {
+    env::var_os(ORPHAN)?;
+    let again = |program: PathBuf| Command::new(program).args(env::args_os().skip(1)).env_remove(ORPHAN).spawn();
+    Some(match env::current_exe().and_then(again) {
+        Ok(_) => ExitCode::SUCCESS,
         Err(error) => {
-            error!(process, %error, "cannot find out how the program ended that should have replaced this process");
+            output::complain(format_args!("truenorth: cannot start once more: {error}"));
+            ExitCode::from(BAD)
         }
-    };
-    // If no thread can be started, only the other process logs its failure.
-    let _ = thread::Builder::new().name("successor".to_owned()).spawn(wait);
-    Ok(process)
+    })
 }
 
 /// Returns the path of this program. After an upgrade, it is the path of the new program.
 pub(super) fn own_path() -> Option<PathBuf> {
-    std::env::current_exe().ok()
+    env::current_exe().ok()
 }
