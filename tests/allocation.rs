@@ -14,7 +14,8 @@ use hickory_proto::rr::RecordType::{A, AAAA, ANY, HTTPS, MX, NS, TXT};
 use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
 use truenorth::config;
 use truenorth::disk::Disk;
-use truenorth::dnssec::{Algorithm, key_file};
+use truenorth::dnssec::Algorithm;
+use truenorth::dnssec::key_file::NewKey;
 use truenorth::geo::Locations;
 use truenorth::name::Name;
 use truenorth::snapshot::{Blueprint, EndpointState, Snapshot};
@@ -215,7 +216,7 @@ fn signed_answers_that_were_given_before_do_not_allocate() {
     fs::create_dir(folder.path().join("zones")).unwrap();
     fs::write(folder.path().join("truenorth.toml"), "").unwrap();
     fs::write(folder.path().join("zones/example.com.toml"), SIGNED).unwrap();
-    let key = key_file::create(&zone, Algorithm::EcdsaP256Sha256, 0).unwrap();
+    let key = NewKey::first(Algorithm::EcdsaP256Sha256, 3600, 0).create(&zone).unwrap();
     config::write_key(&folder.path().join("keys"), &key).unwrap();
     let config = config::load(&folder.path().join("truenorth.toml"), &Disk::new(), &|_| None);
     let config = config.unwrap_or_else(|faults| panic!("{}", faults.render(false)));

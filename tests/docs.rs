@@ -9,7 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use truenorth::config::{self, Config, Faults};
-use truenorth::dnssec::{Algorithm, key_file};
+use truenorth::dnssec::Algorithm;
+use truenorth::dnssec::key_file::NewKey;
 use truenorth::name::Name;
 
 /// The path of a zone example.
@@ -78,7 +79,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     fs::write(&password, "not this one").unwrap();
     fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
     let zone = Name::parse("gslb.example.com.", &Name::root()).unwrap();
-    let key = key_file::create(&zone, Algorithm::EcdsaP256Sha256, 0).unwrap();
+    let key = NewKey::first(Algorithm::EcdsaP256Sha256, 3600, 0).create(&zone).unwrap();
     config::write_key(&folder.path().join("keys"), &key).unwrap();
     for (path, text) in files {
         fs::write(folder.path().join(path), text).unwrap();

@@ -3,6 +3,7 @@
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
 //!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
+//!   the time of a key ─────────────────► follow ──► Amend ──►  ▲   │
 //!   a lease, its end ──► register ─ batched ──────► Register ► ▲   │
 //!                                                    Outcome ──┘   ├──► Probe ──► monitor
 //!                                       last run ──► Restore       └──► Keep ──► store
@@ -13,8 +14,10 @@
 mod certificates;
 mod files;
 mod fleet;
+mod keys;
 mod notifier;
 mod orders;
+mod parents;
 mod parts;
 mod query_log;
 mod register;
@@ -55,6 +58,7 @@ use certificates::OwnCertificates;
 use files::Files;
 use notifier::Notifier;
 use orders::Orders;
+use parents::Parents;
 use register::Register;
 use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
@@ -217,6 +221,7 @@ pub(super) struct Node {
     notifier: Notifier,
     certificates: OwnCertificates,
     lookout: Lookout,
+    parents: Parents,
     admin: Option<admin::Running>,
     orders: Orders,
     query_log: QueryLog,
@@ -333,6 +338,7 @@ impl Node {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
             () = self.files.changed() => "file changed",
+            () = self.parents.recorded() => "DS record seen",
             successor = self.successors.next() => return self.prepare_hand_over(successor).await,
             () = signals.replace() => {
                 self.start_successor();
@@ -344,6 +350,8 @@ impl Node {
             }
             () = self.lookout.next() => {
                 self.look_around();
+                self.follow_keys().await;
+                self.ask_parents();
                 return None;
             }
             order = self.orders.next() => {

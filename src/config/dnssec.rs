@@ -6,11 +6,15 @@
 //! ```
 //!
 //! A zone that is to be signed and has no usable key is a fault, so a node never serves it unsigned by accident. Key
-//! files are read with every configuration: a zone that did not change may have another key now.
+//! files are read with every configuration: a zone that did not change may have another key now. Between two
+//! configurations, the keys follow the times of their files by themselves.
 
+mod expiry;
 mod folder;
+mod replace;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -19,7 +23,7 @@ use std::time::Duration;
 
 use crate::clock::unix_time;
 use crate::disk::Disk;
-use crate::dnssec::{Algorithm, Limits, MIN_WINDOW, Policy, PublicKey, ZoneKeys};
+use crate::dnssec::{Algorithm, Delays, Limits, MIN_WINDOW, Policy, Rules, Wish, ZoneKeys};
 use crate::duration::Written;
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
@@ -30,11 +34,14 @@ use super::decode::{TomlTable, Value};
 use super::document::read_document;
 use super::fault::{Fault, Faults};
 use super::files;
+use super::listen::read_address;
+use super::names::OwnerKind;
 use super::source::Place;
 use super::zone::ZoneDraft;
 use folder::KeyFolder;
 
-pub use folder::{read_keys, write_key};
+pub use folder::{StoredKey, read_keys, write_key};
+pub use replace::{record_ds, set_times};
 
 /// Default folder of the keys.
 const KEYS: &str = "keys";
@@ -44,6 +51,12 @@ const VALIDITY: RangeInclusive<Duration> = Duration::from_secs(2 * 3600)..=Durat
 
 /// Range of `refresh`.
 const REFRESH: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(364 * 86_400);
+
+/// Range of `propagation`, and of `ds_ttl`.
+const DELAY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(30 * 86_400);
+
+/// The port of the parent's nameservers, if none is given.
+const PARENT_PORT: u16 = 53;
 
 /// Range of `kept`.
 const KEPT: RangeInclusive<usize> = 1024..=64 << 20;
@@ -55,6 +68,8 @@ pub(super) const OF_SIGNING: [Rtype; 7] =
 const ALGORITHMS: [(&str, Algorithm); 2] =
     [("ecdsap256sha256", Algorithm::EcdsaP256Sha256), ("ed25519", Algorithm::Ed25519)];
 
+const WISHES: [(&str, Wish); 2] = [("keep", Wish::Ds), ("remove", Wish::NoDs)];
+
 /// The keys of a section that both the server file and zones have.
 #[derive(Clone, Debug)]
 pub(super) struct Section {
@@ -64,13 +79,18 @@ pub(super) struct Section {
 }
 
 /// The settings of one section.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     /// `None` if the section does not say it.
     enabled: Option<bool>,
     algorithm: Option<Algorithm>,
     validity: Option<Duration>,
     refresh: Option<Duration>,
+    propagation: Option<Duration>,
+    ds_ttl: Option<Duration>,
+    wish: Option<Wish>,
+    /// The nameservers of the parent zone.
+    parent: Option<Arc<[SocketAddr]>>,
 }
 
 /// `[dnssec]` of the server file.
@@ -89,6 +109,17 @@ pub struct DnssecSettings {
     pub folder: PathBuf,
     /// The algorithm of new keys.
     pub algorithm: Algorithm,
+}
+
+/// Where the parent zone of a signed zone is asked for its DS records, and where the keys are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentSettings {
+    /// The zone.
+    pub zone: Name,
+    /// The nameservers of the parent zone, at least one.
+    pub servers: Arc<[SocketAddr]>,
+    /// The folder of the keys.
+    pub folder: PathBuf,
 }
 
 /// Reads `[dnssec]` of the server file. `folder` is the folder of that file.
@@ -116,6 +147,12 @@ pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut 
     dnssec
 }
 
+/// Returns the folder of keys if the node writes to it: it records there what it sees at parent zones.
+pub(super) fn writable(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
+    let ServerDnssec { section, folder, .. } = read_server(value, folder, faults);
+    section.filter(|section| section.settings.parent.is_some()).map(|_| folder)
+}
+
 /// Reads `[dnssec]` of a zone file.
 pub(super) fn read_zone(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Section> {
     let value = value?;
@@ -133,12 +170,30 @@ fn read_settings(enabled: Option<Value<'_>>, table: &mut TomlTable<'_>, faults: 
     let algorithm = table.take("algorithm").and_then(|value| value.word(&ALGORITHMS, faults));
     let validity = table.take("validity").and_then(|value| value.duration(VALIDITY, faults));
     let refresh = table.take("refresh").and_then(|value| value.duration(REFRESH, faults));
+    let propagation = table.take("propagation").and_then(|value| value.duration(DELAY, faults));
+    let ds_ttl = table.take("ds_ttl").and_then(|value| value.duration(DELAY, faults));
+    let wish = table.take("ds").and_then(|value| value.word(&WISHES, faults));
+    let parent = table.take("parent").map(|value| read_parent(&value, faults));
     Settings {
         enabled: enabled.map(|enabled| enabled.value),
         algorithm: algorithm.map(|algorithm| algorithm.value),
         validity: validity.map(|validity| validity.value),
         refresh: refresh.map(|refresh| refresh.value),
+        propagation: propagation.map(|propagation| propagation.value),
+        ds_ttl: ds_ttl.map(|ttl| ttl.value),
+        wish: wish.map(|wish| wish.value),
+        parent,
     }
+}
+
+/// Reads the addresses of the parent's nameservers. A port may follow each.
+fn read_parent(value: &Value<'_>, faults: &mut Faults) -> Arc<[SocketAddr]> {
+    let expected = "addresses, such as \"192.0.2.1\" or \"[2001:db8::1]:53\"";
+    value.each(faults, |item, faults| {
+        let address = item.text().and_then(|text| text.parse().ok());
+        let plain = address.map(|address| SocketAddr::new(address, PARENT_PORT));
+        plain.or_else(|| read_address(item, expected, PARENT_PORT, faults).map(|address| address.value))
+    }).into()
 }
 
 /// Reads the part of the configuration that says where the keys of a zone are, and how new ones are made. Other faults
@@ -179,10 +234,10 @@ pub(super) fn sign(
     disk: &Disk,
     faults: &mut Faults,
 ) -> HashMap<usize, Arc<ZoneKeys>> {
-    let signed: Vec<(usize, &Place, Policy)> = zones
+    let signed: Vec<(usize, &Place, Rules)> = zones
         .iter()
         .enumerate()
-        .filter_map(|(number, zone)| Some((number, server.signs(zone)?, server.policy(zone, faults)?)))
+        .filter_map(|(number, zone)| Some((number, server.signs(zone)?, server.rules(zone, faults)?)))
         .collect();
     if signed.is_empty() {
         return HashMap::new();
@@ -204,7 +259,7 @@ pub(super) fn sign(
     };
     let now = unix_time();
     let mut keys = HashMap::new();
-    for (number, place, policy) in signed {
+    for (number, place, rules) in signed {
         let zone = &zones[number];
         if let Some(presigned) = &zone.presigned {
             let message = format!("the zone {} holds signatures or keys, and is to be signed here", zone.origin);
@@ -217,11 +272,15 @@ pub(super) fn sign(
             if of_zone.is_empty() {
                 return Err(format!("the zone {} is to be signed, but {} holds no key of it", zone.origin, folder));
             }
-            let keys = ZoneKeys::try_new(&zone.origin, of_zone, policy, now);
+            let of_zone = of_zone.into_iter().map(|stored| stored.key).collect();
+            let keys = ZoneKeys::try_new(&zone.origin, of_zone, rules, now);
             keys.map_err(|error| format!("the zone {} cannot be signed: {error}", zone.origin))
         });
         match found {
-            Ok(of_zone) => _ = keys.insert(number, Arc::new(of_zone)),
+            Ok(of_zone) => {
+                expiry::warn(&of_zone, place, now, faults);
+                keys.insert(number, Arc::new(of_zone));
+            }
             Err(why) => refuse(zone, place, why, faults),
         }
     }
@@ -240,9 +299,43 @@ impl ServerDnssec {
         }
     }
 
+    /// Returns the settings of a zone and those of the server file, in the order in which they count.
+    fn sections<'p>(&'p self, zone: &'p ZoneDraft) -> impl Iterator<Item = &'p Section> {
+        zone.dnssec.iter().chain(&self.section)
+    }
+
+    /// Returns how a zone is signed. Reports settings that leave no time between two signatures.
+    fn rules(&self, zone: &ZoneDraft, faults: &mut Faults) -> Option<Rules> {
+        let policy = self.policy(zone, faults)?;
+        let settings = || self.sections(zone).map(|section| &section.settings);
+        let default = Delays::default();
+        let delay = |of: fn(&Settings) -> Option<Duration>, default: u64| {
+            settings().find_map(of).map_or(default, |delay| delay.as_secs())
+        };
+        let delays = Delays {
+            zone: zone.greatest_ttl().into(),
+            ds: delay(|settings| settings.ds_ttl, default.ds),
+            propagation: delay(|settings| settings.propagation, default.propagation),
+            ..default
+        };
+        let wish = settings().find_map(|settings| settings.wish).unwrap_or_default();
+        Some(Rules { policy, delays, wish })
+    }
+
+    /// Returns the zones whose parents are asked for their DS records.
+    pub(super) fn parents(&self, zones: &[ZoneDraft]) -> Vec<ParentSettings> {
+        let parent = |zone: &ZoneDraft| {
+            self.signs(zone)?;
+            let servers = self.sections(zone).find_map(|section| section.settings.parent.clone())?;
+            let (zone, folder) = (zone.origin.clone(), self.folder.clone());
+            (!servers.is_empty()).then_some(ParentSettings { zone, servers, folder })
+        };
+        zones.iter().filter_map(parent).collect()
+    }
+
     /// Returns how long signatures of a zone are valid. Reports settings that leave no time between two signatures.
     fn policy(&self, zone: &ZoneDraft, faults: &mut Faults) -> Option<Policy> {
-        let sections = || zone.dnssec.iter().chain(&self.section);
+        let sections = || self.sections(zone);
         let default = Policy::default();
         let of = |of: fn(&Settings) -> Option<Duration>, default: u64| {
             let set = sections().find_map(|section| of(&section.settings));
@@ -261,6 +354,17 @@ impl ServerDnssec {
             faults.push(Fault::error(&section.place, message, "").code(Code::Conflict));
         }
         policy
+    }
+}
+
+impl ZoneDraft {
+    /// Returns the greatest TTL of its answers in seconds.
+    fn greatest_ttl(&self) -> u32 {
+        let steered = self.owners.iter().filter_map(|owner| match &owner.kind {
+            OwnerKind::Steered { name, .. } => Some(name.steering.ttls.calm()),
+            OwnerKind::Reflect => None,
+        });
+        steered.chain(self.tree.as_ref().map(|tree| tree.greatest_ttl())).max().unwrap_or_default()
     }
 }
 
@@ -294,11 +398,6 @@ fn contradiction(parent: &Tree, zone: &Name, keys: Option<&Arc<ZoneKeys>>) -> Op
     let node = parent.find(&zone.to_key())?;
     let records = (0..).map_while(|place| parent.record(node, Rtype::DS, place));
     let entries = || keys.signing(Rtype::DNSKEY).iter().map(|key| key.public());
-    let fits = |rdata: &[u8], key: &PublicKey| {
-        let ds = key.ds(zone);
-        // A digest of another kind is not computed here: tag and algorithm must do.
-        rdata == ds || (rdata.len() > 4 && rdata[3] != ds[3] && rdata[..3] == ds[..3])
-    };
-    let is_fit = records.into_iter().any(|record| entries().any(|key| fits(&record.rdata, key)));
+    let is_fit = records.into_iter().any(|record| entries().any(|key| key.is_in(&record.rdata, zone)));
     (!is_fit).then_some("none of them is that of a key that signs it")
 }

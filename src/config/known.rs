@@ -242,7 +242,7 @@ impl Zone {
             has_toml: files.toml.is_some(),
             steered,
             dnssec: match &draft.dnssec {
-                Some(section) => Some((texts.spot(&section.place)?, section.settings)),
+                Some(section) => Some((texts.spot(&section.place)?, section.settings.clone())),
                 None => None,
             },
             presigned: match &draft.presigned {
@@ -279,7 +279,7 @@ impl Zone {
         let (place, soa) = (at(&self.place)?, at(&self.soa)?);
         let leads = self.leads.iter().map(lead).collect::<Option<_>>()?;
         let section = |(spot, settings): &(Spot, dnssec::Settings)| {
-            at(spot).map(|place| dnssec::Section { place, settings: *settings })
+            at(spot).map(|place| dnssec::Section { place, settings: settings.clone() })
         };
         // Nothing may fail from here on: the zone would be read anew, and would report its warnings twice.
         for Warning { fault, place, related } in &self.warnings {

@@ -100,7 +100,9 @@ pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, No
 pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
 pub use connections::Connections;
-pub use dnssec::{DnssecSettings, load_dnssec, read_keys, write_key};
+pub use dnssec::{
+    DnssecSettings, ParentSettings, StoredKey, load_dnssec, read_keys, record_ds, set_times, write_key,
+};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use fleet::{Fleet, FleetIdentity, FleetLogin};
 pub use known::Known;
@@ -219,7 +221,8 @@ pub fn load_early(path: &Path) -> Result<Early, Faults> {
         // An empty path is the current folder.
         let or_here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
         let log_folder = query_log::writable(table.take("query_log"), folder, faults);
-        let writable = [Some(state.clone()), socket, log_folder].into_iter().flatten().map(or_here).collect();
+        let keys = dnssec::writable(table.take("dnssec"), folder, faults);
+        let writable = [Some(state.clone()), socket, log_folder, keys].into_iter().flatten().map(or_here).collect();
         Early { state, process, log, writable }
     };
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
@@ -241,7 +244,7 @@ fn load_all(
     let again = |table: TomlTable<'_>, faults: &mut Faults| {
         _ = server::read(table, folder, disk, &mut Drafts::default(), faults);
     };
-    let Some(server) = read_document_again(&source, "the server file", faults, read, again) else {
+    let Some(mut server) = read_document_again(&source, "the server file", faults, read, again) else {
         check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };
@@ -264,6 +267,7 @@ fn load_all(
         pointers::check(&zones, &drafts.pools, faults);
     }
     let mut keys = dnssec::sign(&server.dnssec, &zones, disk, faults);
+    server.server.parents = server.dnssec.parents(&zones);
     let used = used_files(&zones, disk);
     strays::check(&server.server.zones, server.zones_place.as_ref(), used, disk, faults);
     let asked = asked(&server, &zones);

@@ -14,7 +14,7 @@ use crate::snapshot::{Ecs, Probing, Protocol};
 use super::admin::{self, Admin, AdminSection, AdminTls};
 use super::connections::{self, Connections};
 use super::decode::{Placed, TomlTable, Value};
-use super::dnssec::{self, ServerDnssec};
+use super::dnssec::{self, ParentSettings, ServerDnssec};
 use super::fault::Faults;
 use super::fleet::{self, Fleet};
 use super::listen::{self, Listen, ListenSection};
@@ -68,6 +68,8 @@ pub struct Server {
     pub query_log: Option<QueryLog>,
     /// The fleet that the node is part of, if it is.
     pub fleet: Option<Fleet>,
+    /// The signed zones whose parents are asked for their DS records.
+    pub parents: Vec<ParentSettings>,
 }
 
 /// When files that change are read again without an order.
@@ -159,6 +161,8 @@ pub(super) fn read(
         log,
         query_log: query_log.as_ref().map(|draft| draft.settings.clone()),
         fleet: fleet.fleet,
+        // The zones say it too.
+        parents: Vec::new(),
     };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {

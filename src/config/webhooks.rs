@@ -20,7 +20,7 @@ use crate::disk::Disk;
 pub use template::{FIELDS, Template};
 
 /// The kinds of events, by the words of notices.
-pub const EVENTS: [(&str, &str); 18] = [
+pub const EVENTS: [(&str, &str); 19] = [
     ("endpoint", "endpoint"),
     ("pool", "pool"),
     ("datacenter", "datacenter"),
@@ -36,6 +36,7 @@ pub const EVENTS: [(&str, &str); 18] = [
     ("reload", "reload"),
     ("lease", "lease"),
     ("register", "register"),
+    ("key", "key"),
     ("txt", "txt"),
     ("start", "start"),
     ("stop", "stop"),

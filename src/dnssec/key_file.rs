@@ -11,7 +11,8 @@
 //! ```
 //!
 //! The names of the files tell zone, algorithm and key tag. The times say from when and until when a key is published
-//! and signs; without one, it always does. Other fields are ignored.
+//! and signs; without one, it always does. `DSPublish` records that the parent holds the key's DS record. Other fields are
+//! ignored.
 
 use std::fmt;
 use std::time::Duration;
@@ -20,12 +21,15 @@ use data_encoding::BASE64;
 
 use super::private::{self, Mismatch, PRIVATE, PrivateKey};
 use super::time::Timing;
-use super::{Algorithm, PublicKey, SigningKey};
+use super::{Algorithm, PublicKey, Role, SigningKey};
 use crate::name::Name;
 use crate::timestamp::{Civil, digits};
 
-/// TTL of DNSKEY, CDS and CDNSKEY records, in seconds. It is also written to key files.
+/// TTL of DNSKEY, CDS and CDNSKEY records, in seconds, if key files give none.
 pub const KEY_TTL: u32 = 3600;
+
+/// The names of times in the files of private keys, in the order in which BIND writes them.
+const TIMES: [&str; 7] = ["Publish", "Activate", "Inactive", "Delete", "DSPublish", "SyncPublish", "SyncDelete"];
 
 /// The reason why files do not hold a key that can sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +92,7 @@ pub fn is_key_of(file: &str, zone: &Name) -> Option<(u8, u16)> {
 
 /// Reads a key of a zone from the contents of its two files.
 pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadKeyFile> {
-    let public = read_public(zone, public)?;
+    let (public, ttl) = read_public(zone, public)?;
     let octets = field(private, "PrivateKey").and_then(|text| BASE64.decode(text.as_bytes()).ok());
     let octets: [u8; PRIVATE] =
         octets.and_then(|octets| octets.try_into().ok()).ok_or(BadKeyFile::Field("PrivateKey"))?;
@@ -97,29 +101,43 @@ pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadK
         return Err(BadKeyFile::Field("Algorithm"));
     }
     let parse = |text| Some(Civil::parse_digits(text)?.since_epoch()?.as_secs());
-    let time = |name| match field(private, name).map(parse) {
-        None => Ok(None),
-        Some(Some(time)) => Ok(Some(time)),
-        Some(None) => Err(BadKeyFile::Field(name)),
-    };
-    let timing = Timing {
-        publish: time("Publish")?,
-        activate: time("Activate")?,
-        inactive: time("Inactive")?,
-        delete: time("Delete")?,
-    };
+    let mut times = [None; TIMES.len()];
+    for (time, name) in times.iter_mut().zip(TIMES) {
+        if let Some(text) = field(private, name) {
+            *time = Some(parse(text).ok_or(BadKeyFile::Field(name))?);
+        }
+    }
+    let [publish, activate, inactive, delete, ds_publish, sync_publish, sync_delete] = times;
+    let timing = Timing { publish, activate, inactive, delete, sync_publish, sync_delete, ds_publish };
     let private = PrivateKey::new(&octets, &public).map_err(|Mismatch| BadKeyFile::Mismatch)?;
-    Ok(SigningKey::new(public, private, timing))
+    Ok(SigningKey::new(public, private, timing, ttl))
 }
 
-/// Reads the DNSKEY record of a zone from the contents of a file.
-fn read_public(zone: &Name, text: &str) -> Result<PublicKey, BadKeyFile> {
+/// Returns the contents of a private key's file with these times instead of its own. Nothing else changes.
+pub fn with_times(private: &str, timing: Timing) -> String {
+    let is_time = |line: &&str| line.split_once(':').is_some_and(|(name, _)| TIMES.contains(&name.trim()));
+    let mut text: String = private.lines().filter(|line| !is_time(line)).map(|line| format!("{line}\n")).collect();
+    text.push_str(&lines(timing));
+    text
+}
+
+/// Returns the lines of times.
+fn lines(timing: Timing) -> String {
+    let Timing { publish, activate, inactive, delete, sync_publish, sync_delete, ds_publish } = timing;
+    let times = [publish, activate, inactive, delete, ds_publish, sync_publish, sync_delete];
+    let line = |(name, time): (&str, Option<u64>)| Some(format!("{name}: {}\n", digits(Duration::from_secs(time?))));
+    TIMES.into_iter().zip(times).filter_map(line).collect()
+}
+
+/// Reads the DNSKEY record of a zone from the contents of a file, and its TTL, if there is one.
+fn read_public(zone: &Name, text: &str) -> Result<(PublicKey, Option<u32>), BadKeyFile> {
     let lines = text.lines().map(|line| line.split(';').next().unwrap_or_default());
     let mut lines = lines.map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let (owner, fields) = lines
+    let (owner, ttl, fields) = lines
         .find_map(|words| {
             let at = words.iter().position(|word| word.eq_ignore_ascii_case("DNSKEY")).filter(|&at| at > 0)?;
-            Some((words[0].to_owned(), words[at + 1..].iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
+            let ttl = words[1..at].iter().find_map(|word| word.parse().ok());
+            Some((words[0].to_owned(), ttl, words[at + 1..].iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
         })
         .ok_or(BadKeyFile::NoRecord)?;
     if Name::parse(&owner, &Name::root()).is_ok_and(|owner| owner != *zone) {
@@ -131,7 +149,7 @@ fn read_public(zone: &Name, text: &str) -> Result<PublicKey, BadKeyFile> {
     let fields = flags.parse().ok().zip(protocol.parse().ok()).zip(algorithm);
     let key =
         fields.and_then(|((flags, protocol), algorithm)| PublicKey::from_fields(flags, protocol, algorithm, &key));
-    key.ok_or(BadKeyFile::Unfit)
+    key.map(|key| (key, ttl)).ok_or(BadKeyFile::Unfit)
 }
 
 fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
@@ -141,29 +159,51 @@ fn field<'t>(text: &'t str, name: &str) -> Option<&'t str> {
         .map(|(_, value)| value.trim())
 }
 
-/// Makes a new key that signs all records of a zone (CSK), and returns its files. `now` is the time in Unix seconds.
-/// Returns `None` if the system has no random octets, or if no file name can hold the zone's name.
-pub fn create(zone: &Name, algorithm: Algorithm, now: u64) -> Option<KeyFiles> {
-    let (private, public) = private::generate(algorithm)?;
-    let public = PublicKey::new(algorithm, true, &public)?;
-    let stem = stem(zone, algorithm.number(), public.tag())?;
-    let (name, tag, time) = (Name::from_wire(&zone.to_key()), public.tag(), digits(Duration::from_secs(now)));
-    let record = format!(
-        "{name} {KEY_TTL} IN DNSKEY {} 3 {} {}",
-        public.flags(),
-        algorithm.number(),
-        BASE64.encode(public.octets())
-    );
-    let times: Vec<String> =
-        ["Created", "Publish", "Activate"].iter().map(|name| format!("{name}: {time}\n")).collect();
-    let public = format!("; This key signs all records of {name}, keyid {tag}.\n; Created: {time}\n{record}\n");
-    let private = format!(
-        "Private-key-format: v1.3\nAlgorithm: {} ({algorithm})\nPrivateKey: {}\n{}",
-        algorithm.number(),
-        BASE64.encode(&private),
-        times.concat()
-    );
-    Some(KeyFiles { stem, public, private })
+/// The facts of a key that is made.
+#[derive(Clone, Copy, Debug)]
+pub struct NewKey {
+    /// Its role.
+    pub role: Role,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// TTL of its DNSKEY record in seconds.
+    pub ttl: u32,
+    /// When it is made, in Unix seconds.
+    pub created: u64,
+    /// Its times.
+    pub timing: Timing,
+}
+
+impl NewKey {
+    /// Returns a key that signs all records of a zone (CSK) from the time `now` on, in Unix seconds.
+    pub fn first(algorithm: Algorithm, ttl: u32, now: u64) -> Self {
+        let timing = Timing { publish: Some(now), activate: Some(now), ..Timing::default() };
+        Self { role: Role::Csk, algorithm, ttl, created: now, timing }
+    }
+
+    /// Makes the key, and returns its files. Returns `None` if the system has no random octets, or if no file name can
+    /// hold the zone's name.
+    pub fn create(self, zone: &Name) -> Option<KeyFiles> {
+        let Self { role, algorithm, ttl, created, timing } = self;
+        let (private, public) = private::generate(algorithm)?;
+        let public = PublicKey::new(algorithm, role.is_entry(), &public)?;
+        let stem = stem(zone, algorithm.number(), public.tag())?;
+        let (name, tag, time) = (Name::from_wire(&zone.to_key()), public.tag(), digits(Duration::from_secs(created)));
+        let record = format!(
+            "{name} {ttl} IN DNSKEY {} 3 {} {}",
+            public.flags(),
+            algorithm.number(),
+            BASE64.encode(public.octets())
+        );
+        let public = format!("; {role} of {name}, keyid {tag}.\n; Created: {time}\n{record}\n");
+        let private = format!(
+            "Private-key-format: v1.3\nAlgorithm: {} ({algorithm})\nPrivateKey: {}\nCreated: {time}\n{}",
+            algorithm.number(),
+            BASE64.encode(&private),
+            lines(timing)
+        );
+        Some(KeyFiles { stem, public, private })
+    }
 }
 
 #[cfg(test)]
@@ -209,13 +249,28 @@ mod tests {
     fn new_keys_are_read_back() {
         for algorithm in Algorithm::ALL {
             let zone = zone("Gslb.Example.com.");
-            let files = create(&zone, algorithm, 1_767_225_600).unwrap();
+            let files = NewKey::first(algorithm, 300, 1_767_225_600).create(&zone).unwrap();
             let key = read(&zone, &files.public, &files.private).unwrap();
             let expected = (algorithm.number(), key.public().tag());
             assert_eq!(is_key_of(&format!("{}.key", files.stem), &zone), Some(expected));
             assert!(files.stem.starts_with("Kgslb.example.com.+0"), "{}", files.stem);
             assert!(files.private.contains("Created: 20260101000000\n"));
+            assert_eq!(key.ttl(), 300);
         }
+    }
+
+    #[test]
+    fn times_are_replaced_and_nothing_else() {
+        let timing = Timing { publish: Some(1_767_323_045), ds_publish: Some(0), ..Timing::default() };
+        let written = with_times(PRIVATE, timing);
+        assert_eq!(
+            written,
+            PRIVATE.replace("Activate: ", "Publish: ") + "DSPublish: 19700101000000\n",
+            "Activate is gone"
+        );
+        let key = read(&zone("example.net."), PUBLIC, &written).unwrap();
+        assert_eq!((key.timing(), key.ttl()), (timing, 3600));
+        assert_eq!(with_times(&written, timing), written);
     }
 
     #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use ring::digest;
 
 use super::algorithm::SIGNATURE;
+use super::plan::{KeyTimes, Part, Plan, State, Wait};
 use super::private::PrivateKey;
-use super::time::{Policy, Stage, Timing};
+use super::time::{Delays, Policy, Timing};
 use super::{KEY_TTL, PublicKey};
 use crate::name::Name;
 use crate::wire::Rtype;
@@ -21,16 +22,18 @@ pub struct SigningKey {
     public: PublicKey,
     private: PrivateKey,
     timing: Timing,
+    /// TTL of its DNSKEY record in seconds, if its file gives one.
+    ttl: Option<u32>,
     /// A digest of the public key, because tags of different keys can be equal.
     id: [u8; KEY_ID],
 }
 
 impl SigningKey {
-    pub(super) fn new(public: PublicKey, private: PrivateKey, timing: Timing) -> Self {
+    pub(super) fn new(public: PublicKey, private: PrivateKey, timing: Timing, ttl: Option<u32>) -> Self {
         let digest = digest::digest(&digest::SHA256, public.rdata());
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest.as_ref()[..KEY_ID]);
-        Self { public, private, timing, id }
+        Self { public, private, timing, ttl, id }
     }
 
     /// Returns the public half.
@@ -38,9 +41,20 @@ impl SigningKey {
         &self.public
     }
 
-    /// Returns when it is published and signs.
+    /// Returns the times of its files.
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// Returns the TTL that its files want for DNSKEY records, in seconds.
+    pub fn ttl(&self) -> u32 {
+        self.ttl.unwrap_or(KEY_TTL)
+    }
+
+    /// Returns all that plans need to know.
+    pub fn times(&self) -> KeyTimes {
+        let (algorithm, is_entry) = (self.public.algorithm(), self.public.is_entry());
+        KeyTimes { algorithm, is_entry, timing: self.timing }
     }
 
     pub(super) fn id(&self) -> &[u8; KEY_ID] {
@@ -60,7 +74,37 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// The keys that sign a zone, with the part of each.
+/// What the DNSSEC records of the apex ask of the parent (RFC 7344).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wish {
+    /// To hold the DS records of the zone's keys.
+    #[default]
+    Ds,
+    /// To hold none, so that the zone can become insecure (RFC 8078, section 4).
+    NoDs,
+}
+
+/// The DS records of a zone that a nameserver of the parent holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The RDATA of each.
+    pub rdata: Vec<Vec<u8>>,
+    /// Their TTL in seconds.
+    pub ttl: u32,
+}
+
+/// How a zone is signed, beside its keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// How long signatures are valid.
+    pub policy: Policy,
+    /// How long caches hold what was served. The TTL of DNSKEY records comes from the key files.
+    pub delays: Delays,
+    /// What the parent is asked for.
+    pub wish: Wish,
+}
+
+/// The keys that sign a zone, with the part of each at some time.
 ///
 /// ```text
 ///   all active keys are entry points   each signs everything (CSK)
@@ -68,19 +112,24 @@ impl fmt::Debug for SigningKey {
 ///   published keys                     stand in the DNSKEY RRset and sign nothing
 /// ```
 ///
-/// Keys of one algorithm are looked at together; another algorithm's keys have their parts among themselves.
+/// Keys of one algorithm are looked at together; another algorithm's keys have their parts among themselves. A [`Plan`] says
+/// which part a key has.
 #[derive(Debug)]
 pub struct ZoneKeys {
     apex: Name,
     /// The apex in lower case: the signer's name (RFC 4034, section 3.1.7).
     signer: Box<[u8]>,
-    /// All published keys, by algorithm and tag.
-    published: Box<[Arc<SigningKey>]>,
+    /// All keys, by algorithm and tag.
+    keys: Box<[Arc<SigningKey>]>,
+    /// What each of them does.
+    plan: Plan,
+    /// The time of the plan, in Unix seconds.
+    as_of: u64,
     /// Those that sign DNSKEY, CDS and CDNSKEY.
     of_keys: Box<[Arc<SigningKey>]>,
     /// Those that sign everything else.
     of_data: Box<[Arc<SigningKey>]>,
-    policy: Policy,
+    rules: Rules,
 }
 
 /// The reason why keys cannot sign a zone.
@@ -90,8 +139,8 @@ pub enum BadKeys {
     NoneActive,
     /// No key signs that the parent's DS record could refer to.
     NoEntry,
-    /// A published key has an algorithm by which no active key signs all records. RFC 4035, section 2.2: "There MUST be
-    /// an RRSIG for each RRset using at least one DNSKEY of each algorithm in the zone apex DNSKEY RRset."
+    /// No key of this algorithm is an entry point, so the DNSKEY RRset cannot be signed with it. RFC 4035, section 2.2:
+    /// "There MUST be an RRSIG for each RRset using at least one DNSKEY of each algorithm in the zone apex DNSKEY RRset."
     Uncovered(super::Algorithm),
 }
 
@@ -101,7 +150,7 @@ impl fmt::Display for BadKeys {
             Self::NoneActive => f.write_str("none of its keys signs at this time"),
             Self::NoEntry => f.write_str("none of its keys that sign is an entry point (flags 257)"),
             Self::Uncovered(algorithm) => {
-                write!(f, "a key of algorithm {algorithm} is published, but none of that algorithm signs all records")
+                write!(f, "none of its keys of algorithm {algorithm} is an entry point (flags 257)")
             }
         }
     }
@@ -111,35 +160,51 @@ impl std::error::Error for BadKeys {}
 
 impl ZoneKeys {
     /// Gives each key its part at the time `now`, in Unix seconds. Fails if the zone cannot be signed with these keys.
-    pub fn try_new(apex: &Name, mut keys: Vec<SigningKey>, policy: Policy, now: u64) -> Result<Self, BadKeys> {
-        keys.retain(|key| key.timing.stage(now) != Stage::Absent);
+    pub fn try_new(apex: &Name, mut keys: Vec<SigningKey>, mut rules: Rules, now: u64) -> Result<Self, BadKeys> {
         keys.sort_by_key(|key| (key.public.algorithm().number(), key.public.tag(), key.id));
-        let published: Box<[Arc<SigningKey>]> = keys.into_iter().map(Arc::new).collect();
-        let active: Vec<_> = published.iter().filter(|key| key.timing.stage(now) == Stage::Active).cloned().collect();
-        let of_keys: Vec<_> = active.iter().filter(|key| key.public.is_entry()).cloned().collect();
-        if of_keys.is_empty() {
-            return Err(if active.is_empty() { BadKeys::NoneActive } else { BadKeys::NoEntry });
+        if let Some(algorithm) = super::Algorithm::ALL.into_iter().find(|&algorithm| lacks_entry(&keys, algorithm))
+            && keys.iter().any(|key| key.public.is_entry())
+        {
+            return Err(BadKeys::Uncovered(algorithm));
         }
-        let has_other =
-            |algorithm| active.iter().any(|key| !key.public.is_entry() && key.public.algorithm() == algorithm);
-        let signs_data = |key: &&Arc<SigningKey>| !key.public.is_entry() || !has_other(key.public.algorithm());
-        let of_data: Vec<_> = active.iter().filter(signs_data).cloned().collect();
-        let signs = |keys: &[Arc<SigningKey>], algorithm| keys.iter().any(|key| key.public.algorithm() == algorithm);
-        let uncovered = published
-            .iter()
-            .map(|key| key.public.algorithm())
-            .find(|&algorithm| !signs(&of_keys, algorithm) || !signs(&of_data, algorithm));
-        match uncovered {
-            Some(algorithm) => Err(BadKeys::Uncovered(algorithm)),
-            None => Ok(Self {
-                apex: apex.clone(),
-                signer: apex.to_key(),
-                published,
-                of_keys: of_keys.into(),
-                of_data: of_data.into(),
-                policy,
-            }),
+        rules.delays.keys = keys.iter().map(|key| u64::from(key.ttl())).max().unwrap_or(KEY_TTL.into());
+        // A validator drops records with their signatures (RFC 4035, section 5.3.3).
+        rules.delays.zone = rules.delays.zone.min(rules.policy.validity());
+        let keys: Box<[Arc<SigningKey>]> = keys.into_iter().map(Arc::new).collect();
+        let of_zone = Self::planned(apex.clone(), keys, rules, now);
+        if of_zone.of_keys.is_empty() || of_zone.of_data.is_empty() {
+            let is_active = |key: &Arc<SigningKey>| key.timing.activate.is_none_or(|activate| activate <= now);
+            let has_entry = of_zone.keys.iter().any(|key| key.public.is_entry());
+            let is_late = has_entry || !of_zone.keys.iter().any(is_active);
+            return Err(if is_late { BadKeys::NoneActive } else { BadKeys::NoEntry });
         }
+        Ok(of_zone)
+    }
+
+    fn planned(apex: Name, keys: Box<[Arc<SigningKey>]>, rules: Rules, now: u64) -> Self {
+        let times: Vec<KeyTimes> = keys.iter().map(|key| key.times()).collect();
+        let plan = Plan::at(&times, rules.delays, now);
+        let with = |does: fn(&Part) -> bool| {
+            let parts = keys.iter().zip(&plan.parts);
+            parts.filter(|(_, part)| does(part)).map(|(key, _)| key.clone()).collect::<Box<[_]>>()
+        };
+        let (of_keys, of_data) = (with(|part| part.signs_keys), with(|part| part.signs_records));
+        Self { signer: apex.to_key(), apex, keys, plan, as_of: now, of_keys, of_data, rules }
+    }
+
+    /// Returns the same keys with their parts at another time, in Unix seconds.
+    pub fn at(&self, now: u64) -> Self {
+        Self::planned(self.apex.clone(), self.keys.clone(), self.rules, now)
+    }
+
+    /// Returns other keys of the same zone, under the same rules. Fails if the zone cannot be signed with them.
+    pub fn with_keys(&self, keys: Vec<SigningKey>, now: u64) -> Result<Self, BadKeys> {
+        Self::try_new(&self.apex, keys, self.rules, now)
+    }
+
+    /// True if the parts may be others at this time: it is later than the plan lasts, or the clock was set back.
+    pub fn is_outdated(&self, now: u64) -> bool {
+        now < self.as_of || self.plan.until.is_some_and(|until| until <= now)
     }
 
     /// Returns the name of the zone.
@@ -147,9 +212,44 @@ impl ZoneKeys {
         &self.apex
     }
 
-    /// Returns all published keys.
-    pub fn published(&self) -> &[Arc<SigningKey>] {
-        &self.published
+    /// Returns all keys of the files, each with its part.
+    pub fn parts(&self) -> impl Iterator<Item = (&Arc<SigningKey>, &Part)> {
+        self.keys.iter().zip(&self.plan.parts)
+    }
+
+    /// Returns the next change that comes by itself: its time in Unix seconds, and the keys from then on.
+    pub fn next(&self) -> Option<(u64, Self)> {
+        let times: Vec<KeyTimes> = self.keys.iter().map(|key| key.times()).collect();
+        let (at, _) = self.plan.next(&times, self.rules.delays)?;
+        Some((at, self.at(at)))
+    }
+
+    /// Returns the first key whose time ends and that no key of its kind follows, and when it ends, in Unix seconds.
+    pub fn end(&self) -> Option<(&SigningKey, u64)> {
+        let end = |key: &SigningKey| {
+            let Timing { inactive, delete, .. } = key.timing;
+            inactive.into_iter().chain(delete).min()
+        };
+        let ends = self.parts().filter(|(_, part)| part.signs_keys || part.signs_records).filter_map(|(key, _)| {
+            let time = end(key)?;
+            let outlives = |other: &SigningKey| {
+                other.id != key.id
+                    && other.public.is_entry() == key.public.is_entry()
+                    && end(other).is_none_or(|end| end > time)
+            };
+            (!self.keys.iter().any(|other| outlives(other))).then_some((&**key, time))
+        });
+        ends.min_by_key(|&(_, end)| end)
+    }
+
+    /// Returns how long caches hold what was served.
+    pub fn delays(&self) -> Delays {
+        self.rules.delays
+    }
+
+    /// Returns what the parent is asked for.
+    pub fn wish(&self) -> Wish {
+        self.rules.wish
     }
 
     /// Returns the keys that sign records of this type.
@@ -162,7 +262,7 @@ impl ZoneKeys {
 
     /// Returns how long signatures are valid.
     pub fn policy(&self) -> Policy {
-        self.policy
+        self.rules.policy
     }
 
     /// Returns the signer's name in signatures: the apex in lower case.
@@ -170,28 +270,70 @@ impl ZoneKeys {
         &self.signer
     }
 
+    /// Returns the keys whose DS records the parent is asked to hold.
+    pub fn offered(&self) -> impl Iterator<Item = &Arc<SigningKey>> {
+        self.parts().filter(|(_, part)| part.has_cds).map(|(key, _)| key)
+    }
+
+    /// True if a key waits for the parent.
+    pub fn awaits_parent(&self) -> bool {
+        self.plan.parts.iter().any(|part| matches!(part.wait, Some(Wait::Ds | Wait::NoDs)))
+    }
+
+    /// Returns the tag of the key that waits for the parent, if these DS records of each of its nameservers are what it waits
+    /// for: that of the key, and of no key that is not asked for.
+    pub fn awaited_ds(&self, held: &[Held]) -> Option<u16> {
+        let holds = |held: &Held, key: &SigningKey| held.rdata.iter().any(|ds| key.public.is_in(ds, &self.apex));
+        let is_done = |held: &Held| self.parts().all(|(key, part)| part.has_cds || !holds(held, key));
+        let is_removed = |(_, part): (&Arc<SigningKey>, &Part)| part.state == State::Removed;
+        let waits = |wait| self.plan.parts.iter().any(|part| part.wait == Some(wait));
+        let key = self.parts().find(|(_, part)| part.wait == Some(Wait::Ds));
+        // An earlier record was needed for the keys that are removed, and must not be replaced.
+        let may_repeat = waits(Wait::NoDs) && !self.parts().any(is_removed);
+        let key = key.or_else(|| self.parts().find(|(_, part)| part.has_cds).filter(|_| may_repeat));
+        let (key, _) = key?;
+        let is_seen = !held.is_empty() && held.iter().all(|held| is_done(held) && holds(held, key));
+        is_seen.then(|| key.public.tag())
+    }
+
     /// Returns the records of the apex that tell the keys: DNSKEY, and CDS and CDNSKEY, by which the parent keeps its DS
     /// records up to date (RFC 7344).
     pub fn records(&self) -> Vec<Record> {
-        let record =
-            |rtype, rdata: &[u8]| Record { owner: self.apex.clone(), rtype, ttl: KEY_TTL, rdata: rdata.into() };
-        let published = self.published.iter().map(|key| record(Rtype::DNSKEY, key.public.rdata()));
-        let entries = self.of_keys.iter().flat_map(|key| {
-            [record(Rtype::CDS, &key.public.ds(&self.apex)), record(Rtype::CDNSKEY, key.public.rdata())]
-        });
-        published.chain(entries).collect()
+        let ttl = self.rules.delays.keys as u32;
+        let record = |rtype, rdata: &[u8]| Record { owner: self.apex.clone(), rtype, ttl, rdata: rdata.into() };
+        let published = self.parts().filter(|(_, part)| part.is_published);
+        let mut records: Vec<Record> =
+            published.map(|(key, _)| record(Rtype::DNSKEY, key.public.rdata())).collect();
+        match self.rules.wish {
+            Wish::Ds => records.extend(self.offered().flat_map(|key| {
+                [record(Rtype::CDS, &key.public.ds(&self.apex)), record(Rtype::CDNSKEY, key.public.rdata())]
+            })),
+            Wish::NoDs => records.extend([record(Rtype::CDS, NO_CDS), record(Rtype::CDNSKEY, NO_CDNSKEY)]),
+        }
+        records
     }
 }
 
-/// Equal if both make the same records and signatures of the same windows.
+/// The CDS record that asks for no DS record: `0 0 0 00` (RFC 8078, section 4, with erratum 5049).
+const NO_CDS: &[u8] = &[0, 0, 0, 0, 0];
+
+/// The CDNSKEY record that asks for no DS record: `0 3 0 AA==` (the same).
+const NO_CDNSKEY: &[u8] = &[0, 0, 3, 0, 0];
+
+/// True if there are keys of this algorithm, and none of them is an entry point.
+fn lacks_entry(keys: &[SigningKey], algorithm: super::Algorithm) -> bool {
+    let mut of_algorithm = keys.iter().filter(|key| key.public.algorithm() == algorithm).peekable();
+    of_algorithm.peek().is_some() && of_algorithm.all(|key| !key.public.is_entry())
+}
+
+/// Equal if both make the same records and signatures now and later.
 impl PartialEq for ZoneKeys {
     fn eq(&self, other: &Self) -> bool {
-        let ids = |keys: &[Arc<SigningKey>]| keys.iter().map(|key| key.id).collect::<Vec<_>>();
+        let facts = |keys: &Self| keys.keys.iter().map(|key| (key.id, key.timing)).collect::<Vec<_>>();
         self.apex == other.apex
-            && self.policy == other.policy
-            && ids(&self.published) == ids(&other.published)
-            && ids(&self.of_keys) == ids(&other.of_keys)
-            && ids(&self.of_data) == ids(&other.of_data)
+            && self.rules == other.rules
+            && self.plan == other.plan
+            && facts(self) == facts(other)
     }
 }
 
@@ -208,19 +350,27 @@ mod tests {
         let (private, public) = private::generate(algorithm).unwrap();
         let public = PublicKey::new(algorithm, is_entry, &public).unwrap();
         let private = PrivateKey::new(&private, &public).unwrap_or_else(|_| unreachable!());
-        SigningKey::new(public, private, timing)
+        SigningKey::new(public, private, timing, None)
     }
 
     fn keys(keys: Vec<SigningKey>) -> Result<ZoneKeys, BadKeys> {
-        ZoneKeys::try_new(&zone(), keys, Policy::default(), 100)
+        ZoneKeys::try_new(&zone(), keys, Rules::default(), 100)
     }
 
-    const ALWAYS: Timing = Timing { publish: None, activate: None, inactive: None, delete: None };
+    const ALWAYS: Timing = Timing {
+        publish: None,
+        activate: None,
+        inactive: None,
+        delete: None,
+        sync_publish: None,
+        sync_delete: None,
+        ds_publish: None,
+    };
     const LATER: Timing = Timing { publish: Some(0), activate: Some(200), ..ALWAYS };
 
     #[test]
     fn a_single_key_signs_everything() {
-        let files = key_file::create(&zone(), Algorithm::EcdsaP256Sha256, 0).unwrap();
+        let files = key_file::NewKey::first(Algorithm::EcdsaP256Sha256, 3600, 0).create(&zone()).unwrap();
         let keys = keys(vec![key_file::read(&zone(), &files.public, &files.private).unwrap()]).unwrap();
         assert_eq!([Rtype::DNSKEY, Rtype::A].map(|rtype| keys.signing(rtype).len()), [1, 1]);
         let types: Vec<Rtype> = keys.records().iter().map(|record| record.rtype).collect();
@@ -231,7 +381,7 @@ mod tests {
     fn keys_have_their_parts() {
         let ecdsa = Algorithm::EcdsaP256Sha256;
         let keys = keys(vec![key(ecdsa, true, ALWAYS), key(ecdsa, false, ALWAYS), key(ecdsa, false, LATER)]).unwrap();
-        assert_eq!(keys.published().len(), 3);
+        assert_eq!(keys.parts().filter(|(_, part)| part.is_published).count(), 3);
         assert!(keys.signing(Rtype::CDS).iter().all(|key| key.public().is_entry()));
         assert!(keys.signing(Rtype::SOA).iter().all(|key| !key.public().is_entry()));
         assert_eq!([Rtype::CDNSKEY, Rtype::TXT].map(|rtype| keys.signing(rtype).len()), [1, 1]);
@@ -243,9 +393,10 @@ mod tests {
         assert_eq!(keys(Vec::new()).unwrap_err(), BadKeys::NoneActive);
         assert_eq!(keys(vec![key(ecdsa, true, LATER)]).unwrap_err(), BadKeys::NoneActive);
         assert_eq!(keys(vec![key(ecdsa, false, ALWAYS)]).unwrap_err(), BadKeys::NoEntry);
-        let mixed = || vec![key(ecdsa, true, ALWAYS), key(ed, true, LATER)];
-        assert_eq!(keys(mixed()).unwrap_err(), BadKeys::Uncovered(ed));
         assert_eq!(keys(vec![key(ecdsa, true, ALWAYS), key(ed, false, ALWAYS)]).unwrap_err(), BadKeys::Uncovered(ed));
+        // A key of another algorithm is published once it signs.
+        let early = keys(vec![key(ecdsa, true, ALWAYS), key(ed, true, LATER)]).unwrap();
+        assert_eq!(early.parts().filter(|(_, part)| part.is_published).count(), 1);
         assert!(keys(vec![key(ecdsa, true, ALWAYS), key(ed, true, ALWAYS)]).is_ok());
     }
 }

@@ -17,18 +17,23 @@
 
 mod algorithm;
 mod canonical;
+mod history;
 pub mod key_file;
 mod keys;
 mod nsec;
+mod plan;
 mod private;
 mod public;
+mod schedule;
 mod signer;
 mod table;
 mod time;
 
 pub use algorithm::Algorithm;
 pub use key_file::KEY_TTL;
-pub use keys::{BadKeys, SigningKey, ZoneKeys};
+pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};
+pub use plan::{KeyTimes, Part, Plan, State, Wait};
 pub use public::PublicKey;
+pub use schedule::{Refusal, Replacement, Role, Schedule};
 pub use signer::{Counts, Covered, Denial, Limits, Origin, Signatures, Signer, Unsigned};
-pub use time::{MIN_WINDOW, Policy, Stage, Timing};
+pub use time::{Delays, MIN_WINDOW, Policy, Timing};

@@ -95,6 +95,13 @@ impl PublicKey {
         ds[4..].copy_from_slice(context.finish().as_ref());
         ds
     }
+
+    /// True if this RDATA of a DS record refers to the key. A digest of another kind is not computed here: tag and algorithm
+    /// must do.
+    pub fn is_in(&self, rdata: &[u8], zone: &Name) -> bool {
+        let ds = self.ds(zone);
+        rdata == ds || (rdata.len() > 4 && rdata[3] != ds[3] && rdata[..3] == ds[..3])
+    }
 }
 
 impl std::fmt::Debug for PublicKey {

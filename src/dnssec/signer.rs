@@ -321,7 +321,7 @@ fn hash(secret: &[u8; 16], octets: &[u8]) -> Hash {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, Policy, key_file};
+    use super::super::{Algorithm, Policy, Rules, key_file};
     use super::*;
     use crate::name::Name;
     use crate::wire::Query;
@@ -333,9 +333,9 @@ mod tests {
 
     fn keys(algorithm: Algorithm) -> ZoneKeys {
         let zone = Name::parse("Example.", &Name::root()).unwrap();
-        let files = key_file::create(&zone, algorithm, 0).unwrap();
+        let files = key_file::NewKey::first(algorithm, 3600, 0).create(&zone).unwrap();
         let key = key_file::read(&zone, &files.public, &files.private).unwrap();
-        ZoneKeys::try_new(&zone, vec![key], Policy::default(), NOW).unwrap()
+        ZoneKeys::try_new(&zone, vec![key], Rules::default(), NOW).unwrap()
     }
 
     fn signer() -> Signer {
@@ -372,7 +372,7 @@ mod tests {
             let keys = keys(algorithm);
             let rdata = sign(&mut signer(), &keys, Limits::default(), &ADDRESSES, (Origin::Known, NOW)).unwrap();
             let (fields, signature) = rdata.split_at(rdata.len() - SIGNATURE);
-            let public = keys.published()[0].public();
+            let public = keys.parts().next().unwrap().0.public();
             let [high, low] = public.tag().to_be_bytes();
             assert_eq!(fields[..8], [0, 1, algorithm.number(), 2, 0, 0, 0, 30]);
             assert_eq!(fields[16..], [&[high, low][..], b"\x07example\0"].concat());

@@ -62,10 +62,12 @@ impl Policy {
     }
 }
 
-/// From when and until when a key is published and signs, in Unix seconds; `None` sets no bound.
+/// The times of a key, in Unix seconds, as its files give them; `None` sets no bound.
+///
+/// They are the earliest times: a [plan](super::Plan) waits longer where caches need it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
-    /// Its DNSKEY record is published from then on.
+    /// Its DNSKEY record is published from then on. `None` means from `activate` on.
     pub publish: Option<u64>,
     /// It signs from then on.
     pub activate: Option<u64>,
@@ -73,37 +75,37 @@ pub struct Timing {
     pub inactive: Option<u64>,
     /// Its DNSKEY record is published until then.
     pub delete: Option<u64>,
+    /// The CDS and CDNSKEY records ask the parent for its DS record from then on.
+    pub sync_publish: Option<u64>,
+    /// They ask for it until then.
+    pub sync_delete: Option<u64>,
+    /// Its DS record was seen at the parent then, and none of the keys that it replaces.
+    pub ds_publish: Option<u64>,
 }
 
-/// The part that a key has at some time.
+/// How long caches may hold what was served, in seconds. It bounds how soon one key can follow another (RFC 7583,
+/// section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// Not published yet, or no longer.
-    Absent,
-    /// Published, so that resolvers know it before it signs, or as long as they hold its signatures.
-    Published,
-    /// Published, and signs.
-    Active,
+pub struct Delays {
+    /// TTL of the DNSKEY RRset.
+    pub keys: u64,
+    /// Greatest TTL of all other records of the zone, those of proofs included.
+    pub zone: u64,
+    /// TTL of the DS records that the parent holds.
+    pub ds: u64,
+    /// Time for all nodes to serve a change: their clocks differ, and files are copied.
+    pub propagation: u64,
 }
 
-impl Timing {
-    /// Returns the part that the key has at this time, in Unix seconds.
-    pub fn stage(self, now: u64) -> Stage {
-        let has_begun = |from: Option<u64>| from.is_none_or(|from| from <= now);
-        let has_ended = |until: Option<u64>| until.is_some_and(|until| until <= now);
-        if !has_begun(self.publish.or(self.activate)) || has_ended(self.delete) {
-            Stage::Absent
-        } else if has_begun(self.activate) && !has_ended(self.inactive) {
-            Stage::Active
-        } else {
-            Stage::Published
-        }
+impl Default for Delays {
+    /// Returns a day for the zone and its parent, and an hour for keys and nodes.
+    fn default() -> Self {
+        Self { keys: super::KEY_TTL.into(), zone: DAY, ds: DAY, propagation: HOUR }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Stage::{Absent, Active, Published};
     use super::*;
 
     #[test]
@@ -119,14 +121,5 @@ mod tests {
             prop_assert_eq!(policy.window(begin + window - 1, spread), (inception, expiration));
         });
         assert_eq!(Policy::try_new(MIN_WINDOW + 6, 7), None);
-    }
-
-    #[test]
-    fn keys_are_published_before_they_sign_and_after() {
-        let timing = Timing { publish: Some(10), activate: Some(20), inactive: Some(30), delete: Some(40) };
-        let stages = [9, 10, 19, 20, 29, 30, 39, 40].map(|now| timing.stage(now));
-        assert_eq!(stages, [Absent, Published, Published, Active, Active, Published, Published, Absent]);
-        assert_eq!(Timing::default().stage(0), Active);
-        assert_eq!(Timing { activate: Some(5), ..Timing::default() }.stage(4), Absent);
     }
 }

@@ -85,7 +85,7 @@ pub use requests::{ReportTaken, RequestsReport, is_of_requests};
 pub use rollouts::{RolloutChange, RolloutKind, RolloutList, RolloutOrder, RolloutShape, SignalsShape};
 pub use seen::Seen;
 pub use severity::Severity;
-pub use signing::Signing;
+pub use signing::{Signing, Signs};
 pub use simulate::Simulation;
 pub use status::{DatacenterStatus, FilesStatus, Filter, Status, StatusFacts, Traffic, When};
 pub use totals::{NameTotals, Tallies, Totals};

@@ -216,6 +216,23 @@ pub enum EventKind {
         /// Number of the pool's leases.
         leases: usize,
     },
+    /// A key of a signed zone came to another state of a roll-over, or waits for somebody.
+    Key {
+        /// The zone.
+        zone: String,
+        /// The key tag.
+        tag: u16,
+        /// The mnemonic of the algorithm.
+        algorithm: String,
+        /// The state: `generated`, `published`, `ready`, `active`, `retired`, `dead` or `removed`; or `gone` if there is no
+        /// file of it any more.
+        to: String,
+        /// The records that it signs: `everything`, `keys`, `records` or `nothing`.
+        signs: String,
+        /// The event that it waits for: `ds`, `no_ds` or `successor`; absent if it waits for none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        waits_for: Option<String>,
+    },
     /// A TXT record was set or removed.
     Txt {
         /// Its owner.
@@ -304,6 +321,7 @@ impl EventKind {
             Self::Fleet { .. } => "fleet",
             Self::Lease { .. } => "lease",
             Self::Register { .. } => "register",
+            Self::Key { .. } => "key",
             Self::Txt { .. } => "txt",
             Self::Stop {} => "stop",
         }
@@ -329,6 +347,7 @@ impl EventKind {
             Self::Lease { happening, .. } if happening == REFUSED => Severity::Warning,
             Self::Hold { held: true, .. }
             | Self::Certificate { .. }
+            | Self::Key { waits_for: Some(_), .. }
             | Self::OwnCertificate { happening: CertificateTurn::ExpiresSoon, .. } => Severity::Warning,
             _ => Severity::Info,
         }
@@ -347,6 +366,7 @@ impl EventKind {
             | Self::Fleet { .. }
             | Self::Lease { .. }
             | Self::Register { .. }
+            | Self::Key { .. }
             | Self::FailStatic { .. } => self.severity() == Severity::Info,
             Self::Override { change, .. } => matches!(change.happening.as_deref(), Some("ended" | "lifted")),
             Self::Rollout { change, .. } => matches!(change.happening.as_str(), "completed" | "ended"),
@@ -380,6 +400,7 @@ impl EventKind {
             }
             Self::Lease { pool, lease, .. } => format!("lease {pool} {lease}"),
             Self::Register { pool, .. } => format!("register {pool}"),
+            Self::Key { zone, tag, algorithm, .. } => format!("key {zone} {tag} {algorithm}"),
             Self::Txt { name, value, .. } => format!("txt {name} {value}"),
             Self::Start { .. } | Self::Stop {} => "node".to_owned(),
             Self::OwnCertificate { server, .. } => format!("own certificate {server}"),

@@ -1,16 +1,15 @@
-//! The signed zones of a configuration, and their keys.
+//! The signed zones of a configuration, their keys, and what comes next in their roll-overs.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::text::Counted;
-use crate::dnssec::{SigningKey, ZoneKeys};
+use crate::dnssec::{Delays, Part, SigningKey, Wait, Wish, ZoneKeys};
 use crate::duration::Written;
 use crate::snapshot::World;
-use crate::wire::Rtype;
+use crate::timestamp::rfc3339;
 
 /// The signed zones of a configuration.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -28,9 +27,28 @@ pub(super) struct SignedZone {
     validity: u64,
     /// Seconds for which a signature is valid at least when it is served.
     refresh: u64,
+    /// Seconds for which caches hold what was served.
+    ttls: Ttls,
+    /// True if the parent is asked to hold no DS record.
+    asks_for_no_ds: bool,
+    /// The next step that comes by itself; absent if there is none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    next: Option<Step>,
 }
 
-/// A published key.
+/// How long caches hold records, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ttls {
+    dnskey: u64,
+    /// The greatest of all other records.
+    zone: u64,
+    /// The one that the parent's DS records are taken to have.
+    ds: u64,
+    /// The time for all nodes to serve a change.
+    propagation: u64,
+}
+
+/// A key of the files.
 #[derive(Debug, Serialize, Deserialize)]
 struct Key {
     tag: u16,
@@ -38,18 +56,75 @@ struct Key {
     /// 257 for a key that the parent's DS record refers to, else 256.
     flags: u16,
     signs: Signs,
+    /// The state in the words of RFC 7583.
+    state: String,
+    /// True if CDS and CDNSKEY records ask the parent for its DS record.
+    asks_for_ds: bool,
+    /// The event that it waits for: `ds`, `no_ds` or `successor`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    waits_for: Option<Waits>,
+}
+
+/// An event that a key waits for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Waits {
+    event: Awaited,
+    /// Unix time in seconds.
+    since: u64,
+}
+
+/// The events that keys wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Awaited {
+    Ds,
+    NoDs,
+    Successor,
+}
+
+/// A step of a roll-over.
+#[derive(Debug, Serialize, Deserialize)]
+struct Step {
+    /// Unix time in seconds.
+    time: u64,
+    /// The keys that change, with what they do from then on.
+    keys: Vec<Key>,
 }
 
 /// The records that a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Signs {
+pub enum Signs {
+    /// All records.
     Everything,
     /// DNSKEY, CDS and CDNSKEY.
     Keys,
     /// Everything else.
     Records,
+    /// No record.
     Nothing,
+}
+
+impl Signs {
+    /// Returns what a key with this part signs.
+    pub fn of(part: &Part) -> Self {
+        match (part.signs_keys, part.signs_records) {
+            (true, true) => Self::Everything,
+            (true, false) => Self::Keys,
+            (false, true) => Self::Records,
+            (false, false) => Self::Nothing,
+        }
+    }
+
+    /// Returns the word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Everything => "everything",
+            Self::Keys => "keys",
+            Self::Records => "records",
+            Self::Nothing => "nothing",
+        }
+    }
 }
 
 impl fmt::Display for Signs {
@@ -58,7 +133,7 @@ impl fmt::Display for Signs {
             Self::Everything => "signs all records",
             Self::Keys => "signs the keys",
             Self::Records => "signs all records but the keys",
-            Self::Nothing => "is published and signs nothing",
+            Self::Nothing => "signs nothing",
         })
     }
 }
@@ -74,6 +149,7 @@ impl Signing {
         }
     }
 
+
     /// Returns lines for a summary: the tags of the keys of the first zones.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         let listed = self.zones.iter().take(MAX_LISTED).map(SignedZone::line);
@@ -86,30 +162,59 @@ impl Signing {
 
 impl SignedZone {
     fn of(keys: &ZoneKeys) -> Self {
-        let has =
-            |rtype, key: &SigningKey| keys.signing(rtype).iter().any(|other| std::ptr::eq(Arc::as_ptr(other), key));
-        let key = |key: &SigningKey| Key {
-            tag: key.public().tag(),
-            algorithm: key.public().algorithm().to_string(),
-            flags: key.public().flags(),
-            signs: match (has(Rtype::DNSKEY, key), has(Rtype::A, key)) {
-                (true, true) => Signs::Everything,
-                (true, false) => Signs::Keys,
-                (false, true) => Signs::Records,
-                (false, false) => Signs::Nothing,
-            },
-        };
+        let Delays { keys: dnskey, zone, ds, propagation } = keys.delays();
+        let next = keys.next().map(|(time, next)| {
+            let parts = next.parts().zip(keys.parts());
+            let changed = parts.filter(|((_, new), (_, old))| new != old);
+            Step { time, keys: changed.map(|((key, part), _)| Key::of(key, part)).collect() }
+        });
         Self {
             zone: keys.apex().to_string(),
-            keys: keys.published().iter().map(|published| key(published)).collect(),
+            keys: keys.parts().map(|(key, part)| Key::of(key, part)).collect(),
             validity: keys.policy().validity(),
             refresh: keys.policy().refresh(),
+            ttls: Ttls { dnskey, zone, ds, propagation },
+            asks_for_no_ds: keys.wish() == Wish::NoDs,
+            next,
         }
     }
 
     fn line(&self) -> String {
-        let keys: Vec<String> = self.keys.iter().map(|key| format!("{} ({})", key.tag, key.algorithm)).collect();
+        let published = self.keys.iter().filter(|key| !matches!(&*key.state, "generated" | "removed"));
+        let keys: Vec<String> = published.map(|key| format!("{} ({})", key.tag, key.algorithm)).collect();
         format!("{} is signed, key {}", self.zone, keys.join(", "))
+    }
+
+    /// Returns the command that ends a wait.
+    fn remedy(&self, key: &Key, event: Awaited) -> String {
+        let Self { zone, .. } = self;
+        match event {
+            Awaited::Ds => format!(
+                "give the parent zone `truenorth dnssec ds {zone}`, then run `truenorth dnssec ds-seen {zone} {}`",
+                key.tag
+            ),
+            Awaited::NoDs => format!("then run `truenorth dnssec ds-seen {zone}` with the key that stays"),
+            Awaited::Successor => format!("run `truenorth dnssec rollover {zone}`"),
+        }
+    }
+}
+
+impl Key {
+    fn of(key: &SigningKey, part: &Part) -> Self {
+        let event = part.wait.map(|wait| match wait {
+            Wait::Ds => Awaited::Ds,
+            Wait::NoDs => Awaited::NoDs,
+            Wait::Successor => Awaited::Successor,
+        });
+        Self {
+            tag: key.public().tag(),
+            algorithm: key.public().algorithm().to_string(),
+            flags: key.public().flags(),
+            signs: Signs::of(part),
+            state: part.state.as_str().to_owned(),
+            asks_for_ds: part.has_cds,
+            waits_for: event.map(|event| Waits { event, since: part.waits_since }),
+        }
     }
 }
 
@@ -118,13 +223,40 @@ impl fmt::Display for Signing {
         if self.zones.is_empty() {
             return f.write_str("no zone is signed");
         }
-        for (number, SignedZone { zone, keys, validity, refresh }) in self.zones.iter().enumerate() {
-            let [validity, refresh] = [validity, refresh].map(|seconds| Written(Duration::from_secs(*seconds)));
-            let line = if number > 0 { "\n" } else { "" };
-            write!(f, "{line}{zone} signatures are valid for {validity}, at least {refresh} when they are served")?;
-            for Key { tag, algorithm, flags, signs } in keys {
-                write!(f, "\n  key {tag:<5}  {algorithm}  flags {flags}  {signs}")?;
+        for (number, zone) in self.zones.iter().enumerate() {
+            write!(f, "{}{zone}", if number > 0 { "\n" } else { "" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for SignedZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { zone, keys, validity, refresh, ttls, asks_for_no_ds, next } = self;
+        let written = |seconds: &u64| Written(Duration::from_secs(*seconds));
+        let [validity, refresh] = [validity, refresh].map(written);
+        write!(f, "{zone} signatures are valid for {validity}, at least {refresh} when they are served")?;
+        for key @ Key { tag, algorithm, flags, signs, state, .. } in keys {
+            write!(f, "\n  key {tag:<5}  {algorithm}  flags {flags}  {state}, {signs}")?;
+            if let Some(Waits { event, since }) = &key.waits_for {
+                let since = rfc3339(Duration::from_secs(*since));
+                let what = match event {
+                    Awaited::Ds => "for its DS record at the parent",
+                    Awaited::NoDs => "for its DS record to leave the parent",
+                    Awaited::Successor => "for a key that takes its place, because its time is over",
+                };
+                write!(f, "\n    waits since {since} {what}: {}", self.remedy(key, *event))?;
             }
+        }
+        if *asks_for_no_ds {
+            f.write_str("\n  CDS and CDNSKEY ask the parent to remove all DS records")?;
+        }
+        if let Some(Step { time, keys }) = next {
+            let keys: Vec<String> = keys.iter().map(|key| format!("key {} {}, {}", key.tag, key.state, key.signs)).collect();
+            write!(f, "\n  next at {}: {}", rfc3339(Duration::from_secs(*time)), keys.join("; "))?;
+            let Ttls { dnskey, zone, ds, propagation } = ttls;
+            let [dnskey, zone, ds, propagation] = [dnskey, zone, ds, propagation].map(written);
+            write!(f, "\n  TTLs: DNSKEY {dnskey}, other records up to {zone}, DS {ds}; nodes agree within {propagation}")?;
         }
         Ok(())
     }

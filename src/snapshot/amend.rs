@@ -12,7 +12,7 @@ use super::world::Members;
 use super::{Blueprint, ServedZone};
 use crate::name::Name;
 use crate::wire::Rtype;
-use crate::zone::{Dynamic, Found, Node, Record, ZoneError};
+use crate::zone::{Dynamic, Found, Node, Record, Zone, ZoneError};
 
 /// The reason why a name can have no extra TXT records.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +112,24 @@ impl Blueprint {
         blueprint.zones[id.index()] =
             Arc::new(ServedZone { zone, regions: before.regions.clone(), keys: before.keys.clone() });
         Ok(blueprint)
+    }
+
+    /// Returns a blueprint in which the keys of all zones have their parts at the time `now`, in Unix seconds. Zones whose
+    /// keys change have no extra records. `None` if nothing changes.
+    pub fn with_keys_at(&self, now: u64) -> Option<Self> {
+        let mut blueprint: Option<Self> = None;
+        for (number, before) in self.zones.iter().enumerate() {
+            let Some(keys) = before.keys.as_ref().filter(|keys| keys.is_outdated(now)) else { continue };
+            let zone = Zone::new(before.zone.tree().clone(), before.zone.steered().clone(), before.serial());
+            let keys = Arc::new(keys.at(now));
+            let served = ServedZone {
+                zone: zone.with_apex_records(keys.records()),
+                regions: before.regions.clone(),
+                keys: Some(keys),
+            };
+            blueprint.get_or_insert_with(|| self.clone()).zones[number] = Arc::new(served);
+        }
+        blueprint
     }
 
     /// True if the node has a CNAME, or may be answered with one.

@@ -393,6 +393,14 @@ mod tests {
                 reason: Some(text()),
             },
             EventKind::Register { pool: text(), silent: true, leases: 1 },
+            EventKind::Key {
+                zone: text(),
+                tag: 1,
+                algorithm: text(),
+                to: text(),
+                signs: text(),
+                waits_for: Some(text()),
+            },
             EventKind::Txt { name: text(), value: text(), set: true },
             EventKind::Stop {},
         ]

@@ -179,6 +179,12 @@ impl Tree {
         self.records
     }
 
+    /// Returns the greatest TTL of its records, in seconds.
+    pub fn greatest_ttl(&self) -> u32 {
+        let rrsets = self.nodes.iter().flat_map(|node| node.rrsets.as_slice());
+        rrsets.map(Rrset::ttl).max().unwrap_or_default()
+    }
+
     /// True if all answers are static records.
     pub fn is_static(&self) -> bool {
         self.is_static

@@ -38,15 +38,23 @@ pub(crate) enum Memory {
 impl Validator {
     /// Starts unbound. `ds` holds the fields of the DS record that it trusts.
     pub(crate) fn unbound(node: SocketAddr, ds: &str, memory: Memory) -> Self {
-        Self::start("unbound", "unbound", node, |folder, port| {
+        Self::unbound_for(&STUBS.map(|zone| (zone, node)), ds, memory)
+    }
+
+    /// Starts unbound. It trusts the DS record of the first zone, and asks each zone's own node.
+    pub(crate) fn unbound_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
+        let anchor = zones[0].0;
+        Self::start("unbound", "unbound", zones[0], |folder, port| {
             let ttl = if memory == Memory::Short { "cache-max-ttl: 1\n cache-max-negative-ttl: 1\n" } else { "" };
-            let stubs =
-                STUBS.map(|zone| format!("stub-zone:\n name: \"{zone}\"\n stub-addr: {}@{}\n", node.ip(), node.port()));
+            let stub = |&(zone, node): &(&str, SocketAddr)| {
+                format!("stub-zone:\n name: \"{zone}\"\n stub-addr: {}@{}\n", node.ip(), node.port())
+            };
+            let stubs: Vec<String> = zones.iter().map(stub).collect();
             format!(
                 "server:\n directory: \"{folder}\"\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
                  logfile: \"{folder}/log\"\n val-log-level: 2\n interface: 127.0.0.1\n port: {port}\n do-ip6: no\n \
                  do-not-query-localhost: no\n access-control: 127.0.0.0/8 allow\n module-config: \"validator iterator\"\n \
-                 trust-anchor: \"signed.example. DS {ds}\"\n aggressive-nsec: yes\n num-threads: 1\n {ttl}\
+                 trust-anchor: \"{anchor}. DS {ds}\"\n aggressive-nsec: yes\n num-threads: 1\n {ttl}\
                  remote-control:\n control-enable: no\n{}",
                 stubs.concat()
             )
@@ -55,22 +63,29 @@ impl Validator {
 
     /// Starts a validating `named`.
     pub(crate) fn named(node: SocketAddr, ds: &str, memory: Memory) -> Self {
+        Self::named_for(&STUBS.map(|zone| (zone, node)), ds, memory)
+    }
+
+    /// Starts a validating `named`. It trusts the DS record of the first zone, and asks each zone's own node.
+    pub(crate) fn named_for(nodes: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
         let fields: Vec<&str> = ds.split(' ').collect();
-        Self::start("named", "bind9", node, |folder, port| {
+        let anchor = nodes[0].0;
+        Self::start("named", "bind9", nodes[0], |folder, port| {
             let ttl =
                 if memory == Memory::Short { "max-cache-ttl 1; max-ncache-ttl 1;" } else { "synth-from-dnssec yes;" };
-            let zones = STUBS.map(|zone| {
+            let forward = |&(zone, node): &(&str, SocketAddr)| {
                 format!(
                     "zone \"{zone}\" {{ type forward; forward only; forwarders {{ {} port {}; }}; }};\n",
                     node.ip(),
                     node.port()
                 )
-            });
+            };
+            let zones: Vec<String> = nodes.iter().map(forward).collect();
             format!(
                 "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n \
                  recursion yes; dnssec-validation yes; pid-file none; session-keyfile none; empty-zones-enable no;\n \
                  qname-minimization off; querylog no; {ttl} }};\ncontrols {{ }};\n\
-                 trust-anchors {{ \"signed.example.\" static-ds {} {} {} \"{}\"; }};\n{}",
+                 trust-anchors {{ \"{anchor}.\" static-ds {} {} {} \"{}\"; }};\n{}",
                 fields[0],
                 fields[1],
                 fields[2],
@@ -80,7 +95,12 @@ impl Validator {
         })
     }
 
-    fn start(name: &'static str, package: &str, node: SocketAddr, config: impl Fn(&str, u16) -> String) -> Self {
+    fn start(
+        name: &'static str,
+        package: &str,
+        anchor: (&str, SocketAddr),
+        config: impl Fn(&str, u16) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let path = folder.path().join("validator.conf");
@@ -98,15 +118,15 @@ impl Validator {
         let process =
             process.unwrap_or_else(|error| panic!("{name} does not start ({error}): apt-get install {package}"));
         let mut validator = Self { name, process, folder, port };
-        validator.wait_until_it_answers(node);
+        validator.wait_until_it_answers(anchor);
         validator
     }
 
-    fn wait_until_it_answers(&mut self, node: SocketAddr) {
+    fn wait_until_it_answers(&mut self, (zone, node): (&str, SocketAddr)) {
         let end = Instant::now() + PATIENCE;
         let mut client = self.client(false);
         client.wait_at_most(Duration::from_millis(500));
-        while client.try_ask("signed.example.", RecordType::SOA).is_none() {
+        while client.try_ask(&format!("{zone}."), RecordType::SOA).is_none() {
             assert!(matches!(self.process.try_wait(), Ok(None)), "{} ended: {}", self.name, self.log());
             assert!(Instant::now() < end, "{} does not answer for {node}: {}", self.name, self.log());
             thread::sleep(Duration::from_millis(50));

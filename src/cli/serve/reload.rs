@@ -6,8 +6,7 @@ use tracing::{error, info};
 
 use super::files::{count_load, judge_lost, warn_of_hosts};
 use super::notifier::milliseconds;
-use super::told;
-use super::{Node, query_log};
+use super::{Node, keys, query_log, told};
 use crate::admin;
 use crate::cli::load::NewMaps;
 use crate::cli::{log_faults, systemd};
@@ -60,10 +59,12 @@ impl Node {
         }
         let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
+        self.parents.set(loaded.server.parents);
         let summary = Summary::of(loaded.blueprint.world());
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
         told::tell_zones(&previous, &loaded.blueprint);
+        self.notifier.tell_all(keys::tell_keys(self.latest.zones(), &loaded.blueprint));
         self.latest = loaded.blueprint;
         self.query_log.prepare(query_log.as_ref());
         let served = self.control.adopt(self.latest.clone()).await;

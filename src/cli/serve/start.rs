@@ -25,6 +25,7 @@ use super::certificates::OwnCertificates;
 use super::files::Files;
 use super::notifier::Notifier;
 use super::orders::Orders;
+use super::parents::Parents;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::register::Register;
 use super::replace::{Waiting, own_path};
@@ -303,6 +304,7 @@ impl Node {
             notifier,
             certificates,
             lookout: Lookout::new(),
+            parents: Parents::new(loaded.server.parents),
             admin,
             orders: Orders::new(orders),
             query_log,

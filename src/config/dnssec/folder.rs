@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::{DirBuilder, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
@@ -22,13 +22,22 @@ const OTHERS_WRITE: u32 = 0o022;
 const ROOT: u32 = 0;
 
 /// The mode of new private keys.
-const PRIVATE: u32 = 0o600;
+pub(super) const PRIVATE: u32 = 0o600;
 
 /// The mode of new public keys.
 const PUBLIC: u32 = 0o644;
 
 /// The mode of a new folder.
 const FOLDER: u32 = 0o700;
+
+/// A key of the folder.
+#[derive(Debug)]
+pub struct StoredKey {
+    /// The key.
+    pub key: SigningKey,
+    /// The path of its public file. The private one is beside it.
+    pub path: PathBuf,
+}
 
 /// The folder of keys, and the files in it.
 #[derive(Debug)]
@@ -70,12 +79,12 @@ impl KeyFolder {
     }
 
     /// Reads all keys of a zone. Fails with the reason if one of them cannot be used.
-    pub(super) fn keys(&self, zone: &Name, disk: &Disk) -> Result<Vec<SigningKey>, String> {
+    pub(super) fn keys(&self, zone: &Name, disk: &Disk) -> Result<Vec<StoredKey>, String> {
         let of_zone = self.files.iter().filter_map(|(name, path)| Some((path, key_file::is_key_of(name, zone)?)));
         of_zone.map(|(path, named)| self.key(zone, path, named, disk)).collect()
     }
 
-    fn key(&self, zone: &Name, path: &Path, named: (u8, u16), disk: &Disk) -> Result<SigningKey, String> {
+    fn key(&self, zone: &Name, path: &Path, named: (u8, u16), disk: &Disk) -> Result<StoredKey, String> {
         let private = path.with_extension("private");
         let text = |path: &Path| {
             let contents = disk.read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
@@ -93,7 +102,7 @@ impl KeyFolder {
         if is != named {
             return Err(format!("{} holds the key +{:03}+{:05}", path.display(), is.0, is.1));
         }
-        Ok(key)
+        Ok(StoredKey { key, path: path.to_owned() })
     }
 
     /// Checks who can read a private key, and whom it belongs to.
@@ -111,17 +120,22 @@ impl KeyFolder {
 }
 
 /// Reads all keys of a zone in a folder. Fails with the reason if one of them cannot be used.
-pub fn read_keys(folder: &Path, zone: &Name) -> Result<Vec<SigningKey>, String> {
+pub fn read_keys(folder: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
     let disk = Disk::new();
     KeyFolder::read(folder, &disk)?.keys(zone, &disk)
 }
 
-/// Writes the files of a key, and makes the folder if there is none. Fails if a file of that name exists. Returns the
-/// path of the public key.
+/// Writes the files of a key, and makes the folder if there is none. They belong to the owner of the folder if root writes
+/// them. Fails if a file of that name exists. Returns the path of the public key.
 pub fn write_key(folder: &Path, files: &key_file::KeyFiles) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(folder)?;
+    let owner = std::fs::metadata(folder)?;
+    let gives = rustix::process::geteuid().is_root() && owner.uid() != ROOT;
     let write = |path: &Path, mode: u32, contents: &str| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+        if gives {
+            chown(path, Some(owner.uid()), Some(owner.gid()))?;
+        }
         file.write_all(contents.as_bytes())?;
         file.sync_all()
     };

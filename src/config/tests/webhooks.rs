@@ -54,7 +54,7 @@ fn what_is_wrong_with_a_webhook_is_told_and_no_secret_with_it() {
         (
             with("events = [\"endpiont\"]"),
             "3:11 error: `events` takes one of `endpoint`, `pool`, `datacenter`, `hold`, `override`, `rollout`, `doubt`, \
-             `certificate`, `own_certificate`, `store`, `remap`, `fleet`, `reload`, `lease`, `register`, `txt`, `start`, `stop` | did you mean `endpoint`?",
+             `certificate`, `own_certificate`, `store`, `remap`, `fleet`, `reload`, `lease`, `register`, `key`, `txt`, `start`, `stop` | did you mean `endpoint`?",
         ),
         (with("events = []"), "3:10 error: `events` needs an event; without the key all events are posted | none"),
         (with("headers = { \"a b\" = \"c\" }"), "3:13 error: `a b` cannot be set as a header"),

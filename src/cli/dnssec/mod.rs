@@ -1,4 +1,7 @@
-//! `truenorth dnssec`: makes and shows the keys that zones are signed with.
+//! `truenorth dnssec`: makes, replaces and shows the keys that zones are signed with.
+
+pub(super) mod parent;
+mod rollover;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,12 +12,13 @@ use data_encoding::HEXUPPER;
 use super::config_file::ConfigFile;
 use super::load::Loader;
 use crate::clock;
-use crate::config::{self, DnssecSettings};
+use crate::config::{self, DnssecSettings, ParentSettings};
 use crate::disk::Disk;
-use crate::dnssec::key_file::{self, KeyFiles};
-use crate::dnssec::{Algorithm, KEY_TTL, SigningKey, Stage};
+use crate::dnssec::key_file::{self, KeyFiles, NewKey};
+use crate::dnssec::{Algorithm, KEY_TTL, Rules, SigningKey, ZoneKeys};
 use crate::name::Name;
 use crate::report::{self, Question};
+use rollover::Rollover;
 
 /// The commands of `dnssec`.
 #[derive(Debug, Subcommand)]
@@ -26,6 +30,27 @@ pub(super) enum Dnssec {
         /// The algorithm: ecdsap256sha256 or ed25519. By default the files decide
         #[arg(long, value_parser = parse_algorithm)]
         algorithm: Option<Algorithm>,
+        /// TTL of DNSKEY, CDS and CDNSKEY records, in seconds
+        #[arg(long, default_value_t = KEY_TTL, value_parser = clap::value_parser!(u32).range(1..=MAX_TTL))]
+        ttl: u32,
+    },
+    /// Begins to replace keys: makes the next ones, with the times of each step
+    Rollover(Rollover),
+    /// Records that all nameservers of the parent zone hold the DS record of a key, and none of those that it replaces
+    DsSeen {
+        #[command(flatten)]
+        zone: Zone,
+        /// The tag of the key
+        #[arg(value_name = "TAG")]
+        tag: u16,
+    },
+    /// Copies the keys in use to a folder, and says how BIND, Knot DNS and PowerDNS take them in
+    Export {
+        #[command(flatten)]
+        zone: Zone,
+        /// The folder
+        #[arg(value_name = "FOLDER")]
+        to: PathBuf,
     },
     /// Copies keys in the form of BIND into the folder of keys
     Import {
@@ -37,7 +62,7 @@ pub(super) enum Dnssec {
     },
     /// Prints the DS records of a zone, for the parent zone
     Ds(Zone),
-    /// Lists the signed zones of the configuration, with their keys
+    /// Lists the signed zones of the configuration, with their keys, the next step and what they wait for
     Status {
         #[command(flatten)]
         config: ConfigFile,
@@ -46,6 +71,9 @@ pub(super) enum Dnssec {
         json: bool,
     },
 }
+
+/// Greatest TTL of new keys, in seconds: a day.
+const MAX_TTL: i64 = 86_400;
 
 /// A zone of a configuration.
 #[derive(Debug, Args)]
@@ -60,7 +88,10 @@ pub(super) struct Zone {
 /// Runs the command.
 pub(super) fn run(command: &Dnssec) -> ExitCode {
     let report = match command {
-        Dnssec::Create { zone, algorithm } => create(zone, *algorithm),
+        Dnssec::Create { zone, algorithm, ttl } => create(zone, *algorithm, *ttl),
+        Dnssec::Rollover(arguments) => rollover::rollover(arguments),
+        Dnssec::DsSeen { zone, tag } => rollover::ds_seen(zone, *tag),
+        Dnssec::Export { zone, to } => rollover::export(zone, to),
         Dnssec::Import { zone, files } => import(zone, files),
         Dnssec::Ds(zone) => zone.settings().and_then(|settings| ds(zone, &settings)),
         Dnssec::Status { config, json } => status(&config.path(), *json),
@@ -76,15 +107,33 @@ impl Zone {
     fn settings(&self) -> Result<DnssecSettings, String> {
         config::load_dnssec(&self.config.path(), &self.zone).map_err(|faults| super::draw_faults(&faults))
     }
+
+    /// Reads the whole configuration. Returns the keys of the zone, and its parent, if the configuration names it. Fails
+    /// with the faults, or if the zone is not signed.
+    fn keys_and_parent(&self) -> Result<(ZoneKeys, Option<ParentSettings>), String> {
+        let loaded = Loader::new(&self.config.path()).load(&Disk::new(), &|_| None, None);
+        let mut loaded = loaded.map_err(|faults| super::draw_faults(&faults))?;
+        let spec = loaded.blueprint.spec(&self.zone);
+        let keys = spec.and_then(|spec| spec.keys.as_ref());
+        let keys = keys.ok_or_else(|| format!("the configuration does not sign {}", self.zone))?;
+        let parent = loaded.server.parents.iter().position(|parent| parent.zone == self.zone);
+        let keys = keys.at(clock::unix_time());
+        Ok((keys, parent.map(|parent| loaded.server.parents.swap_remove(parent))))
+    }
+
+    fn keys(&self) -> Result<ZoneKeys, String> {
+        self.keys_and_parent().map(|(keys, _)| keys)
+    }
 }
 
-fn create(zone: &Zone, algorithm: Option<Algorithm>) -> Result<String, String> {
+fn create(zone: &Zone, algorithm: Option<Algorithm>, ttl: u32) -> Result<String, String> {
     let settings = zone.settings()?;
     let (name, folder) = (&zone.zone, settings.folder.display());
     if settings.folder.exists() && !config::read_keys(&settings.folder, name)?.is_empty() {
         return Err(format!("{folder} holds a key of {name} already"));
     }
-    let files = key_file::create(name, algorithm.unwrap_or(settings.algorithm), clock::unix_time());
+    let new = NewKey::first(algorithm.unwrap_or(settings.algorithm), ttl, clock::unix_time());
+    let files = new.create(name);
     let files =
         files.ok_or_else(|| format!("no file can bear the name of {name}, or the system has no random octets"))?;
     let path = write(&settings.folder, &files)?;
@@ -120,25 +169,32 @@ fn write(folder: &Path, files: &KeyFiles) -> Result<PathBuf, String> {
         .map_err(|error| format!("cannot write {} in {}: {error}", files.stem, folder.display()))
 }
 
-/// Returns the DS records of all entry points of a zone, one on each line.
+/// Returns the DS records that the parent zone of a zone is to hold, one on each line. The zone may not be served yet.
 fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
-    let keys = config::read_keys(&settings.folder, &zone.zone)?;
-    let now = clock::unix_time();
-    let is_fit = |key: &&SigningKey| key.public().is_entry() && key.timing().stage(now) != Stage::Absent;
-    let line = |key: &SigningKey| {
-        let (rdata, public) = (key.public().ds(&zone.zone), key.public());
-        let digest = HEXUPPER.encode(&rdata[4..]);
-        format!("{} {KEY_TTL} IN DS {} {} {} {digest}", zone.zone, public.tag(), public.algorithm().number(), rdata[3])
+    let keys = match zone.keys() {
+        Ok(keys) => keys,
+        Err(_) => {
+            let stored: Vec<SigningKey> =
+                config::read_keys(&settings.folder, &zone.zone)?.into_iter().map(|stored| stored.key).collect();
+            let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
+            keys.map_err(|error| format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display()))?
+        }
     };
-    let lines: Vec<String> = keys.iter().filter(is_fit).map(line).collect();
+    let lines = ds_lines(&keys);
     if lines.is_empty() {
-        return Err(format!(
-            "{} holds no key of {} that a DS record can refer to",
-            settings.folder.display(),
-            zone.zone
-        ));
+        let folder = settings.folder.display();
+        return Err(format!("{folder} holds no key of {} that a DS record can refer to yet", zone.zone));
     }
     Ok(lines.join("\n"))
+}
+
+fn ds_lines(keys: &ZoneKeys) -> Vec<String> {
+    let line = |key: &SigningKey| {
+        let (zone, rdata, public) = (keys.apex(), key.public().ds(keys.apex()), key.public());
+        let digest = HEXUPPER.encode(&rdata[4..]);
+        format!("{zone} {KEY_TTL} IN DS {} {} {} {digest}", public.tag(), public.algorithm().number(), rdata[3])
+    };
+    keys.offered().map(|key| line(key)).collect()
 }
 
 fn status(path: &Path, json: bool) -> Result<String, String> {

@@ -1,0 +1,213 @@
+//! `truenorth dnssec rollover` and `ds-seen`: begin a roll-over, and record what the parent did.
+
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::{Zone, parent, write};
+use crate::clock;
+use crate::config::{self, ParentSettings};
+use crate::dnssec::key_file::{KeyFiles, NewKey};
+use crate::dnssec::{
+    Algorithm, KeyTimes, Part, Refusal, Replacement, Role, Schedule, SigningKey, Timing, Wait, ZoneKeys, key_file,
+};
+use crate::report::Signs;
+use crate::timestamp::rfc3339;
+
+/// Times that a new key is made anew because its tag is taken. Each one is by chance one of 65,536.
+const TRIES: usize = 8;
+
+/// Number of steps that are told before they come. A roll-over has fewer.
+const STEPS: usize = 24;
+
+/// The arguments of `rollover`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rollover {
+    #[command(flatten)]
+    zone: Zone,
+    /// Replace all keys by keys of this algorithm: ecdsap256sha256 or ed25519
+    #[arg(long, value_parser = super::parse_algorithm, conflicts_with_all = ["zsk", "ksk", "csk"])]
+    algorithm: Option<Algorithm>,
+    /// Replace the zone-signing key. This is the default if the zone has one
+    #[arg(long, conflicts_with_all = ["ksk", "csk"])]
+    zsk: bool,
+    /// Replace the key-signing key
+    #[arg(long, conflicts_with = "csk")]
+    ksk: bool,
+    /// Replace the key that signs everything. This is the default if the zone has one
+    #[arg(long)]
+    csk: bool,
+    /// Begin now. By default, the first step comes after the time of `propagation`, in which the files are copied
+    #[arg(long)]
+    now: bool,
+}
+
+/// Makes the new keys of a roll-over, and gives old ones new times. Returns the report.
+pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
+    let Rollover { zone, now: at_once, .. } = arguments;
+    let (keys, folder) = (zone.keys()?, zone.settings()?.folder);
+    let now = clock::unix_time();
+    let start = if *at_once { now } else { now + keys.delays().propagation };
+    let parts: Vec<(KeyTimes, Part)> = keys.parts().map(|(key, part)| (key.times(), *part)).collect();
+    let schedule = Schedule::begin(&parts, arguments.replacement(&keys), start, keys.delays());
+    let Schedule { new, old } = schedule.map_err(|refusal| refused(&keys, refusal))?;
+    let ttl = keys.delays().keys as u32;
+    let mut made: Vec<KeyFiles> = Vec::new();
+    for (role, algorithm, timing) in new {
+        made.push(new_key(&keys, &made, NewKey { role, algorithm, ttl, created: now, timing })?);
+    }
+    // The old ones come first. If the command ends here, they go on without a successor, and it can be repeated.
+    let mut lines: Vec<String> = Vec::new();
+    for (number, timing) in old {
+        let (key, _) = keys.parts().nth(number).ok_or("a key is gone")?;
+        let path = config::set_times(&folder, keys.apex(), key.public(), timing)
+            .map_err(|error| format!("cannot write the times of key {}: {error}", key.public().tag()))?;
+        lines.push(format!("wrote {}", path.display()));
+    }
+    for files in &made {
+        let path = write(&folder, files)?;
+        lines.push(format!("wrote {}", path.with_extension("private").display()));
+        lines.push(format!("wrote {}", path.display()));
+    }
+    let until = rfc3339(Duration::from_secs(now + keys.delays().propagation));
+    lines.push(format!("copy these files to every nameserver of the zone before {until}; each node reads them by itself"));
+    let stored: Vec<SigningKey> =
+        config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
+    let keys = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
+    lines.extend(steps(keys));
+    Ok(lines.join("\n"))
+}
+
+impl Rollover {
+    fn replacement(&self, keys: &ZoneKeys) -> Replacement {
+        let has_zone_key = keys.parts().any(|(key, part)| !key.public().is_entry() && part.signs_records);
+        match self.algorithm {
+            Some(algorithm) => Replacement::Algorithm(algorithm),
+            None if self.ksk => Replacement::Role(Role::Ksk),
+            None if self.csk => Replacement::Role(Role::Csk),
+            None if self.zsk || has_zone_key => Replacement::Role(Role::Zsk),
+            None => Replacement::Role(Role::Csk),
+        }
+    }
+}
+
+/// Makes a key whose tag no other key of the zone has: validators would have to try both.
+fn new_key(keys: &ZoneKeys, made: &[KeyFiles], new: NewKey) -> Result<KeyFiles, String> {
+    let zone = keys.apex();
+    let is_taken = |files: &KeyFiles| {
+        let tag = |stem: &str| stem.rsplit('+').next().and_then(|tag| tag.parse::<u16>().ok());
+        let own = tag(&files.stem);
+        keys.parts().any(|(key, _)| Some(key.public().tag()) == own)
+            || made.iter().any(|other| tag(&other.stem) == own)
+    };
+    let files = (0..TRIES).filter_map(|_| new.create(zone)).find(|files| !is_taken(files));
+    files.ok_or_else(|| format!("no file can bear the name of {zone}, or the system has no random octets"))
+}
+
+fn refused(keys: &ZoneKeys, refusal: Refusal) -> String {
+    let zone = keys.apex();
+    match refusal {
+        Refusal::UnderWay(number, state) => {
+            let tag = keys.parts().nth(number).map_or(0, |(key, _)| key.public().tag());
+            format!(
+                "a roll-over of {zone} is under way: key {tag} is {}. `truenorth dnssec status` says what it waits for",
+                state.as_str()
+            )
+        }
+        Refusal::NoneOf(role) => format!("no {role} of {zone} is in use"),
+        Refusal::SameAlgorithm(algorithm) => format!("a key of {zone} has the algorithm {algorithm} already"),
+    }
+}
+
+/// Tells the steps that come by themselves, and what they wait for after that.
+fn steps(keys: ZoneKeys) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut keys = keys;
+    for _ in 0..STEPS {
+        let Some((time, next)) = keys.next() else { break };
+        let changed = next.parts().zip(keys.parts()).filter(|((_, new), (_, old))| new != old);
+        let changed: Vec<String> = changed.map(|((key, part), _)| told(key, part)).collect();
+        lines.push(format!("{}  {}", rfc3339(Duration::from_secs(time)), changed.join("; ")));
+        keys = next;
+    }
+    for (key, part) in keys.parts().filter(|(_, part)| part.wait == Some(Wait::Ds)) {
+        let (zone, tag) = (keys.apex(), key.public().tag());
+        let since = rfc3339(Duration::from_secs(part.waits_since));
+        lines.push(format!(
+            "from {since} on, the parent zone must hold the DS record of key {tag} instead of the old one: CDS and CDNSKEY ask \
+             for it, and `truenorth dnssec ds {zone}` prints it. Once all its nameservers have it, run `truenorth dnssec \
+             ds-seen {zone} {tag}`, unless `parent` lets a node look by itself"
+        ));
+    }
+    lines
+}
+
+fn told(key: &SigningKey, part: &Part) -> String {
+    format!("key {} {}, {}", key.public().tag(), part.state.as_str(), Signs::of(part))
+}
+
+/// Records that the parent holds the DS record of a key. Returns the report.
+pub(super) fn ds_seen(zone: &Zone, tag: u16) -> Result<String, String> {
+    let (keys, parent) = zone.keys_and_parent()?;
+    let folder = zone.settings()?.folder;
+    let ttl = match &parent {
+        Some(parent) => confirm(&keys, parent, tag)?,
+        None => 0,
+    };
+    let now = clock::unix_time();
+    let written = config::record_ds(&folder, &keys, tag, now, ttl)?;
+    let mut lines: Vec<String> = written.iter().map(|path| format!("wrote {}", path.display())).collect();
+    lines.push("copy these files to every nameserver of the zone".to_owned());
+    let stored: Vec<SigningKey> =
+        config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
+    lines.extend(steps(keys.with_keys(stored, now).map_err(|error| error.to_string())?));
+    Ok(lines.join("\n"))
+}
+
+/// Asks the parent. Returns the TTL of its DS records; fails if it does not hold that of the key, or others that must go.
+fn confirm(keys: &ZoneKeys, parent: &ParentSettings, tag: u16) -> Result<u64, String> {
+    let held = parent::ask(parent)?;
+    match parent::agreed(keys, &held) {
+        Some((seen, ttl)) if seen == tag => Ok(ttl),
+        _ => Err(format!(
+            "not all nameservers of the parent hold the DS record of key {tag} of {}, and none of the keys that it replaces",
+            keys.apex()
+        )),
+    }
+}
+
+/// Copies the files of all keys that are in use to a folder. Returns the report: how other servers take them in.
+pub(super) fn export(zone: &Zone, to: &Path) -> Result<String, String> {
+    let (keys, name) = (zone.keys()?, &zone.zone);
+    let parts: Vec<(KeyTimes, Part)> = keys.parts().map(|(key, part)| (key.times(), *part)).collect();
+    let probe = Schedule::begin(&parts, Replacement::Role(Role::Csk), 0, keys.delays());
+    if let Err(refusal @ Refusal::UnderWay(..)) = probe {
+        return Err(format!("{}. Other servers would not know how to end it", refused(&keys, refusal)));
+    }
+    let mut lines = Vec::new();
+    for stored in config::read_keys(&zone.settings()?.folder, name)? {
+        let public = stored.key.public();
+        if !keys.parts().any(|(key, part)| key.public() == public && part.is_published) {
+            continue;
+        }
+        let text = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+        };
+        let stem = key_file::stem(name, public.algorithm().number(), public.tag()).ok_or("a key is gone")?;
+        // Other programs need no record of the parent.
+        let timing = Timing { ds_publish: None, ..stored.key.timing() };
+        let private = key_file::with_times(&text(&stored.path.with_extension("private"))?, timing);
+        let files = KeyFiles { stem, public: text(&stored.path)?, private };
+        let path = write(to, &files)?;
+        let (private, path) = (path.with_extension("private"), path.display());
+        let (private, role) = (private.display(), if public.is_entry() { "KSK" } else { "ZSK" });
+        lines.push(format!("wrote {path}\nwrote {private}"));
+        lines.push(format!("  BIND: copy both files to its `key-directory`"));
+        lines.push(format!("  Knot DNS: keymgr {name} import-bind {path}"));
+        lines.push(format!("  PowerDNS: pdnsutil import-zone-key {name} {private} {role}"));
+    }
+    lines.push("the parent zone holds, and goes on to hold:".to_owned());
+    lines.extend(super::ds_lines(&keys));
+    Ok(lines.join("\n"))
+}

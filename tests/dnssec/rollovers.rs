@@ -1,0 +1,221 @@
+//! Keys roll while validators ask: time is sped up by TTLs of seconds.
+//!
+//! Two nodes serve a parent zone and two zones below it. The test is the parent's agent: it reads CDS records, and puts DS
+//! records into the parent zone (RFC 7344). The node of the zones asks the parent by itself.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hickory_proto::rr::RecordType::{A, CDS, DNSKEY, MX, SOA, TXT};
+
+use crate::harness::{Files, Node, SERVER};
+use crate::validators::{Memory, Validator, is_authentic};
+use crate::world::ds;
+
+/// TTL of all records in seconds.
+const TTL: u32 = 2;
+
+/// Time for one roll-over, on a busy machine. On an idle one it takes 30 s at most.
+const ROLL: Duration = Duration::from_secs(120);
+
+/// Pause of an asker between two questions.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// A zone of one key, which signs everything, and a zone with a KSK and a ZSK.
+const ZONES: [&str; 2] = ["single.example", "pair.example"];
+
+struct Scene {
+    parent_files: Files,
+    parent: Node,
+    files: Files,
+    node: Node,
+    /// The DS records that the parent holds, by zone.
+    held: [Vec<String>; 2],
+}
+
+fn head(ns: &str) -> String {
+    format!("$TTL {TTL}\n@ SOA {ns} hostmaster 1 3600 600 604800 {TTL}\n@ NS {ns}\n{ns} A 127.0.0.1\n")
+}
+
+fn parent_zone(held: &[Vec<String>; 2]) -> String {
+    let mut zone = head("ns1");
+    for (origin, held) in ZONES.iter().zip(held) {
+        let label = origin.split('.').next().unwrap();
+        zone += &format!("{label} NS ns1.{label}\nns1.{label} A 127.0.0.1\n");
+        zone.extend(held.iter().map(|ds| format!("{label} DS {ds}\n")));
+    }
+    zone
+}
+
+impl Scene {
+    fn begin() -> Self {
+        let parent_files =
+            Files::new(&format!("{SERVER}[dnssec]\nenabled = true\n"), &[("example.zone", &parent_zone(&Default::default()))]);
+        let created = parent_files.run(&format!("dnssec create example --ttl {TTL}"));
+        assert_eq!(created.code, Some(0), "{created:?}");
+        let parent = parent_files.serve();
+        let section = format!(
+            "ttl = {TTL}\nttl_min = 1\n[dnssec]\nenabled = true\npropagation = \"3s\"\nds_ttl = \"{TTL}s\"\nparent = [\"{}\"]\n\
+             [pools.web]\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n[names.www]\npools = [\"web\"]\n",
+            parent.address()
+        );
+        let records = head("ns1") + "mail A 192.0.2.25\n@ MX 10 mail\n*.wild TXT wild\n";
+        let names: Vec<[String; 2]> =
+            ZONES.iter().map(|origin| [format!("{origin}.toml"), format!("{origin}.zone")]).collect();
+        let zones: Vec<(&str, &str)> =
+            names.iter().flat_map(|[toml, zone]| [(&**toml, &*section), (&**zone, &*records)]).collect();
+        let files = Files::new(SERVER, &zones);
+        let created = files.run(&format!("dnssec create {} --ttl {TTL}", ZONES[0]));
+        assert_eq!(created.code, Some(0), "{created:?}");
+        make_pair(&files);
+        let node = files.serve();
+        let mut scene = Self { parent_files, parent, files, node, held: Default::default() };
+        scene.act_as_parent();
+        scene
+    }
+
+    /// Gives the parent the DS records that CDS records ask for. Returns once it answers with them.
+    fn act_as_parent(&mut self) {
+        let mut changed = false;
+        for (zone, held) in ZONES.iter().zip(&mut self.held) {
+            let reply = self.node.dig(&format!("{zone} CDS"));
+            let mut asked: Vec<String> = reply.data().into_iter().map(str::to_owned).collect();
+            asked.sort_unstable();
+            assert!(!asked.is_empty(), "{zone}: {reply:?}");
+            if *held != asked {
+                *held = asked;
+                changed = true;
+            }
+        }
+        if changed {
+            self.parent_files.write("zones/example.zone", parent_zone(&self.held));
+            self.parent.signal("HUP");
+            for (zone, held) in ZONES.iter().zip(&self.held) {
+                let expected: Vec<&str> = held.iter().map(String::as_str).collect();
+                self.parent.comes_to_answer(&format!("{zone} DS"), &expected);
+            }
+        }
+    }
+
+    fn status(&self) -> String {
+        let status = self.files.run("dnssec status");
+        assert_eq!(status.code, Some(0), "{status:?}");
+        status.stdout
+    }
+
+    /// Begins roll-overs, and plays the parent until they are over.
+    fn roll(&mut self, commands: &[&str]) {
+        for words in commands {
+            let ran = self.files.run(&format!("dnssec rollover {words} --now"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        let end = Instant::now() + ROLL;
+        loop {
+            self.act_as_parent();
+            let status = self.status();
+            if !status.contains("next at") && !status.contains("waits since") {
+                return;
+            }
+            assert!(Instant::now() < end, "{status}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// The keys of a zone that the node publishes: flags, algorithm and key.
+    fn keys(&self, zone: &str) -> Vec<String> {
+        self.node.dig(&format!("{zone} DNSKEY")).data().into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Makes a KSK and a ZSK with BIND's program, and takes them in.
+fn make_pair(files: &Files) {
+    let folder = files.path("bind");
+    fs::create_dir(&folder).unwrap();
+    for words in ["-f KSK", ""] {
+        let mut command = Command::new("dnssec-keygen");
+        command.args(["-q", "-a", "ECDSAP256SHA256", "-L", &TTL.to_string(), "-K"]).arg(&folder);
+        let made = command.args(words.split_whitespace()).arg(ZONES[1]).output();
+        let made = made.expect("dnssec-keygen is installed: apt-get install bind9-utils");
+        assert!(made.status.success(), "{made:?}");
+        let path = folder.join(String::from_utf8(made.stdout).unwrap().trim());
+        let imported = files.run(&format!("dnssec import {} {}.key", ZONES[1], path.display()));
+        assert_eq!(imported.code, Some(0), "{imported:?}");
+    }
+}
+
+/// Asks a validator until it is told to stop.
+fn ask_on(validator: &Validator, is_tcp: bool, seed: u64, is_done: &AtomicBool, asked: &AtomicUsize) {
+    let mut client = validator.client(is_tcp);
+    let mut random = fastrand::Rng::with_seed(seed);
+    let questions =
+        [("www.", A), ("mail.", A), ("", SOA), ("", DNSKEY), ("", CDS), ("", MX), ("www.", TXT), ("x.wild.", TXT)];
+    while !is_done.load(Ordering::Relaxed) {
+        let (prefix, rtype) = questions[random.usize(..questions.len())];
+        let zone = ZONES[random.usize(..ZONES.len())];
+        let name = match random.usize(..6) {
+            0 => format!("n{}.{zone}.", random.u32(..)),
+            1 => format!("w{}.wild.{zone}.", random.u32(..)),
+            _ => format!("{prefix}{zone}."),
+        };
+        let reply = client.ask(&name, rtype);
+        assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}\n{}", client.name, validator.log());
+        asked.fetch_add(1, Ordering::Relaxed);
+        thread::sleep(PAUSE);
+    }
+}
+
+/// Fails unless all keys of a zone are others.
+#[track_caller]
+fn are_others(before: &[String], after: &[String]) {
+    assert!(!after.is_empty() && after.iter().all(|key| !before.contains(key)), "{before:?} {after:?}");
+}
+
+#[test]
+fn validators_find_every_answer_authentic_while_all_keys_roll() {
+    let mut scene = Scene::begin();
+    let anchor = ds(&scene.parent_files, "example");
+    let (parent, node) = (scene.parent.address(), scene.node.address());
+    let zones: [(&str, SocketAddr); 3] = [("example", parent), (ZONES[0], node), (ZONES[1], node)];
+    let validators =
+        [Validator::unbound_for(&zones, &anchor, Memory::Long), Validator::named_for(&zones, &anchor, Memory::Long)];
+    let (is_done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        let asking: Vec<_> = validators
+            .iter()
+            .flat_map(|validator| [(validator, false), (validator, true)])
+            .zip(1..)
+            .map(|((validator, is_tcp), seed)| {
+                let (is_done, asked) = (&is_done, &asked);
+                scope.spawn(move || ask_on(validator, is_tcp, seed, is_done, asked))
+            })
+            .collect();
+        // The askers end also if the story fails.
+        let rolled = scope.spawn(|| {
+            let [single, pair] = ZONES.map(|zone| scene.keys(zone));
+            assert_eq!((single.len(), pair.len()), (1, 2), "{single:?} {pair:?}");
+            // A CSK and a ZSK.
+            scene.roll(&ZONES);
+            let [first, second] = ZONES.map(|zone| scene.keys(zone));
+            are_others(&single, &first);
+            assert_eq!(second.iter().filter(|key| pair.contains(key)).count(), 1, "{pair:?} {second:?}");
+            // An algorithm, and a KSK.
+            scene.roll(&["single.example --algorithm ed25519", "pair.example --ksk"]);
+            let [third, fourth] = ZONES.map(|zone| scene.keys(zone));
+            are_others(&first, &third);
+            assert!(third.iter().all(|key| key.starts_with("257 3 15 ")), "{third:?}");
+            are_others(&pair, &fourth);
+            scene.node.log.wait_for("the parent holds the DS record of the new key");
+        });
+        let rolled = rolled.join();
+        is_done.store(true, Ordering::Relaxed);
+        let ends: Vec<_> = asking.into_iter().map(thread::ScopedJoinHandle::join).collect();
+        for end in ends.into_iter().chain([rolled]) {
+            end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+    assert!(asked.load(Ordering::Relaxed) > 1000, "{asked:?}");
+}
