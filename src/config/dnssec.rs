@@ -189,11 +189,13 @@ fn read_settings(enabled: Option<Value<'_>>, table: &mut TomlTable<'_>, faults: 
 /// Reads the addresses of the parent's nameservers. A port may follow each.
 fn read_parent(value: &Value<'_>, faults: &mut Faults) -> Arc<[SocketAddr]> {
     let expected = "addresses, such as \"192.0.2.1\" or \"[2001:db8::1]:53\"";
-    value.each(faults, |item, faults| {
-        let address = item.text().and_then(|text| text.parse().ok());
-        let plain = address.map(|address| SocketAddr::new(address, PARENT_PORT));
-        plain.or_else(|| read_address(item, expected, PARENT_PORT, faults).map(|address| address.value))
-    }).into()
+    value
+        .each(faults, |item, faults| {
+            let address = item.text().and_then(|text| text.parse().ok());
+            let plain = address.map(|address| SocketAddr::new(address, PARENT_PORT));
+            plain.or_else(|| read_address(item, expected, PARENT_PORT, faults).map(|address| address.value))
+        })
+        .into()
 }
 
 /// Reads the part of the configuration that says where the keys of a zone are, and how new ones are made. Other faults

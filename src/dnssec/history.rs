@@ -379,7 +379,8 @@ impl<'k> History<'k> {
         }
         let is_unused = self.is_unused(key);
         if is_entry {
-            let is_trusted = self.vouched_from(key) == Some(0) || timing.ds_publish.is_some_and(|seen| self.has_come(seen));
+            let is_trusted =
+                self.vouched_from(key) == Some(0) || timing.ds_publish.is_some_and(|seen| self.has_come(seen));
             let is_over = self.has_ended(timing.sync_delete.or(timing.inactive).or(timing.delete));
             if is_over && !track.has_cds && self.signs_keys(key) {
                 let is_replaced = self.is_replaced(key, false) || self.is_replaced(key, true);
@@ -402,10 +403,14 @@ impl<'k> History<'k> {
         let track = self.tracks[key];
         let Timing { inactive, delete, sync_publish, ds_publish, .. } = self.keys[key].timing;
         track.published?;
+        // Whoever made a zone's first key gave the parent its DS record; another one takes the place of a key.
         let vouched_from = self.vouched_from(key).filter(|&from| from > 0);
-        if let Some(from) = vouched_from.filter(|_| track.has_cds && ds_publish.is_none()) {
-            let vouched = from.saturating_add(self.delays.keys).saturating_add(self.delays.propagation);
-            return Some((Wait::Ds, vouched.max(sync_publish.unwrap_or(0))));
+        let left = self.tracks.iter().filter(|other| other.published.is_some() && !other.has_cds);
+        let left = left.filter_map(|other| other.cds_until).max();
+        if track.has_cds && ds_publish.is_none() && (vouched_from.is_some() || left.is_some()) {
+            let vouched = |from: u64| from.saturating_add(self.delays.keys).saturating_add(self.delays.propagation);
+            let since = vouched_from.map(vouched).into_iter().chain(sync_publish).chain(left).max();
+            return Some((Wait::Ds, since.unwrap_or(0)));
         }
         if let Some(until) = track.cds_until.filter(|_| !track.has_cds) {
             // The successor says itself what it waits for, if it waits.

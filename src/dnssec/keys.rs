@@ -302,8 +302,7 @@ impl ZoneKeys {
         let ttl = self.rules.delays.keys as u32;
         let record = |rtype, rdata: &[u8]| Record { owner: self.apex.clone(), rtype, ttl, rdata: rdata.into() };
         let published = self.parts().filter(|(_, part)| part.is_published);
-        let mut records: Vec<Record> =
-            published.map(|(key, _)| record(Rtype::DNSKEY, key.public.rdata())).collect();
+        let mut records: Vec<Record> = published.map(|(key, _)| record(Rtype::DNSKEY, key.public.rdata())).collect();
         match self.rules.wish {
             Wish::Ds => records.extend(self.offered().flat_map(|key| {
                 [record(Rtype::CDS, &key.public.ds(&self.apex)), record(Rtype::CDNSKEY, key.public.rdata())]
@@ -330,10 +329,7 @@ fn lacks_entry(keys: &[SigningKey], algorithm: super::Algorithm) -> bool {
 impl PartialEq for ZoneKeys {
     fn eq(&self, other: &Self) -> bool {
         let facts = |keys: &Self| keys.keys.iter().map(|key| (key.id, key.timing)).collect::<Vec<_>>();
-        self.apex == other.apex
-            && self.rules == other.rules
-            && self.plan == other.plan
-            && facts(self) == facts(other)
+        self.apex == other.apex && self.rules == other.rules && self.plan == other.plan && facts(self) == facts(other)
     }
 }
 

@@ -149,7 +149,6 @@ impl Signing {
         }
     }
 
-
     /// Returns lines for a summary: the tags of the keys of the first zones.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
         let listed = self.zones.iter().take(MAX_LISTED).map(SignedZone::line);
@@ -252,11 +251,15 @@ impl fmt::Display for SignedZone {
             f.write_str("\n  CDS and CDNSKEY ask the parent to remove all DS records")?;
         }
         if let Some(Step { time, keys }) = next {
-            let keys: Vec<String> = keys.iter().map(|key| format!("key {} {}, {}", key.tag, key.state, key.signs)).collect();
+            let keys: Vec<String> =
+                keys.iter().map(|key| format!("key {} {}, {}", key.tag, key.state, key.signs)).collect();
             write!(f, "\n  next at {}: {}", rfc3339(Duration::from_secs(*time)), keys.join("; "))?;
             let Ttls { dnskey, zone, ds, propagation } = ttls;
             let [dnskey, zone, ds, propagation] = [dnskey, zone, ds, propagation].map(written);
-            write!(f, "\n  TTLs: DNSKEY {dnskey}, other records up to {zone}, DS {ds}; nodes agree within {propagation}")?;
+            write!(
+                f,
+                "\n  TTLs: DNSKEY {dnskey}, other records up to {zone}, DS {ds}; nodes agree within {propagation}"
+            )?;
         }
         Ok(())
     }

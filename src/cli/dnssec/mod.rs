@@ -177,7 +177,9 @@ fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
             let stored: Vec<SigningKey> =
                 config::read_keys(&settings.folder, &zone.zone)?.into_iter().map(|stored| stored.key).collect();
             let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
-            keys.map_err(|error| format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display()))?
+            keys.map_err(|error| {
+                format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display())
+            })?
         }
     };
     let lines = ds_lines(&keys);

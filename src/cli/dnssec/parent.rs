@@ -19,7 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// reason if one of them does not answer: it might hold others.
 pub(in crate::cli) fn ask(parent: &ParentSettings) -> Result<Vec<Held>, String> {
     let ask = |&server: &SocketAddr| {
-        ask_one(server, &parent.zone).map_err(|why| format!("{server} does not tell the DS records of {}: {why}", parent.zone))
+        ask_one(server, &parent.zone)
+            .map_err(|why| format!("{server} does not tell the DS records of {}: {why}", parent.zone))
     };
     parent.servers.iter().map(ask).collect()
 }
@@ -41,7 +42,8 @@ fn ask_one(server: SocketAddr, zone: &Name) -> Result<Held, String> {
     let query = query.to_vec().map_err(|error| text(&error))?;
     let reply = exchange(server, &query).map_err(|error| text(&error))?;
     let reply = Message::from_vec(&reply).map_err(|error| text(&error))?;
-    if reply.metadata.id != id || !reply.metadata.authoritative || reply.metadata.response_code != ResponseCode::NoError {
+    if reply.metadata.id != id || !reply.metadata.authoritative || reply.metadata.response_code != ResponseCode::NoError
+    {
         return Err(format!("it answers {}, and not as one of the parent's nameservers", reply.metadata.response_code));
     }
     let mut held = Held::default();

@@ -71,7 +71,9 @@ pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
         lines.push(format!("wrote {}", path.display()));
     }
     let until = rfc3339(Duration::from_secs(now + keys.delays().propagation));
-    lines.push(format!("copy these files to every nameserver of the zone before {until}; each node reads them by itself"));
+    lines.push(format!(
+        "copy these files to every nameserver of the zone before {until}; each node reads them by itself"
+    ));
     let stored: Vec<SigningKey> =
         config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
     let keys = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
@@ -98,8 +100,7 @@ fn new_key(keys: &ZoneKeys, made: &[KeyFiles], new: NewKey) -> Result<KeyFiles, 
     let is_taken = |files: &KeyFiles| {
         let tag = |stem: &str| stem.rsplit('+').next().and_then(|tag| tag.parse::<u16>().ok());
         let own = tag(&files.stem);
-        keys.parts().any(|(key, _)| Some(key.public().tag()) == own)
-            || made.iter().any(|other| tag(&other.stem) == own)
+        keys.parts().any(|(key, _)| Some(key.public().tag()) == own) || made.iter().any(|other| tag(&other.stem) == own)
     };
     let files = (0..TRIES).filter_map(|_| new.create(zone)).find(|files| !is_taken(files));
     files.ok_or_else(|| format!("no file can bear the name of {zone}, or the system has no random octets"))

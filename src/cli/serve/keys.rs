@@ -44,7 +44,8 @@ pub(super) fn tell_keys(before: &[Arc<ServedZone>], after: &Blueprint) -> Vec<Ev
                 events.push(event(&after, key, part));
             }
         }
-        for (key, part) in before.parts().filter(|(key, _)| !after.parts().any(|(own, _)| own.public() == key.public())) {
+        for (key, part) in before.parts().filter(|(key, _)| !after.parts().any(|(own, _)| own.public() == key.public()))
+        {
             if let EventKind::Key { zone, tag, algorithm, .. } = event(before, key, part) {
                 let (to, signs) = ("gone".to_owned(), Signs::Nothing.as_str().to_owned());
                 events.push(EventKind::Key { zone, tag, algorithm, to, signs, waits_for: None });

@@ -93,7 +93,8 @@ impl Node {
         parents.last = Some(Instant::now());
         for keys in waiting {
             let settings = parents.settings.iter().find(|settings| settings.zone == *keys.apex());
-            let Some(settings) = settings.cloned().filter(|settings| parents.asking.insert(settings.zone.clone())) else {
+            let Some(settings) = settings.cloned().filter(|settings| parents.asking.insert(settings.zone.clone()))
+            else {
                 continue;
             };
             let (zone, sender) = (settings.zone.clone(), parents.sender.clone());

@@ -41,14 +41,16 @@ pub(super) fn warn(keys: &ZoneKeys, place: &Place, now: u64, faults: &mut Faults
             }
             Some(Wait::NoDs) if is_stuck => {
                 let message = format!("key {tag} of {zone} has waited {waited} for its DS record to leave the parent");
-                let help = format!("take it out there; then run `truenorth dnssec ds-seen {zone}` with the key that stays");
+                let help =
+                    format!("take it out there; then run `truenorth dnssec ds-seen {zone}` with the key that stays");
                 push(message, help);
             }
             _ => {}
         }
     }
     if let Some((key, end)) = keys.end().filter(|&(_, end)| (now..now + SOON).contains(&end)) {
-        let message = format!("the time of key {} of {zone} is over at {}, and no key follows", key.public().tag(), date(end));
+        let message =
+            format!("the time of key {} of {zone} is over at {}, and no key follows", key.public().tag(), date(end));
         push(message, roll);
     }
 }

@@ -139,13 +139,19 @@ impl World {
             });
             let is_signed = [ECDSA, ED].into_iter().all(|algorithm| {
                 let is_used = self.of(keys.published, algorithm) != 0;
-                !is_used || self.of(keys.published & keys.signs_keys, algorithm) != 0
-                    && self.of(keys.published & records.signs_records, algorithm) != 0
+                !is_used
+                    || self.of(keys.published & keys.signs_keys, algorithm) != 0
+                        && self.of(keys.published & records.signs_records, algorithm) != 0
             });
             assert!(
                 ds != 0 && is_trusted && is_signed,
                 "bogus at {last}: DS {ds:b}, {keys:?} of node {} at {}, {records:?} of node {} at {}\n{:?}\n{:?}",
-                at.0, at.1, of.0, of.1, self.keys, self.delays
+                at.0,
+                at.1,
+                of.0,
+                of.1,
+                self.keys,
+                self.delays
             );
         };
         for ds_at in since(self.delays.ds) {
@@ -190,7 +196,12 @@ fn first(algorithm: Algorithm, is_entry: bool) -> KeyTimes {
 }
 
 fn delays() -> impl Strategy<Value = Delays> {
-    (0..6u64, 0..6u64, 0..6u64, 1..4u64).prop_map(|(keys, zone, ds, propagation)| Delays { keys, zone, ds, propagation })
+    (0..6u64, 0..6u64, 0..6u64, 1..4u64).prop_map(|(keys, zone, ds, propagation)| Delays {
+        keys,
+        zone,
+        ds,
+        propagation,
+    })
 }
 
 proptest! {
