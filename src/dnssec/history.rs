@@ -8,15 +8,25 @@ use super::time::{Delays, Timing};
 /// RRset without them.
 const TOGETHER: u64 = 60;
 
+/// How a DNSKEY record comes to the zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Arrival {
+    /// To others of its algorithm.
+    #[default]
+    Beside,
+    /// With the first keys of the zone: no cache ever held a DNSKEY RRset without it.
+    First,
+    /// With a new algorithm, which signed all records before.
+    Presigned,
+}
+
 /// What happened to a key up to now. Times are in Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Track {
     /// Since when its DNSKEY record is published.
     published: Option<u64>,
-    /// True if no cache ever held a DNSKEY RRset of the zone without it.
-    is_first: bool,
-    /// True if its algorithm signed all records before its DNSKEY record was published.
-    is_presigned: bool,
+    /// How its DNSKEY record came.
+    arrival: Arrival,
     /// When its DNSKEY record went.
     removed: Option<u64>,
     signs_records: bool,
@@ -122,16 +132,16 @@ impl<'k> History<'k> {
 
     /// True if all caches that hold the DNSKEY RRset know the key.
     fn is_known(&mut self, key: usize) -> bool {
-        let Track { published, is_first, .. } = self.tracks[key];
-        published.is_some_and(|published| is_first || self.has_passed(self.delays.keys, published))
+        let Track { published, arrival, .. } = self.tracks[key];
+        published.is_some_and(|published| arrival == Arrival::First || self.has_passed(self.delays.keys, published))
     }
 
     /// Returns since when the DNSKEY RRset has the signature of a published entry point; 0 if no cache ever held one without
     /// it.
     fn vouched_from(&self, key: usize) -> Option<u64> {
-        let Track { published, is_first, .. } = self.tracks[key];
+        let Track { published, arrival, .. } = self.tracks[key];
         let from = published?.max(self.keys[key].timing.activate.unwrap_or(0));
-        Some(if is_first && Some(from) == published { 0 } else { from })
+        Some(if arrival == Arrival::First && Some(from) == published { 0 } else { from })
     }
 
     /// True if all caches that hold the DNSKEY RRset hold the signature of this entry point too, so that a DS record may
@@ -156,11 +166,12 @@ impl<'k> History<'k> {
             let (now, is_present) = (self.now, self.is_published(algorithm));
             if is_present {
                 let together = self.delays.propagation.min(TOGETHER);
-                let first = self.of(algorithm).into_iter().filter(|&key| self.tracks[key].is_first);
+                let first = self.of(algorithm).into_iter().filter(|&key| self.tracks[key].arrival == Arrival::First);
                 let founded = first.filter_map(|key| self.tracks[key].published).min();
                 let is_first = founded.is_some_and(|founded| now <= founded.saturating_add(together));
+                let arrival = if is_first { Arrival::First } else { Arrival::Beside };
                 for key in due {
-                    self.tracks[key] = Track { published: Some(now), is_first, ..self.tracks[key] };
+                    self.tracks[key] = Track { published: Some(now), arrival, ..self.tracks[key] };
                 }
                 continue;
             }
@@ -176,8 +187,8 @@ impl<'k> History<'k> {
             if is_first || from.is_some_and(|from| self.has_passed(self.delays.zone, from)) {
                 // Caches hold the signatures of all that signed, whatever their own times say.
                 for key in due.into_iter().chain(signed) {
-                    let track = self.tracks[key];
-                    self.tracks[key] = Track { published: Some(now), is_first, is_presigned: !is_first, ..track };
+                    let arrival = if is_first { Arrival::First } else { Arrival::Presigned };
+                    self.tracks[key] = Track { published: Some(now), arrival, ..self.tracks[key] };
                 }
             }
         }
@@ -230,7 +241,7 @@ impl<'k> History<'k> {
     fn can_sign(&mut self, key: usize) -> bool {
         let Timing { activate, inactive, .. } = self.keys[key].timing;
         let has_come = self.has_begun(activate) && !self.has_ended(inactive);
-        has_come && (self.tracks[key].is_presigned || self.is_known(key))
+        has_come && (self.tracks[key].arrival == Arrival::Presigned || self.is_known(key))
     }
 
     /// Returns the keys of an algorithm that is to be published later, and that sign already.
@@ -342,7 +353,9 @@ impl<'k> History<'k> {
                 let entries: Vec<usize> = left.iter().copied().filter(|&key| self.keys[key].is_entry).collect();
                 let replaced = entries.iter().filter(|&&key| self.is_replaced(key, true)).count();
                 if replaced == entries.len() {
-                    left.into_iter().for_each(|key| self.take_away(key));
+                    for key in left {
+                        self.take_away(key);
+                    }
                 }
             }
         }

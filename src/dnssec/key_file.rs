@@ -116,9 +116,8 @@ pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadK
 /// Returns the contents of a private key's file with these times instead of its own. Nothing else changes.
 pub fn with_times(private: &str, timing: Timing) -> String {
     let is_time = |line: &&str| line.split_once(':').is_some_and(|(name, _)| TIMES.contains(&name.trim()));
-    let mut text: String = private.lines().filter(|line| !is_time(line)).map(|line| format!("{line}\n")).collect();
-    text.push_str(&lines(timing));
-    text
+    let kept = private.lines().filter(|line| !is_time(line)).flat_map(|line| [line, "\n"]);
+    kept.collect::<String>() + &lines(timing)
 }
 
 /// Returns the lines of times.

@@ -95,6 +95,7 @@ pub enum Wait {
 }
 
 /// The part of one key at a time.
+#[allow(clippy::struct_excessive_bools, reason = "a key does any of these things beside the others")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// True if the DNSKEY RRset holds it.

@@ -95,7 +95,7 @@ impl Schedule {
         for key in replaced {
             let algorithm = if let Replacement::Algorithm(new) = replacement { new } else { keys[key].0.algorithm };
             let is_same = algorithm == keys[key].0.algorithm;
-            let (role, dates) = (role(key), if is_same { times.same() } else { times.new() });
+            let (role, dates) = (role(key), if is_same { times.beside() } else { times.of_algorithm() });
             if !made.contains(&(role, algorithm)) {
                 made.push((role, algorithm));
                 schedule.new.push((role, algorithm, dates.of_new(role)));
@@ -153,7 +153,8 @@ struct Times {
 }
 
 impl Times {
-    fn same(self) -> Dates {
+    /// Returns the dates of a new key beside others of its algorithm.
+    fn beside(self) -> Dates {
         let Delays { keys, zone, ds, propagation } = self.delays;
         let known = self.start + keys + propagation;
         Dates {
@@ -168,7 +169,8 @@ impl Times {
         }
     }
 
-    fn new(self) -> Dates {
+    /// Returns the dates of the keys of a new algorithm.
+    fn of_algorithm(self) -> Dates {
         let Delays { keys, zone, ds, propagation } = self.delays;
         let publish = self.start + zone + propagation;
         let ask = publish + keys + propagation;

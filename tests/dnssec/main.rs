@@ -12,6 +12,7 @@ mod answers;
 mod budget;
 mod keys;
 mod nested;
+mod rolling;
 mod rollovers;
 mod validators;
 mod validity;

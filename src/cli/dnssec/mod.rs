@@ -171,16 +171,15 @@ fn write(folder: &Path, files: &KeyFiles) -> Result<PathBuf, String> {
 
 /// Returns the DS records that the parent zone of a zone is to hold, one on each line. The zone may not be served yet.
 fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
-    let keys = match zone.keys() {
-        Ok(keys) => keys,
-        Err(_) => {
-            let stored: Vec<SigningKey> =
-                config::read_keys(&settings.folder, &zone.zone)?.into_iter().map(|stored| stored.key).collect();
-            let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
-            keys.map_err(|error| {
-                format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display())
-            })?
-        }
+    let keys = if let Ok(keys) = zone.keys() {
+        keys
+    } else {
+        let stored: Vec<SigningKey> =
+            config::read_keys(&settings.folder, &zone.zone)?.into_iter().map(|stored| stored.key).collect();
+        let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
+        keys.map_err(|error| {
+            format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display())
+        })?
     };
     let lines = ds_lines(&keys);
     if lines.is_empty() {

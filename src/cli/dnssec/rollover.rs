@@ -29,6 +29,16 @@ pub(in crate::cli) struct Rollover {
     /// Replace all keys by keys of this algorithm: ecdsap256sha256 or ed25519
     #[arg(long, value_parser = super::parse_algorithm, conflicts_with_all = ["zsk", "ksk", "csk"])]
     algorithm: Option<Algorithm>,
+    #[command(flatten)]
+    role: RoleFlags,
+    /// Begin now. By default, the first step comes after the time of `propagation`, in which the files are copied
+    #[arg(long)]
+    now: bool,
+}
+
+/// The role of the key to replace, of which one can be given.
+#[derive(Clone, Copy, Debug, Args)]
+struct RoleFlags {
     /// Replace the zone-signing key. This is the default if the zone has one
     #[arg(long, conflicts_with_all = ["ksk", "csk"])]
     zsk: bool,
@@ -38,9 +48,6 @@ pub(in crate::cli) struct Rollover {
     /// Replace the key that signs everything. This is the default if the zone has one
     #[arg(long)]
     csk: bool,
-    /// Begin now. By default, the first step comes after the time of `propagation`, in which the files are copied
-    #[arg(long)]
-    now: bool,
 }
 
 /// Makes the new keys of a roll-over, and gives old ones new times. Returns the report.
@@ -86,9 +93,9 @@ impl Rollover {
         let has_zone_key = keys.parts().any(|(key, part)| !key.public().is_entry() && part.signs_records);
         match self.algorithm {
             Some(algorithm) => Replacement::Algorithm(algorithm),
-            None if self.ksk => Replacement::Role(Role::Ksk),
-            None if self.csk => Replacement::Role(Role::Csk),
-            None if self.zsk || has_zone_key => Replacement::Role(Role::Zsk),
+            None if self.role.ksk => Replacement::Role(Role::Ksk),
+            None if self.role.csk => Replacement::Role(Role::Csk),
+            None if self.role.zsk || has_zone_key => Replacement::Role(Role::Zsk),
             None => Replacement::Role(Role::Csk),
         }
     }
@@ -204,7 +211,7 @@ pub(super) fn export(zone: &Zone, to: &Path) -> Result<String, String> {
         let (private, path) = (path.with_extension("private"), path.display());
         let (private, role) = (private.display(), if public.is_entry() { "KSK" } else { "ZSK" });
         lines.push(format!("wrote {path}\nwrote {private}"));
-        lines.push(format!("  BIND: copy both files to its `key-directory`"));
+        lines.push("  BIND: copy both files to its `key-directory`".to_owned());
         lines.push(format!("  Knot DNS: keymgr {name} import-bind {path}"));
         lines.push(format!("  PowerDNS: pdnsutil import-zone-key {name} {private} {role}"));
     }

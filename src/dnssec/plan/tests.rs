@@ -114,7 +114,9 @@ impl World {
             for key in (0..self.keys.len()).filter(|&key| ds & 1 << key != 0) {
                 if self.keys[key].timing.ds_publish.is_none() || may_repeat {
                     let Schedule { old, .. } = Schedule::ds_seen(&self.parts(), key, now, self.delays.ds, self.delays);
-                    old.into_iter().for_each(|(key, timing)| self.keys[key].timing = timing);
+                    for (key, timing) in old {
+                        self.keys[key].timing = timing;
+                    }
                 }
             }
         }
@@ -181,7 +183,9 @@ impl World {
         let keys = self.parts();
         let start = self.now() + self.delays.propagation;
         let Schedule { new, old } = Schedule::begin(&keys, replacement, start, self.delays).unwrap();
-        old.into_iter().for_each(|(key, timing)| self.keys[key].timing = timing);
+        for (key, timing) in old {
+            self.keys[key].timing = timing;
+        }
         self.keys.extend(new.into_iter().map(|(role, algorithm, timing)| KeyTimes {
             algorithm,
             is_entry: role.is_entry(),
@@ -215,10 +219,10 @@ proptest! {
         copied_after in 0..3u64,
         parent in (0..9u64, 0..5u64),
     ) {
-        let limit = delays.propagation as i64;
+        let limit = delays.propagation.cast_signed();
         let ahead = ahead.clamp(-limit, limit);
         // The time of propagation is that of both.
-        let copied_after = copied_after.min((limit - ahead.abs()) as u64);
+        let copied_after = copied_after.min((limit - ahead.abs()).cast_unsigned());
         let pair = || vec![first(ECDSA, true), first(ECDSA, false)];
         let (keys, replacement) = match shape {
             0 => (vec![first(ECDSA, true)], Replacement::Role(Role::Csk)),
@@ -257,7 +261,7 @@ proptest! {
         keys in prop::collection::vec((any::<bool>(), any::<bool>(), prop::collection::vec(prop::option::of(0..60u64), 6)), 1..4),
         ends in prop::collection::vec(prop::option::of(0..60u64), 3),
     ) {
-        let limit = delays.propagation as i64;
+        let limit = delays.propagation.cast_signed();
         let at = |time: Option<u64>| time.map(|time| BEGIN + 8 + time);
         let mut all = vec![first(ECDSA, true)];
         (all[0].timing.inactive, all[0].timing.delete, all[0].timing.sync_delete) = (at(ends[0]), at(ends[1]), at(ends[2]));
@@ -315,7 +319,9 @@ fn states_follow_the_drawing() {
     assert!(waiting.parts.iter().all(|part| part.signs_keys));
     let keys: Vec<_> = world.keys.iter().copied().zip(waiting.parts).collect();
     let seen = Schedule::ds_seen(&keys, 1, start + 1000, 0, delays);
-    seen.old.into_iter().for_each(|(key, timing)| world.keys[key].timing = timing);
+    for (key, timing) in seen.old {
+        world.keys[key].timing = timing;
+    }
     let at = |after: u64| states(&world.keys, start + after);
     assert_eq!([at(1000), at(1040), at(1041)], ["retired active", "retired active", "removed active"]);
     let (next, plan) = Plan::at(&world.keys, delays, start + 1000).next(&world.keys, delays).unwrap();

@@ -9,6 +9,7 @@ mod fleet;
 mod health;
 mod node;
 mod rollouts;
+mod signing;
 mod traffic;
 
 use crate::counters::NodeCounters;

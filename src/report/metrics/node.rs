@@ -47,6 +47,7 @@ impl Metrics<'_> {
         out.counter("truenorth_lost_log_lines", help, self.node.lost_log_lines.load(Relaxed));
         self.query_log_families(out);
         self.fleet_families(out);
+        self.signing_families(out);
         self.process_families(out);
     }
 

@@ -100,15 +100,7 @@ impl fmt::Display for EventKind {
             Self::Register { pool, silent: false, leases } => {
                 write!(f, "leases of pool {pool} no longer outlive their terms ({})", Counted(*leases, "lease"))?;
             }
-            Self::Key { zone, tag, algorithm, to, signs, waits_for } => {
-                write!(f, "key {tag} ({algorithm}) of {zone} is {to}, and signs {signs}")?;
-                f.write_str(match waits_for.as_deref() {
-                    Some("ds") => "; it waits for its DS record at the parent",
-                    Some("no_ds") => "; its DS record must leave the parent",
-                    Some(_) => "; its time is over, and no key takes its place",
-                    None => "",
-                })?;
-            }
+            Self::Key { .. } => write_key(self, f)?,
             Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?,
             Self::Stop {} => f.write_str("the node stops")?,
         }
@@ -133,6 +125,18 @@ fn write_own_certificate(event: &EventKind, f: &mut fmt::Formatter<'_>) -> fmt::
         CertificateTurn::Loaded => f.write_str("can be loaded again")?,
     }
     Ok(())
+}
+
+/// Writes what happened to a key of a zone. Any other event writes nothing.
+fn write_key(event: &EventKind, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let EventKind::Key { zone, tag, algorithm, to, signs, waits_for } = event else { return Ok(()) };
+    write!(f, "key {tag} ({algorithm}) of {zone} is {to}, and signs {signs}")?;
+    f.write_str(match waits_for.as_deref() {
+        Some("ds") => "; it waits for its DS record at the parent",
+        Some("no_ds") => "; its DS record must leave the parent",
+        Some(_) => "; its time is over, and no key takes its place",
+        None => "",
+    })
 }
 
 /// Writes what happened to a lease. Any other event writes nothing.

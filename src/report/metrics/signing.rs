@@ -1,0 +1,48 @@
+//! Metrics about the keys of signed zones.
+
+use super::Metrics;
+use super::exposition::{Exposition, Kind};
+use crate::dnssec::{Wait, ZoneKeys};
+
+impl Metrics<'_> {
+    pub(super) fn signing_families(&self, out: &mut Exposition) {
+        let signed: Vec<(String, &ZoneKeys)> = self
+            .snapshot
+            .zones()
+            .iter()
+            .filter_map(|served| Some((served.zone.apex().to_string(), &**served.keys.as_ref()?)))
+            .collect();
+        let help = "1 for the state of each key of a signed zone. Absent without signed zones.";
+        out.family("truenorth_key_state", Kind::Gauge, help, |samples| {
+            for (zone, keys) in &signed {
+                for (key, part) in keys.parts() {
+                    let (tag, state) = (key.public().tag().to_string(), part.state.as_str());
+                    samples.push(&[("zone", zone), ("key", &tag), ("state", state)], 1.0);
+                }
+            }
+        });
+        let help = "When the time of a key ends that no other key follows. Absent if no key of a zone ends so.";
+        out.family("truenorth_key_expiry_timestamp_seconds", Kind::Gauge, help, |samples| {
+            for (zone, keys) in &signed {
+                if let Some((key, end)) = keys.end() {
+                    samples.push(&[("zone", zone), ("key", &key.public().tag().to_string())], end as f64);
+                }
+            }
+        });
+        let help = "Since when a key waits for an event that no time brings about. Absent if it waits for none.";
+        out.family("truenorth_key_waiting_since_timestamp_seconds", Kind::Gauge, help, |samples| {
+            for (zone, keys) in &signed {
+                for (key, part) in keys.parts() {
+                    let event = match part.wait {
+                        Some(Wait::Ds) => "ds",
+                        Some(Wait::NoDs) => "no_ds",
+                        Some(Wait::Successor) => "successor",
+                        None => continue,
+                    };
+                    let tag = key.public().tag().to_string();
+                    samples.push(&[("zone", zone), ("key", &tag), ("event", event)], part.waits_since as f64);
+                }
+            }
+        });
+    }
+}
