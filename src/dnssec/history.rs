@@ -411,6 +411,14 @@ impl<'k> History<'k> {
         if is_ready { State::Ready } else { State::Published }
     }
 
+    /// Returns since when CDS records ask no more for the DS record of a published key whose time is over.
+    fn left(&mut self, key: usize) -> Option<u64> {
+        let Timing { inactive, delete, sync_delete, .. } = self.keys[key].timing;
+        let end = sync_delete.or(inactive).or(delete)?;
+        let has_left = !self.tracks[key].has_cds && self.signs_keys(key) && self.has_come(end);
+        has_left.then(|| self.tracks[key].cds_until.unwrap_or(end))
+    }
+
     /// Returns the event that a key waits for, and since when.
     fn wait(&mut self, key: usize) -> Option<(Wait, u64)> {
         let track = self.tracks[key];
@@ -418,14 +426,13 @@ impl<'k> History<'k> {
         track.published?;
         // Whoever made a zone's first key gave the parent its DS record; another one takes the place of a key.
         let vouched_from = self.vouched_from(key).filter(|&from| from > 0);
-        let left = self.tracks.iter().filter(|other| other.published.is_some() && !other.has_cds);
-        let left = left.filter_map(|other| other.cds_until).max();
+        let left = (0..self.keys.len()).filter_map(|other| self.left(other)).max();
         if track.has_cds && ds_publish.is_none() && (vouched_from.is_some() || left.is_some()) {
             let vouched = |from: u64| from.saturating_add(self.delays.keys).saturating_add(self.delays.propagation);
             let since = vouched_from.map(vouched).into_iter().chain(sync_publish).chain(left).max();
             return Some((Wait::Ds, since.unwrap_or(0)));
         }
-        if let Some(until) = track.cds_until.filter(|_| !track.has_cds) {
+        if let Some(until) = self.left(key) {
             // The successor says itself what it waits for, if it waits.
             let mut successors = (0..self.keys.len()).filter(|&other| self.tracks[other].has_cds);
             let sees = |other: usize| self.keys[other].timing.ds_publish.is_none_or(|seen| seen >= until);

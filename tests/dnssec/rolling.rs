@@ -41,23 +41,22 @@ fn tag(path: &std::path::Path) -> String {
     stem.rsplit('+').next().unwrap().trim_start_matches('0').to_owned()
 }
 
-/// Lets all times of a key's file be long past, and adds lines.
-fn set_back(path: &PathBuf, more: &str) {
+/// Gives a key's file these times instead of its own ones of the same names.
+fn set_times(path: &PathBuf, times: &[(&str, &str)]) {
     let text = fs::read_to_string(path).unwrap();
-    let time = |line: &str| match line.split_once(": ") {
-        Some((name, digits)) if digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()) => {
-            format!("{name}: 20260101000000\n")
-        }
-        _ => format!("{line}\n"),
-    };
-    fs::write(path, text.lines().map(time).collect::<String>() + more).unwrap();
+    let is_other = |line: &&str| times.iter().all(|(name, _)| !line.starts_with(&format!("{name}: ")));
+    let mut kept = text.lines().filter(is_other).flat_map(|line| [line, "\n"]).collect::<String>();
+    for (name, date) in times {
+        kept += &format!("{name}: {date}000000\n");
+    }
+    fs::write(path, kept).unwrap();
 }
 
 #[test]
 fn a_roll_over_waits_for_the_parent_and_tells_it() {
     let files = files();
     let old = private(&files).remove(0);
-    set_back(&old, "");
+    set_times(&old, &[("Publish", "20260101"), ("Activate", "20260101")]);
     let begun = runs(&files, "dnssec rollover signed.example");
     let new = private(&files).into_iter().find(|path| *path != old).unwrap();
     let (old_tag, new_tag) = (tag(&old), tag(&new));
@@ -78,17 +77,14 @@ fn a_roll_over_waits_for_the_parent_and_tells_it() {
     refuses(&files, &format!("dnssec ds-seen signed.example {new_tag}"), "can have a DS record");
 
     // Months later the parent still has the old record.
-    let before = fs::read_to_string(&old).unwrap();
-    let over = before.lines().filter(|line| !line.starts_with("Delete") && !line.starts_with("Inactive"));
-    fs::write(&old, over.flat_map(|line| [line, "\n"]).collect::<String>()).unwrap();
-    set_back(&old, "Inactive: 20260102000000\nDelete: 20260103000000\n");
-    set_back(&new, "");
+    set_times(&old, &[("SyncDelete", "20260202"), ("Inactive", "20260202"), ("Delete", "20260203")]);
+    set_times(&new, &[("Publish", "20260201"), ("Activate", "20260201"), ("SyncPublish", "20260202")]);
     let status = runs(&files, "dnssec status");
     assert!(status.contains("for its DS record at the parent: give the parent zone"), "{status}");
     assert!(!status.contains("next at"), "{status}");
     let check = files.run("check");
     assert_eq!(check.code, Some(0), "{check:?}");
-    assert!(check.stdout.contains(&format!("key {new_tag} of signed.example. has waited")), "{check:?}");
+    assert!(check.stderr.contains(&format!("key {new_tag} of signed.example. has waited")), "{check:?}");
     assert!(runs(&files, "dnssec ds signed.example").contains(&format!(" DS {new_tag} ")));
 
     // Both keys are published and sign the keys, before a kill and after it.
@@ -112,8 +108,8 @@ fn a_roll_over_waits_for_the_parent_and_tells_it() {
     assert!(seen.contains(&format!("wrote {}", new.display())) && seen.contains("removed, signs nothing"), "{seen}");
     let status = runs(&files, "dnssec status");
     assert!(status.contains("active, signs all records") && status.contains("retired, signs the keys"), "{status}");
-    set_back(&new, "");
-    set_back(&old, "");
+    set_times(&new, &[("DSPublish", "20260203")]);
+    set_times(&old, &[("Delete", "20260204")]);
     let status = runs(&files, "dnssec status");
     assert!(status.contains("removed, signs nothing") && !status.contains("next at"), "{status}");
     assert!(runs(&files, "check").contains(&format!("signed.example. is signed, key {new_tag} (")), "{status}");
@@ -127,9 +123,11 @@ fn a_roll_over_waits_for_the_parent_and_tells_it() {
 fn a_key_whose_time_is_over_goes_on_and_check_says_so() {
     let files = files();
     let path = private(&files).remove(0);
-    set_back(&path, "Inactive: 20260601000000\nDelete: 20260701000000\n");
+    let begin = [("Publish", "20260101"), ("Activate", "20260101")];
+    set_times(&path, &begin);
+    set_times(&path, &[("Inactive", "20260601"), ("Delete", "20260701")]);
     let check = files.run("check");
-    assert!(check.code == Some(0) && check.stdout.contains("was over at 2026-06-01T00:00:00Z"), "{check:?}");
+    assert!(check.code == Some(0) && check.stderr.contains("was over at 2026-06-01T00:00:00Z"), "{check:?}");
     let node = files.serve();
     let answer = node.dig("+dnssec www.signed.example A").answer;
     assert!(answer.iter().any(|record| record.rtype == "RRSIG"), "{answer:?}");
@@ -156,9 +154,9 @@ fn a_zone_asks_its_parent_to_let_it_go() {
 #[test]
 fn exported_keys_are_taken_in_by_others() {
     let files = files();
-    let said = runs(&files, "dnssec export signed.example out");
-    assert!(said.contains("keymgr signed.example. import-bind") && said.contains(" IN DS "), "{said}");
     let out = files.path("out");
+    let said = runs(&files, &format!("dnssec export signed.example {}", out.display()));
+    assert!(said.contains("keymgr signed.example. import-bind") && said.contains(" IN DS "), "{said}");
     let public = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path());
     let public = public.filter(|path| path.extension().is_some_and(|own| own == "key")).collect::<Vec<_>>().remove(0);
     let folder = tempfile::tempdir().unwrap();

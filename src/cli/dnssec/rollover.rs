@@ -83,8 +83,14 @@ pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
     ));
     let stored: Vec<SigningKey> =
         config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
-    let keys = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
-    lines.extend(steps(keys));
+    let next = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
+    let is_new = |key: &SigningKey| !keys.parts().any(|(old, _)| old.public() == key.public());
+    let begun = next.parts().filter(|(key, part)| is_new(key) && (part.is_published || part.signs_records));
+    let begun: Vec<String> = begun.map(|(key, part)| told(key, part)).collect();
+    if !begun.is_empty() {
+        lines.push(format!("{}  {}", rfc3339(Duration::from_secs(now)), begun.join("; ")));
+    }
+    lines.extend(steps(next));
     Ok(lines.join("\n"))
 }
 

@@ -17,7 +17,7 @@ fn a_url_is_enough() {
     let webhooks = load_webhooks("[[webhooks]]\nurl = \"http://127.0.0.1:9000/hook\"\n").unwrap();
     let [webhook] = &webhooks[..] else { panic!("{webhooks:?}") };
     assert_eq!((webhook.url(), webhook.label().as_str()), ("http://127.0.0.1:9000/hook", "http://127.0.0.1:9000"));
-    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (18, Duration::from_secs(5), 5));
+    assert_eq!((webhook.events.len(), webhook.timeout, webhook.retries), (19, Duration::from_secs(5), 5));
     assert_eq!(webhook.gather, Duration::from_secs(5));
     assert_eq!(webhook.headers, [("content-type".to_owned(), "application/json".to_owned())]);
     assert_eq!(webhook.body, None);
