@@ -384,6 +384,35 @@ mod tests {
     }
 
     #[test]
+    fn keys_follow_the_clock_in_both_directions() {
+        let soon = Timing { publish: Some(200), activate: Some(200), ..ALWAYS };
+        let keys = keys(vec![key(Algorithm::Ed25519, true, ALWAYS), key(Algorithm::Ed25519, true, soon)]).unwrap();
+        let published = |keys: &ZoneKeys| keys.parts().filter(|(_, part)| part.is_published).count();
+        assert_eq!([99, 100, 199, 200].map(|now| keys.is_outdated(now)), [true, false, false, true]);
+        let later = keys.at(200);
+        assert_eq!((published(&keys), published(&later)), (1, 2));
+        assert_eq!(keys.next().map(|(at, next)| (at, next == later)), Some((200, true)));
+        assert!(keys != later && later.is_outdated(100) && later.at(100) == keys);
+    }
+
+    #[test]
+    fn the_parent_is_awaited_until_all_its_nameservers_agree() {
+        let at = |time| Timing { publish: Some(time), activate: Some(time), ..ALWAYS };
+        let old = key(Algorithm::Ed25519, true, Timing { inactive: Some(9000), delete: Some(9000), ..at(1) });
+        let new = key(Algorithm::Ed25519, true, at(1000));
+        let ds = |key: &SigningKey| key.public.ds(&zone()).to_vec();
+        let (of_old, of_new, tag) = (ds(&old), ds(&new), new.public.tag());
+        let keys = ZoneKeys::try_new(&zone(), vec![old, new], Rules::default(), 10_000).unwrap();
+        assert!(keys.awaits_parent());
+        let held = |rdata: &[&Vec<u8>]| Held { rdata: rdata.iter().map(|&ds| ds.clone()).collect(), ttl: 60 };
+        let (before, both, after) = (held(&[&of_old]), held(&[&of_old, &of_new]), held(&[&of_new]));
+        assert_eq!(keys.awaited_ds(&[after.clone(), after.clone()]), Some(tag));
+        for not_yet in [vec![], vec![before], vec![both], vec![after, held(&[])]] {
+            assert_eq!(keys.awaited_ds(&not_yet), None, "{not_yet:?}");
+        }
+    }
+
+    #[test]
     fn keys_that_cannot_sign_the_zone_are_refused() {
         let (ecdsa, ed) = (Algorithm::EcdsaP256Sha256, Algorithm::Ed25519);
         assert_eq!(keys(Vec::new()).unwrap_err(), BadKeys::NoneActive);

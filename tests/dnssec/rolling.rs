@@ -47,7 +47,7 @@ fn set_times(path: &PathBuf, times: &[(&str, &str)]) {
     let is_other = |line: &&str| times.iter().all(|(name, _)| !line.starts_with(&format!("{name}: ")));
     let mut kept = text.lines().filter(is_other).flat_map(|line| [line, "\n"]).collect::<String>();
     for (name, date) in times {
-        kept += &format!("{name}: {date}000000\n");
+        kept.extend([name, ": ", date, "000000\n"]);
     }
     fs::write(path, kept).unwrap();
 }

@@ -45,9 +45,9 @@ fn parent_zone(held: &[Vec<String>; 2]) -> String {
     let mut zone = head("ns1");
     for (origin, held) in ZONES.iter().zip(held) {
         let label = origin.split('.').next().unwrap();
-        zone += &format!("{label} NS ns1.{label}\nns1.{label} A 127.0.0.1\n");
+        zone.extend([label, " NS ns1.", label, "\nns1.", label, " A 127.0.0.1\n"]);
         for ds in held {
-            zone += &format!("{label} DS {ds}\n");
+            zone.extend([label, " DS ", ds, "\n"]);
         }
     }
     zone
