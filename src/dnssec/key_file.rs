@@ -94,8 +94,7 @@ pub fn is_key_of(file: &str, zone: &Name) -> Option<(u8, u16)> {
 pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadKeyFile> {
     let (public, ttl) = read_public(zone, public)?;
     let octets = field(private, "PrivateKey").and_then(|text| BASE64.decode(text.as_bytes()).ok());
-    let octets: [u8; PRIVATE] =
-        octets.and_then(|octets| octets.try_into().ok()).ok_or(BadKeyFile::Field("PrivateKey"))?;
+    let octets = octets.and_then(|octets| padded(&octets)).ok_or(BadKeyFile::Field("PrivateKey"))?;
     let algorithm = field(private, "Algorithm").and_then(|text| text.split_whitespace().next()?.parse().ok());
     if algorithm != Some(public.algorithm().number()) {
         return Err(BadKeyFile::Field("Algorithm"));
@@ -111,6 +110,15 @@ pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadK
     let timing = Timing { publish, activate, inactive, delete, sync_publish, sync_delete, ds_publish };
     let private = PrivateKey::new(&octets, &public).map_err(|Mismatch| BadKeyFile::Mismatch)?;
     Ok(SigningKey::new(public, private, timing, ttl))
+}
+
+/// Returns the octets of a private key in their full length. BIND leaves out zeros at the beginning of the number that is an
+/// ECDSA key. `None` if there are too many octets, or none.
+fn padded(octets: &[u8]) -> Option<[u8; PRIVATE]> {
+    let mut padded = [0; PRIVATE];
+    let start = PRIVATE.checked_sub(octets.len()).filter(|_| !octets.is_empty())?;
+    padded[start..].copy_from_slice(octets);
+    Some(padded)
 }
 
 /// Returns the contents of a private key's file with these times instead of its own. Nothing else changes.
@@ -270,6 +278,20 @@ mod tests {
         let key = read(&zone("example.net."), PUBLIC, &written).unwrap();
         assert_eq!((key.timing(), key.ttl()), (timing, 3600));
         assert_eq!(with_times(&written, timing), written);
+    }
+
+    #[test]
+    fn a_number_without_its_first_zeros_is_the_same_key() {
+        let zone = zone("example.net.");
+        let octets = |files: &KeyFiles| BASE64.decode(field(&files.private, "PrivateKey").unwrap().as_bytes()).unwrap();
+        let create = || NewKey::first(Algorithm::EcdsaP256Sha256, 300, 0).create(&zone).unwrap();
+        // One of 256 keys begins with a zero.
+        let files = std::iter::repeat_with(create).find(|files| octets(files)[0] == 0).unwrap();
+        let whole = field(&files.private, "PrivateKey").unwrap();
+        let short = files.private.replace(whole, &BASE64.encode(&octets(&files)[1..]));
+        let key = read(&zone, &files.public, &short).unwrap();
+        assert_eq!(key.public(), read(&zone, &files.public, &files.private).unwrap().public());
+        assert_eq!((padded(&[]), padded(&[1; PRIVATE + 1])), (None, None));
     }
 
     #[test]

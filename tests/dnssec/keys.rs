@@ -119,6 +119,10 @@ fn what_is_signed_already_or_has_impossible_times_is_refused() {
     }
     refused(&format!("{on}validity = \"2d\"\nrefresh = \"2d\"\n"), "", "must be longer than `refresh` (2d)");
     refused(&format!("{on}kept = 2000\n"), "", "belongs in `[dnssec]` of the server file");
+    refused(&format!("{on}parent = [\"ns1.example\"]\n"), "", "`parent` takes addresses");
+    refused(&format!("{on}propagation = \"0s\"\n"), "", "`propagation`");
+    refused(&format!("{on}ds_ttl = \"31d\"\n"), "", "`ds_ttl`");
+    refused(&format!("{on}ds = \"drop\"\n"), "", "`ds`");
 }
 
 #[test]

@@ -4,7 +4,8 @@
 //! records into the parent zone (RFC 7344). The node of the zones asks the parent by itself.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -72,12 +73,13 @@ impl Scene {
             ZONES.iter().map(|origin| [format!("{origin}.toml"), format!("{origin}.zone")]).collect();
         let zones: Vec<(&str, &str)> =
             names.iter().flat_map(|[toml, zone]| [(&**toml, &*section), (&**zone, &*records)]).collect();
-        let files = Files::new(SERVER, &zones);
+        let files = Files::new(&format!("{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n"), &zones);
         let created = files.run(&format!("dnssec create {} --ttl {TTL}", ZONES[0]));
         assert_eq!(created.code, Some(0), "{created:?}");
         make_pair(&files);
         make_old(&files);
-        let node = files.serve();
+        let mut node = files.serve();
+        node.wait_for_admin();
         let mut scene = Self { parent_files, parent, files, node, held: Default::default() };
         scene.act_as_parent();
         scene
@@ -131,6 +133,28 @@ impl Scene {
             assert!(Instant::now() < end, "{published:?} {status}");
             thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// Checks that events and metrics tell what happened, and that the parent's word counts.
+    fn tells(&self) {
+        let admin = self.node.admin();
+        let events = self.files.run(&format!("events --event key --node {admin}"));
+        for said in
+            ["is published", "is ready", "; it waits for its DS record at the parent", "is active", "is removed"]
+        {
+            assert!(events.stdout.contains(said), "{said}: {events:?}");
+        }
+        let mut stream = TcpStream::connect(admin).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut metrics = String::new();
+        stream.read_to_string(&mut metrics).unwrap();
+        let states = metrics.lines().filter(|line| line.starts_with("truenorth_key_state{"));
+        let active: Vec<&str> = states.filter(|line| line.contains("state=\"active\"")).collect();
+        assert_eq!(active.len(), 3, "{active:?}");
+        let single = active.iter().find(|line| line.contains("single.example.")).unwrap();
+        let tag = single.split("key=\"").nth(1).unwrap().split('"').next().unwrap();
+        let seen = self.files.run(&format!("dnssec ds-seen single.example {tag}"));
+        assert!(seen.code == Some(1) && seen.stderr.contains("not all nameservers of the parent"), "{seen:?}");
     }
 
     /// The keys of a zone that the node publishes: flags, algorithm and key.
@@ -232,6 +256,7 @@ fn validators_find_every_answer_authentic_while_all_keys_roll() {
             assert!(third.iter().all(|key| key.starts_with("257 3 15 ")), "{third:?}");
             are_others(&pair, &fourth);
             scene.node.log.wait_for("the parent holds the DS record of the new key");
+            scene.tells();
         });
         let rolled = rolled.join();
         is_done.store(true, Ordering::Relaxed);
