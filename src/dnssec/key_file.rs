@@ -291,7 +291,7 @@ mod tests {
         let short = files.private.replace(whole, &BASE64.encode(&octets(&files)[1..]));
         let key = read(&zone, &files.public, &short).unwrap();
         assert_eq!(key.public(), read(&zone, &files.public, &files.private).unwrap().public());
-        assert_eq!((padded(&[]), padded(&[1; PRIVATE + 1])), (None, None));
+        assert_eq!((padded(&[]), padded(&[1; private::PRIVATE + 1])), (None, None));
     }
 
     #[test]
