@@ -290,6 +290,7 @@ fn load_all(
         probing: server.probing,
         node,
         site_country: None,
+        site_coordinates: None,
     };
     if let Some(query_log) = &server.query_log {
         query_log.check(&server.server, disk, faults);
@@ -299,7 +300,10 @@ fn load_all(
             world.protocol.query_log = Some(query_log.rule(&served, faults));
         }
     }
-    world.site_country = server.site.as_ref().and_then(|site| site.country(&world, faults));
+    if let Some(site) = &server.site {
+        world.site_country = site.country(&world, server.server.fleet.is_none(), faults);
+        world.site_coordinates = site.coordinates(&world);
+    }
     // The definitions of a file that could not be read are unknown.
     if !faults.has_errors() {
         windows::check(&server.windows, &world, faults);

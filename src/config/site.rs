@@ -1,7 +1,7 @@
 //! `site`: the location of this node. Its probes measure round trips for the clients around it.
 
-use crate::geo::CountryCode;
-use crate::snapshot::World;
+use crate::geo::{Coordinates, CountryCode};
+use crate::snapshot::{Datacenter, World};
 use crate::steering::Step;
 
 use super::code::Code;
@@ -15,8 +15,8 @@ use super::suggest::did_you_mean;
 pub(super) enum Site {
     /// It is in this datacenter.
     Datacenter(Placed<String>),
-    /// It is elsewhere, in this country.
-    Elsewhere(CountryCode),
+    /// It is elsewhere: at these coordinates, in this country.
+    Elsewhere(Coordinates, CountryCode),
 }
 
 /// Reads `"fra"` or `{ latitude = 50.11, longitude = 8.68, country = "DE" }`.
@@ -29,7 +29,8 @@ pub(super) fn read(value: &Value<'_>, faults: &mut Faults) -> Option<Site> {
     let longitude = table.require("longitude", faults).and_then(|value| value.number(-180.0..=180.0, faults));
     let country = table.require("country", faults).and_then(|value| read_country(&value, faults));
     table.finish(faults);
-    latitude.and(longitude).and(country).map(Site::Elsewhere)
+    let coordinates = Coordinates::try_new(latitude?.value, longitude?.value)?;
+    country.map(|country| Site::Elsewhere(coordinates, country))
 }
 
 impl Site {
@@ -37,7 +38,7 @@ impl Site {
     pub(super) fn datacenter(&self) -> Option<&str> {
         match self {
             Self::Datacenter(name) => Some(&name.value),
-            Self::Elsewhere(_) => None,
+            Self::Elsewhere(..) => None,
         }
     }
 
@@ -45,7 +46,7 @@ impl Site {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Datacenter(name) => name.value.clone(),
-            Self::Elsewhere(country) => country.to_string(),
+            Self::Elsewhere(_, country) => country.to_string(),
         }
     }
 
@@ -65,15 +66,24 @@ impl Site {
         );
     }
 
-    /// Returns the country of the site. Warns if round trips matter and the country is not known.
-    pub(super) fn country(&self, world: &World, faults: &mut Faults) -> Option<CountryCode> {
+    /// Returns the coordinates of the site; `None` if its datacenter is unknown.
+    pub(super) fn coordinates(&self, world: &World) -> Option<Coordinates> {
+        match self {
+            Self::Datacenter(name) => Some(find(&name.value, world)?.coordinates),
+            Self::Elsewhere(coordinates, _) => Some(*coordinates),
+        }
+    }
+
+    /// Returns the country of the site. Warns if round trips matter to a node alone and the country is not known.
+    pub(super) fn country(&self, world: &World, is_alone: bool, faults: &mut Faults) -> Option<CountryCode> {
         let name = match self {
             Self::Datacenter(name) => name,
-            Self::Elsewhere(country) => return Some(*country),
+            Self::Elsewhere(_, country) => return Some(*country),
         };
-        let datacenter = world.datacenters.iter().find(|datacenter| *datacenter.name == *name.value)?;
+        let datacenter = find(&name.value, world)?;
         let mut names = world.zones.iter().flat_map(|zone| &zone.names);
-        if datacenter.country.is_none() && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
+        let is_needed = is_alone && datacenter.country.is_none();
+        if is_needed && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
             let message = format!("datacenter `{}` has no `country`", name.value);
             let fault = Fault::warning(&name.place, message, "the round trips that its probes measure are not used")
                 .code(Code::Measuring);
@@ -84,4 +94,8 @@ impl Site {
         }
         datacenter.country
     }
+}
+
+fn find<'a>(name: &str, world: &'a World) -> Option<&'a Datacenter> {
+    world.datacenters.iter().find(|datacenter| *datacenter.name == *name)
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
 use crate::health::{KeptAgreement, Opinion, Outcome, State, Target};
+use crate::latency::{Sample, VantageRtts};
 use crate::vantage::{FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
 use crate::watch::TargetId;
 
@@ -74,6 +75,30 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
+    /// Takes in round trips that clients pushed to this node.
+    pub(super) fn push(&mut self, samples: Vec<Sample>) {
+        self.counters.fleet.pushed_samples.fetch_add(samples.len() as u64, Relaxed);
+        self.vantages.push(samples);
+        self.counters.fleet.thinned_samples.fetch_add(self.vantages.take_thinned(), Relaxed);
+    }
+
+    /// Round trips that clients pushed to other nodes.
+    pub(super) fn take_samples(&mut self) -> Vec<Sample> {
+        let samples = self.vantages.take_samples();
+        self.counters.fleet.heard_samples.fetch_add(samples.len() as u64, Relaxed);
+        samples
+    }
+
+    /// Takes in the round trips of this node's probes.
+    pub(super) fn measure(&mut self, rtts: VantageRtts, now: Duration) {
+        self.vantages.measure(rtts, now);
+    }
+
+    /// The round trips of all vantage points, if they changed.
+    pub(super) fn take_matrix(&mut self) -> Option<Vec<(Arc<str>, Arc<VantageRtts>)>> {
+        self.vantages.take_matrix()
+    }
+
     fn count_nodes(&self) {
         let counters = &self.counters.fleet;
         counters.peers.store(self.vantages.peers() as u64, Relaxed);
@@ -150,7 +175,10 @@ impl Control {
             FleetEvent::Heard(from, message) => {
                 let ignored = fleet.vantages.hear(&from, *message, now, self.now.wall).err();
                 match ignored {
-                    Some(Ignored::OwnName | Ignored::TooMany) => _ = counters.foreign.fetch_add(1, Relaxed),
+                    Some(Ignored::TooMuch) => _ = counters.excessive.fetch_add(1, Relaxed),
+                    Some(Ignored::OwnName | Ignored::TooMany | Ignored::Unknown) => {
+                        _ = counters.foreign.fetch_add(1, Relaxed)
+                    }
                     Some(Ignored::Stale) => _ = counters.stale.fetch_add(1, Relaxed),
                     None => {}
                 }
@@ -160,6 +188,7 @@ impl Control {
 
     /// Decides what may have changed, and sends what is due.
     pub(super) fn advance_fleet(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        self.share_latency(now);
         let doubts = self.watch.held_until().is_some();
         let wall = self.now.wall;
         let Some(fleet) = &mut self.fleet else { return };

@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   samples, probes ─► table ── something settled anew ─► Remap ─► (beside) ─► Remapped ─► Publish
-//!                                  not sooner than 5 s after the last
+//!                      ▲   │       not sooner than 5 s after the last
+//!                      │   ▼
+//!                      fleet: the samples and the round trips of all nodes
 //! ```
 //!
 //! Maps are stale if the generation of the table that they were made from differs from that of the present table. No
@@ -13,9 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Control, Effect};
-use crate::geo::DatacenterId;
+use crate::geo::{CountryCode, DatacenterId};
 use crate::health::{Finding, Outcome, Times};
-use crate::latency::{LatencyTable, Record, Sample};
+use crate::latency::{LatencyTable, Record, Sample, VantageRtts};
 use crate::snapshot::{Blueprint, Dirty, Remapped, Snapshot};
 use crate::watch::TargetId;
 
@@ -41,15 +43,46 @@ pub(super) struct Latency {
     fade_at: Duration,
     /// When the table has to be saved; set when it is fed.
     keep_at: Option<Duration>,
+    /// The generation of the table whose round trips the fleet was told last.
+    told: Option<u64>,
 }
 
 impl Control {
     /// Takes in round trips that clients measured. It ignores them until something is served, because clients cannot be
     /// located before.
     pub(super) fn feed(&mut self, samples: &[Sample], now: Duration) {
-        if let Some(serving) = &self.serving {
+        let Some(serving) = &self.serving else { return };
+        if let Some(fleet) = &mut self.fleet {
+            // This node takes in the same as the others.
+            let widths = self.latency.table.widths();
+            let told: Vec<Sample> = samples.iter().map(|sample| sample.told(widths)).collect();
+            self.latency.feed(&told, &serving.snapshot, now);
+            fleet.push(told);
+        } else {
             self.latency.feed(samples, &serving.snapshot, now);
         }
+    }
+
+    /// Takes in what other vantage points measured, and round trips that clients pushed to other nodes. Tells the others
+    /// what this node measured.
+    pub(super) fn share_latency(&mut self, now: Duration) {
+        let (Some(fleet), Some(serving)) = (&mut self.fleet, &self.serving) else { return };
+        let samples = fleet.take_samples();
+        if !samples.is_empty() {
+            self.latency.feed(&samples, &serving.snapshot, now);
+        }
+        let table = &mut self.latency.table;
+        if self.latency.told != Some(table.generation()) {
+            let world = serving.snapshot.world();
+            fleet.measure(
+                VantageRtts::new(world.site_country, world.site_coordinates, table.probed(world.site_country)),
+                now,
+            );
+        }
+        if let Some(matrix) = fleet.take_matrix() {
+            table.set_vantage_points(matrix);
+        }
+        self.latency.told = Some(table.generation());
     }
 
     /// Feeds the time that a probe's connection took as a round trip to the datacenters of its target.
@@ -58,8 +91,11 @@ impl Control {
             && let Outcome::Success(Finding { times: Times { connect: Some(rtt), .. }, .. }) = seen
             && serving.dependents.hold(target)
         {
-            let places: BTreeSet<DatacenterId> = serving.datacenters(target).collect();
-            self.latency.feed_probe(*rtt, places, &serving.snapshot, now);
+            let country = serving.snapshot.world().site_country;
+            if country.is_some() || self.fleet.is_some() {
+                let places: BTreeSet<DatacenterId> = serving.datacenters(target).collect();
+                self.latency.feed_probe(*rtt, places, country, now);
+            }
         }
     }
 
@@ -103,18 +139,23 @@ impl Latency {
         }
     }
 
-    /// Takes in a round trip that a probe of this node measured to endpoints in these datacenters.
+    /// Takes in a round trip that a probe of this node, which is in this country, measured to endpoints in these
+    /// datacenters.
     fn feed_probe(
         &mut self,
         rtt: Duration,
         places: impl IntoIterator<Item = DatacenterId>,
-        snapshot: &Snapshot,
+        country: Option<CountryCode>,
         now: Duration,
     ) {
-        if let Some(country) = snapshot.world().site_country {
-            self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
-            places.into_iter().for_each(|place| self.table.feed_probe(country, place, rtt, now));
-        }
+        self.keep_at.get_or_insert(now + KEEP_LATENCY_EVERY);
+        places.into_iter().for_each(|place| self.table.feed_probe(country, place, rtt, now));
+    }
+
+    /// All round trips.
+    #[cfg(test)]
+    pub(super) fn table(&self) -> &LatencyTable {
+        &self.table
     }
 
     /// Takes in the measurements of an earlier run.

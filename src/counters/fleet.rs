@@ -27,11 +27,20 @@ pub struct FleetCounters {
     /// Messages that were ignored because they cannot be read. If the number grows, somebody else publishes in the
     /// fleet's subjects.
     pub malformed: AtomicU64,
-    /// Messages that were ignored because they have another version or this node's own name, or because too many nodes
-    /// are heard.
+    /// Messages that were ignored because they have another version or this node's own name, because too many nodes are
+    /// heard, or because their sender is not known yet.
     pub foreign: AtomicU64,
+    /// Messages with round trips that were ignored because their sender sends more than a node may. If the number grows,
+    /// something that is not truenorth uses the credentials of a node.
+    pub excessive: AtomicU64,
     /// Messages that were ignored because a later one came before them, or because they came twice.
     pub stale: AtomicU64,
+    /// Round trips that clients pushed to this node, and that the other nodes are told.
+    pub pushed_samples: AtomicU64,
+    /// Those of them that the others were not told, because clients push more than all nodes need to hear.
+    pub thinned_samples: AtomicU64,
+    /// Round trips that clients pushed to other nodes.
+    pub heard_samples: AtomicU64,
     /// Other nodes that are heard now.
     pub peers: AtomicU64,
     /// Vantage points that are heard now and do not count, this node included.

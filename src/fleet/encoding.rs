@@ -15,12 +15,15 @@
 //! {"v":1,"run":1764266400000,"seq":1,"wall":1764266400120,
 //!  "identity":{"version":"0.1.0","configuration":"51…","zones":[["example.com.",2026112701,"ab…"]]}}
 //! ```
+//!
+//! `rtts` of a report is the digest of the sender's round trips, which are in a message of their own too (see `latencies`).
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::MAX_PAYLOAD;
+use super::latencies::{RttsShape, SampleShape, read_samples, sample_shape};
 use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
 use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, Parts, QuestionId, Report, Sight};
 
@@ -31,7 +34,7 @@ const VERSION: u32 = 1;
 const MAX_NAMES: usize = 1024;
 
 /// Longest text of a site, in octets.
-const MAX_SITE: usize = 255;
+pub(super) const MAX_SITE: usize = 255;
 
 /// Longest version of a program, in octets.
 const MAX_VERSION: usize = 64;
@@ -56,6 +59,10 @@ struct MessageShape {
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<IdentityShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    rtts: Option<RttsShape>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    samples: Option<Vec<SampleShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<Vec<String>>,
 }
 
@@ -76,6 +83,8 @@ struct ReportShape {
     digest: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rtts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,14 +119,16 @@ enum RowShape {
 /// Writes a message.
 pub(super) fn encode(message: &Message) -> Vec<u8> {
     let Message { incarnation, sequence, wall, body } = message;
-    let (mut report, mut identity, mut ask) = (None, None, None);
-    match body {
-        Body::Report(of) => report = Some(report_shape(of)),
-        Body::Identity(of) => identity = Some(identity_shape(of)),
-        Body::Ask(asked) => ask = Some(asked.iter().map(ToString::to_string).collect()),
-    }
     let (run, seq, wall) = (*incarnation, *sequence, milliseconds(*wall));
-    let shape = MessageShape { v: VERSION, run, seq, wall, report, identity, ask };
+    let mut shape =
+        MessageShape { v: VERSION, run, seq, wall, report: None, identity: None, rtts: None, samples: None, ask: None };
+    match body {
+        Body::Report(of) => shape.report = Some(report_shape(of)),
+        Body::Identity(of) => shape.identity = Some(identity_shape(of)),
+        Body::Rtts(of) => shape.rtts = Some(RttsShape::new(of)),
+        Body::Samples(samples) => shape.samples = Some(samples.iter().map(sample_shape).collect()),
+        Body::Ask(asked) => shape.ask = Some(asked.iter().map(ToString::to_string).collect()),
+    }
     serde_json::to_vec(&shape).expect("a message has a form in JSON")
 }
 
@@ -127,14 +138,16 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
         return Err(Unreadable::Malformed);
     }
     let shape = serde_json::from_slice::<MessageShape>(payload).ok().filter(|shape| shape.v == VERSION);
-    let Some(MessageShape { v: _, run, seq, wall, report, identity, ask }) = shape else {
+    let Some(MessageShape { v: _, run, seq, wall, report, identity, rtts, samples, ask }) = shape else {
         let is_foreign = serde_json::from_slice::<VersionShape>(payload).is_ok_and(|shape| shape.v != VERSION);
         return Err(if is_foreign { Unreadable::Foreign } else { Unreadable::Malformed });
     };
-    let body = match (report, identity, ask) {
-        (Some(report), None, None) => read_report(report).map(Body::Report),
-        (None, Some(identity), None) => read_identity(identity).map(Body::Identity),
-        (None, None, Some(asked)) if asked.len() <= MAX_NAMES => {
+    let body = match (report, identity, rtts, samples, ask) {
+        (Some(report), None, None, None, None) => read_report(report).map(Body::Report),
+        (None, Some(identity), None, None, None) => read_identity(identity).map(Body::Identity),
+        (None, None, Some(rtts), None, None) => rtts.read().map(Body::Rtts),
+        (None, None, None, Some(samples), None) => read_samples(samples).map(Body::Samples),
+        (None, None, None, None, Some(asked)) if asked.len() <= MAX_NAMES => {
             asked.iter().map(|name| NodeName::try_new(name)).collect::<Option<_>>().map(Body::Ask)
         }
         _ => None,
@@ -144,7 +157,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
 }
 
 fn report_shape(report: &Report) -> ReportShape {
-    let Report { site, interval, doubts, leaves, digest, identity, parts, part, rows } = report;
+    let Report { site, interval, doubts, leaves, digest, identity, rtts, parts, part, rows } = report;
     let row = |&(QuestionId(id), sight): &(QuestionId, Option<Sight>)| {
         let id = format!("{id:032x}");
         match sight {
@@ -166,6 +179,7 @@ fn report_shape(report: &Report) -> ReportShape {
         count: digest.count,
         digest: hexadecimal(digest.sum),
         identity: identity.map(hexadecimal),
+        rtts: rtts.map(hexadecimal),
         parts: parts.map(|parts| parts.map(|part| format!("{part:08x}")).concat()),
         part: part.map(|part| (part.number, part.of)),
         rows: rows.iter().map(row).collect(),
@@ -225,7 +239,7 @@ fn read_parts(text: &str) -> Option<Parts> {
 }
 
 fn read_report(shape: ReportShape) -> Option<Report> {
-    let ReportShape { site, interval, doubts, leaves, count, digest, identity, parts, part, rows } = shape;
+    let ReportShape { site, interval, doubts, leaves, count, digest, identity, rtts, parts, part, rows } = shape;
     let part = match part {
         Some((number, of)) if number < of => Some(Part { number, of }),
         Some(_) => return None,
@@ -254,6 +268,7 @@ fn read_report(shape: ReportShape) -> Option<Report> {
         leaves,
         digest: Digest { count, sum: read_hexadecimal(&digest)? },
         identity: identity.map_or(Some(None), |text| read_hexadecimal(&text).map(Some))?,
+        rtts: rtts.map_or(Some(None), |text| read_hexadecimal(&text).map(Some))?,
         parts: parts.map_or(Some(None), |text| read_parts(&text).map(Some))?,
         part,
         rows: rows.into_iter().map(row).collect::<Option<_>>()?,
@@ -261,7 +276,7 @@ fn read_report(shape: ReportShape) -> Option<Report> {
 }
 
 /// True for the characters of names of datacenters and of coordinates. They do nothing to a terminal.
-fn is_plain(character: char) -> bool {
+pub(super) fn is_plain(character: char) -> bool {
     character.is_alphanumeric() || "-_.,+ ".contains(character)
 }
 
@@ -277,6 +292,8 @@ fn milliseconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geo::{Coordinates, CountryCode};
+    use crate::latency::{Rtt, Sample, VantageRtts};
     use proptest::prelude::*;
 
     fn report() -> Report {
@@ -293,6 +310,7 @@ mod tests {
             leaves: false,
             digest: Digest { count: 3, sum: 0x9a0f },
             identity: Some(0x51),
+            rtts: Some(0x52),
             parts: Some(std::array::from_fn(|number| number as u32 + 0xf0)),
             part: Some(Part { number: 1, of: 2 }),
             rows: vec![
@@ -308,6 +326,16 @@ mod tests {
         Identity::new("0.1.0 (3f2a9c)", vec![zone("example.com."), zone("example.net.")])
     }
 
+    fn rtts() -> VantageRtts {
+        let site = Coordinates::try_new(50.11, -8.6812);
+        let to = [("fra", 0.4), ("iad", 88.1)].map(|(place, ms)| (place.into(), Rtt::from_ms(ms)));
+        VantageRtts::new(CountryCode::parse("DE"), site, to)
+    }
+
+    fn sample(client: &str, ms: f64) -> Sample {
+        Sample::try_new(client.parse().unwrap(), "fra", ms).unwrap()
+    }
+
     fn message(body: Body) -> Message {
         Message { incarnation: 1_764_266_400_000, sequence: 7, wall: Duration::from_millis(1_764_266_412_345), body }
     }
@@ -319,13 +347,22 @@ mod tests {
             doubts: false,
             leaves: true,
             identity: None,
+            rtts: None,
             parts: None,
             part: None,
             rows: Vec::new(),
             ..report()
         };
         let asked = vec![name("ns1"), name("ns2")];
-        let bodies = [Body::Report(report()), Body::Report(bare), Body::Identity(identity()), Body::Ask(asked)];
+        let bodies = [
+            Body::Report(report()),
+            Body::Report(bare),
+            Body::Identity(identity()),
+            Body::Rtts(rtts()),
+            Body::Rtts(VantageRtts::default()),
+            Body::Samples(vec![sample("198.51.100.0/24", 23.4), sample("2001:db8:7::/48", 0.25)]),
+            Body::Ask(asked),
+        ];
         for body in bodies {
             let message = message(body);
             assert_eq!(decode(&encode(&message)), Ok(message));
@@ -339,7 +376,7 @@ mod tests {
             text,
             "{\"v\":1,\"run\":1764266400000,\"seq\":7,\"wall\":1764266412345,\"report\":{\"site\":\"fra\",\
              \"interval\":2000,\"doubts\":true,\"count\":3,\"digest\":\"0000000000009a0f\",\
-             \"identity\":\"0000000000000051\",\"parts\":\"000000f0000000f1000000f2000000f3000000f4000000f5000000f6000000f7\
+             \"identity\":\"0000000000000051\",\"rtts\":\"0000000000000052\",\"parts\":\"000000f0000000f1000000f2000000f3000000f4000000f5000000f6000000f7\
              000000f8000000f9000000fa000000fb000000fc000000fd000000fe000000ff\",\"part\":[1,2],\"rows\":[\
              [\"00000000000000000000000000000007\",250,61000,420,3100],\
              [\"00000000000000000000000000000008\",null,61000,420,null],[\"ffffffffffffffffffffffffffffffff\"]]}}"
@@ -399,6 +436,34 @@ mod tests {
         let largest = message(Body::Identity(Identity::new("0.1.0", (0..MAX_ZONES).map(zone).collect())));
         assert!(encode(&largest).len() < MAX_PAYLOAD);
         assert_eq!(decode(&encode(&largest)), Ok(largest));
+    }
+
+    #[test]
+    fn round_trips_that_break_the_rules_are_malformed() {
+        let good = String::from_utf8(encode(&message(Body::Rtts(rtts())))).unwrap();
+        for (from, to) in [
+            ("DE", "D"),
+            ("50.11", "91"),
+            ("\"fra\"", "\"\""),
+            ("\"fra\"", "\"f\\u001b\""),
+            (",4]", ",0]"),
+            (",4]", ",65535]"),
+        ] {
+            let bad = good.replacen(from, to, 1);
+            assert_ne!(bad, good, "{from}");
+            assert_eq!(decode(bad.as_bytes()), Err(Unreadable::Malformed), "{bad}");
+        }
+        let many = vec![sample("198.51.100.0/24", 23.4); MAX_ROWS + 1];
+        let good = String::from_utf8(encode(&message(Body::Samples(many[1..].to_vec())))).unwrap();
+        assert!(decode(good.as_bytes()).is_ok());
+        assert_eq!(decode(&encode(&message(Body::Samples(many)))), Err(Unreadable::Malformed));
+        for (from, to) in [("198.51.100.0/24", "198.51.100.0/33"), ("fra", ""), ("23400", "0"), ("23400", "6000001")] {
+            assert_eq!(decode(good.replacen(from, to, 1).as_bytes()), Err(Unreadable::Malformed), "{to}");
+        }
+        let long = "2001:0db8:ffff:ffff:ffff:ffff:ffff:ffff/128".parse().unwrap();
+        let long = Sample::try_new(long, "d".repeat(63), 5999.999).unwrap();
+        let octets = encode(&message(Body::Samples(vec![long; MAX_ROWS]))).len();
+        assert!(octets < MAX_PAYLOAD, "{octets}");
     }
 
     #[test]

@@ -14,11 +14,13 @@
 //!
 //! | subject | contents |
 //! | --- | --- |
-//! | `truenorth.FLEET.obs.NODE` | what NODE sees: changes at once, a part of the rest each interval; and what it runs |
+//! | `truenorth.FLEET.obs.NODE` | what NODE sees: changes at once, a part of the rest each interval; its round trips; and what it runs |
 //! | `truenorth.FLEET.ask.NODE` | NODE asks others for all that they see |
-//! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, and what it runs, for ASKER |
+//! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, its round trips and what it runs, for ASKER |
+//! | `truenorth.FLEET.rtt.NODE` | round trips that clients pushed to NODE |
 
 mod encoding;
+mod latencies;
 mod session;
 mod subjects;
 

@@ -8,6 +8,7 @@ const ROOT: &str = "truenorth";
 /// The kinds of messages, as subjects name them.
 const REPORT: &str = "obs";
 const ASK: &str = "ask";
+const SAMPLES: &str = "rtt";
 const ALL_ROWS: &str = "full";
 
 /// The subjects of one fleet, for one of its nodes.
@@ -23,9 +24,10 @@ impl Subjects {
     }
 
     /// The subjects that the node listens to.
-    pub(super) fn heard(&self) -> [String; 3] {
+    pub(super) fn heard(&self) -> [String; 4] {
         let Self { prefix, node } = self;
-        [format!("{prefix}{REPORT}.*"), format!("{prefix}{ASK}.*"), format!("{prefix}{ALL_ROWS}.*.{node}")]
+        let [reports, asks, samples] = [REPORT, ASK, SAMPLES].map(|kind| format!("{prefix}{kind}.*"));
+        [reports, asks, samples, format!("{prefix}{ALL_ROWS}.*.{node}")]
     }
 
     /// The subject of a message of the node.
@@ -46,7 +48,7 @@ impl Subjects {
             Some(asker) => kind_named == ALL_ROWS && asker == self.node.as_str(),
         };
         let is_of_kind = match &message.body {
-            Body::Identity(_) => kind_named != ASK,
+            Body::Identity(_) | Body::Rtts(_) => matches!(kind_named, REPORT | ALL_ROWS),
             _ => kind_named == kind(message),
         };
         let is_right = is_right && is_of_kind && tokens.next().is_none();
@@ -57,8 +59,9 @@ impl Subjects {
 fn kind(message: &Message) -> &'static str {
     match &message.body {
         Body::Ask(_) => ASK,
+        Body::Samples(_) => SAMPLES,
         Body::Report(report) if report.part.is_some() => ALL_ROWS,
-        Body::Report(_) | Body::Identity(_) => REPORT,
+        Body::Report(_) | Body::Identity(_) | Body::Rtts(_) => REPORT,
     }
 }
 
@@ -66,6 +69,7 @@ fn kind(message: &Message) -> &'static str {
 mod tests {
     use super::*;
     use crate::health::Identity;
+    use crate::latency::VantageRtts;
     use std::time::Duration;
 
     fn message(body: Body) -> Message {
@@ -91,12 +95,20 @@ mod tests {
         ] {
             assert_eq!(mine.sender(wrong, &ask), None, "{wrong}");
         }
-        assert_eq!(mine.heard()[2], "truenorth.main.full.*.ns1");
-        let identity = message(Body::Identity(Identity::new("0.1.0", Vec::new())));
-        for (to, subject) in [(None, "truenorth.main.obs.ns2"), (Some(name("ns1")), "truenorth.main.full.ns2.ns1")] {
-            assert_eq!(theirs.of(&Letter { to, message: identity.clone() }), subject);
-            assert_eq!(mine.sender(subject, &identity), Some(name("ns2")));
+        assert_eq!(mine.heard()[3], "truenorth.main.full.*.ns1");
+        let samples = message(Body::Samples(Vec::new()));
+        let subject = theirs.of(&Letter { to: None, message: samples.clone() });
+        assert_eq!((&*subject, mine.sender(&subject, &samples)), ("truenorth.main.rtt.ns2", Some(name("ns2"))));
+        assert_eq!(mine.sender("truenorth.main.obs.ns2", &samples), None);
+        let bodies = [Body::Identity(Identity::new("0.1.0", Vec::new())), Body::Rtts(VantageRtts::default())];
+        for told in bodies.map(message) {
+            for (to, subject) in [(None, "truenorth.main.obs.ns2"), (Some(name("ns1")), "truenorth.main.full.ns2.ns1")]
+            {
+                assert_eq!(theirs.of(&Letter { to, message: told.clone() }), subject);
+                assert_eq!(mine.sender(subject, &told), Some(name("ns2")));
+            }
+            assert_eq!(mine.sender("truenorth.main.ask.ns2", &told), None);
+            assert_eq!(mine.sender("truenorth.main.rtt.ns2", &told), None);
         }
-        assert_eq!(mine.sender("truenorth.main.ask.ns2", &identity), None);
     }
 }

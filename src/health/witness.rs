@@ -64,6 +64,8 @@ pub struct VantagePoint {
     /// The difference of its clock in milliseconds, above 0 if it is ahead; `None` for this node itself, and before its
     /// first messages.
     pub skew: Option<i64>,
+    /// The round trips that its probes measure, by the datacenters' names.
+    pub rtts: Vec<(Box<str>, Duration)>,
 }
 
 /// One vantage point's opinion of an endpoint.

@@ -118,6 +118,8 @@ struct Sweep<'a> {
     places: &'a [Location],
     /// The entry for each location without a row, once it was created.
     by_location: Vec<Option<u32>>,
+    /// What is known of each location, whatever the network, once it was looked up.
+    around: Vec<Option<Box<[Rtt]>>>,
     locations: Vec<u32>,
     rtts: Vec<Rtt>,
 }
@@ -125,7 +127,8 @@ struct Sweep<'a> {
 impl<'a> Sweep<'a> {
     fn new(table: &'a LatencyTable, sites: &'a [Coordinates], locations: &'a Locations) -> Self {
         let places = &locations.table;
-        Self { table, sites, places, by_location: vec![None; places.len()], locations: Vec::new(), rtts: Vec::new() }
+        let (by_location, around) = (vec![None; places.len()], vec![None; places.len()]);
+        Self { table, sites, places, by_location, around, locations: Vec::new(), rtts: Vec::new() }
     }
 
     /// The entries of one address family. `first` gives the lowest address of a key.
@@ -167,14 +170,15 @@ impl<'a> Sweep<'a> {
         self.locations.push(location);
         self.rtts.resize((number + 1) * self.sites.len(), Rtt::UNKNOWN);
         let rtts = &mut self.rtts[number * self.sites.len()..];
+        let around = self.around[location as usize].get_or_insert_with(|| {
+            let readings = self.table.around(&self.places[location as usize], self.sites);
+            readings.into_iter().map(|reading| reading.map_or(Rtt::UNKNOWN, |reading| reading.rtt)).collect()
+        });
+        rtts.copy_from_slice(around);
         for Cell { measure, .. } in row {
             rtts[measure.place.index()] = measure.settled();
         }
-        if rtts.iter().any(|rtt| !rtt.is_known()) {
-            let place = &self.places[location as usize];
-            self.table.settled_around(place, rtts);
-            fill(rtts, place.coordinates, self.sites);
-        }
+        fill(rtts);
         number as u32
     }
 }

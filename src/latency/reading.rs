@@ -1,12 +1,13 @@
 //! A known round trip time and its source.
 
 use std::fmt;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::measure::Measured;
 use super::rtt::Rtt;
-use crate::geo::{Continent, Coordinates, CountryCode, Location};
+use crate::geo::{Continent, CountryCode, Location};
 
 /// Networks that share a row of measurements, which is used for networks without a row of their own. Ordered from the
 /// smallest area to the largest.
@@ -16,8 +17,9 @@ pub enum Area {
     Asn(u32, CountryCode),
     /// Networks in a country.
     Country(CountryCode),
-    /// Networks in the country of this node's site, as this node's probes measure them.
-    Probed(CountryCode),
+    /// Networks in the country of this node's site, as this node's probes measure them. Without a country the row is for
+    /// no clients: the node only tells it to its fleet.
+    Probed(Option<CountryCode>),
     /// Networks on a continent.
     Continent(Continent),
 }
@@ -32,7 +34,7 @@ pub enum Clients {
 }
 
 /// The round trip time between a client and a datacenter, and its source.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
     /// The round trip time that rankings use.
     pub rtt: Rtt,
@@ -41,10 +43,14 @@ pub struct Reading {
 }
 
 /// The source of a round trip time.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ReadingSource {
     /// It was measured for these clients.
     Measured(Clients, Measured),
+    /// The probes of this vantage point, which is in the country of these clients, measured it.
+    Probed(Arc<str>, CountryCode),
+    /// It was estimated from the distance, and corrected by what this vantage point measured.
+    Corrected(Arc<str>),
     /// It was estimated from the distance.
     Estimated,
     /// The median of the other datacenters' round trip times, because the distance is unknown.
@@ -53,14 +59,8 @@ pub enum ReadingSource {
     Unknown,
 }
 
-/// Fills in unknown round trip times: the estimate, or without coordinates the median of the others.
-pub(super) fn fill(rtts: &mut [Rtt], client: Option<Coordinates>, sites: &[Coordinates]) {
-    if let Some(client) = client {
-        for (rtt, &site) in rtts.iter_mut().zip(sites).filter(|(rtt, _)| !rtt.is_known()) {
-            *rtt = Rtt::estimate(client, site);
-        }
-        return;
-    }
+/// Fills in unknown round trip times by the median of the others.
+pub(super) fn fill(rtts: &mut [Rtt]) {
     if rtts.iter().all(|rtt| rtt.is_known()) {
         return;
     }
@@ -79,7 +79,12 @@ pub(super) fn areas_of(location: &Location) -> impl Iterator<Item = Area> {
 pub(super) fn fallback_of(location: &Location) -> impl Iterator<Item = Area> + use<> {
     let asn = location.asn.zip(location.country).map(|(asn, country)| Area::Asn(asn, country));
     let country = location.country;
-    let areas = [asn, country.map(Area::Country), country.map(Area::Probed), location.continent.map(Area::Continent)];
+    let areas = [
+        asn,
+        country.map(Area::Country),
+        country.map(|it| Area::Probed(Some(it))),
+        location.continent.map(Area::Continent),
+    ];
     areas.into_iter().flatten()
 }
 
@@ -90,7 +95,8 @@ impl fmt::Display for Clients {
             Self::Network(net) => net.fmt(f),
             Self::Area(Area::Asn(asn, country)) => write!(f, "AS{asn} in {country}"),
             Self::Area(Area::Country(country)) => country.fmt(f),
-            Self::Area(Area::Probed(country)) => write!(f, "own probes, for {country}"),
+            Self::Area(Area::Probed(Some(country))) => write!(f, "own probes, for {country}"),
+            Self::Area(Area::Probed(None)) => f.write_str("own probes"),
             Self::Area(Area::Continent(continent)) => continent.fmt(f),
         }
     }

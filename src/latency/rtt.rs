@@ -29,7 +29,17 @@ impl Rtt {
 
     /// The estimate for a client at this distance: 5 ms, and 1 ms more for every 80 km.
     pub fn estimate(client: Coordinates, datacenter: Coordinates) -> Self {
-        Self::from_ms(ESTIMATE_BASE_MS + client.distance_km(datacenter) / ESTIMATE_KM_PER_MS)
+        Self::estimate_with_detour(client.distance_km(datacenter), 0.0)
+    }
+
+    /// The same for a path over this distance that takes `detour_ms` longer than other paths.
+    pub(super) fn estimate_with_detour(km: f64, detour_ms: f64) -> Self {
+        Self::from_ms(ESTIMATE_BASE_MS + Self::ms_of_km(km) + detour_ms)
+    }
+
+    /// The part of an estimate that the distance makes, in milliseconds.
+    pub(super) fn ms_of_km(km: f64) -> f64 {
+        km / ESTIMATE_KM_PER_MS
     }
 
     /// The median of these, which are sorted and known; unknown if there are none.

@@ -9,11 +9,12 @@ use ipnet::IpNet;
 pub const MAX_SAMPLE_MS: f64 = 6000.0;
 
 /// The round trip time that a client measured to a datacenter, or that a datacenter measured to a client.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
     client: IpNet,
     datacenter: Box<str>,
-    ms: f32,
+    /// Microseconds, above 0.
+    us: u32,
 }
 
 /// Why a measurement is invalid. The sender is at fault.
@@ -25,12 +26,12 @@ pub enum SampleError {
 
 impl Sample {
     /// Returns a sample. `client` is an address or a prefix. Fails unless `ms` is above 0 and at most
-    /// [`MAX_SAMPLE_MS`].
+    /// [`MAX_SAMPLE_MS`]. Rounds to microseconds.
     pub fn try_new(client: IpNet, datacenter: impl Into<Box<str>>, ms: f64) -> Result<Self, SampleError> {
         if !(ms > 0.0 && ms <= MAX_SAMPLE_MS) {
             return Err(SampleError::OutOfRange(ms));
         }
-        Ok(Self { client, datacenter: datacenter.into(), ms: ms as f32 })
+        Ok(Self { client, datacenter: datacenter.into(), us: ((ms * 1000.0).round() as u32).max(1) })
     }
 
     /// The address or prefix of the client.
@@ -45,7 +46,18 @@ impl Sample {
 
     /// In milliseconds.
     pub fn ms(&self) -> f32 {
-        self.ms
+        (f64::from(self.us) / 1000.0) as f32
+    }
+
+    /// In microseconds.
+    pub fn us(&self) -> u32 {
+        self.us
+    }
+
+    /// The sample as the nodes of a fleet hear it: of the client's network.
+    #[must_use]
+    pub fn told(&self, widths: Widths) -> Self {
+        Self { client: widths.network(self.client).unwrap_or(self.client.trunc()), ..self.clone() }
     }
 }
 

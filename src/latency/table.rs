@@ -7,6 +7,8 @@
 //! ```text
 //!   network ─► autonomous system, in the country ─► country ─► own probes ─► continent ─► estimate
 //! ```
+//!
+//! In a fleet the probes of all vantage points count instead of those of this node alone, by the matrix.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::matrix::{Matrix, VantageRtts};
 use super::measure::{AREA_MEMORY, Measure, Measured, Minute, NETWORK_MEMORY};
 use super::reading::{Area, Clients, Reading, ReadingSource, areas_of, fallback_of, fill};
 use super::rows::{Cell, Rows};
@@ -49,6 +52,8 @@ pub struct LatencyTable {
     /// The key is the first half of the address.
     v6: Rows<u64>,
     areas: Rows<Area>,
+    /// The vantage points of the fleet; `None` for a node alone.
+    matrix: Option<Arc<Matrix>>,
     capacity: usize,
     /// Counts the changes of settled values.
     generation: u64,
@@ -71,6 +76,7 @@ impl LatencyTable {
             v4: Rows::default(),
             v6: Rows::default(),
             areas: Rows::default(),
+            matrix: None,
             capacity,
             generation: 0,
             now: Minute::default(),
@@ -95,7 +101,25 @@ impl LatencyTable {
         areas.renumber(number);
         (self.v4, self.v6, self.areas) = (v4, v6, areas);
         self.widths = widths;
+        self.matrix = self.matrix.take().map(|matrix| Arc::new(matrix.with_places(&self.places)));
         self.generation += 1;
+    }
+
+    /// Takes in the vantage points of the fleet, this node included, with their names.
+    pub fn set_vantage_points(&mut self, told: Vec<(Arc<str>, Arc<VantageRtts>)>) {
+        let matrix = Matrix::new(told, &self.places);
+        if self.matrix.as_deref() != Some(&matrix) {
+            self.matrix = Some(Arc::new(matrix));
+            self.generation += 1;
+        }
+    }
+
+    /// The settled round trip times that this node's own probes measured, by the datacenters' names. `country` is that of
+    /// the node.
+    pub fn probed(&self, country: Option<CountryCode>) -> impl Iterator<Item = (Box<str>, Rtt)> {
+        self.areas
+            .row(Area::Probed(country))
+            .map(|measure| (self.places[measure.place.index()].clone(), measure.settled()))
     }
 
     /// Takes in a sample of a client at `location`. A sample for an unknown datacenter is ignored. Clients in more than
@@ -111,7 +135,7 @@ impl LatencyTable {
     }
 
     /// Takes in a round trip time that a probe of this node measured, for the clients in the node's country.
-    pub fn feed_probe(&mut self, country: CountryCode, place: DatacenterId, rtt: Duration, now: Duration) {
+    pub fn feed_probe(&mut self, country: Option<CountryCode>, place: DatacenterId, rtt: Duration, now: Duration) {
         let ms = rtt.as_secs_f32() * 1000.0;
         self.feed_row(Clients::Area(Area::Probed(country)), place, ms, now);
     }
@@ -202,36 +226,64 @@ impl LatencyTable {
     }
 
     fn readings_of(&self, network: Option<IpNet>, location: &Location, sites: &[Coordinates]) -> Vec<Reading> {
-        let clients = network.map(Clients::Network).into_iter();
-        let clients: Vec<Clients> = clients.chain(fallback_of(location).map(Clients::Area)).collect();
-        let measured = (0..sites.len())
-            .map(DatacenterId::from_index)
-            .map(|place| clients.iter().find_map(|&clients| self.reading(clients, place)));
-        let mut readings: Vec<Option<Reading>> = measured.collect();
+        let mut readings = self.around(location, sites);
+        if let Some(clients) = network.map(Clients::Network) {
+            for measure in self.row(clients).iter().filter(|measure| measure.settled().is_known()) {
+                if let Some(reading) = readings.get_mut(measure.place.index()) {
+                    *reading = Some(self.reading(clients, measure));
+                }
+            }
+        }
         let mut rtts: Vec<Rtt> =
-            readings.iter().map(|reading| reading.map_or(Rtt::UNKNOWN, |reading| reading.rtt)).collect();
-        fill(&mut rtts, location.coordinates, sites);
-        let source = |rtt: Rtt| match (location.coordinates, rtt.is_known()) {
-            (Some(_), _) => ReadingSource::Estimated,
-            (None, true) => ReadingSource::Median,
-            (None, false) => ReadingSource::Unknown,
+            readings.iter().map(|reading| reading.as_ref().map_or(Rtt::UNKNOWN, |reading| reading.rtt)).collect();
+        fill(&mut rtts);
+        let missing = |rtt: Rtt| {
+            let source = if rtt.is_known() { ReadingSource::Median } else { ReadingSource::Unknown };
+            Reading { rtt, source }
         };
-        readings
-            .iter_mut()
-            .zip(rtts)
-            .map(|(reading, rtt)| reading.unwrap_or(Reading { rtt, source: source(rtt) }))
-            .collect()
+        readings.into_iter().zip(rtts).map(|(reading, rtt)| reading.unwrap_or_else(|| missing(rtt))).collect()
     }
 
-    fn reading(&self, clients: Clients, place: DatacenterId) -> Option<Reading> {
-        let of_place = |measure: &&Measure| measure.place == place;
-        let measure = match key(clients) {
-            Key::V4(network) => self.v4.row(network).find(of_place),
-            Key::V6(network) => self.v6.row(network).find(of_place),
-            Key::Area(area) => self.areas.row(area).find(of_place),
-        };
-        let measure = measure.filter(|measure| measure.settled().is_known())?;
-        Some(Reading { rtt: measure.settled(), source: ReadingSource::Measured(clients, measure.told(self.now)) })
+    /// What is known of clients at a location, whatever their network, by datacenter: what was measured in the smallest
+    /// area, and else the estimate. `None` without either.
+    pub(super) fn around(&self, location: &Location, sites: &[Coordinates]) -> Vec<Option<Reading>> {
+        let mut readings = vec![None; sites.len()];
+        let vantage_points = self.matrix.as_ref().map(|matrix| matrix.around(location));
+        for area in fallback_of(location) {
+            if let (Area::Probed(Some(country)), Some(vantage_points)) = (area, &vantage_points) {
+                each_missing(&mut readings, |place| {
+                    let (rtt, node) = vantage_points.measured(place)?;
+                    Some(Reading { rtt, source: ReadingSource::Probed(node.clone(), country) })
+                });
+                continue;
+            }
+            for measure in self.areas.row(area).filter(|measure| measure.settled().is_known()) {
+                if let Some(reading) = readings.get_mut(measure.place.index()).filter(|reading| reading.is_none()) {
+                    *reading = Some(self.reading(Clients::Area(area), measure));
+                }
+            }
+        }
+        each_missing(&mut readings, |place| {
+            let (client, site) = (location.coordinates?, sites[place.index()]);
+            let corrected = vantage_points.as_ref().and_then(|vantage_points| vantage_points.corrected(place, site));
+            Some(match corrected {
+                Some((rtt, node)) => Reading { rtt, source: ReadingSource::Corrected(node.clone()) },
+                None => Reading { rtt: Rtt::estimate(client, site), source: ReadingSource::Estimated },
+            })
+        });
+        readings
+    }
+
+    fn row(&self, clients: Clients) -> Vec<Measure> {
+        match key(clients) {
+            Key::V4(network) => self.v4.row(network).copied().collect(),
+            Key::V6(network) => self.v6.row(network).copied().collect(),
+            Key::Area(area) => self.areas.row(area).copied().collect(),
+        }
+    }
+
+    fn reading(&self, clients: Clients, measure: &Measure) -> Reading {
+        Reading { rtt: measure.settled(), source: ReadingSource::Measured(clients, measure.told(self.now)) }
     }
 
     /// All measures for storage, with their ages at `now`.
@@ -283,19 +335,9 @@ impl LatencyTable {
         self.v6.iter()
     }
 
-    pub(super) fn widths(&self) -> Widths {
+    /// The number of address bits that make a network.
+    pub fn widths(&self) -> Widths {
         self.widths
-    }
-
-    /// Fills in the settled values of the areas around this location, for clients without a row of their own network.
-    pub(super) fn settled_around(&self, location: &Location, rtts: &mut [Rtt]) {
-        for area in fallback_of(location) {
-            for measure in self.areas.row(area) {
-                if let Some(rtt) = rtts.get_mut(measure.place.index()).filter(|rtt| !rtt.is_known()) {
-                    *rtt = measure.settled();
-                }
-            }
-        }
     }
 
     fn network_v4(&self, key: u32) -> IpNet {
@@ -305,6 +347,13 @@ impl LatencyTable {
     fn network_v6(&self, key: u64) -> IpNet {
         let address = Ipv6Addr::from_bits(u128::from(key) << 64);
         IpNet::new_assert(address.into(), self.widths.of(Ipv6Addr::UNSPECIFIED.into()))
+    }
+}
+
+/// Sets the readings that are missing, as far as `find` has one.
+fn each_missing(readings: &mut [Option<Reading>], find: impl Fn(DatacenterId) -> Option<Reading>) {
+    for (place, reading) in readings.iter_mut().enumerate().filter(|(_, reading)| reading.is_none()) {
+        *reading = find(DatacenterId::from_index(place));
     }
 }
 

@@ -123,6 +123,7 @@ impl FleetView {
         if *more_disputed > 0 {
             let _ = writeln!(out, "and {more_disputed} more");
         }
+        out.push_str(&fleet.latency_lines(for_terminal));
         out
     }
 }

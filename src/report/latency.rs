@@ -14,6 +14,9 @@ pub(super) struct LatencyShape {
     /// The value that rankings use; absent if it is unknown.
     rtt_ms: Option<f64>,
     source: Cow<'static, str>,
+    /// The node of the fleet whose probes measured it, or corrected the estimate; absent for other sources.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    vantage_point: Option<String>,
     /// Absent if the round trip was not measured.
     #[serde(flatten)]
     measured: Option<MeasuredShape>,
@@ -31,22 +34,31 @@ struct MeasuredShape {
 
 impl LatencyShape {
     pub(super) fn new(datacenter: &str, reading: &Reading) -> Self {
-        let (source, measured) = match &reading.source {
-            ReadingSource::Measured(clients, measured) => {
-                let measured = MeasuredShape {
+        let (mut measured, mut vantage_point) = (None, None);
+        let source = match &reading.source {
+            ReadingSource::Measured(clients, of) => {
+                measured = Some(MeasuredShape {
                     clients: clients.to_string(),
-                    mean_ms: measured.mean.ms(),
-                    samples: measured.samples,
-                    age_s: measured.age.as_secs(),
-                };
-                ("measured", Some(measured))
+                    mean_ms: of.mean.ms(),
+                    samples: of.samples,
+                    age_s: of.age.as_secs(),
+                });
+                "measured".into()
             }
-            ReadingSource::Estimated => ("estimated from the distance", None),
-            ReadingSource::Median => ("not measured, so taken as the median", None),
-            ReadingSource::Unknown => ("unknown", None),
+            ReadingSource::Probed(node, country) => {
+                vantage_point = Some(node.to_string());
+                format!("measured for {country} by the probes of {node}").into()
+            }
+            ReadingSource::Corrected(node) => {
+                vantage_point = Some(node.to_string());
+                format!("estimated from the distance, corrected by the probes of {node}").into()
+            }
+            ReadingSource::Estimated => "estimated from the distance".into(),
+            ReadingSource::Median => "not measured, so taken as the median".into(),
+            ReadingSource::Unknown => "unknown".into(),
         };
         let rtt_ms = reading.rtt.is_known().then(|| reading.rtt.ms());
-        Self { datacenter: datacenter.to_owned(), rtt_ms, source: source.into(), measured }
+        Self { datacenter: datacenter.to_owned(), rtt_ms, source, vantage_point, measured }
     }
 }
 

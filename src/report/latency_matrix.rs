@@ -1,6 +1,6 @@
 //! The round trips from the clients of each region to each datacenter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,6 +13,9 @@ use crate::snapshot::Snapshot;
 
 /// Maximum number of rows.
 const MAX_ROWS: usize = 128;
+
+/// Maximum number of vantage points in a cell.
+const MAX_NAMES: usize = 8;
 
 /// A row for each region, or for each continent if there are no regions.
 #[derive(Debug, Serialize)]
@@ -51,6 +54,10 @@ pub struct LatencyCell {
     pub highest_ms: Option<f64>,
     /// Number of countries for which clients or probes measured it. The others are estimated from the distance.
     pub measured: usize,
+    /// Number of countries whose value the probes of a vantage point of the fleet measured, or corrected.
+    pub by_vantage_points: usize,
+    /// The names of these vantage points, up to 8.
+    pub vantage_points: Vec<String>,
 }
 
 impl LatencyMatrix {
@@ -111,12 +118,20 @@ impl LatencyRow {
             let mut rtts: Vec<Rtt> = known().map(|reading| reading.rtt).collect();
             rtts.sort_unstable();
             let ms = |rtt: Option<&Rtt>| rtt.map(|rtt| rtt.ms());
-            let is_measured = |reading: &&Reading| matches!(reading.source, ReadingSource::Measured(..));
+            let is_measured =
+                |reading: &&Reading| matches!(reading.source, ReadingSource::Measured(..) | ReadingSource::Probed(..));
+            let by_vantage_points = known().filter_map(|reading| match &reading.source {
+                ReadingSource::Probed(node, _) | ReadingSource::Corrected(node) => Some(&**node),
+                _ => None,
+            });
+            let names: BTreeSet<&str> = by_vantage_points.clone().collect();
             LatencyCell {
                 median_ms: (!rtts.is_empty()).then(|| Rtt::median(&rtts).ms()),
                 lowest_ms: ms(rtts.first()),
                 highest_ms: ms(rtts.last()),
                 measured: known().filter(is_measured).count(),
+                by_vantage_points: by_vantage_points.count(),
+                vantage_points: names.into_iter().take(MAX_NAMES).map(str::to_owned).collect(),
             }
         });
         Self { clients: String::new(), zone: None, countries: countries.len(), cells: cells.collect() }

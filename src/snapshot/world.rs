@@ -47,6 +47,8 @@ pub struct World {
     pub node: Box<str>,
     /// The country of its `site`. Its own probes measure round trips for the clients of this country only.
     pub site_country: Option<CountryCode>,
+    /// The coordinates of its `site`: the fleet's clients near it are measured from there.
+    pub site_coordinates: Option<Coordinates>,
 }
 
 impl World {

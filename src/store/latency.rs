@@ -104,7 +104,7 @@ fn number_of(clients: Clients) -> (String, u64) {
         }
         Clients::Area(Area::Asn(asn, country)) => (format!("asn:{country}"), u64::from(asn)),
         Clients::Area(Area::Country(country)) => ("country".to_owned(), letters(country)),
-        Clients::Area(Area::Probed(country)) => ("probed".to_owned(), letters(country)),
+        Clients::Area(Area::Probed(country)) => ("probed".to_owned(), country.map_or(0, letters)),
         Clients::Area(Area::Continent(continent)) => ("continent".to_owned(), continent as u64),
     }
 }
@@ -117,7 +117,8 @@ fn clients_of(block: &str, number: u64, width: u8) -> Option<Clients> {
     };
     let area = match block {
         "country" => Area::Country(country(number)?),
-        "probed" => Area::Probed(country(number)?),
+        "probed" if number == 0 => Area::Probed(None),
+        "probed" => Area::Probed(Some(country(number)?)),
         "continent" => Area::Continent(Continent::ALL.get(usize::try_from(number).ok()?)?.1),
         _ => match block.strip_prefix("asn:") {
             Some(code) => Area::Asn(u32::try_from(number).ok()?, CountryCode::parse(code)?),
@@ -163,7 +164,8 @@ mod tests {
             Area::Asn(3320, germany),
             Area::Continent(Continent::SouthAmerica),
             Area::Country(germany),
-            Area::Probed(germany),
+            Area::Probed(Some(germany)),
+            Area::Probed(None),
         ];
         let networks = [
             "0.0.0.0/24",

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::company::Company;
+use super::latency::Latencies;
 use super::message::{Body, Letter, Message, Report};
 use super::peer::{Changed, Peer};
 use super::sharing::{MATURES_AFTER, Sharing};
@@ -51,6 +52,10 @@ pub enum Ignored {
     Stale,
     /// More nodes are heard than there may be.
     TooMany,
+    /// No report of its sender came before.
+    Unknown,
+    /// Its sender sends more than a node may.
+    TooMuch,
 }
 
 /// This node as a vantage point.
@@ -96,6 +101,7 @@ pub struct Vantages {
     /// True if all other nodes fell silent.
     is_alone: bool,
     pub(super) sharing: Sharing,
+    pub(super) latencies: Latencies,
     pub(super) changed: Changed,
     pub(super) news: Vec<News>,
 }
@@ -126,6 +132,7 @@ impl Vantages {
             is_name_taken: false,
             is_alone: false,
             sharing: Sharing::default(),
+            latencies: Latencies::default(),
             changed: Changed::default(),
             news: Vec::new(),
         }
@@ -189,6 +196,7 @@ impl Vantages {
     /// Takes in that messages can be sent and heard from now on.
     pub fn connect(&mut self, now: Duration) {
         self.untold_identity.clone_from(&self.identity);
+        self.relink_latencies();
         self.is_linked = true;
         self.report_at = now;
         self.company.connect(now, self.me.interval);
@@ -199,6 +207,7 @@ impl Vantages {
     /// Takes in that messages can neither be sent nor heard.
     pub fn disconnect(&mut self) {
         self.is_linked = false;
+        self.relink_latencies();
         self.company.disconnect();
         self.to_ask.clear();
         self.to_answer.clear();
@@ -220,7 +229,8 @@ impl Vantages {
                 }
                 Ok(())
             }
-            Body::Identity(_) | Body::Report(_) => self.hear_of(from, message, now, wall),
+            Body::Samples(_) => self.hear_samples(from, message, now),
+            Body::Identity(_) | Body::Rtts(_) | Body::Report(_) => self.hear_of(from, message, now, wall),
         }
     }
 
@@ -256,14 +266,17 @@ impl Vantages {
         }
         if let Body::Identity(identity) = message.body {
             peer.identify(identity);
+        } else if let Body::Rtts(rtts) = message.body {
+            self.hear_rtts(from, rtts);
         } else if let Body::Report(report) = message.body {
+            let rtts = self.latencies.digest_of(from);
             let is_part = report.part.is_some_and(|part| part.number + 1 < part.of);
             let is_other = peer.parts != report.parts || peer.site != report.site;
             let changed = peer.take_in(report, now);
             // It may be another candidate than before.
             self.sharing.is_stale |= is_other || changed == Changed::All;
             self.changed.add(changed.clone());
-            if !is_part && peer.is_to_ask(self.me.interval, now) {
+            if !is_part && peer.is_to_ask(rtts, self.me.interval, now) {
                 self.to_ask.insert(from.clone());
             }
             if !changed.is_empty() {
@@ -313,7 +326,7 @@ impl Vantages {
         let settles_at = self.company.wake_at(now);
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
-        let times = [settles_at, self.forget_from, report_at, tell_at, self.matures_at(now)];
+        let times = [settles_at, self.forget_from, report_at, tell_at, self.matures_at(now), self.latencies_age_at()];
         times.into_iter().flatten().min()
     }
 
@@ -337,6 +350,7 @@ impl Vantages {
         self.sharing.is_stale |=
             self.peers.values().any(|peer| peer.matures_at > self.advanced && peer.matures_at <= now);
         self.advanced = now;
+        self.age_latencies(now);
         self.share(now);
         let mut letters = Vec::new();
         if !self.is_linked {
@@ -389,7 +403,16 @@ impl Vantages {
 
     pub(super) fn tell(&mut self, id: QuestionId, now: Duration) {
         self.untold.insert(id);
+        self.tell_soon(now);
+    }
+
+    /// Reports soon, together with other changes.
+    pub(super) fn tell_soon(&mut self, now: Duration) {
         self.tell_at.get_or_insert(now + TELL_WINDOW);
+    }
+
+    pub(super) fn is_linked(&self) -> bool {
+        self.is_linked
     }
 
     /// Forgets all nodes that are silent.

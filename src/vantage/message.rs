@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::{Digest, NodeName, Parts, QuestionId};
 use crate::health::{Identity, Opinion};
+use crate::latency::{Sample, VantageRtts};
 
 /// Most rows in one message, so that it stays far below the 1 MiB that a NATS server takes.
 pub const MAX_ROWS: usize = 512;
@@ -31,6 +32,10 @@ pub enum Body {
     Report(Report),
     /// The software and the configuration of the sender.
     Identity(Identity),
+    /// The round trips that the probes of the sender measure.
+    Rtts(VantageRtts),
+    /// Round trips that clients pushed to the sender, at most [`MAX_ROWS`].
+    Samples(Vec<Sample>),
     /// Asks these nodes for all that they see, and for what they run.
     Ask(Vec<NodeName>),
 }
@@ -50,6 +55,8 @@ pub struct Report {
     pub digest: Digest,
     /// [`Identity::digest`] of what it runs; `None` while it serves nothing yet.
     pub identity: Option<u64>,
+    /// The digest of its round trips; `None` while it serves nothing yet.
+    pub rtts: Option<u64>,
     /// The digests of the questions that are shared among few nodes; `None` if all nodes ask all questions.
     pub parts: Option<Parts>,
     /// The place of these rows among the parts of an answer to an [`Body::Ask`].

@@ -24,6 +24,8 @@
 //! **Settling.** When the first other node is heard, agreement begins two intervals later: by then all that can be heard
 //! have been. Otherwise a node that comes back would decide with the first few that it hears, and then again.
 //!
+//! **Latency.** Nodes also tell their round trips to the datacenters, and those that clients pushed to them.
+//!
 //! **Restarts.** A node that stops counts until it would be silent, and what its last run saw stands until the new one has
 //! told what it sees. The new run itself *arrives*: what the fleet agreed before stands until it agrees with others.
 //!
@@ -31,6 +33,7 @@
 //! everything down, at least three endpoints in two datacenters, of which another one sees any up.
 
 mod company;
+mod latency;
 mod machine;
 mod message;
 mod name;
@@ -43,6 +46,7 @@ mod survey;
 mod table;
 mod weigh;
 
+pub use latency::MAX_SAMPLES;
 pub use machine::{Ignored, Me, Place, Vantages};
 pub use message::{Body, FleetEvent, Letter, MAX_ROWS, Message, Part, Report, Sight};
 pub use name::{MAX_NAME, NodeName};

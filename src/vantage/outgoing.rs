@@ -16,12 +16,14 @@ impl Vantages {
         if self.untold_identity.take().is_some() {
             letters.extend(self.introduction(None, wall));
         }
+        letters.extend(self.untold_rtts(wall));
         let untold = std::mem::take(&mut self.untold);
         let mut rows: Vec<_> =
             untold.into_iter().map(|id| (id, self.own.table.get(id).map(|row| sight(*row, now)))).collect();
         let is_due = self.report_at <= now;
         if is_due {
             self.report_at = now + self.me.interval;
+            self.tell_samples(wall, letters);
         }
         if rows.is_empty() && is_due {
             rows = self
@@ -56,6 +58,7 @@ impl Vantages {
         for asker in askers {
             self.answered_until.insert(asker.clone(), now + self.me.interval / 2);
             letters.extend(self.introduction(Some(asker.clone()), wall));
+            letters.extend(self.rtts_letter(Some(asker.clone()), wall));
             for number in 0..of {
                 let rows = all.iter().skip(number as usize * MAX_ROWS).take(MAX_ROWS).copied().collect();
                 let report = Report { part: Some(Part { number, of }), rows, ..self.bare_report() };
@@ -78,6 +81,7 @@ impl Vantages {
             leaves: false,
             digest: self.own.table.digest(),
             identity: self.identity.as_ref().map(|identity| identity.digest()),
+            rtts: self.own_rtts_digest(),
             parts: self.sharing.parts(),
             part: None,
             rows: Vec::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::latency::Allowance;
 use super::message::{Message, Part, Report, Sight};
 use super::skew::Skew;
 use super::{MAX_QUESTIONS, Parts, QuestionId, Row, Table};
@@ -30,6 +31,10 @@ pub(super) struct Peer {
     pub(super) identity: Option<Arc<Identity>>,
     /// The digest of what it runs by now; `None` while it serves nothing yet.
     runs: Option<u64>,
+    /// The digest of its round trips by now; `None` while it serves nothing yet.
+    rtts: Option<u64>,
+    /// The samples that it sent lately.
+    pub(super) allowance: Allowance,
     /// True if it distrusts its own probes.
     pub(super) doubts: bool,
     /// True if it sees everything down, and others do not.
@@ -91,6 +96,8 @@ impl Peer {
             site: Box::default(),
             identity: None,
             runs: None,
+            rtts: None,
+            allowance: Allowance::default(),
             doubts: false,
             is_discounted: false,
             left: None,
@@ -116,6 +123,7 @@ impl Peer {
     pub(super) fn restart(&mut self, incarnation: u64) -> bool {
         self.incarnation = incarnation;
         self.sequence = 0;
+        self.allowance.restart();
         self.partial = None;
         self.is_in_step = false;
         self.ask_at = Duration::ZERO;
@@ -133,6 +141,16 @@ impl Peer {
         message.incarnation > self.incarnation
     }
 
+    /// True if a message with this number is of its present run.
+    pub(super) fn is_run(&self, incarnation: u64) -> bool {
+        self.incarnation == incarnation
+    }
+
+    /// Longest time between two of its reports.
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
     /// Takes in that a message came. Returns true if the node's clock turned out to be wrong, or right again.
     pub(super) fn hear(&mut self, message: &Message, now: Duration, wall: Duration) -> bool {
         self.sequence = message.sequence;
@@ -142,9 +160,10 @@ impl Peer {
 
     /// Takes in what it sees.
     pub(super) fn take_in(&mut self, report: Report, now: Duration) -> Changed {
-        let Report { site, interval, doubts, leaves: _, digest, identity, parts, part, rows } = report;
+        let Report { site, interval, doubts, leaves: _, digest, identity, rtts, parts, part, rows } = report;
         self.parts = parts;
         self.runs = identity;
+        self.rtts = rtts;
         self.site = site;
         self.interval = interval.clamp(INTERVAL[0], INTERVAL[1]);
         let mut changed = if self.doubts == doubts { Changed::default() } else { Changed::All };
@@ -193,9 +212,11 @@ impl Peer {
         self.identity = Some(Arc::new(identity));
     }
 
-    /// True if it is to be asked for everything now. It is not asked again before this interval is over.
-    pub(super) fn is_to_ask(&mut self, interval: Duration, now: Duration) -> bool {
-        let is_known = self.runs == self.identity.as_ref().map(|known| known.digest());
+    /// True if it is to be asked for everything now. It is not asked again before this interval is over. `rtts` is the
+    /// digest of the round trips that are known of it.
+    pub(super) fn is_to_ask(&mut self, rtts: Option<u64>, interval: Duration, now: Duration) -> bool {
+        let is_known = self.runs == self.identity.as_ref().map(|known| known.digest())
+            && (self.rtts.is_none() || self.rtts == rtts);
         let asks = (!self.is_in_step || !is_known) && self.ask_at <= now;
         if asks {
             self.ask_at = now + interval;

@@ -1,5 +1,7 @@
 //! The vantage points and their opinions, for display.
 
+use std::time::Duration;
+
 use super::{NodeName, QuestionId, Row, Vantages};
 use crate::health::{VantagePoint, Weight, Witness};
 
@@ -28,6 +30,7 @@ impl Vantages {
             probes: self.own.table.len(),
             down: self.own.table.down(),
             skew: None,
+            rtts: self.told_rtts(&self.me.node),
         };
         let peers = self.peers.iter().map(|(node, peer)| VantagePoint {
             node: node.shared(),
@@ -40,10 +43,18 @@ impl Vantages {
             probes: peer.table.len(),
             down: peer.table.down(),
             skew: peer.skew.milliseconds(),
+            rtts: self.told_rtts(node),
         });
         let mut all: Vec<_> = peers.chain([me]).collect();
         all.sort_unstable_by(|a, b| a.node.cmp(&b.node));
         all
+    }
+
+    fn told_rtts(&self, node: &NodeName) -> Vec<(Box<str>, Duration)> {
+        let rtts = self.rtts_of(node).map_or(&[][..], |told| told.rtts());
+        rtts.iter()
+            .map(|(place, rtt)| (place.clone(), Duration::from_micros(100 * u64::from(rtt.to_tenths()))))
+            .collect()
     }
 
     /// Number of opinions that are known, of all nodes together.

@@ -22,7 +22,7 @@ const ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
     [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
     [monitors.web]\ntype = \"tcp\"\nport = 5353\ninterval = \"400ms\"\ntimeout = \"300ms\"\nfall = 2\nrise = 1\n\
     [pools.web]\nmonitor = \"web\"\nendpoints.fra = [\"10.88.0.11\", \"10.88.0.12\"]\nendpoints.iad = [\"10.88.0.21\"]\n\
-    [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n";
+    [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n[names.near]\npools = [\"web\"]\nsteer = [\"latency\"]\n";
 
 /// The same endpoints in another order, under other names: identities do not depend on either.
 const OTHER_ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
@@ -30,7 +30,7 @@ const OTHER_ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
     [regions.default]\nprefer = [\"fra\", \"iad\"]\n\
     [monitors.another]\ntype = \"tcp\"\nport = 5353\ninterval = \"500ms\"\ntimeout = \"300ms\"\nfall = 2\nrise = 1\n\
     [pools.sites]\nmonitor = \"another\"\nendpoints.iad = [\"10.88.0.21\"]\nendpoints.fra = [\"10.88.0.12\", \"10.88.0.11\"]\n\
-    [names.www]\npools = [\"sites\"]\nsteer = [\"region\"]\n";
+    [names.www]\npools = [\"sites\"]\nsteer = [\"region\"]\n[names.near]\npools = [\"sites\"]\nsteer = [\"latency\"]\n";
 
 /// Nodes, their NATS servers and two datacenters.
 pub(crate) struct Fleet {

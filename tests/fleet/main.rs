@@ -10,6 +10,7 @@ mod harness;
 mod agreement;
 mod fleet;
 mod hostile;
+mod latency;
 mod nats;
 mod restart;
 mod sharing;

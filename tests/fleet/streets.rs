@@ -86,6 +86,15 @@ impl Streets {
         addresses
     }
 
+    /// Pushes round trips of clients to the node with these files.
+    pub(crate) fn push(&self, place: &str, files: &Files, lines: &str) {
+        let socket = files.path("admin.sock");
+        let socket = socket.to_str().expect("temporary folders have plain names");
+        let url = "http://localhost/v1/latency";
+        let ran = self.run(place, &["curl", "-s", "--fail", "--unix-socket", socket, "--data-binary", lines, url]);
+        assert!(ran.status.success(), "{ran:?}");
+    }
+
     /// Runs a command of the program at a place, on these files.
     pub(crate) fn command(&self, place: &str, files: &Files, words: &[&str]) -> String {
         let config = files.path("truenorth.toml");

@@ -48,6 +48,7 @@ pub(crate) fn snapshot(version: &str) -> Arc<Snapshot> {
         probing: truenorth::snapshot::Probing::default(),
         node: "test".into(),
         site_country: None,
+        site_coordinates: None,
     };
     let blueprint = Blueprint::compile(world, Arc::new(Locations::unknown()), None);
     Arc::new(Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None))

@@ -28,7 +28,8 @@ export function showLatency(matrix) {
 function shown(cell, row) {
     if (cell.median_ms === null) return el("td", { class: "shade" }, "–");
     const shade = SHADES.findIndex((end) => cell.median_ms < end);
-    const title = `from ${milliseconds(cell.lowest_ms)} to ${milliseconds(cell.highest_ms)}; measured for ${cell.measured} of ${row.countries} countries`;
+    const probes = cell.by_vantage_points > 0 ? `; ${cell.by_vantage_points} by the probes of ${cell.vantage_points.join(", ")}` : "";
+    const title = `from ${milliseconds(cell.lowest_ms)} to ${milliseconds(cell.highest_ms)}; measured for ${cell.measured} of ${row.countries} countries${probes}`;
     return el("td", { class: `shade shade-${shade < 0 ? SHADES.length : shade}`, title }, cell.measured === 0 ? "~" : null, milliseconds(cell.median_ms),
         cell.measured > 0 ? el("small", {}, ` ${cell.measured}/${row.countries}`) : null);
 }

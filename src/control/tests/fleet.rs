@@ -3,14 +3,14 @@
 use super::*;
 use crate::vantage::{FleetEvent, Letter, Me, News, NodeName};
 
-const REPORTS: Duration = Duration::from_secs(2);
+pub(super) const REPORTS: Duration = Duration::from_secs(2);
 
 /// Three endpoints in two datacenters.
-const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
+pub(super) const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
 
-struct Trio {
-    nodes: [Scene; 3],
-    is_cut: [bool; 3],
+pub(super) struct Trio {
+    pub(super) nodes: [Scene; 3],
+    pub(super) is_cut: [bool; 3],
     now: Duration,
 }
 
@@ -25,7 +25,7 @@ fn join(scene: &mut Scene, number: usize, incarnation: u64) {
 
 impl Trio {
     /// Three nodes that see everything up, and agree.
-    fn new(monitor: &Monitor) -> Self {
+    pub(super) fn new(monitor: &Monitor) -> Self {
         let nodes = [0, 1, 2].map(|number| {
             let mut scene = Scene::new();
             join(&mut scene, number, 1);
@@ -43,7 +43,7 @@ impl Trio {
     }
 
     /// Lets time pass. `outcome` gives what a node finds at an address.
-    fn pass(&mut self, time: Duration, outcome: impl Fn(usize, &str) -> Outcome) {
+    pub(super) fn pass(&mut self, time: Duration, outcome: impl Fn(usize, &str) -> Outcome) {
         let until = self.now + time;
         while self.now < until {
             self.now += Duration::from_millis(5);
@@ -63,7 +63,7 @@ impl Trio {
     }
 
     /// Stops a node and starts it again, with or without what it kept. It asks for its server at once.
-    fn restart(&mut self, number: usize, monitor: &Monitor, keeps: bool) {
+    pub(super) fn restart(&mut self, number: usize, monitor: &Monitor, keeps: bool) {
         self.nodes[number].happen(Event::Stop);
         let mut scene = Scene { now: self.now, ..Scene::new() };
         join(&mut scene, number, 2);

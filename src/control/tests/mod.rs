@@ -3,6 +3,7 @@
 mod amend;
 mod fail_static;
 mod fleet;
+mod fleet_latency;
 mod keeping;
 mod latency;
 mod loads;

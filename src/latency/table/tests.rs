@@ -1,6 +1,6 @@
 use super::*;
 use crate::geo::{Continent, Locations, Prefix, nest};
-use crate::latency::{ClientRtts, MIN_SAMPLES};
+use crate::latency::{ClientRtts, MIN_SAMPLES, VantageRtts};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -35,9 +35,11 @@ fn push(table: &mut LatencyTable, client: &str, location: &Location, datacenter:
 
 /// The reading for `fra`.
 fn read(table: &LatencyTable, client: &str, location: &Location) -> (f64, String) {
-    let reading = table.readings(client.parse().unwrap(), location, &sites())[0];
+    let reading = table.readings(client.parse().unwrap(), location, &sites()).remove(0);
     let source = match reading.source {
         ReadingSource::Measured(clients, _) => clients.to_string(),
+        ReadingSource::Probed(node, country) => format!("{node}, for {country}"),
+        ReadingSource::Corrected(node) => format!("corrected by {node}"),
         other => format!("{other:?}"),
     };
     (reading.rtt.ms(), source)
@@ -65,13 +67,54 @@ fn own_probes_tell_of_their_country_alone_and_less_than_its_clients() {
     let mut table = table();
     let country = CountryCode::parse("DE").unwrap();
     for _ in 0..MIN_SAMPLES {
-        table.feed_probe(country, DatacenterId::from_index(0), Duration::from_millis(2), Duration::ZERO);
+        table.feed_probe(Some(country), DatacenterId::from_index(0), Duration::from_millis(2), Duration::ZERO);
     }
     assert_eq!(read(&table, "198.51.100.7", &berlin()), (2.0, "own probes, for DE".into()));
     let austrian = Location { country: CountryCode::parse("AT"), ..berlin() };
     assert_eq!(read(&table, "198.51.100.7", &austrian).1, "Estimated");
     push(&mut table, "203.0.113.0/24", &berlin(), "fra", 30.0, MIN_SAMPLES);
     assert_eq!(read(&table, "198.51.100.7", &Location { asn: None, ..berlin() }), (30.0, "DE".into()));
+}
+
+#[test]
+fn vantage_points_tell_of_their_country_and_correct_the_estimates_around_them() {
+    let mut table = table();
+    let country = CountryCode::parse("DE");
+    for _ in 0..MIN_SAMPLES {
+        table.feed_probe(country, DatacenterId::from_index(0), Duration::from_millis(2), Duration::ZERO);
+    }
+    let own: Vec<_> = table.probed(country).collect();
+    assert_eq!(own, [("fra".into(), Rtt::from_ms(2.0))]);
+    let munich = Coordinates::try_new(48.1, 11.6);
+    let told = |coordinates, ms| {
+        Arc::new(VantageRtts::new(
+            country,
+            coordinates,
+            [("fra".into(), Rtt::from_ms(ms)), ("moon".into(), Rtt::from_ms(1.0))],
+        ))
+    };
+    let vantage_points = |ms| vec![("ns1".into(), told(Some(sites()[0]), 2.0)), ("ns2".into(), told(munich, ms))];
+    table.set_vantage_points(vantage_points(7.0));
+    let generation = table.generation();
+    table.set_vantage_points(vantage_points(7.0));
+    assert_eq!(table.generation(), generation, "nothing changed");
+    // Frankfurt is nearer to Berlin than Munich is, by 65 km.
+    let in_berlin = berlin();
+    assert_eq!(read(&table, "198.51.100.7", &in_berlin), (2.0, "ns1, for DE".into()));
+    let in_munich = Location { coordinates: munich, ..berlin() };
+    assert_eq!(read(&table, "198.51.100.7", &in_munich), (7.0, "ns2, for DE".into()));
+    let salzburg =
+        Location { country: CountryCode::parse("AT"), coordinates: Coordinates::try_new(47.8, 13.0), ..berlin() };
+    let (near, source) = read(&table, "198.51.100.7", &salzburg);
+    assert_eq!(source, "corrected by ns2");
+    table.set_vantage_points(vantage_points(47.0));
+    let (detour, _) = read(&table, "198.51.100.7", &salzburg);
+    assert!((26.0..38.0).contains(&(detour - near)), "{near} {detour}");
+    // What clients measured comes first, and datacenters that come later are known at once.
+    push(&mut table, "203.0.113.0/24", &salzburg, "fra", 30.0, MIN_SAMPLES);
+    assert_eq!(read(&table, "198.51.100.7", &Location { asn: None, ..salzburg }), (30.0, "AT".into()));
+    table.adopt(["moon", "fra", "sin"], Widths::default());
+    assert_eq!(read(&table, "198.51.100.7", &in_munich), (1.0, "ns2, for DE".into()));
 }
 
 #[test]

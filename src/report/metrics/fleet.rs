@@ -33,12 +33,18 @@ impl Metrics<'_> {
         let help = "Messages that came, those that were ignored included.";
         out.counter("truenorth_fleet_heard_messages", help, fleet.heard.load(Relaxed));
         out.counter("truenorth_fleet_heard_bytes", "Octets of messages that came.", fleet.heard_octets.load(Relaxed));
-        let help =
-            "Messages that were ignored, by reason: unreadable, of another version or with this node's own name, late.";
+        let help = "Messages that were ignored, by reason: unreadable, of another version or a wrong node, late, more than allowed.";
         out.family("truenorth_fleet_ignored_messages", Kind::Counter, help, |samples| {
             samples.count(&[("reason", "malformed")], fleet.malformed.load(Relaxed));
             samples.count(&[("reason", "foreign")], fleet.foreign.load(Relaxed));
             samples.count(&[("reason", "stale")], fleet.stale.load(Relaxed));
+            samples.count(&[("reason", "excessive")], fleet.excessive.load(Relaxed));
+        });
+        let help = "Round trips that clients pushed: to this node, to others, and those that others were not told.";
+        out.family("truenorth_fleet_pushed_round_trips", Kind::Counter, help, |samples| {
+            samples.count(&[("what", "here")], fleet.pushed_samples.load(Relaxed));
+            samples.count(&[("what", "elsewhere")], fleet.heard_samples.load(Relaxed));
+            samples.count(&[("what", "thinned")], fleet.thinned_samples.load(Relaxed));
         });
         let Some(survey) = &self.survey.fleet else { return };
         out.gauge("truenorth_fleet_nodes", "Other nodes that are heard.", fleet.peers.load(Relaxed) as f64);

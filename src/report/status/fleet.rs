@@ -1,5 +1,6 @@
 //! The fleet as a node hears it, and what its vantage points say of a probe.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,9 @@ use crate::report::table::{RED, TextTable, YELLOW, span};
 
 /// From this difference on, in milliseconds, the table shows that a clock is wrong.
 const SHOWN_SKEW: i64 = 1_000;
+
+/// Most datacenters in the table of round trips.
+const SHOWN_PLACES: usize = 12;
 
 /// Hexadecimal digits of a fingerprint that tables show.
 const SHOWN_DIGITS: usize = 8;
@@ -66,6 +70,9 @@ pub struct VantagePointStatus {
     /// The difference of its clock in milliseconds, above 0 if it is ahead; absent if that is unknown.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub skew_ms: Option<i64>,
+    /// The round trips that its probes measure, in milliseconds, by datacenter.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub rtts_ms: BTreeMap<String, f64>,
 }
 
 /// The agreement of the vantage points on a probe.
@@ -117,7 +124,7 @@ impl From<&FleetSurvey> for FleetStatus {
 
 impl From<&VantagePoint> for VantagePointStatus {
     fn from(point: &VantagePoint) -> Self {
-        let VantagePoint { node, site, identity, heard, weight, leaves, is_in_step, probes, down, skew } = point;
+        let VantagePoint { node, site, identity, heard, weight, leaves, is_in_step, probes, down, skew, rtts } = point;
         Self {
             node: node.to_string(),
             site: site.to_string(),
@@ -130,6 +137,7 @@ impl From<&VantagePoint> for VantagePointStatus {
             probes: *probes,
             down: *down,
             skew_ms: *skew,
+            rtts_ms: rtts.iter().map(|(place, rtt)| (place.to_string(), rtt.as_secs_f64() * 1000.0)).collect(),
         }
     }
 }
@@ -240,6 +248,27 @@ impl FleetStatus {
             table.push(row, color);
         }
         out.push_str(&table.text(for_terminal));
+        out
+    }
+
+    /// Returns the round trips from the nodes to the datacenters as a table; empty if none are known.
+    pub(in crate::report) fn latency_lines(&self, for_terminal: bool) -> String {
+        let measured = || self.vantage_points.iter().filter(|point| !point.rtts_ms.is_empty());
+        let places: BTreeSet<&str> = measured().flat_map(|point| point.rtts_ms.keys().map(String::as_str)).collect();
+        if places.is_empty() {
+            return String::new();
+        }
+        let shown: Vec<&str> = places.iter().copied().take(SHOWN_PLACES).collect();
+        let heads: Vec<&str> = ["NODE"].into_iter().chain(shown.iter().copied()).collect();
+        let mut table = TextTable::new(&heads);
+        for point in measured() {
+            let rtt = |place: &&str| point.rtts_ms.get(*place).map_or_else(String::new, |rtt| format!("{rtt:.1}"));
+            table.push([point.node.clone()].into_iter().chain(shown.iter().map(rtt)).collect(), "");
+        }
+        let mut out = format!("\nlatency: milliseconds from each node\n{}", table.text(for_terminal));
+        if places.len() > shown.len() {
+            let _ = writeln!(out, "and {} more datacenters", places.len() - shown.len());
+        }
         out
     }
 }

@@ -1,6 +1,7 @@
 //! Conversations of a few nodes. Messages arrive at once, unless a test holds them back.
 
 mod arrival;
+mod latency;
 mod sharing;
 mod simulation;
 
@@ -205,7 +206,9 @@ fn a_calm_fleet_says_little_and_all_times_come_round() {
         .iter()
         .map(|(_, letter)| match &letter.message.body {
             Body::Report(report) => report.rows.len(),
-            Body::Ask(_) | Body::Identity(_) => panic!("nobody needs to ask, and nothing else is new"),
+            Body::Ask(_) | Body::Identity(_) | Body::Rtts(_) | Body::Samples(_) => {
+                panic!("nobody needs to ask, and nothing else is new")
+            }
         })
         .sum();
     assert_eq!(rows, 3 * 40, "16, 16 and the remaining 8");
