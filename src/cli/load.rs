@@ -26,6 +26,8 @@ pub(super) struct Loader {
     /// The zones of the last configuration.
     known: Known,
     databases: Option<Databases>,
+    /// True for a node that answers nothing: it locates no client.
+    observes: bool,
 }
 
 /// The databases that were read last, and their files.
@@ -84,7 +86,12 @@ pub(super) struct NewMaps {
 
 impl Loader {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), known: Known::default(), databases: None }
+        Self { path: path.to_owned(), known: Known::default(), databases: None, observes: false }
+    }
+
+    /// Reads configurations for a node that answers nothing. It opens no database.
+    pub(super) fn observing(path: &Path) -> Self {
+        Self { observes: true, ..Self::new(path) }
     }
 
     /// Reads everything through `disk`, and compiles it. `last_served` returns the serial and contents that a zone was
@@ -98,11 +105,15 @@ impl Loader {
     ) -> Result<Loaded, Faults> {
         let Config { server, credentials, admin_tls, world, mut warnings, icmp, asked } =
             config::load_again(&self.path, disk, last_served, &mut self.known)?;
-        let databases = self.databases(disk, &server.databases, &asked)?;
+        let paths = if self.observes { &[][..] } else { &server.databases };
+        let is_located = !self.observes;
+        let databases = self.databases(disk, paths, &asked)?;
         warnings.0.extend(databases.mute.iter().map(|path| mute(path)));
         let locations = databases.locations.clone();
-        let made = server.databases.iter().cloned().zip(databases.built.iter().copied()).collect();
-        warnings.0.extend(asked.check(&locations).0);
+        let made = paths.iter().cloned().zip(databases.built.iter().copied()).collect();
+        if is_located {
+            warnings.0.extend(asked.check(&locations).0);
+        }
         let began = Instant::now();
         let blueprint = Blueprint::compile(world, locations.clone(), previous);
         let maps = previous.map_or_else(NewMaps::default, |previous| NewMaps {

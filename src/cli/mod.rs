@@ -64,6 +64,14 @@ enum Command {
         #[arg(long, value_name = "FORMAT")]
         log: Option<LogFormat>,
     },
+    /// Probes endpoints and tells the fleet what it sees, without answering DNS
+    Probe {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The format of log lines: text or json. By default the server file decides
+        #[arg(long, value_name = "FORMAT")]
+        log: Option<LogFormat>,
+    },
     /// Serves a sample zone with simulated datacenters, which you can break and mend
     Demo(demo::Arguments),
     /// Asks five questions, and writes a server file and a zone file
@@ -136,6 +144,7 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Serve { config, replace, log } => serve::run(&config.path(), replace, log),
+        Command::Probe { config, log } => serve::observe(&config.path(), log),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Check { config, json } => check::run(&config.path(), json),

@@ -16,6 +16,7 @@ mod files;
 mod fleet;
 mod keys;
 mod notifier;
+mod observe;
 mod orders;
 mod parents;
 mod parts;
@@ -29,6 +30,7 @@ mod start;
 mod told;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -57,6 +59,7 @@ use crate::watch::Lateness;
 use certificates::OwnCertificates;
 use files::Files;
 use notifier::Notifier;
+pub(super) use observe::run as observe;
 use orders::Orders;
 use parents::Parents;
 use register::Register;
@@ -106,10 +109,7 @@ pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> Exi
         }
     };
     run_to_end(|log, signals| async move {
-        // If the file has faults, they are reported later, together with all others.
-        let settings = config::load_early(path).map(|early| early.log).unwrap_or_default();
-        let settings = LogSettings { format: format.unwrap_or(settings.format), ..settings };
-        log_to_stderr(&log, &settings).map_err(ServeError::Other)?;
+        begin_log(path, format, &log)?;
         info!(version = version::VERSION, config = %path.display(), "starting");
         privileges.tell();
         let (alarm, ends) = vital::alarm();
@@ -130,9 +130,26 @@ pub(super) fn run(path: &Path, replaces: bool, format: Option<LogFormat>) -> Exi
     })
 }
 
+/// Begins to log to standard error, in this form or in that of the server file.
+fn begin_log(path: &Path, format: Option<LogFormat>, log: &Log) -> Result<(), ServeError> {
+    // If the file has faults, they are reported later, together with all others.
+    let settings = config::load_early(path).map(|early| early.log).unwrap_or_default();
+    let settings = LogSettings { format: format.unwrap_or(settings.format), ..settings };
+    log_to_stderr(log, &settings).map_err(ServeError::Other)
+}
+
 /// Runs `serves` on all processors until it is told to stop. If it never began or ended by itself, prints the reason to
 /// standard error, as the log does.
 pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
+    serve: impl FnOnce(Log, Signals) -> F,
+) -> ExitCode {
+    let workers = thread::available_parallelism();
+    run_with_threads(workers, serve)
+}
+
+/// Does the same on this number of threads.
+fn run_with_threads<F: Future<Output = Result<(), ServeError>>>(
+    workers: io::Result<NonZeroUsize>,
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> ExitCode {
     let log = match Log::start(std::io::stderr()) {
@@ -142,7 +159,7 @@ pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
             return ExitCode::from(super::BAD);
         }
     };
-    let code = match serve_with(&log, serve) {
+    let code = match serve_with(workers, &log, serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let text = match error {
@@ -158,13 +175,14 @@ pub(super) fn run_to_end<F: Future<Output = Result<(), ServeError>>>(
 }
 
 fn serve_with<F: Future<Output = Result<(), ServeError>>>(
+    workers: io::Result<NonZeroUsize>,
     log: &Log,
     serve: impl FnOnce(Log, Signals) -> F,
 ) -> Result<(), ServeError> {
     let other = |what: &str, error: &dyn std::fmt::Display| ServeError::Other(format!("{what}: {error}"));
     // This is the first step, so that no later signal is lost.
     let signals = Signals::handle(log.clone()).map_err(|error| other("cannot handle signals", &error))?;
-    let workers = thread::available_parallelism().map_err(|error| other("cannot count the processors", &error))?;
+    let workers = workers.map_err(|error| other("cannot count the processors", &error))?;
     try_threads(2 * workers.get()).map_err(|error| other("the system does not allow enough threads", &error))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers.get()).enable_all().build();
     let runtime = runtime.map_err(|error| other("cannot start the runtime for tasks", &error))?;

@@ -64,13 +64,13 @@ pub(super) fn replaced_by(process: i32) {
 }
 
 /// Gives systemd signs of life from now on, if it expects any, as long as control and all workers for UDP are alive. If
-/// there is no sign, systemd restarts the node.
-pub(super) fn watch(control: Handle, workers: WorkerPulse) {
+/// there is no sign, systemd restarts the node. A node that answers nothing has no workers.
+pub(super) fn watch(control: Handle, workers: Option<WorkerPulse>) {
     let Some(interval) = watchdog() else { return };
     tokio::spawn(async move {
         let mut is_ill = false;
         loop {
-            let ailment = control.ailment().or_else(|| workers.ailment());
+            let ailment = control.ailment().or_else(|| workers.as_ref().and_then(WorkerPulse::ailment));
             match &ailment {
                 None => tell("WATCHDOG=1"),
                 Some(ailment) if !is_ill => error!(ailment, "systemd gets no sign of life"),

@@ -101,6 +101,8 @@ struct IdentityShape {
     zones: Vec<(String, u32, String)>,
     #[serde(skip_serializing_if = "is_zero", default)]
     more: u32,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    observes: bool,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -187,18 +189,19 @@ fn report_shape(report: &Report) -> ReportShape {
 }
 
 fn identity_shape(identity: &Identity) -> IdentityShape {
-    let Identity { version, configuration, zones, more_zones } = identity;
+    let Identity { version, configuration, zones, more_zones, observes } = identity;
     let zone = |ZoneIdentity { origin, serial, text }: &ZoneIdentity| (origin.to_string(), *serial, hexadecimal(*text));
     IdentityShape {
         version: version.to_string(),
         configuration: hexadecimal(*configuration),
         zones: zones.iter().map(zone).collect(),
         more: *more_zones,
+        observes: *observes,
     }
 }
 
 fn read_identity(shape: IdentityShape) -> Option<Identity> {
-    let IdentityShape { version, configuration, zones, more } = shape;
+    let IdentityShape { version, configuration, zones, more, observes } = shape;
     let is_text =
         |text: &str, longest| text.len() <= longest && text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
     let is_sorted = zones.is_sorted_by(|one, next| one.0 < next.0);
@@ -214,6 +217,7 @@ fn read_identity(shape: IdentityShape) -> Option<Identity> {
         configuration: read_hexadecimal(&configuration)?,
         zones: zones.into_iter().map(zone).collect::<Option<_>>()?,
         more_zones: more,
+        observes,
     })
 }
 
@@ -358,6 +362,7 @@ mod tests {
             Body::Report(report()),
             Body::Report(bare),
             Body::Identity(identity()),
+            Body::Identity(Identity { observes: true, ..identity() }),
             Body::Rtts(rtts()),
             Body::Rtts(VantageRtts::default()),
             Body::Samples(vec![sample("198.51.100.0/24", 23.4), sample("2001:db8:7::/48", 0.25)]),

@@ -21,6 +21,8 @@ pub struct Identity {
     pub zones: Vec<ZoneIdentity>,
     /// Number of further zones.
     pub more_zones: u32,
+    /// True if it only observes, and answers nothing.
+    pub observes: bool,
 }
 
 /// A zone of a node.
@@ -51,12 +53,13 @@ impl Identity {
             configuration: hasher.finish(),
             more_zones: u32::try_from(count - zones.len()).unwrap_or(u32::MAX),
             zones,
+            observes: false,
         }
     }
 
     /// A number that differs if anything differs. It is the same in every version of truenorth.
     pub fn digest(&self) -> u64 {
-        let Self { version, configuration, zones, more_zones } = self;
+        let Self { version, configuration, zones, more_zones, observes } = self;
         let mut hasher = SipHasher24::new();
         write_text(&mut hasher, version);
         hasher.write(&configuration.to_be_bytes());
@@ -65,6 +68,9 @@ impl Identity {
             write_text(&mut hasher, origin);
             hasher.write(&serial.to_be_bytes());
             hasher.write(&text.to_be_bytes());
+        }
+        if *observes {
+            hasher.write_u8(1);
         }
         hasher.finish()
     }
@@ -102,6 +108,7 @@ mod tests {
         let edited = Identity::new("0.1.0", vec![zone("a.example.", 7, 3), zone("b.example.", 7, 2)]);
         assert_ne!(edited.configuration, one.configuration);
         assert_ne!(Identity::new("0.2.0", one.zones.clone()).digest(), one.digest());
+        assert_ne!(Identity { observes: true, ..one.clone() }.digest(), one.digest());
     }
 
     #[test]

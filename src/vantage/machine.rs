@@ -30,6 +30,8 @@ pub struct Me {
     pub site: Box<str>,
     /// Longest time between two of its reports.
     pub interval: Duration,
+    /// True if it only observes, and answers nothing.
+    pub observes: bool,
 }
 
 /// Where the endpoint of a question is.

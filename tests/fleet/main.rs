@@ -12,6 +12,7 @@ mod fleet;
 mod hostile;
 mod latency;
 mod nats;
+mod probe;
 mod restart;
 mod sharing;
 mod streets;

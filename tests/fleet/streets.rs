@@ -86,6 +86,11 @@ impl Streets {
         addresses
     }
 
+    /// The sockets at a place that wait for packets or connections.
+    pub(crate) fn listeners(&self, place: &str) -> String {
+        String::from_utf8(self.run(place, &["ss", "-Hlntu"]).stdout).expect("text")
+    }
+
     /// Pushes round trips of clients to the node with these files.
     pub(crate) fn push(&self, place: &str, files: &Files, lines: &str) {
         let socket = files.path("admin.sock");

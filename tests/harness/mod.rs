@@ -156,6 +156,17 @@ impl Files {
         self.serve_by(command)
     }
 
+    /// Starts a node that only observes in a network namespace, with an additional environment variable; returns when it
+    /// observes.
+    pub(crate) fn observe_in(&self, namespace: &str, environment: (&str, &Path)) -> Node {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_truenorth"), "probe", "--config"]);
+        command.arg(self.path("truenorth.toml")).env("RUST_LOG", "info").env(environment.0, environment.1);
+        let mut node = Node::start_unheard(command.stdin(Stdio::null()));
+        node.log.wait_for("INFO observing");
+        node
+    }
+
     /// Does the same with at most this many descriptors.
     pub(crate) fn serve_with_descriptors(&self, most: usize) -> Node {
         let truenorth = truenorth();
@@ -260,8 +271,9 @@ impl Node {
     }
 
     /// Starts a node. It has not logged its address yet.
-    pub(crate) fn start_unheard(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    pub(crate) fn start_unheard(mut command: impl std::borrow::BorrowMut<Command>) -> Self {
+        let mut child =
+            command.borrow_mut().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
         let log = Log::read(child.stderr.take().expect("it is piped"));
         Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
     }

@@ -46,11 +46,14 @@ pub(super) struct Files {
 }
 
 impl Files {
-    pub(super) async fn open(path: PathBuf) -> Result<(Self, Loaded, DynamicTxt, Register), ServeError> {
+    /// Reads everything with this loader, after it opened the state folder.
+    pub(super) async fn open(
+        path: PathBuf,
+        mut loader: Loader,
+    ) -> Result<(Self, Loaded, DynamicTxt, Register), ServeError> {
         let from = path.clone();
         let opened = beside(move || {
             let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
-            let mut loader = Loader::new(&from);
             // The last serials of the zones are in the state folder, and the server file names that folder. So the
             // folder is opened first, and the zones are read only once.
             let state = match config::load_early(&from) {

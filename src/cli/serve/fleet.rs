@@ -25,10 +25,10 @@ const LAST_LETTERS: Duration = Duration::from_secs(1);
 /// The messages of control, for the task that sends them.
 pub(super) type Letters = mpsc::Receiver<Vec<Letter>>;
 
-/// Makes control part of the fleet.
-pub(super) fn join(control: &mut Control, fleet: &config::Fleet, counters: &Arc<NodeCounters>) {
+/// Makes control part of the fleet. `observes` is true for a node that answers nothing.
+pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool, counters: &Arc<NodeCounters>) {
     let config::Fleet { node, site, interval, .. } = fleet;
-    let me = Me { node: node.clone(), site: site.clone(), interval: *interval };
+    let me = Me { node: node.clone(), site: site.clone(), interval: *interval, observes };
     let incarnation = u64::try_from(wall().as_millis()).unwrap_or(u64::MAX);
     control.join(me, incarnation, counters.clone());
 }

@@ -72,7 +72,7 @@ pub(super) struct Beginning {
 impl Beginning {
     /// Reads everything for a node that replaces no other. `inherited` are the sockets that systemd passed to it.
     pub(super) async fn alone(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
-        let (files, loaded, txt, register) = Files::open(path.to_owned()).await?;
+        let (files, loaded, txt, register) = Files::open(path.to_owned(), Loader::new(path)).await?;
         Ok(Self { files, loaded, txt, register, inherited, predecessor: None })
     }
 
@@ -241,7 +241,7 @@ impl Node {
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let StartedControl { control, control_task, first_published, latency, lateness, probes, history, mut letters } =
-            start_control(&files, descriptors.probes, &notifier, alarm);
+            start_control(&files, descriptors.probes, false, &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
@@ -285,7 +285,7 @@ impl Node {
         tell_start(&loaded.databases, taken_over, txt.values().len());
         // The start took a while, in which no endpoint could renew its lease.
         register.begin();
-        systemd::watch(control.clone(), running.workers());
+        systemd::watch(control.clone(), Some(running.workers()));
         let successors = Waiting::start(&files.server.state).await;
         Ok(Self {
             files,
@@ -343,25 +343,31 @@ async fn succeed(
 }
 
 /// Control and its connections. It runs, but has no configuration yet.
-struct StartedControl {
-    control: Handle,
-    control_task: JoinHandle<()>,
-    first_published: oneshot::Receiver<Arc<ArcSwap<Snapshot>>>,
-    latency: KeptLatency,
+pub(super) struct StartedControl {
+    pub(super) control: Handle,
+    pub(super) control_task: JoinHandle<()>,
+    pub(super) first_published: oneshot::Receiver<Arc<ArcSwap<Snapshot>>>,
+    pub(super) latency: KeptLatency,
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
     /// Messages that control sends to the other nodes.
-    letters: Option<fleet::Letters>,
+    pub(super) letters: Option<fleet::Letters>,
 }
 
-/// Starts control, with this maximum number of simultaneous probes.
-fn start_control(files: &Files, in_flight: usize, notifier: &Notifier, alarm: &Alarm) -> StartedControl {
+/// Starts control, with this maximum number of simultaneous probes. `observes` is true for a node that answers nothing.
+pub(super) fn start_control(
+    files: &Files,
+    in_flight: usize,
+    observes: bool,
+    notifier: &Notifier,
+    alarm: &Alarm,
+) -> StartedControl {
     let (control, received) = Handle::new();
     let (first, first_published) = oneshot::channel();
     let mut machine = Control::new(fastrand::u64(..), in_flight);
     if let Some(fleet) = &files.server.fleet {
-        fleet::join(&mut machine, fleet, &files.counters);
+        fleet::join(&mut machine, fleet, observes, &files.counters);
     }
     let (send, letters) = fleet::letters(files.counters.clone());
     let (lateness, probes, history) = (machine.lateness(), machine.probe_counters(), machine.probe_history());
@@ -407,7 +413,7 @@ pub(super) struct TakenOver {
 }
 
 /// Sends control the state that an earlier process kept.
-async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOver {
+pub(super) async fn restore(control: &Handle, store: &Store, journal: &Journal) -> TakenOver {
     let kept: std::collections::HashMap<_, _> =
         store.all(&HEALTH).into_iter().map(|(target, record)| (target, Kept::from(record))).collect();
     let endpoints = kept.len();

@@ -16,6 +16,7 @@ impl Control {
             text: spec.text,
         });
         let identity = Identity::new(env!("TRUENORTH_VERSION"), zones.collect());
-        fleet.vantages.identify(identity, now);
+        let observes = fleet.vantages.me().observes;
+        fleet.vantages.identify(Identity { observes, ..identity }, now);
     }
 }

@@ -58,6 +58,9 @@ pub struct VantagePointStatus {
     /// Whether its opinions count: `counts`, `doubts` (it distrusts its own probes) or `discounted` (it sees everything
     /// down, and others do not).
     pub weight: String,
+    /// True if it only observes, and answers nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub observes: bool,
     /// True if it said that it stops.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub leaves: bool,
@@ -132,6 +135,7 @@ impl From<&VantagePoint> for VantagePointStatus {
             configuration: identity.as_ref().map(|identity| fingerprint(identity.configuration)),
             heard: heard.map(|heard| heard.as_secs()),
             weight: weight.as_str().to_owned(),
+            observes: identity.as_ref().is_some_and(|identity| identity.observes),
             leaves: *leaves,
             in_step: *is_in_step,
             probes: *probes,
@@ -226,8 +230,10 @@ impl FleetStatus {
             let is_wrong = point.skew_ms.is_some_and(|skew| skew.abs() >= SHOWN_SKEW);
             let (counts, color) = match point.weight.as_str() {
                 "counts" if point.leaves => ("for now: it stops", YELLOW),
-                "counts" if is_wrong || is_other => ("yes", YELLOW),
-                "counts" => ("yes", ""),
+                "counts" => {
+                    let counts = if point.observes { "yes, it only observes" } else { "yes" };
+                    (counts, if is_wrong || is_other { YELLOW } else { "" })
+                }
                 "doubts" => ("no, it distrusts its own probes", RED),
                 _ => ("no, it alone sees everything down", RED),
             };

@@ -69,7 +69,7 @@ impl Crew {
     }
 
     fn start(&mut self, node: &str, incarnation: u64, questions: u128) {
-        let me = Me { node: name(node), site: "fra".into(), interval: INTERVAL };
+        let me = Me { node: name(node), site: "fra".into(), interval: INTERVAL, observes: false };
         let mut vantages = Vantages::new(me, incarnation);
         vantages.set_places(places(questions), self.now);
         vantages.connect(self.now);

@@ -12,7 +12,7 @@ fn question(number: u128) -> QuestionId {
 }
 
 fn start(node: &str, now: Duration) -> Vantages {
-    let me = Me { node: name(node), site: "fra".into(), interval: INTERVAL };
+    let me = Me { node: name(node), site: "fra".into(), interval: INTERVAL, observes: false };
     let mut vantages = Vantages::new(me, 1);
     let place = |place| Place { vantages: Some(NonZeroU16::MIN), ..place };
     let places = places(QUESTIONS).into_iter().map(|(id, it)| (question(id.0), place(it)));

@@ -93,7 +93,12 @@ impl Simulation {
         let node = &mut self.nodes[number];
         node.incarnation += 1;
         node.is_up = true;
-        let me = Me { node: node_name(number), site: format!("s{}", number % 4).into(), interval: INTERVAL };
+        let me = Me {
+            node: node_name(number),
+            site: format!("s{}", number % 4).into(),
+            interval: INTERVAL,
+            observes: false,
+        };
         node.vantages = Vantages::new(me, node.incarnation);
         let place = |id: usize| (question(id), Place { vantages: self.vantages, ..place(id) });
         node.vantages.set_places((0..node.views.len()).map(place).collect(), now);
@@ -250,7 +255,7 @@ impl Simulation {
 
 impl Node {
     fn new(questions: usize, rng: &mut Rng) -> Self {
-        let me = Me { node: name("none"), site: "".into(), interval: INTERVAL };
+        let me = Me { node: name("none"), site: "".into(), interval: INTERVAL, observes: false };
         Self {
             vantages: Vantages::new(me, 0),
             incarnation: 0,
