@@ -8,6 +8,7 @@ mod endpoint;
 mod harness;
 
 mod agreement;
+mod demo;
 mod fleet;
 mod hostile;
 mod latency;

@@ -1,13 +1,13 @@
 //! The datacenters of the demo: a small HTTP server on a loopback address for each endpoint.
 //!
 //! A broken endpoint answers 503, to the monitor and to everybody else. It does not refuse connections, so that people
-//! can still ask it which endpoint it is.
+//! can still ask it which endpoint it is. In the demo of a fleet it may be broken for some nodes alone.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,11 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tracing::info;
+
+use super::askers::Askers;
+
+/// The contents of an answer.
+pub(super) type Answer = Full<Bytes>;
 
 /// A datacenter of the demo, or the fallback. Its endpoints can be broken and mended together.
 pub(super) struct DemoSite {
@@ -75,6 +80,10 @@ struct Endpoint {
     number: usize,
     /// The flags of all of the datacenter's endpoints, by index; true if broken.
     broken: Arc<[AtomicBool]>,
+    /// The nodes of a fleet for which alone it is broken.
+    broken_for: Arc<Mutex<Vec<String>>>,
+    at: SocketAddrV4,
+    askers: Askers,
 }
 
 impl Stage {
@@ -102,7 +111,15 @@ impl Stage {
             for (number, &address) in place.addresses.iter().enumerate() {
                 let listener = TcpListener::bind(SocketAddr::from((address, port))).await?;
                 port = listener.local_addr()?.port();
-                endpoints.push((listener, Endpoint { place, number, broken: broken.clone() }));
+                let endpoint = Endpoint {
+                    place,
+                    number,
+                    broken: broken.clone(),
+                    broken_for: Arc::default(),
+                    at: SocketAddrV4::new(address, port),
+                    askers: Askers::default(),
+                };
+                endpoints.push((listener, endpoint));
             }
         }
         Ok(Self { endpoints, port })
@@ -113,23 +130,24 @@ impl Stage {
         self.port
     }
 
-    /// Starts to answer, in tasks that end with the runtime.
-    pub(super) fn begin(self) {
+    /// Starts to answer, in tasks that end with the runtime. `askers` are the nodes of a fleet.
+    pub(super) fn begin(self, askers: &Askers) {
         for (listener, endpoint) in self.endpoints {
-            tokio::spawn(accept(listener, endpoint));
+            tokio::spawn(accept(listener, Endpoint { askers: askers.clone(), ..endpoint }));
         }
     }
 }
 
 async fn accept(listener: TcpListener, endpoint: Endpoint) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, asker)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
         let endpoint = endpoint.clone();
         let answer = service_fn(move |request: Request<_>| {
-            let response = endpoint.answer(request.method(), request.uri().path());
+            let uri = request.uri();
+            let response = endpoint.answer(request.method(), uri.path(), uri.query().unwrap_or_default(), asker);
             async { Ok::<_, Infallible>(response) }
         });
         // An error means that the client closed the connection, which is no problem.
@@ -138,14 +156,15 @@ async fn accept(listener: TcpListener, endpoint: Endpoint) {
 }
 
 impl Endpoint {
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn answer(&self, method: &Method, path: &str, query: &str, asker: SocketAddr) -> Response<Answer> {
         let (place, address) = (self.place.name, self.place.addresses[self.number]);
         match (path, method) {
-            ("/" | "/healthz", &Method::GET | &Method::HEAD) if self.is_broken() => {
+            ("/" | "/healthz", &Method::GET | &Method::HEAD) if self.is_broken() || self.is_broken_for(asker) => {
                 respond(StatusCode::SERVICE_UNAVAILABLE, format!("{place}, {address}: broken\n"))
             }
             ("/", &Method::GET | &Method::HEAD) => respond(StatusCode::OK, format!("hello from {place}, {address}\n")),
             ("/healthz", &Method::GET | &Method::HEAD) => respond(StatusCode::OK, "ok\n".to_owned()),
+            ("/break", &Method::POST) if query.starts_with("for=") => self.break_for(&query["for=".len()..]),
             ("/break", &Method::POST) => self.set(self.number..=self.number, true),
             ("/mend", &Method::POST) => self.set(self.number..=self.number, false),
             ("/datacenter/break", &Method::POST) => self.set(0..=self.broken.len() - 1, true),
@@ -163,8 +182,31 @@ impl Endpoint {
         self.broken[self.number].load(Ordering::Relaxed)
     }
 
-    /// Breaks or mends the datacenter's endpoints with these indexes.
-    fn set(&self, numbers: std::ops::RangeInclusive<usize>, broken: bool) -> Response<Full<Bytes>> {
+    /// True if it is broken for the node of a fleet that asks.
+    fn is_broken_for(&self, asker: SocketAddr) -> bool {
+        let nodes = self.broken_for.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The owner of the socket is only looked for if it matters.
+        !nodes.is_empty() && self.askers.name_of(asker, self.at).is_some_and(|node| nodes.iter().any(|it| it == node))
+    }
+
+    /// Breaks it for one node of a fleet.
+    fn break_for(&self, node: &str) -> Response<Answer> {
+        let Some(node) = self.askers.names().into_iter().find(|name| *name == node) else {
+            let names = self.askers.names().join(", ");
+            return respond(StatusCode::NOT_FOUND, format!("there is no such node: {names}\n"));
+        };
+        self.broken_for.lock().unwrap_or_else(PoisonError::into_inner).push(node.to_owned());
+        let (place, address) = (self.place.name, self.place.addresses[self.number]);
+        info!("you broke {address} in {place} for {node} alone");
+        respond(StatusCode::OK, format!("you broke {address} in {place} for {node} alone\n"))
+    }
+
+    /// Breaks or mends the datacenter's endpoints with these indexes. If it is this endpoint that is mended, it is mended for
+    /// all nodes.
+    fn set(&self, numbers: std::ops::RangeInclusive<usize>, broken: bool) -> Response<Answer> {
+        if !broken {
+            self.broken_for.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         let addresses: Vec<String> = self.place.addresses[numbers.clone()].iter().map(ToString::to_string).collect();
         self.broken[numbers].iter().for_each(|flag| flag.store(broken, Ordering::Relaxed));
         let what = if broken { "you broke" } else { "you mended" };
@@ -174,7 +216,7 @@ impl Endpoint {
     }
 }
 
-fn respond(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+pub(super) fn respond(status: StatusCode, text: String) -> Response<Answer> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));

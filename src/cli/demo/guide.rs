@@ -22,7 +22,7 @@ pub(super) struct Guide<'a> {
 }
 
 /// Networks that every database locates on these continents. They belong to an address registry and two universities.
-const EUROPE: &str = "193.0.6.0/24";
+pub(super) const EUROPE: &str = "193.0.6.0/24";
 const AMERICA: &str = "128.6.1.0/24";
 const ASIA: &str = "133.11.0.0/24";
 
@@ -57,11 +57,11 @@ impl fmt::Display for Guide<'_> {
 }
 
 /// An explanation, and the command to copy.
-type Line = (&'static str, String);
+pub(super) type Line = (&'static str, String);
 
 /// Writes each explanation above its command. It is not behind the command, because some shells do not accept comments
 /// there.
-fn fmt_lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
+pub(super) fn fmt_lines(f: &mut fmt::Formatter<'_>, lines: &[Line]) -> fmt::Result {
     lines.iter().try_for_each(|(what, line)| writeln!(f, "  {what}\n      {line}"))
 }
 

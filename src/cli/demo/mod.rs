@@ -9,11 +9,17 @@
 //!  a browser, dig                                        curl: break, mend
 //! ```
 //!
+//! With `--fleet` there are three nodes, each a process of its own, and a NATS server between them (see `fleet`).
+//!
 //! The user may edit the files in the folder. The folder is deleted when the demo ends. Events are printed to standard
 //! output.
 
+mod askers;
 mod endpoints;
+mod fleet;
+mod fleet_guide;
 mod guide;
+mod relay;
 mod story;
 
 use std::fs;
@@ -33,6 +39,7 @@ use super::serve::{self, Node, ServeError, Signals};
 use crate::disk::Disk;
 use crate::server::{BindFailure, Bound};
 use crate::vital::{self, Ends};
+use askers::Askers;
 use endpoints::Stage;
 use guide::Guide;
 
@@ -57,6 +64,10 @@ pub(super) struct Arguments {
     /// The GeoIP database that locates clients [default: the one that comes with truenorth]
     #[arg(long, value_name = "FILE")]
     geoip: Option<PathBuf>,
+    /// Three nodes of a fleet with a NATS server between them, to cut and mend. Needs nats-server. The second and the third
+    /// node have the next ports
+    #[arg(long)]
+    fleet: bool,
 }
 
 /// Runs the demo until a signal stops it. Returns exit code 1 if it could not begin.
@@ -67,6 +78,11 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 async fn play(arguments: &Arguments, signals: Signals) -> Result<(), ServeError> {
     let out = Log::start(io::stdout())
         .map_err(|error| ServeError::Other(format!("cannot start the thread that prints events: {error}")))?;
+    if arguments.fleet {
+        let result = fleet::play(arguments, signals, &out).await;
+        out.finish();
+        return result;
+    }
     // Until the node answers, it can be stopped at once.
     let set = tokio::select! {
         () = signals.stop() => return Ok(()),
@@ -93,7 +109,7 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Set, ServeError> {
         ServeError::Other(format!("cannot simulate the endpoints on loopback addresses such as 127.10.0.10: {error}"))
     })?;
     let http = stage.port();
-    stage.begin();
+    stage.begin(&Askers::default());
 
     let dns = free_address(arguments.listen)?;
     let folder = write_sample(dns, free_admin(arguments.admin)?, http, &geoip)
@@ -143,14 +159,26 @@ fn free_admin(wanted: SocketAddr) -> Result<SocketAddr, ServeError> {
 
 /// Writes the sample configuration to a folder that is deleted when it is dropped.
 fn write_sample(dns: SocketAddr, admin: SocketAddr, http: u16, geoip: &Path) -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("truenorth-demo-").tempdir()?;
-    let zones = folder.path().join("zones");
-    fs::create_dir(&zones)?;
+    let folder = new_folder()?;
+    write_zone(folder.path(), http)?;
     symlink(geoip, folder.path().join("geoip.mmdb"))?;
-    let server = SERVER_FILE.replace("{dns}", &dns.to_string()).replace("{admin}", &admin.to_string());
-    fs::write(folder.path().join("truenorth.toml"), server)?;
-    fs::write(zones.join(format!("{ORIGIN}.toml")), ZONE_FILE.replace("{http}", &http.to_string()))?;
+    fs::write(folder.path().join("truenorth.toml"), server_file(dns, admin))?;
     Ok(folder)
+}
+
+fn server_file(dns: SocketAddr, admin: SocketAddr) -> String {
+    SERVER_FILE.replace("{dns}", &dns.to_string()).replace("{admin}", &admin.to_string())
+}
+
+fn new_folder() -> io::Result<TempDir> {
+    tempfile::Builder::new().prefix("truenorth-demo-").tempdir()
+}
+
+/// Writes the zone file to a folder `zones`.
+fn write_zone(folder: &Path, http: u16) -> io::Result<()> {
+    let zones = folder.join("zones");
+    fs::create_dir(&zones)?;
+    fs::write(zones.join(format!("{ORIGIN}.toml")), ZONE_FILE.replace("{http}", &http.to_string()))
 }
 
 #[cfg(test)]
