@@ -177,7 +177,7 @@ impl Control {
                 match ignored {
                     Some(Ignored::TooMuch) => _ = counters.excessive.fetch_add(1, Relaxed),
                     Some(Ignored::OwnName | Ignored::TooMany | Ignored::Unknown) => {
-                        _ = counters.foreign.fetch_add(1, Relaxed)
+                        counters.foreign.fetch_add(1, Relaxed);
                     }
                     Some(Ignored::Stale) => _ = counters.stale.fetch_add(1, Relaxed),
                     None => {}

@@ -137,16 +137,13 @@ impl Observer {
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, false));
         log_faults(loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings));
         count_load(&self.files.counters, began, loaded.is_ok());
-        match loaded {
-            Ok(loaded) => {
-                info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
-                self.adopt(loaded.blueprint).await;
-                self.tell_ready("");
-            }
-            Err(_) => {
-                error!(reason, "configuration not reloaded: the old one stays in use");
-                self.tell_ready("; the last reload failed, because the files have errors");
-            }
+        if let Ok(loaded) = loaded {
+            info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+            self.adopt(loaded.blueprint).await;
+            self.tell_ready("");
+        } else {
+            error!(reason, "configuration not reloaded: the old one stays in use");
+            self.tell_ready("; the last reload failed, because the files have errors");
         }
     }
 
