@@ -416,8 +416,23 @@ fn a_site_says_for_whose_clients_its_probes_measure() {
     };
     let fra = load("\"fra\"");
     assert_eq!((&*fra.node, fra.site_country), ("fra", CountryCode::parse("DE")));
+    assert_eq!(fra.site_coordinates, Coordinates::try_new(50.0, 8.0));
     let elsewhere = load("{ latitude = 48.2, longitude = 16.4, country = \"at\" }");
     assert_eq!(elsewhere.site_country, CountryCode::parse("AT"));
+    assert_eq!(elsewhere.site_coordinates, Coordinates::try_new(48.2, 16.4));
+}
+
+#[test]
+fn in_a_fleet_a_site_needs_no_country() {
+    let warnings = |fleet: &str| {
+        let server = format!("site = \"fra\"\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n{fleet}");
+        let zone = b"[nameservers]\nns1 = [\"192.0.2.53\"]\n[pools.web]\nendpoints.fra = [\"192.0.2.1\"]\n\
+            [names.www]\npools = [\"web\"]\nsteer = [\"latency\"]\n";
+        let config = load_files(&[("truenorth.toml", server.as_bytes()), ("zones/example.com.toml", zone)]).unwrap();
+        config.warnings.0.iter().filter(|fault| fault.code == Code::Measuring).count()
+    };
+    assert_eq!(warnings(""), 1);
+    assert_eq!(warnings("[fleet]\nnode = \"ns1\"\nservers = [\"tls://nats.example.net\"]\n"), 0);
 }
 
 #[test]
