@@ -26,6 +26,7 @@ pub mod overrides;
 pub mod printable;
 pub mod querylog;
 pub mod report;
+pub mod resolver;
 pub mod rollout;
 pub mod server;
 pub mod snapshot;

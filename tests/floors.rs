@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["dnssec"],
     &["snapshot"],
     &["answer", "watch", "lease"],
-    &["clock", "disk"],
+    &["clock", "disk", "resolver"],
     &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
     &["server", "admin", "webhook", "querylog", "fleet"],
     &["cli"],
@@ -39,11 +39,11 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("data_encoding", &["cli", "config", "dnssec", "server"]),
-    ("domain", &["config", "monitor", "report", "wire"]),
+    ("domain", &["config", "monitor", "report", "resolver", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "fleet", "steering", "watch", "webhook"]),
     ("foldhash", &["config", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"]),
     ("futures_util", &["admin", "fleet"]),
-    ("getrandom", &["monitor", "snapshot"]),
+    ("getrandom", &["monitor", "resolver", "snapshot"]),
     ("h2", &["monitor"]),
     ("hickory_proto", &["admin", "cli", "report"]),
     ("http_body_util", &["admin", "cli", "monitor", "server"]),
@@ -72,10 +72,22 @@ const DOORS: &[(&str, &[&str])] = &[
     ("strsim", &["suggest"]),
     ("subtle", &["config"]),
     ("tempfile", &["cli"]),
-    ("tokio", &["admin", "cli", "control", "fleet", "handover", "monitor", "limiter", "server", "vital", "webhook"]),
+    (
+        "tokio",
+        &[
+            "admin", "cli", "control", "fleet", "handover", "monitor", "limiter", "resolver", "server", "vital",
+            "webhook",
+        ],
+    ),
     ("tokio_rustls", &["admin", "monitor", "server"]),
     ("toml", &["config"]),
-    ("tracing", &["admin", "cli", "control", "fleet", "handover", "monitor", "querylog", "server", "store", "webhook"]),
+    (
+        "tracing",
+        &[
+            "admin", "cli", "control", "fleet", "handover", "monitor", "querylog", "resolver", "server", "store",
+            "webhook",
+        ],
+    ),
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("webpki", &["monitor"]),
@@ -84,12 +96,15 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli", "querylog"]),
+    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli", "querylog", "resolver"]),
     // `disk` reads the time of a file's last change, and `config` compares it with the present time.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
     (
         "std::time::Instant",
-        &["monitor", "control", "fleet", "handover", "limiter", "server", "admin", "cli", "store", "querylog"],
+        &[
+            "monitor", "control", "fleet", "handover", "limiter", "resolver", "server", "admin", "cli", "store",
+            "querylog",
+        ],
     ),
     ("std::net::UdpSocket", &["server"]),
 ];

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
 use super::fault::{Fault, Faults};
-use super::monitor_tree::{MonitorTree, PlacedMonitor};
+use super::monitor_tree::MonitorTree;
 use super::scope::{self, Definition, Definitions};
 use super::source::Place;
 
@@ -18,13 +18,16 @@ const MAX_PARTS: usize = 32;
 
 /// A monitor as it is in the file.
 pub(super) enum Written {
-    One(PlacedMonitor),
+    /// A monitor that probes or waits for reports, or its inversion.
+    One(MonitorTree),
     Aggregate(Aggregate),
 }
 
 /// The parts of an aggregate.
 pub(super) struct Aggregate {
     place: Place,
+    /// True if it is good when too few of the parts are up.
+    is_inverted: bool,
     needed: u8,
     of: Vec<Placed<String>>,
 }
@@ -60,8 +63,9 @@ pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults
             None
         }
     };
-    let keys: Vec<&'static str> =
-        ["port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "vantages", "deadline"].into();
+    let is_inverted = table.take("invert").and_then(|value| value.boolean(faults)).is_some_and(|invert| invert.value);
+    let keys =
+        ["address", "port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "vantages", "deadline"];
     table.refuse(&keys, "is for the monitors that an aggregate is made of", faults);
     table.finish(faults);
     let of = of.filter(|of| of.len() >= 2)?;
@@ -70,7 +74,7 @@ pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults
         Needed::Any => 1,
         Needed::Count => count?,
     };
-    Some(Aggregate { place, needed, of })
+    Some(Aggregate { place, is_inverted, needed, of })
 }
 
 fn each_once(names: Vec<Placed<String>>, faults: &mut Faults) -> Vec<Placed<String>> {
@@ -134,7 +138,7 @@ impl<'a> Resolver<'a> {
         self.states[at] = State::Open;
         let tree = match &self.written[at].1 {
             None => None,
-            Some(Written::One(monitor)) => Some(MonitorTree::One(monitor.clone())),
+            Some(Written::One(tree)) => Some(tree.clone()),
             Some(Written::Aggregate(aggregate)) => self.aggregate(aggregate, depth, faults),
         };
         self.states[at] = State::Done(tree.clone());
@@ -149,7 +153,7 @@ impl<'a> Resolver<'a> {
             faults.push(too_many(&aggregate.place));
             return None;
         }
-        Some(MonitorTree::AtLeast(aggregate.needed, parts))
+        Some(MonitorTree::AtLeast(aggregate.needed, parts).inverted_if(aggregate.is_inverted))
     }
 
     fn part(&mut self, name: &'a Placed<String>, depth: usize, faults: &mut Faults) -> Option<MonitorTree> {

@@ -85,7 +85,7 @@ pub(super) fn read(value: Option<Value<'_>>, folder: &Path, disk: &Disk, faults:
 }
 
 /// Reads addresses with ports. `port` is the usual one of this transport.
-fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
+pub(super) fn read_addresses(value: &Value<'_>, port: u16, faults: &mut Faults) -> Vec<Placed<SocketAddr>> {
     let mut addresses: Vec<Placed<SocketAddr>> = Vec::new();
     let expected = format!("addresses with a port, such as \"192.0.2.53:{port}\" or \"[2001:db8::53]:{port}\"");
     for item in value.items(&format!("`{}` needs an address", value.key), faults) {

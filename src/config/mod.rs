@@ -51,6 +51,7 @@ mod records;
 mod recovery;
 mod regions;
 mod render;
+mod resolver;
 mod rollouts;
 mod scope;
 mod secrets;

@@ -2,6 +2,7 @@
 //! their own file.
 
 mod dns;
+mod elsewhere;
 mod exec;
 mod grpc;
 mod http;
@@ -29,6 +30,8 @@ use super::meant;
 use super::monitor_tree::{MonitorTree, PlacedMonitor};
 use super::scope::Definitions;
 use super::spelling;
+use elsewhere::Elsewhere;
+pub(super) use elsewhere::read_probe_host;
 
 /// Range of `interval`. Shorter intervals would overload endpoints; longer ones would make health meaningless.
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
@@ -116,7 +119,7 @@ pub(super) fn read(
 
 /// Returns the monitors of a file that send ICMP echoes.
 pub(super) fn icmp(monitors: &Definitions<MonitorTree>) -> impl Iterator<Item = IcmpMonitor> {
-    let is_icmp = |tree: &MonitorTree| matches!(tree, MonitorTree::One(placed) if placed.monitor.check == Check::Icmp);
+    let is_icmp = |tree: &MonitorTree| tree.only().is_some_and(|placed| placed.monitor.check == Check::Icmp);
     let icmp = monitors.iter().filter(move |monitor| monitor.value.as_ref().is_some_and(is_icmp));
     icmp.map(|monitor| IcmpMonitor { name: monitor.name.value.clone(), place: monitor.name.place.clone() })
 }
@@ -137,7 +140,7 @@ fn read_monitor(
     kind: Kind,
     disk: &Disk,
     faults: &mut Faults,
-) -> Option<PlacedMonitor> {
+) -> Option<MonitorTree> {
     table.refuse(&["of", "count"], "is for monitors of type all, any and at_least", faults);
     for (keys, _, types) in OWN_KEYS.iter().filter(|(_, kinds, _)| !kinds.contains(&kind)) {
         table.refuse(keys, &format!("is for monitors of type {types}"), faults);
@@ -157,6 +160,7 @@ fn read_monitor(
         (quorum, table.take("vantages").and_then(|value| fleet::read_vantages(&value, faults)))
     };
 
+    let elsewhere = elsewhere::read(&mut table, kind == Kind::Push, faults);
     let host = if HOST_KINDS.contains(&kind) { read_host(&mut table, "host", faults) } else { None };
     let check = match kind {
         Kind::Tcp => tcp::read(&mut table, faults).map(Check::Tcp),
@@ -187,7 +191,9 @@ fn read_monitor(
         vantages,
         port: port?,
     };
-    Some(PlacedMonitor { name, monitor: Arc::new(monitor), host })
+    let Elsewhere { address, is_inverted } = elsewhere;
+    let placed = PlacedMonitor { name, monitor: Arc::new(monitor), host, address };
+    Some(MonitorTree::One(placed).inverted_if(is_inverted))
 }
 
 /// Reads the port. Reports a fault and returns `None` if it is faulty.
@@ -257,7 +263,7 @@ fn read_host(table: &mut TomlTable<'_>, key: &'static str, faults: &mut Faults) 
 }
 
 /// The host that was probably meant: without scheme, user, port, path and brackets, and in A-labels.
-fn meant_host(text: &str) -> Option<String> {
+pub(super) fn meant_host(text: &str) -> Option<String> {
     let bare = text.trim().split_once("://").map_or(text.trim(), |(_, rest)| rest);
     let bare = bare.split('/').next().unwrap_or_default();
     let bare = bare.rsplit_once('@').map_or(bare, |(_, host)| host);
@@ -272,7 +278,7 @@ fn meant_host(text: &str) -> Option<String> {
 
 /// True if a request can send it as a host: labels of letters, digits, hyphens and underscores, without hyphens at
 /// their ends (RFC 1123, section 2.1; underscores are in use).
-fn is_host_name(text: &str) -> bool {
+pub(super) fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let letters = label.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
         letters && (1..=MAX_LABEL_LENGTH).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')

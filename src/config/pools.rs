@@ -127,7 +127,9 @@ fn read_entry(
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
-    let held = Held { probed: monitor.is_some(), registered: registered.is_some() };
+    // A faulty monitor is taken as one of the endpoints.
+    let probed = monitor_value.as_ref().is_some_and(|tree| tree.as_ref().is_none_or(MonitorTree::is_of_endpoints));
+    let held = Held { probed, registered: registered.is_some() };
     if endpoints.is_none() && registered.is_none() {
         return None;
     }

@@ -1,5 +1,6 @@
 //! `truenorth.toml`: paths, and the settings for all zones.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use super::log::{self, LogSettings};
 use super::process::{self, Process};
 use super::query_log::{self, QueryLog, QueryLogDraft};
 use super::regions::{SharedRegions, resolve_shared};
+use super::resolver;
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::site::{self, Site};
@@ -66,6 +68,8 @@ pub struct Server {
     pub log: LogSettings,
     /// The query log, if there is one.
     pub query_log: Option<QueryLog>,
+    /// The servers that are asked for the addresses of hosts; empty for those of the system.
+    pub resolvers: Vec<SocketAddr>,
     /// The fleet that the node is part of, if it is.
     pub fleet: Option<Fleet>,
     /// The signed zones whose parents are asked for their DS records.
@@ -141,6 +145,7 @@ pub(super) fn read(
     let probing = read_probes(table.take("probes"), faults);
     let fleet = fleet::read(table.take("fleet"), site.as_ref(), disk, faults);
     let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), vantages: fleet.vantages, ..probing };
+    let resolvers = resolver::read(table.take("resolver"), faults);
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
     let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
@@ -160,6 +165,7 @@ pub(super) fn read(
         process,
         log,
         query_log: query_log.as_ref().map(|draft| draft.settings.clone()),
+        resolvers,
         fleet: fleet.fleet,
         // The zones say it too.
         parents: Vec::new(),

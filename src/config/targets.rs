@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::health::{Check, ConditionTemplate, GrpcCheck};
+use crate::health::{Check, ConditionTemplate, ProbeAddress, ProbeHost, Target};
 use crate::name::Name;
 use crate::snapshot::{Addresses, Endpoint, Members, PoolSpec, Registration};
 
@@ -61,12 +61,25 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
 /// Returns the condition of a pool's endpoints, but for their addresses.
 fn template(tree: &MonitorTree, users: &[Name]) -> ConditionTemplate {
     match tree {
-        MonitorTree::One(placed) => {
-            ConditionTemplate::Probe { monitor: placed.monitor.clone(), host: host(placed, users) }
-        }
+        MonitorTree::One(placed) => match &placed.address {
+            None => ConditionTemplate::Probe { monitor: placed.monitor.clone(), host: host(placed, users) },
+            Some(address) => ConditionTemplate::Dependency(dependency(placed, address)),
+        },
         MonitorTree::AtLeast(needed, parts) => {
             ConditionTemplate::AtLeast(*needed, parts.iter().map(|part| template(part, users)).collect())
         }
+        MonitorTree::Not(tree) => ConditionTemplate::Not(Box::new(template(tree, users))),
+    }
+}
+
+/// Returns the target of a monitor with an address of its own. It is the same for all pools, so the host never depends on
+/// the names that use them.
+fn dependency(placed: &PlacedMonitor, address: &ProbeHost) -> Target {
+    let host = placed.host.clone().filter(|_| asks_for_host(&placed.monitor.check));
+    Target {
+        address: ProbeAddress::new(address, placed.monitor.port),
+        host: host.unwrap_or_else(|| address.to_string().into()),
+        monitor: placed.monitor.clone(),
     }
 }
 
@@ -75,10 +88,10 @@ fn finish_endpoint<T>(
     own_address: Option<IpAddr>,
     template: Option<&ConditionTemplate>,
 ) -> Endpoint<T> {
-    let DraftEndpoint { value, place: _, weight, capacity, check_address, check_port } = endpoint;
-    // A CNAME with a monitor has a check address: its reader required one.
-    let address = check_address.or(own_address);
-    let condition = template.zip(address).map(|(template, address)| template.at(address, check_port));
+    let DraftEndpoint { value, place: _, weight, capacity, check_host, check_port } = endpoint;
+    // A CNAME with probes of its own has a host for them: its reader required one.
+    let at = check_host.or(own_address.map(ProbeHost::Ip));
+    let condition = template.and_then(|template| template.at(at.as_ref(), check_port));
     Endpoint { value, weight, capacity, condition, lease: None }
 }
 
@@ -126,6 +139,9 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
     if draft.users.is_empty() || monitor.host.is_some() || of_others {
         return None;
     }
+    if let Some(address) = &monitor.address {
+        return dependency_host_fault(monitor, address, draft);
+    }
     let mut users: Vec<String> = draft.users.iter().take(MAX_LISTED).map(ToString::to_string).collect();
     if draft.users.len() > MAX_LISTED {
         users.push("...".to_owned());
@@ -143,9 +159,7 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
         });
     }
     Some(match check {
-        Check::Https(_, tls) | Check::Tls(tls, _) | Check::Grpc(GrpcCheck { tls: Some(tls), .. })
-            if tls.verify && tls.sni.is_none() =>
-        {
+        check if verifies_host(check) => {
             let message = format!("the certificates of pool `{}` cannot be verified: no host name is set", draft.name);
             Fault::error(&draft.place, message, label)
                 .code(Code::ProbeHost)
@@ -156,4 +170,21 @@ fn monitor_host_fault(monitor: &PlacedMonitor, draft: &PoolDraft) -> Option<Faul
             Fault::warning(&draft.place, message, label).code(Code::ProbeHost).help("give its monitor a `host`")
         }
     })
+}
+
+/// True if the host of the probes is compared with a certificate.
+fn verifies_host(check: &Check) -> bool {
+    check.tls().is_some_and(|tls| tls.verify && tls.sni.is_none())
+}
+
+/// Returns the fault if the certificate of what a pool depends on cannot be verified. Other checks ask for the address
+/// itself, which needs no host name.
+fn dependency_host_fault(monitor: &PlacedMonitor, address: &ProbeHost, draft: &PoolDraft) -> Option<Fault> {
+    if !verifies_host(&monitor.monitor.check) || matches!(address, ProbeHost::Name(_)) {
+        return None;
+    }
+    let message = format!("the certificate of {address} cannot be verified: no host name is set");
+    let label = format!("by monitor `{}`", monitor.name);
+    let fault = Fault::error(&draft.place, message, label).code(Code::ProbeHost);
+    Some(fault.help("give the monitor a `host` or an `sni`, or a host name as its `address`"))
 }

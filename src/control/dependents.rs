@@ -18,6 +18,8 @@ pub(super) struct Dependents {
     conditions: Box<[Conditions]>,
     endpoints: TargetMap<Vec<EndpointRef>>,
     pools: TargetMap<Vec<PoolId>>,
+    /// The endpoints that a target itself probes, without those that only depend on it or that are up while it is down.
+    own: TargetMap<Vec<EndpointRef>>,
 }
 
 impl Dependents {
@@ -38,16 +40,20 @@ impl Dependents {
     fn new(world: &World, conditions: Box<[Conditions]>) -> Self {
         let (mut endpoints, mut pools) =
             (TargetMap::<Vec<EndpointRef>>::default(), TargetMap::<Vec<PoolId>>::default());
+        let mut own = TargetMap::<Vec<EndpointRef>>::default();
         for (pool, conditions) in world.pool_ids().zip(&conditions) {
             for (place, condition) in conditions.iter().enumerate() {
                 let Some(condition) = condition else { continue };
-                condition.each_target(&mut |&target| {
-                    push_new(endpoints.entry(target), (pool, place));
-                    push_new(pools.entry(target), pool);
+                condition.each_probe(&mut |probe| {
+                    push_new(endpoints.entry(*probe.target), (pool, place));
+                    push_new(pools.entry(*probe.target), pool);
+                    if probe.is_own() {
+                        push_new(own.entry(*probe.target), (pool, place));
+                    }
                 });
             }
         }
-        Self { conditions, endpoints, pools }
+        Self { conditions, endpoints, pools, own }
     }
 
     /// The condition for the endpoint at this position of a pool to be up; `None` if it always is.
@@ -73,6 +79,18 @@ impl Dependents {
     /// The endpoints that depend on a target, in order.
     pub(super) fn endpoints(&self, target: TargetId) -> &[EndpointRef] {
         self.endpoints.get(target).map_or(&[], Vec::as_slice)
+    }
+
+    /// The endpoints whose own address a target probes, in order. What its probes measure is about these alone.
+    pub(super) fn own_endpoints(&self, target: TargetId) -> &[EndpointRef] {
+        self.own.get(target).map_or(&[], Vec::as_slice)
+    }
+
+    /// The pools of these endpoints, each once, in order.
+    pub(super) fn own_pools(&self, target: TargetId) -> Vec<PoolId> {
+        let mut pools: Vec<PoolId> = self.own_endpoints(target).iter().map(|&(pool, _)| pool).collect();
+        pools.dedup();
+        pools
     }
 
     /// The pools with endpoints that depend on a target, in order.

@@ -1,13 +1,12 @@
 //! Remembers which certificates that expire soon were reported to the operator.
 
 use std::collections::{HashMap, HashSet};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tracing::warn;
 
 use super::{Control, Event, Expiring};
-use crate::health::{Finding, Outcome, Target};
+use crate::health::{Finding, Outcome, ProbeAddress, Target};
 
 /// The number of certificates that are remembered for each endpoint: more than it usually has probed names. An endpoint
 /// that presents a new certificate at every handshake is reported again and again, but does not fill memory.
@@ -17,7 +16,7 @@ const SECONDS_A_DAY: u64 = 86_400;
 
 /// The expiry times of the reported certificates, since the Unix epoch, by endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Expiries(HashMap<SocketAddr, Vec<Duration>>);
+pub(super) struct Expiries(HashMap<ProbeAddress, Vec<Duration>>);
 
 impl Expiries {
     /// Warns of a certificate that expires soon, and returns it. `now` is the wall-clock time.
@@ -33,8 +32,8 @@ impl Expiries {
             }
             Event::Adopt(blueprint) => {
                 let targets = blueprint.world().pools.iter().flat_map(|pool| pool.members.targets());
-                let addresses: HashSet<SocketAddr> = targets.map(|target| target.address).collect();
-                self.retain(|address| addresses.contains(&address));
+                let addresses: HashSet<&ProbeAddress> = targets.map(|target| &target.address).collect();
+                self.retain(|address| addresses.contains(address));
                 None
             }
             _ => None,
@@ -51,7 +50,7 @@ impl Expiries {
         if left >= tls.expiry_warning {
             return None;
         }
-        let told = self.0.entry(target.address).or_default();
+        let told = self.0.entry(target.address.clone()).or_default();
         if told.contains(expires) {
             return None;
         }
@@ -63,8 +62,8 @@ impl Expiries {
     }
 
     /// Forgets the endpoints that `keep` rejects.
-    fn retain(&mut self, keep: impl Fn(SocketAddr) -> bool) {
-        self.0.retain(|&address, _| keep(address));
+    fn retain(&mut self, keep: impl Fn(&ProbeAddress) -> bool) {
+        self.0.retain(|address, _| keep(address));
     }
 }
 
@@ -72,12 +71,17 @@ impl Expiries {
 mod tests {
     use super::*;
     use crate::health::{Check, Failure, HttpCheck, Monitor, TcpCheck, TlsCheck};
+    use std::net::SocketAddr;
 
     const DAY: Duration = Duration::from_secs(86_400);
     const NOW: Duration = Duration::from_secs(20_000 * 86_400);
 
     fn target(check: Check) -> Target {
-        Target { address: ([127, 0, 0, 1], 443).into(), host: "a".into(), monitor: Monitor::new(check, 443).into() }
+        Target {
+            address: SocketAddr::from(([127, 0, 0, 1], 443)).into(),
+            host: "a".into(),
+            monitor: Monitor::new(check, 443).into(),
+        }
     }
 
     fn met(expires: Duration) -> Outcome {

@@ -174,7 +174,7 @@ impl GroupRounds {
             }
         });
         let pools = known.iter().map(|known| known.map(|(group, place)| group.shares.pool(place)).unwrap_or_default());
-        let targets = specs.iter().flat_map(|spec| spec.members.targets()).filter(|target| target.is_probed());
+        let targets = specs.iter().flat_map(|spec| spec.members.own_targets()).filter(|target| target.is_probed());
         let intervals = targets.map(|target| target.monitor.pace.interval());
         let interval = intervals.max().unwrap_or_default();
         let round = (Duration::from_secs(u64::from(group.ttl)) + interval).max(SHORTEST_ROUND);

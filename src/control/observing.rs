@@ -79,8 +79,8 @@ impl Control {
                 serving.dirty.pools.extend(serving.dependents.pools(target));
                 serving.publish_at.get_or_insert(now + PUBLISH_WINDOW);
             }
-            self.loads.hear(&probed, serving.dependents.endpoints(target), seen, now);
-            self.rollouts.see_outcome(serving.dependents.pools(target), seen, now);
+            self.loads.hear(&probed, serving.dependents.own_endpoints(target), seen, now);
+            self.rollouts.see_outcome(&serving.dependents.own_pools(target), seen, now);
         }
         let health = self.watch.health(target);
         self.keeping.observe(watched, health, now);

@@ -59,8 +59,7 @@ pub(super) fn places(world: &World) -> HashMap<IpAddr, Vec<EndpointRef>> {
     let mut places: HashMap<IpAddr, Vec<EndpointRef>> = HashMap::new();
     for (id, spec) in world.pools_by_id() {
         for place in 0..spec.members.len() {
-            let probed = || spec.members.targets().first().map(|target| target.address.ip());
-            if let Some(address) = spec.members.address(place).or_else(probed) {
+            if let Some(address) = spec.members.address(place).or_else(|| spec.members.probed_address(place)) {
                 places.entry(address).or_default().push((id, place));
             }
         }
@@ -135,9 +134,10 @@ impl Push {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<TargetId> = Vec::new();
         for condition in named.iter().filter_map(|&(id, place)| dependents.condition(id, place)) {
-            condition.each_target(&mut |&target| {
-                if !targets.contains(&target) {
-                    targets.push(target);
+            // What others see of an endpoint says nothing about what it depends on.
+            condition.each_probe(&mut |probe| {
+                if probe.is_own() && !targets.contains(probe.target) {
+                    targets.push(*probe.target);
                 }
             });
         }

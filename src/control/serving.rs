@@ -193,12 +193,12 @@ impl Control {
     fn loads_of(&self, world: &World, dependents: &Dependents, now: Duration) -> Loads {
         let mut loads = Loads::new(world, &self.loads, now);
         let before = self.serving.as_ref().map(|serving| &serving.dependents);
-        let is_known = |id| before.is_some_and(|before| self.loads.use_any(before.endpoints(id)));
+        let is_known = |id| before.is_some_and(|before| self.loads.use_any(before.own_endpoints(id)));
         for id in dependents.targets().filter(|&id| !is_known(id)) {
             if let Some(target) = self.target(id)
                 && let Some((seen, at)) = self.last_probes.get(id).and_then(|last_probe| last_probe.seen.as_ref())
             {
-                loads.hear(target, dependents.endpoints(id), seen, *at);
+                loads.hear(target, dependents.own_endpoints(id), seen, *at);
             }
         }
         loads
@@ -257,10 +257,10 @@ impl Control {
 }
 
 impl Serving {
-    /// The datacenters of the endpoints that depend on a target.
+    /// The datacenters of the endpoints that a target probes; none if it is only something that they depend on.
     pub(super) fn datacenters(&self, target: TargetId) -> impl Iterator<Item = DatacenterId> {
         let pools = &self.snapshot.world().pools;
-        self.dependents.pools(target).iter().filter_map(|&id| pools[id.index()].datacenter)
+        self.dependents.own_pools(target).into_iter().filter_map(|id| pools[id.index()].datacenter)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::watch::FailStaticEvent;
 
 /// Logs that an endpoint or one of its probes changed. Returns the event, unless it is one of several probes.
 pub(super) fn turn(turn: Turn) -> Option<NodeEvent> {
-    let Turn { target, of, pools, monitors, from: _, to, seen, witnesses } = &turn;
+    let Turn { target, of, is_inverted, pools, monitors, from: _, to, seen, witnesses } = &turn;
     let (seen, fleet) = (seen.as_ref().map(display), witnesses.as_ref().map(display));
     let (pools, monitors) = (pools.join(", "), monitors.join(", "));
     let is = match to {
@@ -24,16 +24,31 @@ pub(super) fn turn(turn: Turn) -> Option<NodeEvent> {
         State::Degraded(share) => Some(display(share)),
         _ => None,
     };
-    let (check, endpoint) = (target.monitor.check.as_str(), target.address.ip());
+    let (check, endpoint) = (target.monitor.check.as_str(), target.address.host());
+    let inverted = is_inverted.then_some(true);
     match (of, is) {
         (Part::One, _) => {
             info!(probe = %target, check, monitor = %monitors, %pools, seen, fleet, share, "a probe of the endpoint is {is}");
         }
         (Part::Whole, "up") => {
-            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, seen, fleet, "endpoint is up");
+            info!(%endpoint, %pools, probe = %target, check, monitor = %monitors, inverted, seen, fleet, "endpoint is up");
         }
         (Part::Whole, _) => {
-            warn!(%endpoint, %pools, probe = %target, check, monitor = %monitors, seen, fleet, share, "endpoint is {is}");
+            warn!(
+                %endpoint, %pools, probe = %target, check, monitor = %monitors, inverted, seen, fleet, share, "endpoint is {is}"
+            );
+        }
+        (Part::Dependents(endpoints), "up") => {
+            info!(
+                endpoints, %pools, probe = %target, check, monitor = %monitors, inverted, seen, fleet,
+                "endpoints are up by what they depend on"
+            );
+        }
+        (Part::Dependents(endpoints), _) => {
+            warn!(
+                endpoints, %pools, probe = %target, check, monitor = %monitors, inverted, seen, fleet, share,
+                "endpoints are {is} by what they depend on"
+            );
         }
         (Part::Only, "up") => info!(endpoint = %target, %pools, seen, fleet, "endpoint is up"),
         (Part::Only, _) => warn!(endpoint = %target, %pools, seen, fleet, share, "endpoint is {is}"),

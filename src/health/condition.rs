@@ -4,6 +4,11 @@
 //! are one rule: the N-th best of the parts. A degraded part therefore degrades the endpoint only if the endpoint needs
 //! it. A part that is down is worse than one that asks for no clients: the first fails the endpoint, the second drains
 //! it.
+//!
+//! **Inverted conditions** are good while what they invert is down. They read the state that probes confirmed, not each
+//! outcome: `rise`, `fall`, `hold_down`, a fleet's quorum and fail-static mean the same as for other probes, and an
+//! inverted condition changes at the moment at which the state does. Two rules follow from "down": a degraded probe is
+//! not down, so its inversion is; and a probe without an outcome says nothing, so it counts as good, inverted or not.
 
 use std::time::Duration;
 
@@ -12,10 +17,32 @@ use super::{Health, Share, State, Target};
 /// The condition for an endpoint to be up. `T` is a target, or its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Condition<T = Target> {
-    /// This probe is up.
+    /// This probe of the endpoint is up.
     Probe(T),
+    /// This probe of something else that the endpoint depends on is up. Other endpoints may depend on it too.
+    Dependency(T),
     /// At least this many of the parts are up. The number is from 1 to the number of parts.
     AtLeast(u8, Box<[Condition<T>]>),
+    /// This condition is down.
+    Not(Box<Condition<T>>),
+}
+
+/// A probe of a condition, and its part in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConditionProbe<T> {
+    /// The target.
+    pub target: T,
+    /// True if the endpoint only depends on it.
+    pub is_dependency: bool,
+    /// True if it is good for the endpoint that the probe fails.
+    pub is_inverted: bool,
+}
+
+impl<T> ConditionProbe<T> {
+    /// True if a success of the probe says that the endpoint itself works.
+    pub fn is_own(&self) -> bool {
+        !self.is_dependency && !self.is_inverted
+    }
 }
 
 /// The result of a condition.
@@ -43,23 +70,41 @@ impl<T> Condition<T> {
     pub fn map<U>(&self, value: &mut impl FnMut(&T) -> U) -> Condition<U> {
         match self {
             Self::Probe(target) => Condition::Probe(value(target)),
+            Self::Dependency(target) => Condition::Dependency(value(target)),
             Self::AtLeast(needed, parts) => {
                 Condition::AtLeast(*needed, parts.iter().map(|part| part.map(value)).collect())
             }
+            Self::Not(condition) => Condition::Not(Box::new(condition.map(value))),
         }
     }
 
-    /// Calls `visit` for every probe.
+    /// Calls `visit` for every probe, in order.
+    pub fn each_probe<'a>(&'a self, visit: &mut impl FnMut(ConditionProbe<&'a T>)) {
+        self.visit(false, visit);
+    }
+
+    /// Calls `visit` for every probe, in order.
     pub fn each_target<'a>(&'a self, visit: &mut impl FnMut(&'a T)) {
+        self.visit(false, &mut |part| visit(part.target));
+    }
+
+    fn visit<'a>(&'a self, is_inverted: bool, visit: &mut impl FnMut(ConditionProbe<&'a T>)) {
         match self {
-            Self::Probe(target) => visit(target),
-            Self::AtLeast(_, parts) => parts.iter().for_each(|part| part.each_target(visit)),
+            Self::Probe(target) => visit(ConditionProbe { target, is_dependency: false, is_inverted }),
+            Self::Dependency(target) => visit(ConditionProbe { target, is_dependency: true, is_inverted }),
+            Self::AtLeast(_, parts) => parts.iter().for_each(|part| part.visit(is_inverted, visit)),
+            Self::Not(condition) => condition.visit(!is_inverted, visit),
         }
+    }
+
+    /// True if the endpoint has the state of its only probe: it needs no calculation.
+    pub fn is_one_probe(&self) -> bool {
+        matches!(self, Self::Probe(_))
     }
 
     /// The state that follows from the health of the probes.
     pub fn verdict(&self, health: &impl Fn(&T) -> Health) -> ConditionState {
-        let Bounds { share, least, most, last_up } = self.bounds(health);
+        let Bounds { share, least, most, last_up } = self.bounds(false, health);
         ConditionState { share, restless: least != most, last_up }
     }
 
@@ -75,29 +120,38 @@ impl<T> Condition<T> {
         }
     }
 
-    /// True if enough probes were found up. Probes without an outcome are not.
+    /// True if enough probes were found up, or down if they are inverted. Probes without an outcome are not.
     pub fn is_confirmed_up(&self, health: &impl Fn(&T) -> Health) -> bool {
+        self.is_confirmed(false, health)
+    }
+
+    fn is_confirmed(&self, is_inverted: bool, health: &impl Fn(&T) -> Health) -> bool {
         match self {
-            Self::Probe(target) => !matches!(health(target).state(), State::Unknown | State::Down),
+            Self::Probe(target) | Self::Dependency(target) => match health(target).state() {
+                State::Unknown => false,
+                state => (state == State::Down) == is_inverted,
+            },
             Self::AtLeast(needed, parts) => {
-                parts.iter().filter(|part| part.is_confirmed_up(health)).count() >= usize::from(*needed)
+                let needed = nth(*needed, parts.len(), is_inverted);
+                parts.iter().filter(|part| part.is_confirmed(is_inverted, health)).count() >= needed
             }
+            Self::Not(condition) => condition.is_confirmed(!is_inverted, health),
         }
     }
 
-    fn bounds(&self, health: &impl Fn(&T) -> Health) -> Bounds {
+    fn bounds(&self, is_inverted: bool, health: &impl Fn(&T) -> Health) -> Bounds {
         match self {
-            Self::Probe(target) => {
-                let health = health(target);
-                let (least, most) = health.prospects();
-                Bounds { share: health.share(), least, most, last_up: health.last_up() }
+            Self::Probe(target) | Self::Dependency(target) => {
+                let bounds = Bounds::of(health(target));
+                if is_inverted { bounds.inverted(health(target)) } else { bounds }
             }
             Self::AtLeast(needed, parts) => {
-                let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(health)).collect();
+                let needed = nth(*needed, parts.len(), is_inverted);
+                let parts: Vec<Bounds> = parts.iter().map(|part| part.bounds(is_inverted, health)).collect();
                 // A part that is down was last up when it fell. So the N-th best of these times is when the endpoint
                 // was last up.
-                let last_up = nth_best(*needed, &parts, |part| part.last_up).unwrap_or_default();
-                let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(*needed, &parts, of).flatten();
+                let last_up = nth_best(needed, &parts, |part| part.last_up).unwrap_or_default();
+                let nth_best = |of: fn(&Bounds) -> Option<Share>| nth_best(needed, &parts, of).flatten();
                 Bounds {
                     share: nth_best(|part| part.share),
                     least: nth_best(|part| part.least),
@@ -105,25 +159,60 @@ impl<T> Condition<T> {
                     last_up,
                 }
             }
+            Self::Not(condition) => condition.bounds(!is_inverted, health),
         }
     }
 }
 
-fn nth_best<T: Ord>(nth: u8, parts: &[Bounds], of: fn(&Bounds) -> T) -> Option<T> {
+impl Bounds {
+    fn of(health: Health) -> Self {
+        let (least, most) = health.prospects();
+        Self { share: health.share(), least, most, last_up: health.last_up() }
+    }
+
+    /// The same for an endpoint that is up while the probe is down.
+    fn inverted(self, health: Health) -> Self {
+        let inverted = |share: Option<Share>| if share.is_none() { Some(Share::FULL) } else { None };
+        match health.state() {
+            // No outcome speaks against the endpoint.
+            State::Unknown => self,
+            state => Self {
+                share: inverted(self.share),
+                least: inverted(self.most),
+                most: inverted(self.least),
+                last_up: if state == State::Down { Duration::MAX } else { health.risen() },
+            },
+        }
+    }
+}
+
+/// How many of the parts must be good. Of `count` parts at least `needed` are not up if, and only if, more than
+/// `count - needed` are not.
+fn nth(needed: u8, count: usize, is_inverted: bool) -> usize {
+    let needed = usize::from(needed);
+    if is_inverted { (count + 1).saturating_sub(needed) } else { needed }
+}
+
+fn nth_best<T: Ord>(nth: usize, parts: &[Bounds], of: fn(&Bounds) -> T) -> Option<T> {
     let mut values: Vec<T> = parts.iter().map(of).collect();
     values.sort_unstable_by(|a, b| b.cmp(a));
-    values.into_iter().nth(usize::from(nth).saturating_sub(1))
+    values.into_iter().nth(nth.saturating_sub(1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::health::{Check, Monitor, TcpCheck};
+    use std::net::SocketAddr;
     use std::sync::Arc;
 
     fn target(port: u16) -> Target {
         let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), port);
-        Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: Arc::new(monitor) }
+        Target {
+            address: SocketAddr::from(([127, 0, 0, 1], port)).into(),
+            host: "a".into(),
+            monitor: Arc::new(monitor),
+        }
     }
 
     /// Each letter is a probe: u is up, x down, d degraded to a quarter, n degraded to nothing, r up but unconfirmed, s
@@ -207,5 +296,71 @@ mod tests {
         ] {
             assert_eq!(verdict(needed, probes).restless, restless, "{needed} of {probes}");
         }
+    }
+
+    #[test]
+    fn an_inverted_probe_is_up_while_the_probe_is_down() {
+        for (probe, share, restless, confirmed) in [
+            ("u", None, false, false),
+            ("d", None, false, false),
+            ("n", None, false, false),
+            ("x", Some(Share::FULL), false, true),
+            ("r", None, true, false),
+            ("s", Some(Share::FULL), true, true),
+            // A degraded probe that is about to be up is not about to be down.
+            ("e", None, false, false),
+            ("?", Some(Share::FULL), false, false),
+        ] {
+            let condition = Condition::Not(Box::new(Condition::Dependency(target(1))));
+            let found = condition.verdict(&health(probe));
+            assert_eq!((found.share, found.restless), (share, restless), "{probe}");
+            assert_eq!(found.last_up == Duration::MAX, share.is_some(), "{probe}");
+            assert_eq!(condition.is_confirmed_up(&health(probe)), confirmed, "{probe}");
+            let state = condition.state(&health(probe));
+            assert_eq!(state == State::Unknown, probe == "?", "{probe}");
+            let twice = Condition::Not(Box::new(condition));
+            assert_eq!(twice.verdict(&health(probe)), Condition::Probe(target(1)).verdict(&health(probe)), "{probe}");
+        }
+    }
+
+    #[test]
+    fn an_inverted_number_is_the_number_of_inverted_parts() {
+        for probes in ["uuu", "uux", "uxx", "xxx", "rux", "ssx", "u?x", "???"] {
+            for needed in 1..=3 {
+                let Condition::AtLeast(_, parts) = condition(needed, probes) else { unreachable!() };
+                let parts: Box<[Condition]> = parts.into_iter().map(|part| Condition::Not(Box::new(part))).collect();
+                let of_parts = Condition::AtLeast(4 - needed, parts);
+                let whole = Condition::Not(Box::new(condition(needed, probes)));
+                let of = |condition: &Condition| {
+                    (condition.verdict(&health(probes)), condition.is_confirmed_up(&health(probes)))
+                };
+                assert_eq!(of(&whole), of(&of_parts), "not {needed} of {probes}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_inverted_probe_was_last_up_when_the_probe_rose() {
+        let monitor = target(1).monitor;
+        let mut health = Health::UNKNOWN;
+        for (second, outcome) in [(1, None), (2, Some(Share::FULL)), (3, Some(Share::FULL)), (4, Some(Share::FULL))] {
+            health.observe(outcome, &monitor, Duration::from_secs(second));
+        }
+        let condition = Condition::Not(Box::new(Condition::Probe(target(1))));
+        assert_eq!(condition.verdict(&|_| health).last_up, Duration::from_secs(3), "two in a row bring it up");
+    }
+
+    #[test]
+    fn parts_say_whose_probe_it_is_and_whether_it_is_inverted() {
+        let not = |condition| Condition::Not(Box::new(condition));
+        let parts = [Condition::Probe(1), Condition::Dependency(2), not(Condition::Probe(3))];
+        let condition =
+            not(Condition::AtLeast(2, [not(Condition::AtLeast(1, parts.into())), Condition::Dependency(4)].into()));
+        let mut seen = Vec::new();
+        condition
+            .each_probe(&mut |part| seen.push((*part.target, part.is_dependency, part.is_inverted, part.is_own())));
+        let expected =
+            [(1, false, false, true), (2, true, false, false), (3, false, true, false), (4, true, true, false)];
+        assert_eq!(seen, expected);
     }
 }

@@ -5,14 +5,14 @@
 //! never change, because kept health is found by its fingerprint.
 
 use std::hash::Hasher;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{
     BodyMatch, Certificates, Check, ClientIdentity, Degraded, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord,
-    GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, Quorum, StatusRange, Target, TcpCheck, TlsCheck,
+    GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, ProbeAddress, Quorum, StatusRange, Target, TcpCheck, TlsCheck,
 };
 
 /// The key of the hash. It need not be secret: only the operator writes targets.
@@ -63,9 +63,14 @@ impl Target {
 
     fn identify_address(&self) -> Identity {
         let mut identity = Identity(SipHasher24::new_with_key(KEY));
-        match self.address.ip() {
-            IpAddr::V4(ip) => identity.octets(&ip.octets()),
-            IpAddr::V6(ip) => identity.octets(&ip.octets()),
+        match &self.address {
+            ProbeAddress::Ip(SocketAddr::V4(address)) => identity.octets(&address.ip().octets()),
+            ProbeAddress::Ip(SocketAddr::V6(address)) => identity.octets(&address.ip().octets()),
+            ProbeAddress::Name(name, _) => {
+                // No address has this length.
+                identity.number(1);
+                identity.text(name);
+            }
         }
         identity.number(u64::from(self.address.port()));
         identity
@@ -250,7 +255,11 @@ mod tests {
     use crate::health::{DEFAULT_TIMEOUT, Pace};
 
     fn target(address: &str, monitor: Monitor) -> Target {
-        Target { address: address.parse().unwrap(), host: "www.example.com".into(), monitor: monitor.into() }
+        Target {
+            address: address.parse::<SocketAddr>().unwrap().into(),
+            host: "www.example.com".into(),
+            monitor: monitor.into(),
+        }
     }
 
     fn pace(interval: u64) -> Pace {
@@ -305,6 +314,13 @@ mod tests {
         };
         let (one, other) = (hosted("a"), hosted("b"));
         assert!(one.0 != other.0 && one.1 == other.1);
+        // A name is not the address with the same octets.
+        let named = |name: &str| {
+            let address = ProbeAddress::Name(name.into(), 80);
+            Target { address, ..target("192.0.2.1:80", Monitor::new(Check::Icmp, 80)) }.fingerprint()
+        };
+        assert!(seen.insert(named("db")) && seen.insert(named("abcd")));
+        assert_ne!(named("abcd"), target("97.98.99.100:80", Monitor::new(Check::Icmp, 80)).fingerprint());
     }
 
     #[test]

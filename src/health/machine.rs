@@ -140,12 +140,20 @@ impl Health {
             Some(share) if share.is_full() => State::Up,
             Some(share) => State::Degraded(share),
         };
-        Self { hold: self.hold, fell: if opinion.is_none() { since } else { Duration::ZERO }, ..Self::settled(state) }
+        match opinion {
+            None => Self { hold: self.hold, fell: since, ..Self::settled(state) },
+            Some(_) => Self { hold: Hold { risen: since, ..self.hold }, ..Self::settled(state) },
+        }
     }
 
     /// When it was last up, on the clock of [`Health::observe`]: [`Duration::MAX`] while it is, zero if it never was.
     pub fn last_up(self) -> Duration {
         if self.state == State::Down { self.fell } else { Duration::MAX }
+    }
+
+    /// When it last came up after it was down, on the clock of [`Health::observe`]; zero if it never did.
+    pub fn risen(self) -> Duration {
+        self.hold.risen
     }
 
     /// The share of its clients that it keeps; `None` if it is down. Only a confirmed failure takes it down. An

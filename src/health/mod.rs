@@ -1,5 +1,6 @@
 //! Monitors of endpoints, outcomes of probes, and the states that follow.
 
+mod address;
 mod checks;
 mod condition;
 mod fingerprint;
@@ -19,8 +20,9 @@ mod template;
 mod tls;
 mod witness;
 
+pub use address::{ProbeAddress, ProbeHost};
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
-pub use condition::{Condition, ConditionState};
+pub use condition::{Condition, ConditionProbe, ConditionState};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use identity::{Identity, MAX_ORIGIN, MAX_ZONES, ZoneIdentity};
 pub use kept::{Kept, KeptAgreement, KeptHold};

@@ -1,12 +1,11 @@
 //! Monitors: how endpoints are probed, and what counts as success.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, Quorum, TcpCheck, TlsCheck};
+use super::{DnsCheck, ExecCheck, GrpcCheck, HttpCheck, ProbeAddress, Quorum, TcpCheck, TlsCheck};
 
 /// The time from the start of one probe to the start of the next.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
@@ -115,7 +114,7 @@ pub enum Check {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// The address and port to probe.
-    pub address: SocketAddr,
+    pub address: ProbeAddress,
     /// The `Host` field of HTTP, the authority of gRPC and, without an `sni`, the name for TLS. A host name or an
     /// address, without a port.
     pub host: Box<str>,
@@ -158,7 +157,7 @@ pub enum Means {
 /// The address, and the port if there is one.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.address.port() == 0 { self.address.ip().fmt(f) } else { self.address.fmt(f) }
+        if self.address.port() == 0 { f.write_str(&self.address.host()) } else { self.address.fmt(f) }
     }
 }
 

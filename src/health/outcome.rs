@@ -76,6 +76,8 @@ impl Times {
 /// The stage that a probe had reached when its time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
+    /// Waiting for the address of the host.
+    Resolve,
     /// Waiting for the connection.
     Connect,
     /// Waiting for the TLS handshake.
@@ -94,6 +96,8 @@ pub enum Stage {
 pub enum Failure {
     /// The monitor's `timeout` passed.
     TimedOut(Stage),
+    /// The address of the host was never found out, for this reason.
+    Unresolved(String),
     /// The endpoint's host refused the connection.
     Refused,
     /// There is no route to the host, or a router on the way says so.
@@ -149,6 +153,7 @@ impl Failure {
     pub fn may_be_ours(&self) -> bool {
         match self {
             Self::TimedOut(_)
+            | Self::Unresolved(_)
             | Self::Unreachable
             | Self::NoDescriptors
             | Self::Local(_)
@@ -181,6 +186,7 @@ impl Failure {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::TimedOut(_) => "timeout",
+            Self::Unresolved(_) => "unresolved",
             Self::Refused => "refused",
             Self::Unreachable => "unreachable",
             Self::NoDescriptors => "no_descriptors",
@@ -211,6 +217,7 @@ impl Failure {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Resolve => "looking up the host",
             Self::Connect => "connecting",
             Self::Handshake => "in the TLS handshake",
             Self::Response => "waiting for the response",
@@ -224,6 +231,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut(stage) => write!(f, "timed out {stage}"),
+            Self::Unresolved(why) => write!(f, "the host cannot be looked up: {}", Printable(why)),
             Self::Refused => f.write_str("connection refused"),
             Self::Unreachable => f.write_str("unreachable"),
             Self::NoDescriptors => f.write_str("no descriptors or ports left on this node"),
@@ -274,6 +282,7 @@ mod tests {
         let evil = "\u{1b}[2Jup\nWARN endpoint is up\r\u{9b}31m\u{202e}";
         for failure in [
             Failure::Local(evil.to_owned()),
+            Failure::Unresolved(evil.to_owned()),
             Failure::TooMuch(evil.to_owned()),
             Failure::Tls(evil.to_owned()),
             Failure::Rcode(evil.to_owned()),

@@ -19,6 +19,7 @@ mod kept;
 mod request;
 mod verdict;
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ const REQUEST_TIMEOUT: u16 = 408;
 pub(super) struct Inquiry<'a> {
     prober: &'a Prober,
     target: &'a Target,
+    address: SocketAddr,
     check: &'a HttpCheck,
     /// TLS settings; `None` without TLS.
     tls: Option<&'a TlsCheck>,
@@ -62,13 +64,13 @@ impl<'a> Inquiry<'a> {
     /// The request that the check makes to the target. Fails if it cannot be sent.
     pub(super) fn new(
         prober: &'a Prober,
-        target: &'a Target,
+        (target, address): (&'a Target, SocketAddr),
         check: &'a HttpCheck,
         tls: Option<&'a TlsCheck>,
         budget: Budget,
     ) -> Result<Self, Failure> {
-        let request = Request::new(check, &target.host, target.address.port(), scheme(tls))?;
-        Ok(Self { prober, target, check, tls, budget, request })
+        let request = Request::new(check, &target.host, address.port(), scheme(tls))?;
+        Ok(Self { prober, target, address, check, tls, budget, request })
     }
 
     /// Sends the request, and judges the response.
@@ -144,7 +146,7 @@ impl<'a> Inquiry<'a> {
     }
 
     async fn open(&self) -> Result<Connection, Failure> {
-        let (wire, connect) = Wire::connect(self.target.address, self.budget).await?;
+        let (wire, connect) = Wire::connect(self.address, self.budget).await?;
         let meter = wire.meter();
         let Some(tls) = self.tls else {
             let version = self.check.version.unwrap_or(HttpVersion::Http1);

@@ -29,10 +29,14 @@ mod tls;
 mod tls_error;
 mod wire;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::health::{Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, Stage, Target, Times, TlsCheck};
+use crate::health::{
+    Check, Failure, Finding, GrpcCheck, HttpCheck, Outcome, ProbeAddress, Stage, Target, Times, TlsCheck,
+};
+use crate::resolver::Resolver;
 use exec::Programs;
 use http::{Inquiry, Kept};
 use tls::Connectors;
@@ -49,6 +53,8 @@ pub struct Prober {
     kept: Arc<Kept>,
     /// Runs programs, a limited number at a time.
     programs: Arc<Programs>,
+    /// Looks up the hosts of targets that are names.
+    resolver: Resolver,
 }
 
 impl Prober {
@@ -65,45 +71,69 @@ impl Prober {
     }
 
     fn trusting(roots: tls::Roots) -> Self {
-        Self { tls: Arc::new(Connectors::new(roots)), kept: Arc::default(), programs: Arc::default() }
+        let (kept, programs, resolver) = (Arc::default(), Arc::default(), Resolver::default());
+        Self { tls: Arc::new(Connectors::new(roots)), kept, programs, resolver }
+    }
+
+    /// The same with this resolver.
+    pub fn resolving(self, resolver: Resolver) -> Self {
+        Self { resolver, ..self }
     }
 
     /// Probes the target as its monitor says, and waits no longer than the monitor's `timeout`.
     pub async fn probe(&self, target: &Target) -> Outcome {
         let budget = Budget { started: Instant::now(), timeout: target.monitor.pace.timeout() };
-        let found = match &target.monitor.check {
-            Check::Tcp(check) => tcp::probe(target.address, check, budget).await,
-            Check::Http(check) => self.probe_http(target, check, None, budget).await,
-            Check::Https(check, tls) => self.probe_http(target, check, Some(tls), budget).await,
-            Check::Tls(check, alpn) => self.probe_tls(target, check, alpn, budget).await,
-            Check::Dns(check) => dns::probe(target.address, check, budget).await,
-            Check::Grpc(check) => self.probe_grpc(target, check, budget).await,
-            Check::Icmp => icmp::probe(target.address.ip(), budget).await,
+        self.find(target, budget).await.map_or_else(Outcome::Failure, Outcome::Success)
+    }
+
+    async fn find(&self, target: &Target, budget: Budget) -> Result<Finding, Failure> {
+        let (name, port) = match &target.address {
+            ProbeAddress::Ip(address) => return self.find_at((target, *address), budget).await,
+            ProbeAddress::Name(name, port) => (name, *port),
+        };
+        let address = budget.within(Stage::Resolve, self.resolver.look_up(name)).await?;
+        let address = SocketAddr::new(address.map_err(|why| Failure::Unresolved(why.to_string()))?, port);
+        // Programs, and connections that are kept, belong to the address and not to the name.
+        let target = Target { address: address.into(), ..target.clone() };
+        // The time to look up the host is none of the endpoint's.
+        let budget = Budget { started: Instant::now(), timeout: budget.left() };
+        self.find_at((&target, address), budget).await
+    }
+
+    async fn find_at(&self, (target, address): (&Target, SocketAddr), budget: Budget) -> Result<Finding, Failure> {
+        let at = (target, address);
+        match &target.monitor.check {
+            Check::Tcp(check) => tcp::probe(address, check, budget).await,
+            Check::Http(check) => self.probe_http(at, check, None, budget).await,
+            Check::Https(check, tls) => self.probe_http(at, check, Some(tls), budget).await,
+            Check::Tls(check, alpn) => self.probe_tls(at, check, alpn, budget).await,
+            Check::Dns(check) => dns::probe(address, check, budget).await,
+            Check::Grpc(check) => self.probe_grpc(at, check, budget).await,
+            Check::Icmp => icmp::probe(address.ip(), budget).await,
             Check::Exec(check) => self.programs.probe(target, check).await,
             // There is nothing to probe: others report the outcomes.
             Check::Push => Err(Failure::Silent),
-        };
-        found.map_or_else(Outcome::Failure, Outcome::Success)
+        }
     }
 
     async fn probe_http(
         &self,
-        target: &Target,
+        at: (&Target, SocketAddr),
         check: &HttpCheck,
         tls: Option<&TlsCheck>,
         budget: Budget,
     ) -> Result<Finding, Failure> {
-        Inquiry::new(self, target, check, tls, budget)?.probe().await
+        Inquiry::new(self, at, check, tls, budget)?.probe().await
     }
 
     async fn probe_tls(
         &self,
-        target: &Target,
+        (target, address): (&Target, SocketAddr),
         check: &TlsCheck,
         alpn: &[Box<str>],
         budget: Budget,
     ) -> Result<Finding, Failure> {
-        let (wire, connect) = Wire::connect(target.address, budget).await?;
+        let (wire, connect) = Wire::connect(address, budget).await?;
         let secured = self.tls.handshake(wire, check, alpn, &target.host, budget).await?;
         if !alpn.is_empty() && secured.protocol().is_none() {
             return Err(tls::no_agreement(alpn));
@@ -115,9 +145,14 @@ impl Prober {
         Ok(Finding { times, certificate_expires, ..Finding::full(took) })
     }
 
-    async fn probe_grpc(&self, target: &Target, check: &GrpcCheck, budget: Budget) -> Result<Finding, Failure> {
-        let request = grpc::request(check, &target.host, target.address.port())?;
-        let (wire, connect) = Wire::connect(target.address, budget).await?;
+    async fn probe_grpc(
+        &self,
+        (target, address): (&Target, SocketAddr),
+        check: &GrpcCheck,
+        budget: Budget,
+    ) -> Result<Finding, Failure> {
+        let request = grpc::request(check, &target.host, address.port())?;
+        let (wire, connect) = Wire::connect(address, budget).await?;
         let meter = wire.meter();
         let Some(tls) = &check.tls else {
             let first_byte = grpc::exchange(wire, meter, request, check, budget).await?;

@@ -100,8 +100,8 @@ impl Summary {
             defaulted: world.zones.iter().filter_map(defaulted).collect(),
             documentation: targets
                 .iter()
-                .filter(|target| target.is_probed() && is_documentation(target.address.ip()))
-                .map(|target| target.address.ip())
+                .filter(|target| target.is_probed())
+                .filter_map(|target| target.address.ip().filter(|&address| is_documentation(address)))
                 .collect::<HashSet<_>>()
                 .len(),
             signed: Signing::of(world),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::status::{AgreementStatus, FleetStatus};
 use super::table::{TextTable, YELLOW, span};
-use crate::health::{Identity, Survey, Target, ZoneIdentity};
+use crate::health::{ConditionProbe, Identity, Survey, Target, ZoneIdentity};
 use crate::snapshot::World;
 
 /// Most endpoints that are listed because vantage points differ about them.
@@ -160,7 +160,7 @@ fn disputed(world: &World, survey: &Survey) -> Vec<Disputed> {
     let mut places: HashMap<&Target, Option<usize>> = HashMap::new();
     let mut all: Vec<Disputed> = Vec::new();
     for spec in &world.pools {
-        for (_, target) in (0..spec.members.len()).flat_map(|place| spec.probes(place)) {
+        for (_, ConditionProbe { target, .. }) in (0..spec.members.len()).flat_map(|place| spec.probes(place)) {
             let place = *places.entry(target).or_insert_with(|| {
                 let agreement = AgreementStatus::from(survey.agreements.get(target)?);
                 agreement.is_disputed().then(|| {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::notice::word;
-use crate::health::Target;
+use crate::health::{ConditionProbe, Target};
 use crate::snapshot::Snapshot;
 use crate::watch::{ProbeHistory, SLOT, SLOTS, Track, Turned, slot_at};
 
@@ -80,7 +80,7 @@ impl History {
         let first = last.saturating_sub(SLOTS as u32 - 1);
         let places = || pools().flat_map(|spec| (0..spec.members.len()).map(move |place| (spec, place)));
         let endpoints = places().take(MAX_ENDPOINTS).map(|(spec, place)| {
-            let probe = |(monitor, target): (&str, &Target)| {
+            let probe = |(monitor, ConditionProbe { target, .. }): (&str, ConditionProbe<&Target>)| {
                 let track = history.track(target.fingerprint()).unwrap_or_default();
                 ProbeHistoryShape::new((monitor, target), &track, first)
             };

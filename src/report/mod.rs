@@ -72,7 +72,7 @@ pub use measurements::Measurements;
 pub use metrics::{Format, Metrics, ProcessFacts, StoreFacts};
 pub use name_answers::{NameAnswers, PoolAnswers};
 pub use network::Network;
-pub use notice::{CertificateTurn, EventKind, Notice};
+pub use notice::{CertificateTurn, Changed, EventKind, Notice};
 pub use order_effect::OrderEffect;
 pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 pub use overview::Overview;

@@ -37,6 +37,10 @@ pub enum EventKind {
     Endpoint {
         /// The probed address; without a port if several probes decide.
         endpoint: String,
+        /// Number of endpoints that changed because they depend on what is probed there; absent if it is an endpoint
+        /// itself.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        dependents: Option<usize>,
         /// The pools with this endpoint, such as `web/fra`.
         pools: Vec<String>,
         /// The monitors of these pools, each once.
@@ -246,6 +250,25 @@ pub enum EventKind {
     Stop {},
 }
 
+/// What changed because of a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// The probed endpoint, which has no other probes.
+    Probed,
+    /// The probed endpoint, whose state is calculated from several probes, or from an inverted one.
+    Calculated {
+        /// True if the endpoint is good while the probe fails.
+        is_inverted: bool,
+    },
+    /// Endpoints that depend on what is probed.
+    Dependents {
+        /// Their number.
+        count: usize,
+        /// True if they are good while the probe fails.
+        is_inverted: bool,
+    },
+}
+
 /// An event of one of the node's own certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -263,26 +286,30 @@ pub enum CertificateTurn {
 }
 
 impl EventKind {
-    /// Makes a notice about a changed endpoint of these pools with these monitors. `seen` is the last outcome of this node's
-    /// own probe, if it probes the endpoint. `is_one_of_several` is true if the
-    /// state depends on other targets too.
+    /// Makes a notice about changed endpoints of these pools with these monitors. `seen` is the last outcome of this node's
+    /// own probe, if it probes the target.
     pub fn endpoint(
         target: &Target,
-        is_one_of_several: bool,
+        changed: Changed,
         [pools, monitors]: [&[Box<str>]; 2],
         [from, to]: [State; 2],
         seen: Option<&Outcome>,
         impact: Option<Impact>,
     ) -> Self {
         let seen_text = seen.map_or_else(|| "other nodes probe it".to_owned(), ToString::to_string);
-        let (endpoint, seen_text) = if is_one_of_several {
-            let check = target.monitor.check.as_str();
-            (target.address.ip().to_string(), format!("{check} {target}: {seen_text}"))
-        } else {
-            (target.address.to_string(), seen_text)
+        let check = target.monitor.check.as_str();
+        let of_several =
+            |is_inverted: bool| format!("{check} {target}{}: {seen_text}", if is_inverted { ", inverted" } else { "" });
+        let (endpoint, dependents, seen_text) = match changed {
+            Changed::Probed => (target.address.to_string(), None, seen_text),
+            Changed::Calculated { is_inverted } => (target.address.host(), None, of_several(is_inverted)),
+            Changed::Dependents { count, is_inverted } => {
+                (target.address.to_string(), Some(count), of_several(is_inverted))
+            }
         };
         Self::Endpoint {
             endpoint,
+            dependents,
             pools: pools.iter().map(ToString::to_string).collect(),
             monitors: monitors.iter().map(ToString::to_string).collect(),
             from: word(from).to_owned(),

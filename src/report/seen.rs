@@ -67,6 +67,7 @@ fn milliseconds(time: Duration) -> f64 {
 fn kind(failure: &Failure) -> &'static str {
     match failure {
         Failure::TimedOut(_) => "timeout",
+        Failure::Unresolved(_) => "unresolved",
         Failure::Refused => "refused",
         Failure::Unreachable => "unreachable",
         Failure::NoDescriptors | Failure::NoTurn => "exhausted",

@@ -278,7 +278,11 @@ mod tests {
 
     fn spec(min_healthy: f64) -> Arc<PoolSpec> {
         let monitor = Monitor::new(Check::Tcp(TcpCheck::default()), 80);
-        let target = Target { address: ([192, 0, 2, 1], 80).into(), host: "a".into(), monitor: monitor.into() };
+        let target = Target {
+            address: std::net::SocketAddr::from(([192, 0, 2, 1], 80)).into(),
+            host: "a".into(),
+            monitor: monitor.into(),
+        };
         let condition = Some(Condition::Probe(target));
         let endpoint = |text: &str| Endpoint {
             value: text.parse().unwrap(),

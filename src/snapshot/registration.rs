@@ -128,7 +128,8 @@ fn members(before: &Addresses, registered: Vec<Registered>, registration: &Regis
     let mut seen: HashSet<IpAddr> = endpoints.iter().map(|endpoint| endpoint.value).collect();
     for Registered { address, weight, capacity, lease } in registered {
         if seen.insert(address) {
-            let condition = registration.template.as_ref().map(|template| template.at(address, None));
+            let condition =
+                registration.template.as_ref().and_then(|template| template.at(Some(&address.into()), None));
             endpoints.push(Endpoint { value: address, weight, capacity, condition, lease: Some(lease.into()) });
         }
     }

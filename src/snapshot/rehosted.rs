@@ -5,10 +5,9 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
-use std::net::SocketAddr;
 
 use super::world::{PoolSpec, World};
-use crate::health::Target;
+use crate::health::{ProbeAddress, Target};
 
 /// A probe that differs from an earlier one of the same pool only in the host that it asks for.
 #[derive(Clone, Copy, Debug)]
@@ -76,9 +75,9 @@ impl World {
 fn rehosted_of<'a>(pool: &'a PoolSpec, old: &'a PoolSpec) -> Vec<Rehosted<'a>> {
     let (before, after) = (old.members.targets(), pool.members.targets());
     let (was, is) = (before.iter().collect::<HashSet<_>>(), after.iter().collect::<HashSet<_>>());
-    let mut gone: HashMap<SocketAddr, Vec<&Target>> = HashMap::new();
+    let mut gone: HashMap<&ProbeAddress, Vec<&Target>> = HashMap::new();
     for target in before.iter().copied().filter(|target| !is.contains(target)) {
-        gone.entry(target.address).or_default().push(target);
+        gone.entry(&target.address).or_default().push(target);
     }
     let came = after.iter().filter(|target| !was.contains(target)).copied();
     came.filter_map(|after| {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::dnssec::ZoneKeys;
 use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
-use crate::health::{Condition, EndpointKey, PoolKey, Quorum, Recovery, Target};
+use crate::health::{Condition, ConditionProbe, EndpointKey, PoolKey, Quorum, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
 use crate::overrides::Order;
@@ -180,14 +180,13 @@ impl PoolSpec {
         self.references().any(|known| known == reference)
     }
 
-    /// Returns the targets of the endpoint at this position, each with the name of its monitor. Empty without a
-    /// monitor.
-    pub fn probes(&self, place: usize) -> Vec<(&str, &Target)> {
-        let mut targets = Vec::new();
+    /// Returns the probes of the endpoint at this position, each with the name of its monitor. Empty without a monitor.
+    pub fn probes(&self, place: usize) -> Vec<(&str, ConditionProbe<&Target>)> {
+        let mut probes = Vec::new();
         if let Some(condition) = self.members.condition(place) {
-            condition.each_target(&mut |target| targets.push(target));
+            condition.each_probe(&mut |probe| probes.push(probe));
         }
-        self.monitors.iter().map(|name| &**name).zip(targets).collect()
+        self.monitors.iter().map(|name| &**name).zip(probes).collect()
     }
 
     /// Returns the identity of the endpoint at this position.
@@ -241,6 +240,26 @@ impl Members {
             condition.each_target(&mut |target| targets.push(target));
         }
         targets
+    }
+
+    /// Returns the targets that probe the endpoints themselves, without what they depend on.
+    pub fn own_targets(&self) -> Vec<&Target> {
+        let mut targets = Vec::with_capacity(self.len());
+        for condition in (0..self.len()).filter_map(|place| self.condition(place)) {
+            condition.each_probe(&mut |probe| targets.extend(probe.is_own().then_some(probe.target)));
+        }
+        targets
+    }
+
+    /// Returns the address at which the endpoint at this position is probed; `None` if it is not, or at a name.
+    pub fn probed_address(&self, place: usize) -> Option<IpAddr> {
+        let mut address = None;
+        self.condition(place)?.each_probe(&mut |probe| {
+            if !probe.is_dependency {
+                address = address.or(probe.target.address.ip());
+            }
+        });
+        address
     }
 
     /// Returns the configured weight of the endpoint at this position.

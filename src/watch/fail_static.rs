@@ -22,7 +22,6 @@
 //! with it. A node that is restarted after fail-static, before anything answered, does not begin it again.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::targets::{TargetId, TargetMap, Targets};
@@ -187,7 +186,7 @@ impl FailStatic {
         let suspected = self.suspects.ids().filter_map(target);
         let window = suspected.map(|target| target.monitor.pace.interval() + target.monitor.pace.timeout()).max()?;
         self.suspects.retain(|_, suspect| suspect.turned + window >= now);
-        let machines: HashSet<IpAddr> = self.suspects.ids().filter_map(target).map(|it| it.address.ip()).collect();
+        let machines: HashSet<String> = self.suspects.ids().filter_map(target).map(|it| it.address.host()).collect();
         let places: HashSet<DatacenterId> = self.suspects.ids().flat_map(datacenters).collect();
         if machines.len() < MIN_ENDPOINTS || places.len() < MIN_DATACENTERS {
             return None;

@@ -221,7 +221,7 @@ mod tests {
 
     fn target(port: u16) -> Target {
         Target {
-            address: ([127, 0, 0, 1], port).into(),
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], port)).into(),
             host: "a".into(),
             monitor: Monitor::new(Check::Icmp, port).into(),
         }

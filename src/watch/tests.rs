@@ -12,7 +12,11 @@ fn pace(interval: Duration) -> Pace {
 
 fn target(port: u16) -> Target {
     let monitor = Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Tcp(TcpCheck::default()), port) };
-    Target { address: ([127, 0, 0, 1], port).into(), host: "a".into(), monitor: monitor.into() }
+    Target {
+        address: std::net::SocketAddr::from(([127, 0, 0, 1], port)).into(),
+        host: "a".into(),
+        monitor: monitor.into(),
+    }
 }
 
 fn add<const N: usize>(watch: &mut Watch, targets: [&Target; N], now: Duration) -> [TargetId; N] {

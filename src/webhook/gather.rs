@@ -117,6 +117,7 @@ mod tests {
     fn endpoint(address: &str, pools: &[&str], to: &str) -> Arc<Notice> {
         notice(EventKind::Endpoint {
             endpoint: address.into(),
+            dependents: None,
             pools: pools.iter().map(ToString::to_string).collect(),
             monitors: Vec::new(),
             from: String::new(),

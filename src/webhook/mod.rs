@@ -350,6 +350,7 @@ mod tests {
             EventKind::Start { node: text(), zones: 1 },
             EventKind::Endpoint {
                 endpoint,
+                dependents: None,
                 pools,
                 monitors,
                 from,

@@ -21,7 +21,7 @@ pub(crate) fn target(address: SocketAddr, check: Check, timeout: Duration) -> Ta
         fall: once,
         ..Monitor::new(check, address.port())
     };
-    Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
+    Target { address: address.into(), host: "www.example.com".into(), monitor: Arc::new(monitor) }
 }
 
 #[track_caller]

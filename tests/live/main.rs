@@ -8,6 +8,7 @@ mod endpoint;
 mod harness;
 
 mod balance;
+mod calculated;
 mod command;
 mod falls;
 mod files;

@@ -39,7 +39,7 @@ export function sentence(event) {
     switch (event.event) {
         case "start": return ["note", `${event.node} began to answer for ${plural(event.zones, "zone")}`];
         case "stop": return ["warn", "the node stops"];
-        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.endpoint} of ${event.pools.join(", ")} is ${event.to}${by(event.monitors ?? [])}: ${event.seen}${event.fleet ? `; ${event.fleet}` : ""}`];
+        case "endpoint": return [event.to === "down" ? "bad" : event.to === "up" ? "good" : "warn", `${event.dependents ? plural(event.dependents, "endpoint") : event.endpoint} of ${event.pools.join(", ")} ${(event.dependents ?? 1) === 1 ? "is" : "are"} ${event.to}${by(event.monitors ?? [])}: ${event.seen}${event.fleet ? `; ${event.fleet}` : ""}`];
         case "pool": return [event.to === "down" ? "bad" : "good", `pool ${event.pool} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "datacenter": return [event.to === "down" ? "bad" : "good", `datacenter ${event.datacenter} is ${event.to}: ${event.down} of ${event.endpoints} endpoints down`];
         case "hold": return event.held ? ["warn", `pool ${event.pool} is usable again, but failback holds it back`] : ["good", `failback no longer holds pool ${event.pool} back`];

@@ -136,11 +136,12 @@ function endpointRows(pool) {
 }
 
 function endpointRow(pool, endpoint, history) {
-    const probe = endpoint.probes.find(({ state }) => state === "down") ?? endpoint.probes[0];
+    const probe = endpoint.probes.find(({ state, inverted }) => inverted ? state !== "down" && state !== "unknown" : state === "down") ?? endpoint.probes[0];
     const past = history?.endpoints.find((one) => one.endpoint === endpoint.endpoint && one.zone === pool.zone);
     const drawn = past?.probes.find(({ monitor, target }) => monitor === probe?.monitor && target === probe?.target);
-    // Several probes of an endpoint may have the same protocol.
-    const asked = endpoint.probes.length > 1 ? `${probe.monitor} (${probe.check})` : probe?.check;
+    // Several probes of an endpoint may have the same protocol, and not every probe is of the endpoint itself.
+    const isPlain = endpoint.probes.length < 2 && !probe?.dependency && !probe?.inverted;
+    const asked = isPlain ? probe?.check : `${probe.monitor} (${probe.check}${probe.dependency ? ` ${probe.target}` : ""}${probe.inverted ? ", inverted" : ""})`;
     const differs = endpoint.really !== endpoint.state && !["up", "down"].includes(endpoint.state);
     return el("tr", { class: "endpoint", "data-key": endpoint.endpoint },
         el("th", { scope: "row" }, endpoint.endpoint, endpoint.lease ? el("small", {}, ` ${endpoint.lease.id}${endpoint.lease.kept ? ", kept" : ""}`) : null, endpoint.weight !== 1 ? el("small", {}, ` weight ${endpoint.weight}`) : null),

@@ -22,6 +22,7 @@ use crate::counters::{NodeCounters, Traffic};
 use crate::disk::{Disk, Reads};
 use crate::name::Name;
 use crate::report::{Summary, Tallies};
+use crate::resolver::Resolver;
 use crate::snapshot::{Blueprint, HostChange, Snapshot};
 use crate::store::{Batch, Store};
 
@@ -41,6 +42,8 @@ pub(super) struct Files {
     pub(super) tallies: Arc<Tallies>,
     /// Facts about the node.
     pub(super) counters: Arc<NodeCounters>,
+    /// Looks up hosts.
+    pub(super) resolver: Resolver,
     /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
@@ -90,8 +93,10 @@ impl Files {
         let server = loaded.server.clone();
         let workers = thread::available_parallelism().map_or(1, NonZeroUsize::get) * server.listen.dns.len();
         let tallies = Arc::new(Tallies::new(Arc::new(Traffic::new(workers))));
-        let mut files =
-            Self { path, loader: Some(loader), store, server, watch: watch.ok(), tallies, counters, noticed: None };
+        let resolver = Resolver::default();
+        resolver.ask_servers(&server.resolvers);
+        let (loader, watch) = (Some(loader), watch.ok());
+        let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, noticed: None };
         files.follow(reads, loaded.server.watching);
         let (txt, mut register) = (files.kept_txt(), Register::restore(&files.store));
         let loaded = files.adopt(loaded, &txt, &mut register)?;

@@ -21,7 +21,7 @@ use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, FleetTurn, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
 use crate::counters::NodeCounters;
-use crate::report::{Changes, EventKind, Impact, OverrideShape};
+use crate::report::{Changed, Changes, EventKind, Impact, OverrideShape};
 use crate::snapshot::World;
 use crate::vital;
 use crate::watch::FailStaticEvent;
@@ -168,9 +168,15 @@ async fn kinds_with_impact(
 /// Makes the events for the journal, with their impact if `changes` is given.
 fn kinds(events: &[NodeEvent], mut changes: Option<&mut Changes<'_>>) -> Vec<EventKind> {
     let kind = |event: &NodeEvent| match event {
-        NodeEvent::Turn(Turn { target, of, pools, monitors, from, to, seen, witnesses }) => {
+        NodeEvent::Turn(Turn { target, of, is_inverted, pools, monitors, from, to, seen, witnesses }) => {
             let impact = changes.as_mut().map(|changes| changes.impact_of_target(target));
-            EventKind::endpoint(target, *of == Part::Whole, [pools, monitors], [*from, *to], seen.as_ref(), impact)
+            let is_inverted = *is_inverted;
+            let changed = match *of {
+                Part::Only | Part::One => Changed::Probed,
+                Part::Whole => Changed::Calculated { is_inverted },
+                Part::Dependents(count) => Changed::Dependents { count, is_inverted },
+            };
+            EventKind::endpoint(target, changed, [pools, monitors], [*from, *to], seen.as_ref(), impact)
                 .with_fleet(witnesses.as_ref().map(ToString::to_string))
         }
         NodeEvent::Fleet(turn) => fleet_kind(turn),

@@ -15,6 +15,7 @@ use crate::health::{Outcome, Target};
 use crate::monitor::Prober;
 use crate::overrides::{Change, Happening};
 use crate::report::Tallies;
+use crate::resolver::Resolver;
 use crate::rollout;
 use crate::snapshot::Snapshot;
 use crate::store::{
@@ -51,9 +52,9 @@ pub(super) fn publisher(
     }
 }
 
-/// Returns the function that probes a target.
-pub(super) fn prober() -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
-    let prober = Prober::new();
+/// Returns the function that probes a target. It looks up the hosts of targets with `resolver`.
+pub(super) fn prober(resolver: Resolver) -> impl Fn(Arc<Target>) -> Pin<Box<dyn Future<Output = Outcome> + Send>> {
+    let prober = Prober::new().resolving(resolver);
     move |target| {
         let prober = prober.clone();
         Box::pin(async move { prober.probe(&target).await })

@@ -57,6 +57,7 @@ impl Node {
         if let Some((running, admin)) = self.admin.as_ref().zip(loaded.server.admin.as_ref()) {
             running.admit(admin, admin_tls.as_ref());
         }
+        self.files.resolver.ask_servers(&loaded.server.resolvers);
         let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         self.parents.set(loaded.server.parents);

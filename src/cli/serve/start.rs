@@ -375,8 +375,15 @@ pub(super) fn start_control(
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
     let publish = publisher(first, files.tallies.clone(), files.counters.clone());
-    let running =
-        control::run(machine, received.posting(send), prober(), publish, keep, keep_latency, notifier.teller());
+    let running = control::run(
+        machine,
+        received.posting(send),
+        prober(files.resolver.clone()),
+        publish,
+        keep,
+        keep_latency,
+        notifier.teller(),
+    );
     let control_task = tokio::spawn(alarm.part("control").run(running));
     let letters = Some(letters);
     StartedControl { control, control_task, first_published, latency, lateness, probes, history, letters }

@@ -9,8 +9,10 @@ use crate::config::code::Code;
 use crate::config::decode::{TomlTable, Value};
 use crate::config::fault::{Fault, Faults};
 use crate::config::meant;
+use crate::config::monitors::read_probe_host;
 use crate::config::owners::parse_name;
 use crate::config::source::Place;
+use crate::health::ProbeHost;
 use crate::name::Name;
 use crate::snapshot::{Capacity, MAX_ENDPOINTS};
 
@@ -34,14 +36,15 @@ pub(in crate::config) struct DraftEndpoint<T> {
     pub(in crate::config) place: Place,
     pub(in crate::config) weight: u16,
     pub(in crate::config) capacity: Option<Capacity>,
-    pub(in crate::config) check_address: Option<IpAddr>,
+    /// The address or the host name of its probes, if it is not the endpoint's own address.
+    pub(in crate::config) check_host: Option<ProbeHost>,
     pub(in crate::config) check_port: Option<u16>,
 }
 
 /// The facts about a pool that its endpoints depend on.
 #[derive(Clone, Copy)]
 pub(super) struct Held {
-    /// True if it has a monitor.
+    /// True if it has a monitor that probes the endpoints themselves.
     pub(super) probed: bool,
     /// True if endpoints may register themselves, so that the file need not list any.
     pub(super) registered: bool,
@@ -129,7 +132,7 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     if item.is_string() {
         let value = read_address(item, "", faults)?;
         let place = item.place();
-        let endpoint = DraftEndpoint { value, place, weight: 1, capacity: None, check_address: None, check_port: None };
+        let endpoint = DraftEndpoint { value, place, weight: 1, capacity: None, check_host: None, check_port: None };
         return Some(Read::Address(endpoint));
     }
     if !item.is_table() {
@@ -140,7 +143,17 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, faults));
     let weight = weight.map_or(1, |weight| weight.value);
     let capacity = read_capacity(&mut table, faults);
-    let check_address = table.take("check_address").map(|value| read_address(&value, "check_address", faults));
+    let check_address = table.take("check_address");
+    let check_name = table.take("check_name");
+    if let (Some(address), Some(name)) = (&check_address, &check_name) {
+        let message = "an endpoint has either `check_address` or `check_name`";
+        let fault = Fault::error(&name.anchor(), message, "a name").code(Code::Conflict);
+        faults.push(fault.related(&address.anchor(), "an address"));
+    }
+    let has_check_host = check_address.is_some() || check_name.is_some();
+    let check_address = check_address.and_then(|value| read_address(&value, "check_address", faults));
+    let check_name = check_name.and_then(|value| read_check_name(&value, faults));
+    let check_host = check_address.map(ProbeHost::Ip).or(check_name);
     let check_port = table.take("check_port").and_then(|value| value.integer(1..=u16::MAX, faults));
     let check_port = check_port.map(|port| port.value);
     let is_misnamed = address.is_none()
@@ -150,24 +163,23 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
     if is_misnamed {
         return None;
     }
-    if !probed && (check_address.is_some() || check_port.is_some()) {
-        let message = "nothing is probed: the pool has no monitor";
+    if !probed && (has_check_host || check_port.is_some()) {
+        let message = "the endpoint is not probed: the pool has no monitor that probes its endpoints";
         faults.push(Fault::warning(&item.place(), message, "says where to probe").code(Code::NoEffect));
     }
-    if probed && cname.is_some() && check_address.is_none() {
-        let message = "a CNAME in a pool with a monitor needs `check_address`";
+    if probed && cname.is_some() && !has_check_host {
+        let message = "a CNAME in a pool with a monitor needs `check_address` or `check_name`";
         faults.push(Fault::error(&item.place(), message, "where should it be probed?").code(Code::Pool));
         return None;
     }
-    let check_address = check_address.flatten();
     match (address, cname) {
         (Some(address), None) => {
             let (value, place) = (read_address(&address, "address", faults)?, address.place());
-            Some(Read::Address(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
+            Some(Read::Address(DraftEndpoint { value, place, weight, capacity, check_host, check_port }))
         }
         (None, Some(cname)) => {
             let (value, place) = (read_cname(&cname, scope, faults)?, cname.place());
-            Some(Read::Cname(DraftEndpoint { value, place, weight, capacity, check_address, check_port }))
+            Some(Read::Cname(DraftEndpoint { value, place, weight, capacity, check_host, check_port }))
         }
         _ => {
             faults
@@ -175,6 +187,17 @@ fn read_endpoint(item: &Value<'_>, scope: &PoolScope<'_>, probed: bool, faults: 
             None
         }
     }
+}
+
+/// Reads `check_name`: a host name that is looked up again and again.
+fn read_check_name(value: &Value<'_>, faults: &mut Faults) -> Option<ProbeHost> {
+    let host = read_probe_host(value, faults)?;
+    if let ProbeHost::Ip(address) = &host {
+        let fault = Fault::error(&value.place(), "`check_name` takes a host name", format!("{address} is an address"));
+        faults.push(fault.code(Code::BadValue).help("an address is a `check_address`"));
+        return None;
+    }
+    Some(host)
 }
 
 /// Reads the capacity of a pool or an endpoint, in the operator's own unit.

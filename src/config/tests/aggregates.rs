@@ -38,9 +38,11 @@ fn draw(condition: &Condition) -> String {
             };
             format!("{check} {}", target.address.port())
         }
+        Condition::Dependency(target) => format!("{} at {}", &*target.host, target),
         Condition::AtLeast(needed, parts) => {
             format!("{needed}({})", parts.iter().map(draw).collect::<Vec<_>>().join(", "))
         }
+        Condition::Not(condition) => format!("not {}", draw(condition)),
     }
 }
 
@@ -80,7 +82,7 @@ fn a_zone_aggregates_what_the_server_file_defines() {
 fn a_push_monitor_has_a_deadline() {
     let of = |rest: &str| match condition(&format!("[monitors.top]\ntype = \"push\"\n{rest}")) {
         Condition::Probe(target) => target,
-        other @ Condition::AtLeast(..) => panic!("{other:?}"),
+        other => panic!("{other:?}"),
     };
     let plain = of("");
     assert_eq!((&plain.monitor.check, plain.monitor.pace.interval()), (&Check::Push, Duration::from_secs(30)));
@@ -174,4 +176,118 @@ fn the_server_file_says_how_long_states_are_held() {
     assert_eq!(hold("[probes]\nhold = \"0s\"").unwrap(), Duration::ZERO);
     assert_eq!(hold("[probes]\nhold = \"5m\"").unwrap(), Duration::from_secs(300));
     assert!(hold("[probes]\nhold = \"2h\"").is_err());
+}
+
+#[test]
+fn monitors_may_probe_what_endpoints_depend_on_and_may_be_good_when_they_fail() {
+    let db = "[monitors.db]\ntype = \"tcp\"\nport = 5432\naddress = \"10.0.0.53\"\n";
+    let queue = "[monitors.queue]\ntype = \"http\"\naddress = \"Queue.example.net.\"\n";
+    let page = "[monitors.page]\ntype = \"http\"\npath = \"/maintenance\"\ninvert = true\n";
+    for (top, drawn) in [
+        ("type = \"tcp\"\nport = 5432\naddress = \"2001:db8::53\"\n", "2001:db8::53 at [2001:db8::53]:5432"),
+        ("type = \"icmp\"\naddress = \"db.example.net\"\n", "db.example.net at db.example.net"),
+        ("type = \"http\"\ninvert = true\n", "not www.example.com 80"),
+        (
+            "type = \"all\"\nof = [\"db\", \"queue\", \"page\"]\n",
+            "3(10.0.0.53 at 10.0.0.53:5432, queue.example.net at queue.example.net:80, not www.example.com 80)",
+        ),
+        (
+            "type = \"any\"\nof = [\"db\", \"page\"]\ninvert = true\n",
+            "not 1(10.0.0.53 at 10.0.0.53:5432, not www.example.com 80)",
+        ),
+        (
+            "type = \"http\"\naddress = \"10.0.0.9\"\nhost = \"cache.internal\"\ninvert = true\n",
+            "not cache.internal at 10.0.0.9:80",
+        ),
+    ] {
+        let used: String = [("db", db), ("queue", queue), ("page", page)]
+            .into_iter()
+            .filter(|(name, _)| top.contains(&format!("\"{name}\"")))
+            .map(|(_, text)| text)
+            .collect();
+        assert_eq!(draw(&condition(&format!("{used}[monitors.top]\n{top}"))), drawn, "{top}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_of_a_monitor_elsewhere_or_inverted_is_refused() {
+    for (keys, expected) in [
+        (
+            "type = \"push\"\naddress = \"10.0.0.1\"\ninvert = true\n",
+            vec![
+                "3:1 error: `address` is for monitors that probe: reports are about the endpoints",
+                "4:1 error: `invert` is for monitors that probe: a report says itself what is good",
+            ],
+        ),
+        (
+            "type = \"http\"\naddress = \"10.0.0.1\"\nload_json = \"load\"\n",
+            vec!["4:1 error: `load_json` is about the endpoints, which a monitor with an `address` does not ask"],
+        ),
+        (
+            "type = \"http\"\ninvert = true\ndegraded = { above = \"1s\" }\n",
+            vec!["4:1 error: `degraded` has no effect on an inverted monitor: it is good while the probe fails"],
+        ),
+        (
+            "type = \"tcp\"\nport = 1\naddress = \"tcp://db.example.net:5432\"\n",
+            vec![
+                "4:11 error: `address` takes an address or a host name, without a port | did you mean \"db.example.net\"?",
+            ],
+        ),
+        (
+            "type = \"tcp\"\nport = 1\naddress = \"0.0.0.0\"\n",
+            vec!["4:11 error: 0.0.0.0 is not an address of a host | not the address of a host"],
+        ),
+        (
+            "type = \"https\"\naddress = \"10.0.0.1\"\n",
+            vec!["4:8 error: the certificate of 10.0.0.1 cannot be verified: no host name is set | by monitor `top`"],
+        ),
+    ] {
+        let told = told_of(&format!("[monitors.top]\n{keys}"));
+        assert_eq!(told.len(), expected.len(), "{told:?}");
+        for (told, expected) in told.iter().zip(expected) {
+            let same = told == expected
+                || expected.starts_with("4:11 error: 0.0.0.0") && told.starts_with("4:11 error: 0.0.0.0");
+            assert!(same || told.starts_with(expected), "{told}");
+        }
+    }
+    let of_aggregate =
+        told_of(&format!("{PARTS}[monitors.top]\ntype = \"all\"\nof = [\"web\", \"db\"]\naddress = \"10.0.0.1\"\n"));
+    assert!(
+        of_aggregate[0].ends_with("`address` is for the monitors that an aggregate is made of"),
+        "{of_aggregate:?}"
+    );
+}
+
+#[test]
+fn an_endpoint_may_be_probed_at_a_name() {
+    let of = |monitor: &str, endpoint: &str| {
+        let pools =
+            format!("[pools.web]\nmonitor = \"top\"\nendpoints = [{endpoint}]\n[names.www]\npools = [\"web\"]\n");
+        let zone = format!("{HEAD}[monitors.top]\n{monitor}{pools}");
+        load_zone(&zone).map(|config| {
+            assert!(config.warnings.0.len() < 2, "{}", config.warnings.render(false));
+            (draw(config.world.pools[0].members.condition(0).unwrap()), config.warnings.render(false))
+        })
+    };
+    let tcp = "type = \"tcp\"\nport = 80\n";
+    let (drawn, _) =
+        of(tcp, "{ cname = \"lb.example.net.\", check_name = \"LB.example.net\", check_port = 81 }").unwrap();
+    assert_eq!(drawn, "tcp 81");
+    // Without probes at the endpoint itself, a CNAME needs no address for them.
+    let elsewhere = "type = \"tcp\"\nport = 5432\naddress = \"10.0.0.53\"\n";
+    let (drawn, warnings) = of(elsewhere, "{ cname = \"lb.example.net.\" }").unwrap();
+    assert_eq!((&*drawn, &*warnings), ("10.0.0.53 at 10.0.0.53:5432", ""));
+    let (_, warnings) = of(elsewhere, "{ address = \"192.0.2.1\", check_port = 81 }").unwrap();
+    assert!(warnings.contains("the pool has no monitor that probes its endpoints"), "{warnings}");
+    for (endpoint, expected) in [
+        (
+            "{ address = \"192.0.2.1\", check_name = \"a.example\", check_address = \"192.0.2.2\" }",
+            "an endpoint has either `check_address` or `check_name`",
+        ),
+        ("{ address = \"192.0.2.1\", check_name = \"192.0.2.2\" }", "`check_name` takes a host name"),
+        ("{ cname = \"lb.example.net.\" }", "a CNAME in a pool with a monitor needs `check_address` or `check_name`"),
+    ] {
+        let faults = of(tcp, endpoint).unwrap_err().render(false);
+        assert!(faults.contains(expected), "{faults}");
+    }
 }

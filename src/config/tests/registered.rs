@@ -1,6 +1,7 @@
 //! `registered` of a pool.
 
 use super::*;
+use crate::health::ProbeHost;
 use crate::snapshot::{Bounds, PoolSpec};
 
 /// Pools, and lines of warnings or of all faults.
@@ -38,9 +39,13 @@ fn a_pool_says_who_may_register_in_it() {
         let [pool] = &pools[..] else { panic!("{pools:?}") };
         let registration = pool.registration.as_ref().expect("it takes registered endpoints");
         assert_eq!((&registration.bounds, pool.members.len()), (&expected, 0), "{keys}");
-        let at = registration.template.as_ref().expect("it has a monitor").at("10.0.0.1".parse().unwrap(), None);
+        let at = registration
+            .template
+            .as_ref()
+            .expect("it has a monitor")
+            .at(Some(&ProbeHost::Ip([10, 0, 0, 1].into())), None);
         let mut targets = Vec::new();
-        at.each_target(&mut |target| targets.push(target.to_string()));
+        at.unwrap().each_target(&mut |target| targets.push(target.to_string()));
         assert_eq!(targets, ["10.0.0.1:80"], "{keys}");
         // This pool is in no datacenter.
         assert!(warnings.iter().all(|warning| warning.contains("is never used")), "{keys} {warnings:?}");

@@ -207,7 +207,8 @@ fn pools_know_their_targets() {
     let world = whole().world;
     let pools: Vec<&PoolSpec> = world.pools.iter().map(|pool| &**pool).collect();
     let tcp = Arc::new(Monitor::new(Check::Tcp(TcpCheck::default()), 22));
-    let target = Target { address: "192.0.2.200:2222".parse().unwrap(), host: "192.0.2.200".into(), monitor: tcp };
+    let at = std::net::SocketAddr::new(address("192.0.2.200"), 2222);
+    let target = Target { address: at.into(), host: "192.0.2.200".into(), monitor: tcp };
     let condition = Some(Condition::Probe(target));
     let endpoint = Endpoint { value: address("192.0.2.1"), weight: 1, capacity: None, condition, lease: None };
     let shared = PoolSpec {
@@ -219,7 +220,7 @@ fn pools_know_their_targets() {
     let web = |value: &str, weight| {
         let monitor = https.clone();
         let address = std::net::SocketAddr::new(address(value), 443);
-        let target = Target { address, host: "www.example.com".into(), monitor };
+        let target = Target { address: address.into(), host: "www.example.com".into(), monitor };
         Endpoint { value: address.ip(), weight, capacity: None, condition: Some(Condition::Probe(target)), lease: None }
     };
     let in_zone = |name: &str, datacenter, members| PoolSpec {

@@ -36,15 +36,16 @@ impl Control {
         for id in dependents.targets() {
             let Some(watched) = self.watch.target(id).filter(|watched| is_shared(watched)) else { continue };
             let question = QuestionId(watched.question());
-            let is_measured = dependents.pools(id).iter().any(|pool| measured.contains(pool));
+            let of_endpoints = dependents.own_pools(id);
+            let is_measured = of_endpoints.iter().any(|pool| measured.contains(pool));
             let vantages = watched.target().monitor.vantages.or(world.probing.vantages).filter(|_| !is_measured);
             let is_first = !places.contains_key(&question);
             let place = places.entry(question).or_default();
             // Of several targets with the same question, the one that most nodes are to probe counts.
             let more = place.vantages.zip(vantages).map(|(one, other)| one.max(other));
             place.vantages = if is_first { vantages } else { more };
-            place.address = Some(watched.target().address.ip());
-            for datacenter in dependents.pools(id).iter().filter_map(|pool| world.pools[pool.index()].datacenter) {
+            place.address = watched.target().address.ip();
+            for datacenter in of_endpoints.iter().filter_map(|pool| world.pools[pool.index()].datacenter) {
                 if !place.datacenters.contains(&datacenter) {
                     place.datacenters.push(datacenter);
                 }

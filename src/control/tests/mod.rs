@@ -1,6 +1,7 @@
 //! Scenarios of the state machine: no sockets, no clock.
 
 mod amend;
+mod calculated;
 mod fail_static;
 mod fleet;
 mod fleet_latency;
@@ -51,7 +52,11 @@ fn pace(interval: Duration) -> Pace {
 }
 
 fn target(address: IpAddr, monitor: &Arc<Monitor>) -> Target {
-    Target { address: (address, monitor.port).into(), host: "a".into(), monitor: monitor.clone() }
+    Target {
+        address: std::net::SocketAddr::new(address, monitor.port).into(),
+        host: "a".into(),
+        monitor: monitor.clone(),
+    }
 }
 
 /// A pool for each list of addresses, named `web/0` and so on, each in a datacenter of its own. An empty list makes none.
@@ -101,8 +106,10 @@ struct Scene {
     probed: HashMap<TargetId, Arc<Target>>,
     serving: Option<Arc<Snapshot>>,
     turns: Vec<(IpAddr, State)>,
-    /// Endpoints that several probes watch.
+    /// Endpoints whose state is calculated.
     whole_turns: Vec<(Vec<Box<str>>, State, State)>,
+    /// The number of endpoints in each report of those that depend on something.
+    dependents: Vec<usize>,
     fail_statics: Vec<FailStaticEvent>,
     /// The warnings of probes that ask for another host than in the last run.
     rehosted: Vec<String>,
@@ -143,6 +150,7 @@ impl Scene {
             serving: None,
             turns: Vec::new(),
             whole_turns: Vec::new(),
+            dependents: Vec::new(),
             fail_statics: Vec::new(),
             rehosted: Vec::new(),
             kept: HashMap::new(),
@@ -190,10 +198,13 @@ impl Scene {
                     self.serving = Some(snapshot);
                     self.publications += 1;
                 }
-                Effect::Report(turn) if turn.of == Part::Whole => {
+                Effect::Report(turn) if matches!(turn.of, Part::Whole | Part::Dependents(_)) => {
+                    if let Part::Dependents(count) = turn.of {
+                        self.dependents.push(count);
+                    }
                     self.whole_turns.push((turn.pools, turn.from, turn.to));
                 }
-                Effect::Report(turn) => self.turns.push((turn.target.address.ip(), turn.to)),
+                Effect::Report(turn) => self.turns.push((turn.target.address.ip().unwrap(), turn.to)),
                 Effect::FailStatic(fail_static) => self.fail_statics.push(fail_static),
                 Effect::Rehosted(change) => self.rehosted.push(change.to_string()),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
@@ -223,7 +234,7 @@ impl Scene {
                 Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Letters(letters) => self.letters.extend(letters),
                 Effect::FleetTurn(turn) => self.fleet_turns.push(turn),
-                Effect::Overruled(told) => self.overruled.push((told.target.address.ip(), told.own)),
+                Effect::Overruled(told) => self.overruled.push((told.target.address.ip().unwrap(), told.own)),
                 Effect::Overridden(_) | Effect::Group(_) => {}
                 Effect::Reply(reply) => reply.send(),
                 Effect::RolledOut(change) => {
@@ -256,7 +267,7 @@ impl Scene {
 
     fn answer_probes(&mut self, outcome: impl Fn(&str) -> Outcome) {
         for (id, target) in std::mem::take(&mut self.probes) {
-            let outcome = outcome(&target.address.ip().to_string());
+            let outcome = outcome(&target.address.host());
             self.happen(Event::Outcome(id, outcome));
         }
     }

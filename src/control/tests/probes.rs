@@ -10,7 +10,7 @@ fn nothing_is_served_before_the_first_round_is_over() {
     let ((first, _), (second, target)) = (scene.probes[0].clone(), scene.probes[1].clone());
     scene.happen(Event::Outcome(first, WELL));
     assert!(scene.serving.is_none());
-    let down = target.address.ip().to_string();
+    let down = target.address.host();
     scene.happen(Event::Outcome(second, REFUSED));
     assert_eq!(scene.open().len(), 1);
     assert!(!scene.open().contains(&down));
@@ -124,7 +124,7 @@ fn a_probe_that_runs_is_stopped_when_its_endpoint_goes() {
     scene.happen(Event::Tick);
     assert_eq!(scene.probes.len(), 2);
     scene.happen(adopt(&["127.0.0.1"]));
-    let stopped: Vec<_> = scene.stopped.iter().map(|target| target.address.ip().to_string()).collect();
+    let stopped: Vec<_> = scene.stopped.iter().map(|target| target.address.host()).collect();
     assert_eq!(stopped, ["127.0.0.2"]);
 }
 

@@ -51,7 +51,7 @@ fn an_endpoint_that_registers_is_handed_out_after_its_first_outcome() {
     assert_eq!(scene.pool(0).endpoint_state(2).admin_state, AdminState::Draining);
     scene.happen(Event::Register(with_guest(&third, None)));
     assert_eq!(scene.pool(0).spec().members.len(), 2);
-    assert!(scene.stopped.iter().all(|target| target.address.ip().to_string() == GUEST));
+    assert!(scene.stopped.iter().all(|target| target.address.host() == GUEST));
     let generation = scene.serving.as_ref().unwrap().generation();
     assert_eq!(generation, snapshot.generation() + 3, "one for its outcome, one for each step of its leave");
 }

@@ -34,7 +34,7 @@ impl Program {
             _ => Failure::Unrunnable(format!("{}: {error}", check.program.display())),
         };
         let (output, input) = Output::pipe().map_err(unrunnable)?;
-        let address = target.address.ip().to_string();
+        let address = target.address.host();
         let port = target.address.port().to_string();
         let filled = |argument: &str| {
             argument.replace("{address}", &address).replace("{port}", &port).replace("{host}", &target.host)

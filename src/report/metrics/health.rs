@@ -96,6 +96,22 @@ impl Metrics<'_> {
         });
     }
 
+    /// Whether each thing that endpoints depend on is up, by monitor, address and protocol. Those without an outcome are
+    /// left out.
+    fn dependencies(&self) -> BTreeMap<(&str, String, &'static str), bool> {
+        let mut found = BTreeMap::new();
+        for spec in &self.snapshot.world().pools {
+            for (monitor, probe) in (0..spec.members.len()).flat_map(|place| spec.probes(place)) {
+                let state = self.survey.health(probe.target).state();
+                if probe.is_dependency && state != State::Unknown {
+                    let key = (monitor, probe.target.to_string(), probe.target.monitor.check.as_str());
+                    found.insert(key, state != State::Down);
+                }
+            }
+        }
+        found
+    }
+
     /// Calls `write` with each pool and its labels.
     fn each_pool(&self, mut write: impl FnMut(&Pool, &[(&str, &str)])) {
         for pool in self.snapshot.pools() {
@@ -165,6 +181,13 @@ impl Metrics<'_> {
         out.family("truenorth_probes", Kind::Counter, help, |samples| {
             for ((check, outcome), count) in self.probes.outcomes() {
                 samples.count(&[("check", check), ("outcome", outcome)], count);
+            }
+        });
+        let help = "1 if something that endpoints depend on is up by its probes, 0 if it is down.";
+        out.family("truenorth_dependency_up", Kind::Gauge, help, |samples| {
+            for ((monitor, probe, check), is_up) in self.dependencies() {
+                let labels = [("monitor", monitor), ("probe", &*probe), ("check", check)];
+                samples.push(&labels, f64::from(u8::from(is_up)));
             }
         });
         let help = "Times of successful probes by protocol and part: all, connect, handshake and first_byte.";

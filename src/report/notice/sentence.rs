@@ -17,14 +17,21 @@ impl fmt::Display for EventKind {
                 write!(f, "{node} began to answer for {}", Counted(*zones, "zone"))?;
             }
             Self::Fleet { detail, .. } => f.write_str(detail)?,
-            Self::Endpoint { endpoint, pools, monitors, to, seen, fleet, .. } => {
+            Self::Endpoint { endpoint, dependents, pools, monitors, to, seen, fleet, .. } => {
                 let plural = if monitors.len() == 1 { "" } else { "s" };
                 let by = if monitors.is_empty() {
                     String::new()
                 } else {
                     format!(" (monitor{plural} {})", monitors.join(", "))
                 };
-                write!(f, "{endpoint} of {} is {to}{by}: {seen}", pools.join(", "))?;
+                let pools = pools.join(", ");
+                match dependents {
+                    None => write!(f, "{endpoint} of {pools} is {to}{by}: {seen}")?,
+                    Some(count) => {
+                        let are = if *count == 1 { "is" } else { "are" };
+                        write!(f, "{} of {pools} {are} {to}{by}: {seen}", Counted(*count, "endpoint"))?;
+                    }
+                }
                 if let Some(fleet) = fleet {
                     write!(f, "; {fleet}")?;
                 }

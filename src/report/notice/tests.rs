@@ -19,7 +19,7 @@ fn a_notice_is_one_flat_object() {
 #[test]
 fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
     let target = Target {
-        address: ([127, 0, 0, 1], 80).into(),
+        address: std::net::SocketAddr::from(([127, 0, 0, 1], 80)).into(),
         host: "a".into(),
         monitor: Monitor::new(Check::Tcp(TcpCheck::default()), 80).into(),
     };
@@ -34,7 +34,7 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
     let seen = Outcome::Failure(Failure::Status(500));
     let kind = EventKind::endpoint(
         &target,
-        false,
+        Changed::Probed,
         [&["web/fra".into()], &["web".into()]],
         [State::Up, State::Down],
         Some(&seen),
@@ -52,14 +52,15 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
     );
     assert_eq!(json["impact"][0]["clients"], json!(["europe"]));
     assert_eq!(serde_json::from_value::<Notice>(json).unwrap(), notice);
-    let unknown = EventKind::endpoint(&target, false, [&[], &[]], [State::Down, State::Up], Some(&seen), None);
+    let unknown =
+        EventKind::endpoint(&target, Changed::Probed, [&[], &[]], [State::Down, State::Up], Some(&seen), None);
     assert_eq!(unknown.subject(), "endpoint 127.0.0.1:80 ");
     let json = serde_json::to_value(&unknown).unwrap();
     assert!(unknown.is_good() && json.get("impact").is_none());
     assert_eq!(serde_json::from_value::<EventKind>(json).unwrap(), unknown);
     let one_of_several = EventKind::endpoint(
         &target,
-        true,
+        Changed::Calculated { is_inverted: false },
         [&["web/fra".into()], &["web".into()]],
         [State::Up, State::Down],
         Some(&seen),
@@ -67,8 +68,20 @@ fn a_turn_tells_what_was_seen_and_what_it_moves_and_is_read_again() {
     );
     let expected = "127.0.0.1 of web/fra is down (monitor web): tcp 127.0.0.1:80: status 500";
     assert_eq!(one_of_several.to_string(), expected);
+    for (count, is_inverted, expected) in [
+        (3, false, "3 endpoints of web/fra, web/iad are down (monitor db): tcp 127.0.0.1:80: status 500"),
+        (1, true, "1 endpoint of web/fra, web/iad is down (monitor db): tcp 127.0.0.1:80, inverted: status 500"),
+    ] {
+        let pools = ["web/fra".into(), "web/iad".into()];
+        let changed = Changed::Dependents { count, is_inverted };
+        let of = [&pools[..], &["db".into()]];
+        let kind = EventKind::endpoint(&target, changed, of, [State::Up, State::Down], Some(&seen), None);
+        assert_eq!(kind.to_string(), expected);
+        let json = serde_json::to_value(&kind).unwrap();
+        assert_eq!((&json["endpoint"], &json["dependents"]), (&json!("127.0.0.1:80"), &json!(count)));
+    }
     let drained = [State::Up, State::Degraded(Share::NONE)];
-    let drained = EventKind::endpoint(&target, false, [&["web/fra".into()], &[]], drained, Some(&seen), None);
+    let drained = EventKind::endpoint(&target, Changed::Probed, [&["web/fra".into()], &[]], drained, Some(&seen), None);
     assert_eq!(drained.severity(), Severity::Warning);
     assert!(drained.to_string().contains("is drained"), "{drained}");
 }

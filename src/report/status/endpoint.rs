@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::registered::LeaseStatus;
 use super::{AgreementStatus, Known};
-use crate::health::{Condition, LastProbe, State, Survey, Target};
+use crate::health::{Condition, ConditionProbe, LastProbe, State, Survey, Target};
 use crate::report::endpoint_counts::state_word;
 use crate::report::notice::word;
 use crate::snapshot::{Members, Pool};
@@ -55,6 +55,12 @@ pub struct ProbeStatus {
     pub monitor: String,
     /// The probed address.
     pub target: String,
+    /// True if it probes something that the endpoint depends on, and not the endpoint itself.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub dependency: bool,
+    /// True if it is good for the endpoint that the probe fails.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub inverted: bool,
     /// `http`, `tcp`, ...
     pub check: String,
     /// The host name that is asked for.
@@ -96,7 +102,9 @@ impl EndpointHealth {
         let state = condition.state(&|target| survey.health(target));
         let since = match condition {
             Condition::Probe(target) => survey.since(target),
-            Condition::AtLeast(..) => survey.turned.get(&pool.spec().key_of(place)).copied(),
+            Condition::Dependency(_) | Condition::AtLeast(..) | Condition::Not(_) => {
+                survey.turned.get(&pool.spec().key_of(place)).copied()
+            }
         };
         Self {
             state,
@@ -126,20 +134,30 @@ fn seen(probes: &[ProbeStatus]) -> String {
             None => seen,
         }
     };
+    let named = |probe: &ProbeStatus| {
+        let ProbeStatus { monitor, check, target, inverted, .. } = probe;
+        let inverted = if *inverted { ", inverted" } else { "" };
+        format!("{monitor} ({check} {target}{inverted}): {}", seen(probe))
+    };
     match probes {
         [] => "no monitor".to_owned(),
+        [probe] if probe.dependency || probe.inverted => named(probe),
         [probe] => seen(probe),
         probes => {
-            let is_up = |probe: &&ProbeStatus| matches!(probe.state.as_str(), "up" | "degraded" | "drained");
-            let count = format!("{} of {} probes up", probes.iter().filter(is_up).count(), probes.len());
-            let worst = ["down", "drained", "degraded"].into_iter();
-            let worst = worst.flat_map(|state| probes.iter().filter(move |probe| probe.state == state)).next();
-            worst.map_or(count.clone(), |probe| {
-                let ProbeStatus { monitor, check, target, .. } = probe;
-                format!("{count}; {monitor} ({check} {target}): {}", seen(probe))
-            })
+            let are_any_inverted = probes.iter().any(|probe| probe.inverted);
+            let (good, word) =
+                (probes.iter().filter(|probe| probe.is_good()).count(), if are_any_inverted { "good" } else { "up" });
+            let count = format!("{good} of {} probes {word}", probes.len());
+            let worst = probes.iter().filter(|probe| probe.rank() > 0).min_by_key(|probe| probe.rank());
+            worst.map_or(count.clone(), |probe| format!("{count}; {}", named(probe)))
         }
     }
+}
+
+/// For fields that JSON leaves out.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl EndpointStatus {
@@ -181,13 +199,36 @@ impl EndpointStatus {
 }
 
 impl ProbeStatus {
-    fn new((monitor, target): (&str, &Target), survey: &Survey) -> Self {
+    /// True if it counts for the endpoint.
+    fn is_good(&self) -> bool {
+        match self.state.as_str() {
+            "up" | "degraded" | "drained" => !self.inverted,
+            "down" => self.inverted,
+            _ => false,
+        }
+    }
+
+    /// How much it speaks against the endpoint: 1 is most, 0 nothing.
+    fn rank(&self) -> u8 {
+        match self.state.as_str() {
+            "down" if !self.inverted => 1,
+            "up" | "drained" | "degraded" if self.inverted => 1,
+            "drained" => 2,
+            "degraded" => 3,
+            _ => 0,
+        }
+    }
+
+    fn new((monitor, probe): (&str, ConditionProbe<&Target>), survey: &Survey) -> Self {
+        let ConditionProbe { target, is_dependency, is_inverted } = probe;
         let last_probe: Option<&LastProbe> = survey.last_probes.get(target);
         let seen = last_probe.and_then(|last_probe| last_probe.seen.as_ref());
         let (failures, successes) = last_probe.map_or((0, 0), |last_probe| last_probe.health.in_a_row());
         Self {
             monitor: monitor.to_owned(),
             target: target.address.to_string(),
+            dependency: is_dependency,
+            inverted: is_inverted,
             check: target.monitor.check.as_str().to_owned(),
             host: target.host.to_string(),
             state: word(last_probe.map_or(State::Unknown, |last_probe| last_probe.health.state())).to_owned(),

@@ -23,7 +23,11 @@ impl Scene {
 
     fn add(&mut self, check: Check, number: u16) -> TargetId {
         let monitor = Monitor { pace: Pace::try_new(INTERVAL, DEFAULT_TIMEOUT).unwrap(), ..Monitor::new(check, 80) };
-        let target = Target { address: ([127, 0, 0, 1], number).into(), host: "a".into(), monitor: monitor.into() };
+        let target = Target {
+            address: std::net::SocketAddr::from(([127, 0, 0, 1], number)).into(),
+            host: "a".into(),
+            monitor: monitor.into(),
+        };
         let (id, _) = self.targets.add(&target);
         self.schedule.add(id, &target, Duration::ZERO);
         id

@@ -25,7 +25,9 @@ fn pools_are_of_one_kind() {
             r#"endpoints = [{ cname = "example.net." }]"#,
             "monitor = \"web\"\nendpoints = [{ cname = \"example.net.\" }]",
         ),
-        &["30:14 error: a CNAME in a pool with a monitor needs `check_address` | where should it be probed?"],
+        &[
+            "30:14 error: a CNAME in a pool with a monitor needs `check_address` or `check_name` | where should it be probed?",
+        ],
     );
     assert_told(
         &changed(r#"["192.0.2.99"]"#, r#"["192.0.2.99", "192.0.2.99"]"#),
@@ -35,7 +37,9 @@ fn pools_are_of_one_kind() {
     );
     assert_told(
         &changed(r#"["192.0.2.99"]"#, r#"[{ address = "192.0.2.99", check_port = 80 }]"#),
-        &["26:14 warning: nothing is probed: the pool has no monitor | says where to probe"],
+        &[
+            "26:14 warning: the endpoint is not probed: the pool has no monitor that probes its endpoints | says where to probe",
+        ],
     );
     assert_told(
         &changed(r#"pools = ["elsewhere"]"#, r#"pools = ["elsewhere", "sorry"]"#),
