@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod counters;
+pub mod discovery;
 pub mod disk;
 pub mod dnssec;
 pub mod duration;

@@ -22,7 +22,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot"],
     &["answer", "watch", "lease"],
     &["clock", "disk", "resolver"],
-    &["config", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
+    &["config", "discovery", "geoip", "monitor", "control", "store", "report", "limiter", "handover", "tls"],
     &["server", "admin", "webhook", "querylog", "fleet"],
     &["cli"],
 ];
@@ -75,7 +75,17 @@ const DOORS: &[(&str, &[&str])] = &[
     (
         "tokio",
         &[
-            "admin", "cli", "control", "fleet", "handover", "monitor", "limiter", "resolver", "server", "vital",
+            "admin",
+            "cli",
+            "control",
+            "discovery",
+            "fleet",
+            "handover",
+            "monitor",
+            "limiter",
+            "resolver",
+            "server",
+            "vital",
             "webhook",
         ],
     ),
@@ -91,12 +101,13 @@ const DOORS: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["cli"]),
     ("url", &["config"]),
     ("webpki", &["monitor"]),
+    ("yaml_rust2", &["discovery"]),
     ("x509_parser", &["config", "monitor", "tls"]),
 ];
 
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli", "querylog", "resolver"]),
+    ("std::fs", &["disk", "config", "discovery", "handover", "store", "admin", "cli", "querylog", "resolver"]),
     // `disk` reads the time of a file's last change, and `config` compares it with the present time.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
     (

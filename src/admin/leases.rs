@@ -118,6 +118,7 @@ impl From<LeaseRefusal> for ApiError {
             LeaseRefusal::NoPool(_) | LeaseRefusal::NoLease(..) => StatusCode::NOT_FOUND,
             LeaseRefusal::SeveralPools(..) | LeaseRefusal::BadAddress(..) => StatusCode::UNPROCESSABLE_ENTITY,
             LeaseRefusal::Closed(_)
+            | LeaseRefusal::Discovered(..)
             | LeaseRefusal::Outside(..)
             | LeaseRefusal::Stranger(..)
             | LeaseRefusal::Foreign(..) => StatusCode::FORBIDDEN,

@@ -70,7 +70,7 @@ impl Loaded {
             let registration = spec.registration.as_ref().filter(|_| spec.members.len() == 0);
             registration.map_or_else(Vec::new, Registration::stand_ins)
         };
-        self.blueprint.with_registered(stand_ins).map_or_else(|| self.blueprint.clone(), Arc::new)
+        self.blueprint.with_registered(stand_ins, |_| None).map_or_else(|| self.blueprint.clone(), Arc::new)
     }
 }
 

@@ -12,6 +12,7 @@
 //! One loop makes all changes of the configuration, one after the other, so that each is based on the one before.
 
 mod certificates;
+mod discovery;
 mod files;
 mod fleet;
 mod keys;
@@ -57,6 +58,7 @@ use crate::snapshot::{Blueprint, Snapshot};
 use crate::vital::{self, End, Ends};
 use crate::watch::Lateness;
 use certificates::OwnCertificates;
+use discovery::Discovery;
 use files::Files;
 use notifier::Notifier;
 pub(super) use observe::run as observe;
@@ -236,6 +238,7 @@ pub(super) struct Node {
     latest: Arc<Blueprint>,
     txt: DynamicTxt,
     register: Register,
+    discovery: Discovery,
     notifier: Notifier,
     certificates: OwnCertificates,
     lookout: Lookout,
@@ -382,6 +385,10 @@ impl Node {
             }
             () = self.register.due() => {
                 self.advance_leases().await;
+                return None;
+            }
+            found = self.discovery.next() => {
+                self.take_in_found(found);
                 return None;
             }
         };

@@ -10,7 +10,7 @@ mod registered;
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
 use crate::name::Name;
-use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId};
+use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId, Source};
 
 pub(super) use self::members::{DraftEndpoint, DraftMembers};
 use self::members::{Held, read_capacity, read_members};
@@ -117,7 +117,17 @@ fn read_entry(
     let min_healthy = min_healthy.and_then(|share| MinHealthy::try_new(share.value)).unwrap_or_default();
     let capacity = read_capacity(&mut table, faults);
     let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
-    let registered = table.take("registered").map(|value| registered::read(&value, monitor.is_some(), faults));
+    let (registered, discover) = (table.take("registered"), table.take("discover"));
+    if let (Some(registered), Some(discover)) = (&registered, &discover) {
+        let message = "endpoints either register themselves or are discovered";
+        let fault = Fault::error(&discover.anchor(), message, "a source").code(Code::Conflict);
+        faults.push(
+            fault.related(&registered.anchor(), "they register").help("make two pools, and name both in `pools`"),
+        );
+    }
+    let probed = monitor.is_some();
+    let registered = registered.map(|value| registered::read(&value, probed, faults));
+    let registered = registered.or(discover.map(|value| registered::read_discover(&value, probed, faults)));
     let endpoints = if registered.is_some() { table.take("endpoints") } else { table.require("endpoints", faults) };
     table.finish(faults);
     let registered = match registered {
@@ -148,6 +158,11 @@ fn read_entry(
         };
         vec![(at.map(|(name, id)| (name.value, id)), members)]
     };
+    if let Some(place) = several_of_a_name(&parts, registered.as_ref(), value) {
+        let message = "a name lists the endpoints of one datacenter";
+        let fault = Fault::error(&place, message, "several datacenters").code(Code::Conflict);
+        faults.push(fault.help("make a pool for each datacenter, each with its own name and `datacenter`"));
+    }
     let datacenters: Vec<Option<&str>> =
         parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
     recoveries.check(&datacenters, faults);
@@ -182,6 +197,13 @@ fn read_entry(
         });
     }
     Some(entry)
+}
+
+/// Returns the place of an entry with several datacenters whose source cannot tell them apart: a file has labels for
+/// that, a name in the DNS has not.
+fn several_of_a_name(parts: &[Part], registered: Option<&Bounds>, value: &Value<'_>) -> Option<Place> {
+    let source = registered?.source.as_ref()?;
+    (parts.len() > 1 && !matches!(source, Source::File(_))).then(|| value.anchor())
 }
 
 /// `endpoints.fra = [...]`, one for each datacenter.

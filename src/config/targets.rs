@@ -54,7 +54,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
         DraftMembers::Cname(endpoint) => Members::Cname(finish_endpoint(endpoint, None, template.as_ref())),
     };
     let monitors = monitor.iter().flat_map(MonitorTree::monitors).map(|placed| placed.name.clone()).collect();
-    let registration = registered.map(|bounds| Registration { bounds, template });
+    let registration = registered.map(|bounds| Registration { bounds, template, problem: None });
     PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members, monitors, registration }
 }
 

@@ -27,18 +27,18 @@ const MAX_REFUSALS: usize = 1024;
 /// All leases. Times are those of a monotonic clock unless a comment says otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Leases {
-    pools: BTreeMap<PoolKey, PoolLeases>,
+    pub(super) pools: BTreeMap<PoolKey, PoolLeases>,
     /// The names of the pools that take no registered endpoints.
     closed: HashSet<Box<str>>,
-    news: Vec<LeaseNews>,
+    pub(super) news: Vec<LeaseNews>,
     /// Leases whose rows must be kept or removed now.
-    changed_rows: BTreeSet<(PoolKey, LeaseId)>,
+    pub(super) changed_rows: BTreeSet<(PoolKey, LeaseId)>,
     /// Leases that were renewed since their rows were kept.
     renewed_rows: BTreeSet<(PoolKey, LeaseId)>,
     /// When the ends of renewed leases are kept next.
     keep_at: Duration,
     /// True if pools have other endpoints than at the last call of [`take_changed`](Self::take_changed).
-    is_changed: bool,
+    pub(super) is_changed: bool,
     /// When each refusal was told last.
     refused_at: HashMap<(Box<str>, LeaseId), Duration>,
 }
@@ -85,7 +85,11 @@ impl Leases {
             if !taking.bounds.keep_last {
                 pool.stop_keeping(now);
             }
-            let barred = |(_, lease): &(&LeaseId, &Lease)| !taking.bounds.hold(lease.claim.address);
+            // What registered itself is not what a source lists, and the other way round.
+            let is_discovered = taking.bounds.source.is_some();
+            let barred = |(_, lease): &(&LeaseId, &Lease)| {
+                !taking.bounds.hold(lease.claim.address) || lease.is_discovered() != is_discovered
+            };
             let barred: Vec<LeaseId> = pool.leases.iter().filter(barred).map(|(id, _)| id.clone()).collect();
             pool.taking = Some(taking);
             for id in barred {
@@ -120,7 +124,20 @@ impl Leases {
         now: Duration,
     ) -> Result<Claimed, LeaseRefusal> {
         let key = self.find(choice)?;
-        let pool = self.pools.get_mut(&key).ok_or_else(|| LeaseRefusal::NoPool(choice.pool.to_string()))?;
+        self.refuse_discovered(&key)?;
+        self.claim_in(key, id, claim, asker, now)
+    }
+
+    /// Does the same in the pool with this key.
+    pub(super) fn claim_in(
+        &mut self,
+        key: PoolKey,
+        id: &LeaseId,
+        claim: Claim,
+        asker: &Asker,
+        now: Duration,
+    ) -> Result<Claimed, LeaseRefusal> {
+        let pool = self.pools.get_mut(&key).ok_or_else(|| LeaseRefusal::NoPool(key.to_string()))?;
         let replaced = pool.check(id, &claim, asker, now)?;
         pool.hear(now);
         let new = Lease { ends_at: now + claim.ttl, claim, holder: asker.name.clone(), stage: Stage::Held };
@@ -174,6 +191,7 @@ impl Leases {
         now: Duration,
     ) -> Result<(), LeaseRefusal> {
         let key = self.find(choice)?;
+        self.refuse_discovered(&key)?;
         let pool = self.pools.get_mut(&key).ok_or_else(|| LeaseRefusal::NoPool(choice.pool.to_string()))?;
         let none = || LeaseRefusal::NoLease(id.clone(), pool.name.to_string());
         let lease = pool.leases.get_mut(id).ok_or_else(none)?;
@@ -239,7 +257,7 @@ impl Leases {
         self.is_changed = true;
         if !std::mem::replace(&mut pool.is_silent, true) {
             let (pool, leases) = (pool.name.clone(), pool.leases.len());
-            self.news.push(LeaseNews::Silence { pool, began: true, leases });
+            self.news.push(LeaseNews::Silence { pool, began: true, leases, why: None });
         }
     }
 
@@ -340,31 +358,31 @@ impl Leases {
     }
 
     /// Removes a lease, and tells why.
-    fn end(&mut self, key: &PoolKey, id: &LeaseId, who: Option<Box<str>>, happening: LeaseHappening) {
+    pub(super) fn end(&mut self, key: &PoolKey, id: &LeaseId, who: Option<Box<str>>, happening: LeaseHappening) {
         let Some(pool) = self.pools.get_mut(key) else { return };
         let Some(lease) = pool.leases.remove(id) else { return };
         let (name, address) = (pool.name.clone(), Some(lease.claim.address));
         self.news.push(LeaseNews::Lease { pool: name, id: id.clone(), address, who, happening });
         if pool.is_silent && pool.leases.is_empty() {
             pool.is_silent = false;
-            self.news.push(LeaseNews::Silence { pool: pool.name.clone(), began: false, leases: 0 });
+            self.news.push(LeaseNews::Silence { pool: pool.name.clone(), began: false, leases: 0, why: None });
         }
         self.changed_rows.insert((key.clone(), id.clone()));
         self.is_changed = true;
     }
 
     /// Tells that a pool is no longer silent, after it was heard.
-    fn tell_turn(&mut self, key: &PoolKey) {
+    pub(super) fn tell_turn(&mut self, key: &PoolKey) {
         let Some(pool) = self.pools.get_mut(key) else { return };
         if std::mem::take(&mut pool.is_silent) {
             let (name, leases) = (pool.name.clone(), pool.leases.len());
-            self.news.push(LeaseNews::Silence { pool: name, began: false, leases });
+            self.news.push(LeaseNews::Silence { pool: name, began: false, leases, why: None });
             self.is_changed = true;
         }
     }
 
     /// Tells a refusal of something that the files do not allow, but not for each repetition.
-    fn tell_refusal<T>(
+    pub(super) fn tell_refusal<T>(
         &mut self,
         choice: &PoolChoice,
         id: &LeaseId,

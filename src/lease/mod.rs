@@ -20,11 +20,16 @@
 //! that end after it; answers do not change, because probes go on and decide. With the first renewal of any of them,
 //! each kept lease gets one more term, in which its endpoint can renew it.
 //!
+//! **Discovered endpoints.** The endpoints of some pools do not register themselves: a source lists them
+//! ([`Leases::discover`]). They have the same leases, which their source holds. A source that fails, or that suddenly lists
+//! nothing, keeps what it listed last, as a silent register does.
+//!
 //! **Time.** Terms run on the monotonic clock. Time in which nobody could renew, because the node was stopped or busy
 //! with a reload, does not count ([`Leases::advance`]). Over a restart, the wall clock says how much of a term is left,
 //! but it can only shorten a term to half of it, and cannot lengthen it: whoever sets the clock ends no lease.
 
 mod claim;
+mod discover;
 mod leases;
 mod news;
 mod pool;
@@ -34,6 +39,7 @@ mod tests;
 mod view;
 
 pub use claim::{Asker, Claim, LeaseId, MAX_TTL, MIN_TTL, PoolChoice};
+pub use discover::Discovered;
 pub use leases::{Claimed, Leases};
 pub use news::{LeaseHappening, LeaseNews};
 pub use refusal::LeaseRefusal;

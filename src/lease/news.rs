@@ -28,6 +28,8 @@ pub enum LeaseNews {
         began: bool,
         /// Number of leases of the pool.
         leases: usize,
+        /// Why the source of the endpoints cannot be used; `None` if they register themselves, or if it can.
+        why: Option<Box<str>>,
     },
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::discover::DISCOVERY;
 use super::{Asker, Claim, LeaseId, LeaseRefusal, LeaseRow, LeaseView, PoolChoice};
 use crate::health::PoolKey;
 use crate::name::Name;
@@ -21,6 +22,8 @@ pub(super) struct PoolLeases {
     pub(super) heard_at: Duration,
     /// True if no lease is renewed, so that the last ones are kept.
     pub(super) is_silent: bool,
+    /// Why the source of its endpoints cannot be used now.
+    pub(super) problem: Option<Box<str>>,
 }
 
 /// A pool that takes registered endpoints.
@@ -60,6 +63,11 @@ impl Taking {
 }
 
 impl Lease {
+    /// True if a source listed the endpoint.
+    pub(super) fn is_discovered(&self) -> bool {
+        self.holder.as_deref() == Some(DISCOVERY)
+    }
+
     /// The endpoint as it stands in its pool.
     pub(super) fn registered(&self, id: &LeaseId) -> Registered {
         let Claim { address, weight, capacity, ttl: _ } = self.claim;
@@ -75,7 +83,7 @@ impl Lease {
             datacenter: taking.datacenter.clone(),
             id: id.clone(),
             claim: self.claim.clone(),
-            holder: self.holder.clone(),
+            holder: self.holder.as_ref().map(|holder| holder.trim_end_matches(char::is_control).into()),
             left: self.ends_at.saturating_sub(now),
             is_leaving: self.stage == Stage::Leaving,
             is_kept: self.stage == Stage::Kept,
@@ -98,7 +106,7 @@ impl Lease {
 
 impl PoolLeases {
     pub(super) fn new(name: Box<str>, now: Duration) -> Self {
-        Self { name, taking: None, leases: BTreeMap::new(), heard_at: now, is_silent: false }
+        Self { name, taking: None, leases: BTreeMap::new(), heard_at: now, is_silent: false, problem: None }
     }
 
     /// True if a choice may mean it.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::LeaseId;
 use crate::duration::Written;
+use crate::snapshot::Source;
 
 /// The reason why a claim or a release is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum LeaseRefusal {
     SeveralPools(String, Vec<String>),
     /// The pool takes no registered endpoints.
     Closed(String),
+    /// A source lists the endpoints of the pool.
+    Discovered(String, Source),
     /// The address is in none of the pool's prefixes.
     Outside(IpAddr, String),
     /// The pool takes no endpoints from this asker.
@@ -39,7 +42,10 @@ pub enum LeaseRefusal {
 impl LeaseRefusal {
     /// True if the asker tried something that the files do not allow it. This is audited.
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Closed(_) | Self::Outside(..) | Self::Stranger(..) | Self::Foreign(..))
+        matches!(
+            self,
+            Self::Closed(_) | Self::Discovered(..) | Self::Outside(..) | Self::Stranger(..) | Self::Foreign(..)
+        )
     }
 }
 
@@ -52,6 +58,9 @@ impl fmt::Display for LeaseRefusal {
                 write!(f, "{pool} may mean {}: `datacenter` or `zone` says which", pools.join(" or "))
             }
             Self::Closed(pool) => write!(f, "pool {pool} takes no registered endpoints: it has no `registered`"),
+            Self::Discovered(pool, source) => {
+                write!(f, "pool {pool} takes no registered endpoints: {source} lists its endpoints")
+            }
             Self::Outside(address, pool) => write!(f, "{address} is in none of the `prefixes` of pool {pool}"),
             Self::Stranger(asker, pool) => {
                 write!(f, "{} is not in `by` of pool {pool}", name(asker))

@@ -219,6 +219,9 @@ pub enum EventKind {
         silent: bool,
         /// Number of the pool's leases.
         leases: usize,
+        /// Why the source of the endpoints cannot be used; absent if they register themselves, or if it can.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        why: Option<String>,
     },
     /// A key of a signed zone came to another state of a roll-over, or waits for somebody.
     Key {

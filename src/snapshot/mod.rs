@@ -58,7 +58,7 @@ pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use query_log::{LogClass, LogRule};
-pub use registration::{Bounds, LeaseMark, Registered, Registration};
+pub use registration::{Bounds, LeaseMark, Registered, Registration, Source};
 pub use rehosted::{HostChange, Rehosted};
 pub use rollouts::RolledOut;
 pub use unfit_address::UnfitAddress;

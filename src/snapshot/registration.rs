@@ -10,7 +10,9 @@
 //! lists and a new pool and plan for each pool and name, so the caller batches changes.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -30,6 +32,29 @@ pub struct Registration {
     pub bounds: Bounds,
     /// The condition for each of them to be up; `None` without a monitor.
     pub template: Option<ConditionTemplate>,
+    /// Why the source of the endpoints cannot be used now; `None` if it can, or if there is none.
+    pub problem: Option<Box<str>>,
+}
+
+/// What lists the endpoints of a pool.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A file in the form of Prometheus' `file_sd`, JSON or YAML.
+    File(Box<Path>),
+    /// The A and AAAA records of this name, in lower case and without a final dot.
+    Addresses(Box<str>),
+    /// The SRV records of this name, and the addresses of their hosts.
+    Services(Box<str>),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::Addresses(name) => write!(f, "dns {name}"),
+            Self::Services(name) => write!(f, "srv {name}"),
+        }
+    }
 }
 
 /// The bounds of the endpoints that may register themselves in a pool.
@@ -43,6 +68,8 @@ pub struct Bounds {
     pub keep_last: bool,
     /// The names of the tokens and clients that may register; `None` for all that may register at all.
     pub by: Option<Box<[Box<str>]>>,
+    /// What lists them, so that they do not register themselves; `None` if they do.
+    pub source: Option<Source>,
 }
 
 impl Bounds {
@@ -77,18 +104,24 @@ pub struct Registered {
 }
 
 impl Blueprint {
-    /// Returns this blueprint with exactly these registered endpoints; `registered` returns those of a pool. An address
-    /// that the files list in the pool stays as the files say. Returns `None` if nothing changes. The result counts
-    /// nothing until it is [`counted`](Self::counted).
-    pub fn with_registered(&self, registered: impl Fn(&PoolSpec) -> Vec<Registered>) -> Option<Self> {
+    /// Returns this blueprint with exactly these registered endpoints; `registered` returns those of a pool, and `problem`
+    /// why its source cannot be used. An address that the files list in the pool stays as the files say. Returns `None`
+    /// if nothing changes. The result counts nothing until it is [`counted`](Self::counted).
+    pub fn with_registered(
+        &self,
+        registered: impl Fn(&PoolSpec) -> Vec<Registered>,
+        problem: impl Fn(&PoolSpec) -> Option<Box<str>>,
+    ) -> Option<Self> {
         let mut changed = Vec::new();
         for (id, spec) in self.world.pools_by_id() {
             let (Some(registration), Members::Addresses(before)) = (&spec.registration, &spec.members) else {
                 continue;
             };
             let after = members(before, registered(spec), registration);
-            if after[..] != before[..] {
-                changed.push((id, PoolSpec { members: Members::Addresses(after), ..(**spec).clone() }));
+            let problem = problem(spec);
+            if after[..] != before[..] || problem != registration.problem {
+                let registration = Some(Registration { problem, ..registration.clone() });
+                changed.push((id, PoolSpec { members: Members::Addresses(after), registration, ..(**spec).clone() }));
             }
         }
         if changed.is_empty() {
@@ -193,21 +226,23 @@ steer = []
                 meant.map(|address| registered(address)).collect::<Vec<_>>()
             }
         };
-        assert!(before.with_registered(in_b(&[])).is_none(), "nothing changes");
-        let after = before.with_registered(in_b(&["10.0.0.2", "2001:db8::1", "10.0.0.1"])).unwrap();
+        assert!(before.with_registered(in_b(&[]), |_| None).is_none(), "nothing changes");
+        let after = before.with_registered(in_b(&["10.0.0.2", "2001:db8::1", "10.0.0.1"]), |_| None).unwrap();
         assert_eq!(shown(&after), ["192.0.2.1", "10.0.0.1 +10.0.0.2 +2001:db8::1", "192.0.2.3"]);
-        assert!(after.is_like(&before) && after.with_registered(in_b(&["10.0.0.2", "2001:db8::1"])).is_none());
+        assert!(
+            after.is_like(&before) && after.with_registered(in_b(&["10.0.0.2", "2001:db8::1"]), |_| None).is_none()
+        );
         assert_eq!(after.endpoint_number(crate::snapshot::PoolId::from_index(2), 0), 4);
         // Others replace them.
-        let again = after.with_registered(in_b(&["10.0.0.3"])).unwrap();
+        let again = after.with_registered(in_b(&["10.0.0.3"]), |_| None).unwrap();
         assert_eq!(shown(&again), ["192.0.2.1", "10.0.0.1 +10.0.0.3", "192.0.2.3"]);
-        assert_eq!(shown(&again.with_registered(in_b(&[])).unwrap()), shown(&before));
+        assert_eq!(shown(&again.with_registered(in_b(&[]), |_| None).unwrap()), shown(&before));
     }
 
     #[test]
     fn an_address_that_comes_to_two_pools_of_a_name_is_answered_once() {
         let before = blueprint();
-        let both = before.with_registered(|_| vec![registered("10.0.0.2")]).unwrap();
+        let both = before.with_registered(|_| vec![registered("10.0.0.2")], |_| None).unwrap();
         let plans = |blueprint: Blueprint| {
             let snapshot = Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, None);
             snapshot.plans().iter().map(super::super::Plan::shares_addresses).collect::<Vec<_>>()
@@ -219,7 +254,7 @@ steer = []
     fn a_snapshot_with_other_endpoints_keeps_its_maps() {
         let before = Arc::new(blueprint());
         let snapshot = Snapshot::new(before.clone(), |_, _| EndpointState::CALM, None);
-        let after = Arc::new(before.with_registered(|_| vec![registered("10.0.0.2")]).unwrap());
+        let after = Arc::new(before.with_registered(|_| vec![registered("10.0.0.2")], |_| None).unwrap());
         let next = Snapshot::new(after, |_, _| EndpointState::CALM, Some(&snapshot));
         let counts = next.pools().iter().map(|pool| pool.counts(Family::V4)).collect::<Vec<_>>();
         assert_eq!((next.generation(), counts), (2, vec![(1, 1), (2, 2), (2, 2)]));

@@ -393,7 +393,6 @@ mod tests {
                 who: Some(text()),
                 reason: Some(text()),
             },
-            EventKind::Register { pool: text(), silent: true, leases: 1 },
             EventKind::Key {
                 zone: text(),
                 tag: 1,
@@ -402,6 +401,7 @@ mod tests {
                 signs: text(),
                 waits_for: Some(text()),
             },
+            EventKind::Register { pool: text(), silent: true, leases: 1, why: None },
             EventKind::Txt { name: text(), value: text(), set: true },
             EventKind::Stop {},
         ]

@@ -172,6 +172,7 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_pool_capacity",
         "truenorth_pool_kept_ratio",
         "truenorth_pool_leases",
+        "truenorth_pool_source_up",
         "truenorth_dependency_up",
         "truenorth_pool_max_leases",
         "truenorth_pool_kept_leases",

@@ -1,18 +1,13 @@
 //! Pools that depend on something that is probed once, probes that are good while they fail, and probes of host names.
 
-use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use hickory_proto::op::{Message, ResponseCode};
-use hickory_proto::rr::rdata::A;
-use hickory_proto::rr::{RData, Record};
 use serde_json::Value;
 
 use crate::endpoint::{Endpoint, Script};
 use crate::harness::{Files, Node, SERVER, member, places};
+use crate::recursive::Recursive;
 
 fn start(address: &str) -> Endpoint {
     let address: IpAddr = address.parse().expect("an address");
@@ -106,47 +101,6 @@ fn an_inverted_monitor_takes_an_endpoint_out_while_its_probe_succeeds() {
     assert!(told.contains("inverted=true") && told.contains("ok in"), "{told}");
     one.play(Script::status(404));
     answers(&node, &[one.address().ip()]);
-}
-
-/// A recursive server that answers A questions from a table. A name that is not in it gets SERVFAIL.
-struct Recursive {
-    address: SocketAddr,
-    table: Arc<Mutex<HashMap<String, IpAddr>>>,
-}
-
-impl Recursive {
-    fn start() -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        let (address, table) = (socket.local_addr().expect("bound"), Arc::<Mutex<HashMap<String, IpAddr>>>::default());
-        let known = table.clone();
-        thread::spawn(move || {
-            let mut datagram = [0; 1500];
-            while let Ok((length, from)) = socket.recv_from(&mut datagram) {
-                let Ok(query) = Message::from_vec(&datagram[..length]) else { continue };
-                let question = query.queries[0].clone();
-                let mut reply = Message::response(query.metadata.id, query.metadata.op_code);
-                reply.metadata.recursion_available = true;
-                reply.add_query(question.clone());
-                match known.lock().unwrap().get(&question.name().to_string()) {
-                    Some(IpAddr::V4(address)) => {
-                        let data = RData::A(A(*address));
-                        _ = reply.add_answer(Record::from_rdata(question.name().clone(), 1, data));
-                    }
-                    _ => reply.metadata.response_code = ResponseCode::ServFail,
-                }
-                let _ = socket.send_to(&reply.to_vec().expect("a small message"), from);
-            }
-        });
-        Self { address, table }
-    }
-
-    fn set(&self, name: &str, address: Option<IpAddr>) {
-        let mut table = self.table.lock().unwrap();
-        match address {
-            Some(address) => _ = table.insert(name.to_owned(), address),
-            None => _ = table.remove(name),
-        }
-    }
 }
 
 #[test]

@@ -6,6 +6,8 @@
 mod endpoint;
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../recursive/mod.rs"]
+mod recursive;
 
 mod balance;
 mod calculated;

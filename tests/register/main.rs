@@ -7,10 +7,13 @@ mod harness;
 #[path = "../admin/http.rs"]
 #[expect(dead_code, reason = "the tests of the admin server use all of it")]
 mod http;
+#[path = "../recursive/mod.rs"]
+mod recursive;
 
 mod bounds;
 mod churn;
 mod command;
+mod discovery;
 mod lifecycle;
 mod silence;
 

@@ -56,7 +56,7 @@ export function sentence(event) {
         case "fleet": return [["connected", "heard", "left", "together", "counted", "right_clock"].includes(event.happening) ? "note" : event.happening === "name_taken" ? "bad" : "warn", event.detail];
         case "lease": return [event.happening === "refused" ? "warn" : "note", `lease of ${event.lease}${event.address ? ` (${event.address})` : ""} in pool ${event.pool} ${event.happening}${event.who ? `, by ${event.who}` : ""}${event.reason ? `: ${event.reason}` : ""}`];
         case "key": return [event.waits_for ? "warn" : "note", `key ${event.tag} (${event.algorithm}) of ${event.zone} is ${event.to}${event.waits_for ? ", and waits" : ""}`];
-        case "register": return event.silent ? ["bad", `no lease of pool ${event.pool} is renewed any more: the last ones are kept`] : ["good", `leases of pool ${event.pool} no longer outlive their terms`];
+        case "register": return event.silent ? ["bad", event.why ? `the endpoints of pool ${event.pool} cannot be discovered, so the last ones are kept: ${event.why}` : `no lease of pool ${event.pool} is renewed any more: the last ones are kept`] : ["good", `leases of pool ${event.pool} no longer outlive their terms`];
         case "txt": return ["note", `TXT record of ${bare(event.name)} ${event.set ? "set" : "removed"}`];
         // A newer node may have events that this page does not know.
         default: return ["note", event.event];

@@ -14,7 +14,8 @@ use tracing::{debug, info, warn};
 use super::Node;
 use crate::admin::{LeaseDone, LeaseOrder};
 use crate::clock;
-use crate::lease::{LeaseNews, LeaseRefusal, Leases};
+use crate::health::PoolKey;
+use crate::lease::{Discovered, LeaseNews, LeaseRefusal, Leases};
 use crate::printable::Printable;
 use crate::report::{EventKind, Severity};
 use crate::snapshot::Blueprint;
@@ -61,7 +62,7 @@ impl Register {
         self.leases.adopt(blueprint.world(), self.now());
         self.leases.take_changed();
         self.publish_at = None;
-        blueprint.with_registered(|spec| self.leases.of(spec)).unwrap_or(blueprint)
+        blueprint.with_registered(|spec| self.leases.of(spec), |spec| self.leases.problem(spec)).unwrap_or(blueprint)
     }
 
     /// Takes in that the configuration that is served stays in use.
@@ -91,6 +92,12 @@ impl Register {
         if !batch.is_empty() {
             store.write(batch);
         }
+    }
+
+    /// Takes in what the source of a pool lists.
+    pub(super) fn discover(&mut self, pool: &PoolKey, found: Result<Vec<Discovered>, String>) {
+        let now = self.now();
+        self.leases.discover(pool, found, now);
     }
 
     fn now(&self) -> Duration {
@@ -162,7 +169,8 @@ impl Node {
     async fn publish_leases(&mut self) {
         let began = Instant::now();
         self.register.publish_at = None;
-        let changed = self.latest.with_registered(|spec| self.register.leases.of(spec));
+        let leases = &self.register.leases;
+        let changed = self.latest.with_registered(|spec| leases.of(spec), |spec| leases.problem(spec));
         if let Some(blueprint) = changed {
             self.latest = Arc::new(blueprint.counted(self.files.tallies.traffic()));
             self.control.register(self.latest.clone()).await;

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use super::certificates::OwnCertificates;
+use super::discovery::Discovery;
 use super::files::Files;
 use super::notifier::Notifier;
 use super::orders::Orders;
@@ -287,6 +288,7 @@ impl Node {
         register.begin();
         systemd::watch(control.clone(), Some(running.workers()));
         let successors = Waiting::start(&files.server.state).await;
+        let resolver = files.resolver.clone();
         Ok(Self {
             files,
             running,
@@ -298,6 +300,7 @@ impl Node {
             lateness,
             addresses,
             encrypted,
+            discovery: Discovery::begin(latest.world(), resolver),
             latest,
             txt,
             register,

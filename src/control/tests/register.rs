@@ -9,9 +9,10 @@ const GUEST: &str = "127.0.0.9";
 /// A world whose first pool takes registered endpoints.
 fn open_world() -> World {
     let mut world = world(tcp(), &[&ADDRESSES, &["127.0.1.1"]]);
-    let bounds = Bounds { max: 9, prefixes: ["127.0.0.0/8".parse().unwrap()].into(), keep_last: true, by: None };
+    let prefixes = ["127.0.0.0/8".parse().unwrap()].into();
+    let bounds = Bounds { max: 9, prefixes, keep_last: true, by: None, source: None };
     let template = ConditionTemplate::Probe { monitor: Arc::new(tcp()), host: Some("a".into()) };
-    let registration = Some(Registration { bounds, template: Some(template) });
+    let registration = Some(Registration { bounds, template: Some(template), problem: None });
     let pool = &mut world.pools[0];
     *pool = Arc::new(PoolSpec { registration, ..PoolSpec::clone(pool) });
     world
@@ -28,7 +29,7 @@ fn with_guest(blueprint: &Blueprint, guest: Option<(&str, bool)>) -> Arc<Bluepri
         });
         guests.collect()
     };
-    Arc::new(blueprint.with_registered(registered).expect("that is a change"))
+    Arc::new(blueprint.with_registered(registered, |_| None).expect("that is a change"))
 }
 
 #[test]

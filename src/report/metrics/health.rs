@@ -78,6 +78,14 @@ impl Metrics<'_> {
         out.family("truenorth_pool_kept_leases", Kind::Gauge, help, |samples| {
             self.each_registered(|labels, registered| samples.push(labels, registered.kept as f64));
         });
+        let help = "1 if the source that lists the endpoints of a pool can be used, 0 otherwise.";
+        out.family("truenorth_pool_source_up", Kind::Gauge, help, |samples| {
+            self.each_registered(|labels, registered| {
+                if registered.source.is_some() {
+                    samples.push(labels, f64::from(u8::from(registered.problem.is_none())));
+                }
+            });
+        });
         let help = "The load that a pool's endpoints report, in the operator's unit.";
         out.family("truenorth_pool_load", Kind::Gauge, help, |samples| {
             self.each_load(|labels, load| load.used.iter().for_each(|&used| samples.push(labels, used)));

@@ -96,7 +96,14 @@ impl fmt::Display for EventKind {
                 write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
             }
             Self::Lease { .. } => write_lease(self, f)?,
-            Self::Register { pool, silent: true, leases } => {
+            Self::Register { pool, silent: true, leases, why: Some(why) } => {
+                let leases = Counted(*leases, "endpoint");
+                write!(
+                    f,
+                    "the endpoints of pool {pool} cannot be discovered, so the last ones are kept ({leases}): {why}"
+                )?;
+            }
+            Self::Register { pool, silent: true, leases, why: None } => {
                 let leases = Counted(*leases, "lease");
                 write!(
                     f,
@@ -104,7 +111,7 @@ impl fmt::Display for EventKind {
                      ones are kept ({leases})"
                 )?;
             }
-            Self::Register { pool, silent: false, leases } => {
+            Self::Register { pool, silent: false, leases, why: _ } => {
                 write!(f, "leases of pool {pool} no longer outlive their terms ({})", Counted(*leases, "lease"))?;
             }
             Self::Key { .. } => write_key(self, f)?,

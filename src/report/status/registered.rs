@@ -22,7 +22,7 @@ impl From<&LeaseMark> for LeaseStatus {
 }
 
 /// The registered endpoints of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RegisteredStatus {
     /// Number of leases.
     pub leases: usize,
@@ -30,14 +30,24 @@ pub struct RegisteredStatus {
     pub max: u16,
     /// Number of leases whose term is over, and that are kept because none is renewed.
     pub kept: usize,
+    /// What lists the endpoints, such as `file /etc/truenorth/web.json`; absent if they register themselves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source: Option<String>,
+    /// Why it cannot be used now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
 }
 
 impl RegisteredStatus {
     /// Counts the registered endpoints of a pool; `None` if it takes none.
     pub(in super::super) fn of(spec: &PoolSpec) -> Option<Self> {
-        let max = spec.registration.as_ref()?.bounds.max;
+        let registration = spec.registration.as_ref()?;
+        let max = registration.bounds.max;
         let leases = || (0..spec.members.len()).filter_map(|place| spec.members.lease(place));
-        Some(Self { leases: leases().count(), max, kept: leases().filter(|lease| lease.is_kept).count() })
+        let kept = leases().filter(|lease| lease.is_kept).count();
+        let source = registration.bounds.source.as_ref().map(ToString::to_string);
+        let problem = registration.problem.as_ref().map(ToString::to_string);
+        Some(Self { leases: leases().count(), max, kept, source, problem })
     }
 }
 

@@ -78,6 +78,7 @@ impl Status {
             out.push_str("everything stopped answering at once: endpoints keep their last states\n\n");
         }
         out.push_str(&self.silence_lines());
+        out.push_str(&self.source_lines());
         out.push_str(&self.query_log_line());
         out.push_str(&self.traffic_lines());
         out
@@ -85,11 +86,26 @@ impl Status {
 
     /// Returns a line for each pool whose leases are kept because none is renewed; empty if there is none.
     fn silence_lines(&self) -> String {
-        let silent = self.silent.iter();
+        // A source tells its own reason.
+        let has_source = |name: &str| {
+            let registered = self.pools.iter().find(|pool| pool.pool == name).and_then(|pool| pool.registered.as_ref());
+            registered.is_some_and(|registered| registered.source.is_some())
+        };
+        let silent = self.silent.iter().filter(|pool| !has_source(pool));
         let lines = silent.map(|pool| {
             format!("no lease of pool {pool} is renewed: the last ones are kept, and their probes decide\n\n")
         });
         lines.collect()
+    }
+
+    /// Returns a line for each pool whose source cannot be used; empty if there is none.
+    fn source_lines(&self) -> String {
+        let line = |pool: &PoolStatus| {
+            let registered = pool.registered.as_ref()?;
+            let (source, why) = (registered.source.as_ref()?, registered.problem.as_ref()?);
+            Some(format!("pool {}: {source} cannot be used, so the last endpoints are kept: {why}\n\n", pool.pool))
+        };
+        self.pools.iter().filter_map(line).collect()
     }
 
     fn is_in_trouble(&self) -> bool {

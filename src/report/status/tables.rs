@@ -46,7 +46,7 @@ impl Status {
     pub(super) fn registered_table(&self) -> TextTable {
         let mut table = TextTable::new(&["POOL", "REGISTERED", "MAX", "KEPT"]);
         for PoolStatus { pool, registered, .. } in &self.pools {
-            if let Some(RegisteredStatus { leases, max, kept }) = registered {
+            if let Some(RegisteredStatus { leases, max, kept, .. }) = registered {
                 let color = if *kept > 0 { RED } else { "" };
                 table.push(vec![pool.clone(), leases.to_string(), max.to_string(), kept.to_string()], color);
             }
