@@ -38,7 +38,7 @@ fn target(address: SocketAddr, tls: Option<TlsCheck>) -> Target {
         fall: once,
         ..Monitor::new(check, address.port())
     };
-    Target { address, host: "www.example.com".into(), monitor: Arc::new(monitor) }
+    Target { address: address.into(), host: "www.example.com".into(), monitor: Arc::new(monitor) }
 }
 
 #[tokio::test]

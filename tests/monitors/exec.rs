@@ -1,6 +1,7 @@
 //! Programs: a shell that behaves well or badly.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -159,7 +160,7 @@ async fn one_that_talks_without_end_fills_no_memory_and_does_not_wait_at_a_full_
 /// A target whose probes have this interval and time-out.
 fn timed(check: Check, interval: Duration, timeout: Duration) -> Target {
     let monitor = Monitor { pace: Pace::try_new(interval, timeout).unwrap(), ..Monitor::new(check, 0) };
-    Target { address: "127.0.0.1:0".parse().unwrap(), host: "a".into(), monitor: Arc::new(monitor) }
+    Target { address: SocketAddr::from(([127, 0, 0, 1], 0)).into(), host: "a".into(), monitor: Arc::new(monitor) }
 }
 
 #[tokio::test]

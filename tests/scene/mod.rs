@@ -474,6 +474,6 @@ impl Reply {
 /// Address at which an endpoint without an address of its own is probed.
 fn probed_address(pool: &Members, endpoint: usize) -> Option<IpAddr> {
     let mut address = None;
-    pool.condition(endpoint)?.each_target(&mut |target| _ = address.get_or_insert(target.address.ip()));
+    pool.condition(endpoint)?.each_target(&mut |target| address = address.or(target.address.ip()));
     address
 }
