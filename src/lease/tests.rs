@@ -379,16 +379,16 @@ impl Scene {
     }
 
     fn found(&mut self, found: Result<Vec<Discovered>, String>) {
-        let key = self.listed().key();
+        let key = Self::listed().key();
         self.leases.discover(&key, found, self.now);
     }
 
-    fn listed(&self) -> std::sync::Arc<crate::snapshot::PoolSpec> {
+    fn listed() -> std::sync::Arc<crate::snapshot::PoolSpec> {
         world(ZONE).pools.iter().find(|pool| &*pool.name == "listed").unwrap().clone()
     }
 
     fn problem(&self) -> Option<Box<str>> {
-        self.leases.problem(&self.listed())
+        self.leases.problem(&Self::listed())
     }
 }
 

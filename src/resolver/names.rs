@@ -112,9 +112,9 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn answer(addresses: &[&str], ttl: u64) -> Result<Answer<IpAddr>, ResolveError> {
+    fn answer(addresses: &[&str], ttl: u64) -> Answer<IpAddr> {
         let values = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        Ok(Answer { values, ttl: seconds(ttl) })
+        Answer { values, ttl: seconds(ttl) }
     }
 
     #[test]
@@ -122,17 +122,17 @@ mod tests {
         let mut names = Names::default();
         let [first, other]: [IpAddr; 2] = ["192.0.2.1", "192.0.2.9"].map(|text| text.parse().unwrap());
         assert_eq!(names.next("db", seconds(1)), Next::Ask);
-        let taken = names.take("db", answer(&["2001:db8::1", "192.0.2.9", "192.0.2.1"], 30), seconds(1));
+        let taken = names.take("db", Ok(answer(&["2001:db8::1", "192.0.2.9", "192.0.2.1"], 30)), seconds(1));
         assert_eq!(taken, (Taken::New(first), Ok(first)));
         assert_eq!(names.next("db", seconds(30)), Next::Use(first));
         // Only one of those that need it asks.
         assert_eq!(names.next("db", seconds(31)), Next::UseAndAsk(first));
         assert_eq!(names.next("db", seconds(31)), Next::Use(first));
         // The order of an answer means nothing.
-        assert_eq!(names.take("db", answer(&["192.0.2.1", "192.0.2.9"], 0), seconds(32)), (Taken::Same, Ok(first)));
+        assert_eq!(names.take("db", Ok(answer(&["192.0.2.1", "192.0.2.9"], 0)), seconds(32)), (Taken::Same, Ok(first)));
         assert_eq!(names.next("db", seconds(32)), Next::Use(first), "a TTL of 0 is one second");
         assert_eq!(names.next("db", seconds(33)), Next::UseAndAsk(first));
-        let moved = names.take("db", answer(&["192.0.2.9"], 86_400), seconds(33));
+        let moved = names.take("db", Ok(answer(&["192.0.2.9"], 86_400)), seconds(33));
         assert_eq!(moved, (Taken::Moved(first, other), Ok(other)));
         assert_eq!(names.next("db", seconds(33) + MAX_TTL), Next::UseAndAsk(other), "long TTLs are cut");
     }
@@ -144,20 +144,24 @@ mod tests {
         let failed = || Err(ResolveError::Rcode("NXDOMAIN".into()));
         assert_eq!(names.take("db", failed(), seconds(1)), (Taken::Same, Err(failed().unwrap_err())));
         assert_eq!(names.next("db", seconds(1)), Next::Ask, "nothing is known");
-        let _ = names.take("db", answer(&["192.0.2.1"], 10), seconds(1));
+        let _ = names.take("db", Ok(answer(&["192.0.2.1"], 10)), seconds(1));
         assert_eq!(names.next("db", seconds(11)), Next::UseAndAsk(first));
         assert_eq!(names.take("db", failed(), seconds(12)), (Taken::Failed, Ok(first)));
         assert_eq!(names.next("db", seconds(16)), Next::Use(first));
         assert_eq!(names.next("db", seconds(17)), Next::UseAndAsk(first), "it is tried again soon");
-        assert_eq!(names.take("db", answer(&[], 10), seconds(18)), (Taken::Same, Ok(first)), "an empty answer fails");
-        assert_eq!(names.take("db", answer(&["192.0.2.1"], 10), seconds(23)), (Taken::Back, Ok(first)));
+        assert_eq!(
+            names.take("db", Ok(answer(&[], 10)), seconds(18)),
+            (Taken::Same, Ok(first)),
+            "an empty answer fails"
+        );
+        assert_eq!(names.take("db", Ok(answer(&["192.0.2.1"], 10)), seconds(23)), (Taken::Back, Ok(first)));
     }
 
     #[test]
     fn hosts_that_nobody_needs_are_forgotten() {
         let mut names = Names::default();
-        let _ = names.take("old", answer(&["192.0.2.1"], 10), seconds(0));
-        let _ = names.take("new", answer(&["192.0.2.1"], 10), FORGET_AFTER + seconds(1));
+        let _ = names.take("old", Ok(answer(&["192.0.2.1"], 10)), seconds(0));
+        let _ = names.take("new", Ok(answer(&["192.0.2.1"], 10)), FORGET_AFTER + seconds(1));
         assert_eq!(names.hosts.len(), 1);
     }
 }

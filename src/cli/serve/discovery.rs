@@ -82,9 +82,10 @@ impl Node {
         let Some(task) = self.discovery.tasks.get_mut(&pool).filter(|task| task.source == source) else { return };
         let problem = endpoints.as_ref().err().cloned();
         if task.problem != problem {
-            match &problem {
-                Some(why) => warn!(%pool, %source, why, "endpoints cannot be discovered: the last ones are kept"),
-                None => info!(%pool, %source, "endpoints can be discovered again"),
+            if let Some(why) = &problem {
+                warn!(%pool, %source, why, "endpoints cannot be discovered: the last ones are kept");
+            } else {
+                info!(%pool, %source, "endpoints can be discovered again");
             }
             task.problem = problem;
         }

@@ -96,29 +96,30 @@ impl fmt::Display for EventKind {
                 write!(f, ", in {} at most", Written(Duration::from_millis(*took_ms)))?;
             }
             Self::Lease { .. } => write_lease(self, f)?,
-            Self::Register { pool, silent: true, leases, why: Some(why) } => {
-                let leases = Counted(*leases, "endpoint");
-                write!(
-                    f,
-                    "the endpoints of pool {pool} cannot be discovered, so the last ones are kept ({leases}): {why}"
-                )?;
-            }
-            Self::Register { pool, silent: true, leases, why: None } => {
-                let leases = Counted(*leases, "lease");
-                write!(
-                    f,
-                    "no lease of pool {pool} is renewed any more: the fault may be on the way to this node, so the last \
-                     ones are kept ({leases})"
-                )?;
-            }
-            Self::Register { pool, silent: false, leases, why: _ } => {
-                write!(f, "leases of pool {pool} no longer outlive their terms ({})", Counted(*leases, "lease"))?;
-            }
             Self::Key { .. } => write_key(self, f)?,
+            Self::Register { .. } => write_register(self, f)?,
             Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?,
             Self::Stop {} => f.write_str("the node stops")?,
         }
         self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
+    }
+}
+
+/// Writes what happened to the leases of a pool as a whole. Any other event writes nothing.
+fn write_register(event: &EventKind, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let EventKind::Register { pool, silent, leases, why } = event else { return Ok(()) };
+    let count = Counted(*leases, "lease");
+    match (silent, why) {
+        (true, Some(why)) => {
+            let count = Counted(*leases, "endpoint");
+            write!(f, "the endpoints of pool {pool} cannot be discovered, so the last ones are kept ({count}): {why}")
+        }
+        (true, None) => write!(
+            f,
+            "no lease of pool {pool} is renewed any more: the fault may be on the way to this node, so the last ones are kept \
+             ({count})"
+        ),
+        (false, _) => write!(f, "leases of pool {pool} no longer outlive their terms ({count})"),
     }
 }
 
