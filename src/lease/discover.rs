@@ -55,9 +55,6 @@ impl Leases {
     fn follow(&mut self, key: &PoolKey, list: &[Discovered], now: Duration) {
         let asker = Asker { name: Some(DISCOVERY.into()), may_order: false };
         let Some(pool) = self.pools.get_mut(key) else { return };
-        if pool.problem.take().is_some() {
-            self.is_changed = true;
-        }
         let name = pool.name.clone();
         let is_gone = |address: IpAddr| !list.iter().any(|endpoint| endpoint.address == address);
         let gone = pool.leases.iter().filter(|(_, lease)| is_gone(lease.claim.address));
@@ -67,6 +64,7 @@ impl Leases {
             self.end(key, &id, None, LeaseHappening::Released);
         }
         let choice = PoolChoice { pool: name, datacenter: None, zone: None };
+        let mut problem = None;
         for &Discovered { address, weight, capacity } in list {
             let Ok(id) = address.to_string().parse::<LeaseId>() else { continue };
             let claim = Claim { address, weight, capacity, ttl: TERM };
@@ -76,9 +74,10 @@ impl Leases {
             let claimed = self.claim_in(key.clone(), &id, claim, &asker, now);
             self.tell_refusal(&choice, &id, Some(address), &asker, &claimed, now);
             if let Err(refusal @ (LeaseRefusal::Full(..) | LeaseRefusal::BadAddress(..))) = &claimed {
-                self.set_problem(key, &refusal.to_string());
+                problem.get_or_insert(refusal.to_string());
             }
         }
+        self.set_problem(key, problem.as_deref());
         self.tell_turn(key);
     }
 
@@ -91,7 +90,7 @@ impl Leases {
 
     /// Keeps the endpoints that the source listed last.
     fn keep(&mut self, key: &PoolKey, why: &str) {
-        self.set_problem(key, why);
+        self.set_problem(key, Some(why));
         let Some(pool) = self.pools.get_mut(key) else { return };
         for lease in pool.leases.values_mut().filter(|lease| lease.stage != Stage::Kept) {
             lease.stage = Stage::Kept;
@@ -105,10 +104,11 @@ impl Leases {
         }
     }
 
-    fn set_problem(&mut self, key: &PoolKey, why: &str) {
+    /// Sets the reason why the source cannot be used, or only in part.
+    fn set_problem(&mut self, key: &PoolKey, why: Option<&str>) {
         let Some(pool) = self.pools.get_mut(key) else { return };
-        if pool.problem.as_deref() != Some(why) {
-            pool.problem = Some(why.into());
+        if pool.problem.as_deref() != why {
+            pool.problem = why.map(Into::into);
             self.is_changed = true;
         }
     }

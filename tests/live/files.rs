@@ -92,7 +92,7 @@ fn mount_hung(folder: &str) -> Option<String> {
         return None;
     }
     Some(format!(
-        "mkdir -p {folder} && exec 3<>/dev/fuse && mount -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none {folder}"
+        "mkdir -p {folder} && exec 3<>/dev/fuse && mount -i -t fuse -o fd=3,rootmode=40000,user_id=0,group_id=0 none {folder}"
     ))
 }
 

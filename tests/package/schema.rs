@@ -256,6 +256,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "rate_limit",
         "transfer",
         "probes",
+        "resolver",
     ] {
         add(SERVER, &format!("/properties/{section}"), format!("[{section}]\n{strange}"));
     }
@@ -276,6 +277,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
     add(ZONE, "/definitions/default_region", format!("[regions.default]\n{strange}"));
     add(ZONE, "/definitions/pool", format!("[pools.web]\n{strange}"));
     add(ZONE, "/definitions/pool/properties/registered", format!("[pools.web]\nregistered = {{ {STRANGE} = 1 }}\n"));
+    add(ZONE, "/definitions/pool/properties/discover", format!("[pools.web]\ndiscover = {{ {STRANGE} = 1 }}\n"));
     add(
         ZONE,
         "/definitions/endpoint/anyOf/1",

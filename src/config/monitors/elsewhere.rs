@@ -29,6 +29,7 @@ pub(super) fn read(table: &mut TomlTable<'_>, is_push: bool, faults: &mut Faults
     if is_push {
         table.refuse(&["address"], "is for monitors that probe: reports are about the endpoints", faults);
         table.refuse(&["invert"], "is for monitors that probe: a report says itself what is good", faults);
+        return Elsewhere { address: None, is_inverted: false };
     }
     let address = table.take("address");
     if address.is_some() {
