@@ -32,10 +32,10 @@ pub struct Summary {
     records: usize,
     pools: usize,
     endpoints: usize,
-    /// Number of pools that take registered endpoints.
+    /// Number of pools whose endpoints come and go while the node runs.
     #[serde(default)]
     registering: usize,
-    /// Maximum number of endpoints that may register in them.
+    /// Maximum number of endpoints that may be in them.
     #[serde(default)]
     registered: usize,
     probes_a_second: f64,
@@ -169,7 +169,7 @@ impl fmt::Display for Summary {
         write!(f, "{:.1} probes a second", self.probes_a_second)?;
         if self.registering > 0 {
             let (endpoints, pools) = (Counted(self.registered, "endpoint"), Counted(self.registering, "pool"));
-            write!(f, "\nup to {endpoints} may register in {pools}, and are probed beside these")?;
+            write!(f, "\nup to {endpoints} may come and go in {pools}, and are probed beside these")?;
         }
         if let Some(seconds) = self.worst_case_exposure {
             write!(f, "\na client holds a dead address for at most {seconds:.0} s")?;
