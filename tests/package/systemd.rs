@@ -31,9 +31,9 @@ struct Machine {
 }
 
 impl Machine {
-    /// Boots a Debian.
-    fn boot(folder: TempDir) -> Self {
-        let container = Command::new("systemd-nspawn")
+    /// Boots a Debian. Fails with the reason if this machine cannot.
+    fn boot(folder: TempDir) -> Result<Self, String> {
+        let mut container = Command::new("systemd-nspawn")
             .args(["--boot", "--private-network", "--register=no", "--keep-unit", "--quiet", "--directory"])
             .arg(folder.path())
             .stdin(Stdio::null())
@@ -41,8 +41,14 @@ impl Machine {
             .spawn()
             .unwrap();
         let of_container = container.id();
-        let init = eventually("the container starts", || child_of(of_container));
-        Self { folder, container, init }
+        let is_systemd = |process: &u32| {
+            fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|name| name.trim() == "systemd")
+        };
+        let started = eventually("systemd starts", || match container.try_wait().unwrap() {
+            Some(status) => Some(Err(format!("boot a Debian in a container: {status}"))),
+            None => child_of(of_container).filter(is_systemd).map(Ok),
+        });
+        started.map(|init| Self { folder, container, init })
     }
 
     /// Runs a command in it. Returns what it prints, and whether it succeeded.
@@ -143,7 +149,10 @@ fn systemd_starts_reloads_replaces_restarts_and_stops_the_package() {
     let zone = folder.path().join("etc/truenorth/zones/gslb.example.com.toml");
     fs::write(&zone, ZONE).unwrap();
 
-    let machine = Machine::boot(folder);
+    let machine = match Machine::boot(folder) {
+        Ok(machine) => machine,
+        Err(why) => return cannot(&why),
+    };
     machine.wait_for_answer();
     eventually("systemd knows that it answers", || (machine.property("ActiveState") == "active").then_some(()));
     let log = machine.log();
