@@ -154,7 +154,10 @@ fn find_nats(folders: impl Iterator<Item = PathBuf>) -> Result<PathBuf, ServeErr
     let mut found = folders.map(|folder| folder.join("nats-server"));
     found.find(|file| file.is_file()).ok_or_else(|| {
         ServeError::Other(
-            "the demo of a fleet needs nats-server, which is not installed.\nOn Debian and Ubuntu: sudo apt install nats-server\n             Elsewhere: take the file from https://github.com/nats-io/nats-server/releases into a folder of PATH.\n             `truenorth demo` without --fleet needs nothing."
+            "the demo of a fleet needs nats-server, which is not installed.\n\
+             On Debian and Ubuntu: sudo apt install nats-server\n\
+             Elsewhere: take the file from https://github.com/nats-io/nats-server/releases into a folder of PATH.\n\
+             `truenorth demo` without --fleet needs nothing."
                 .to_owned(),
         )
     })
