@@ -107,7 +107,7 @@ const DOORS: &[(&str, &[&str])] = &[
 
 /// The rooms that use files, the clock and sockets of the standard library.
 const STD_DOORS: &[(&str, &[&str])] = &[
-    ("std::fs", &["disk", "config", "discovery", "handover", "store", "admin", "cli", "querylog", "resolver"]),
+    ("std::fs", &["disk", "config", "handover", "store", "admin", "cli", "querylog", "resolver"]),
     // `disk` reads the time of a file's last change, and `config` compares it with the present time.
     ("std::time::SystemTime", &["clock", "config", "disk"]),
     (

@@ -40,7 +40,7 @@ use super::source::Place;
 use super::zone::ZoneDraft;
 use folder::KeyFolder;
 
-pub use folder::{StoredKey, read_keys, write_key};
+pub use folder::{StoredKey, read_keys, read_signing_keys, write_key};
 pub use replace::{record_ds, set_times};
 
 /// Default folder of the keys.

@@ -101,7 +101,10 @@ pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, No
 pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
 pub use connections::Connections;
-pub use dnssec::{DnssecSettings, ParentSettings, StoredKey, load_dnssec, read_keys, record_ds, set_times, write_key};
+pub use dnssec::{
+    DnssecSettings, ParentSettings, StoredKey, load_dnssec, read_keys, read_signing_keys, record_ds, set_times,
+    write_key,
+};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use fleet::{Fleet, FleetIdentity, FleetLogin};
 pub use known::Known;

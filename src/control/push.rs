@@ -134,7 +134,7 @@ impl Push {
         let Some(said) = &self.said else { return Ok(Vec::new()) };
         let mut targets: Vec<TargetId> = Vec::new();
         for condition in named.iter().filter_map(|&(id, place)| dependents.condition(id, place)) {
-            // What others see of an endpoint says nothing about what it depends on.
+            // Reports are about the endpoint itself, and never about something else that it depends on.
             condition.each_probe(&mut |probe| {
                 if probe.is_own() && !targets.contains(probe.target) {
                     targets.push(*probe.target);

@@ -7,17 +7,16 @@
 //! The file is read every few seconds, which needs no support of its file system: a change over NFS, or of the links that
 //! Kubernetes mounts, is seen like any other. It is small, so reading it costs less than a watch that may miss something.
 
-use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use yaml_rust2::parser::{Event, MarkedEventReceiver, Parser};
-use yaml_rust2::scanner::Marker;
+use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::{Sight, Watcher};
+use crate::disk::Disk;
 use crate::lease::Discovered;
 use crate::snapshot::Capacity;
 
@@ -26,6 +25,9 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Largest file, in octets: ten times what the endpoints of the largest pool need.
 const MAX_FILE: u64 = 1 << 20;
+
+/// Maximum number of nested lists and maps. Groups need three; other labels may have more.
+const MAX_DEPTH: usize = 32;
 
 /// The label with the weight of a group's endpoints.
 const WEIGHT: &str = "truenorth_weight";
@@ -57,24 +59,26 @@ impl Watcher for FileSource {
     }
 }
 
+/// Reads a regular file. A file system that hangs makes it fail.
 fn read(path: &Path) -> Result<String, String> {
     let failed = |error: std::io::Error| error.to_string();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    if !file.metadata().map_err(failed)?.is_file() {
-        return Err("it is no regular file".to_owned());
+    let too_long = || format!("it is longer than {MAX_FILE} octets");
+    let disk = Disk::new();
+    // A longer one is not read at all.
+    if disk.metadata(path).map_err(failed)?.len() > MAX_FILE {
+        return Err(too_long());
     }
-    let mut text = String::new();
-    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(format!("it is longer than {MAX_FILE} octets"));
+    let octets = disk.read(path).map_err(failed)?.octets;
+    if octets.len() as u64 > MAX_FILE {
+        return Err(too_long());
     }
-    Ok(text)
+    String::from_utf8(octets).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// Fails if anything in the file cannot be used: half of a list would take the other half out of the answers.
 fn endpoints(text: &str, datacenter: Option<&str>) -> Result<Vec<Discovered>, String> {
     // JSON is YAML (YAML 1.2, section 1.3).
-    refuse_aliases(text)?;
+    refuse_traps(text)?;
     let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
     let groups = match &documents[..] {
         [Yaml::Array(groups)] => groups,
@@ -133,17 +137,23 @@ fn address(text: &str) -> Option<IpAddr> {
     text.parse().ok().or_else(with_port).or_else(bare)
 }
 
-/// Fails if the text has aliases: a few lines of them can stand for gigabytes.
-fn refuse_aliases(text: &str) -> Result<(), String> {
-    struct Aliases(bool);
-    impl MarkedEventReceiver for Aliases {
-        fn on_event(&mut self, event: Event, _: Marker) {
-            self.0 |= matches!(event, Event::Alias(_));
+/// Fails if the text has aliases, a few lines of which can stand for gigabytes, or is nested deeply: the loader calls
+/// itself for each level, and would use up the stack.
+fn refuse_traps(text: &str) -> Result<(), String> {
+    let (mut parser, mut depth) = (Parser::new_from_str(text), 0);
+    loop {
+        let (event, _) = parser.next_token().map_err(|error| error.to_string())?;
+        match event {
+            Event::Alias(_) => return Err("it has aliases of YAML, which are not read".to_owned()),
+            Event::SequenceStart(..) | Event::MappingStart(..) if depth == MAX_DEPTH => {
+                return Err(format!("it is nested more than {MAX_DEPTH} levels deep"));
+            }
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth -= 1,
+            Event::StreamEnd => return Ok(()),
+            _ => {}
         }
     }
-    let mut aliases = Aliases(false);
-    Parser::new_from_str(text).load(&mut aliases, true).map_err(|error| error.to_string())?;
-    if aliases.0 { Err("it has aliases of YAML, which are not read".to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -196,6 +206,8 @@ mod tests {
             ("[{\"targets\": [], \"labels\": {\"truenorth_capacity\": \"0\"}}]", "`truenorth_capacity` is a number"),
             ("[{\"targets\": [\"10.0.0.1\"", "while parsing"),
             ("- &a {targets: [10.0.0.1]}\n- *a\n", "it has aliases"),
+            (&"- ".repeat(MAX_FILE as usize / 2), "it is nested more than"),
+            (&"? ".repeat(MAX_FILE as usize / 2), "it is nested more than"),
         ] {
             let told = shown(text, None).unwrap_err();
             assert!(told.contains(why), "{text}: {told}");
@@ -207,7 +219,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("web.json");
         assert!(read(&path).unwrap_err().contains("No such file"));
-        assert_eq!(read(folder.path()).unwrap_err(), "it is no regular file");
+        assert!(read(folder.path()).is_err());
+        // Nobody writes to it, so whoever opens it waits.
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        assert!(read(&pipe).is_err());
         std::fs::write(&path, vec![b' '; MAX_FILE as usize + 1]).unwrap();
         assert!(read(&path).unwrap_err().contains("longer"));
     }

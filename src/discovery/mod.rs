@@ -36,7 +36,7 @@ struct Sight {
     again_after: Duration,
 }
 
-/// What a source says about a pool.
+/// The result of a look at the source of a pool.
 #[derive(Debug)]
 pub struct Found {
     /// The pool.

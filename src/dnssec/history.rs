@@ -22,7 +22,7 @@ enum Arrival {
     Presigned,
 }
 
-/// What happened to a key up to now. Times are in Unix seconds.
+/// The life of a key up to now: since when it is published, signs, and has CDS records. Times are in Unix seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Track {
     /// Since when its DNSKEY record is published.

@@ -74,7 +74,7 @@ impl fmt::Debug for SigningKey {
     }
 }
 
-/// What the DNSSEC records of the apex ask of the parent (RFC 7344).
+/// The request to the parent zone in the CDS and CDNSKEY records of the apex (RFC 7344).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Wish {
     /// To hold the DS records of the zone's keys.
@@ -100,7 +100,7 @@ pub struct Rules {
     pub policy: Policy,
     /// How long caches hold what was served. The TTL of DNSKEY records comes from the key files.
     pub delays: Delays,
-    /// What the parent is asked for.
+    /// The request to the parent zone.
     pub wish: Wish,
 }
 
@@ -121,7 +121,7 @@ pub struct ZoneKeys {
     signer: Box<[u8]>,
     /// All keys, by algorithm and tag.
     keys: Box<[Arc<SigningKey>]>,
-    /// What each of them does.
+    /// The part of each key.
     plan: Plan,
     /// The time of the plan, in Unix seconds.
     as_of: u64,

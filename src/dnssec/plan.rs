@@ -1,4 +1,5 @@
-//! What each key of a zone does at a time: roll-overs, driven by the times of key files alone.
+//! Roll-overs: which keys of a zone are published, and what each of them signs at a time. The times of key files alone
+//! decide.
 //!
 //! Nodes that hold the same files make the same plan, without talking to each other, and after a restart too. A plan is
 //! found by living through all times from the first one on. The times of the files are the earliest ones: each step also
@@ -114,7 +115,7 @@ pub struct Part {
     pub waits_since: u64,
 }
 
-/// What all keys of a zone do from a time on.
+/// The parts of all keys of a zone from a time on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// By key, in the order in which they were given.

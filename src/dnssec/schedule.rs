@@ -113,7 +113,7 @@ impl Schedule {
         let later = |time: u64| Some(time.max(gone));
         let mut schedule = Self::default();
         for (other, (KeyTimes { algorithm: of, is_entry, timing }, part)) in keys.iter().enumerate() {
-            // What is gone stays gone.
+            // Keys that are not published any more keep their times.
             let is_going = other != key && part.is_published;
             let Some(delete) = timing.delete.filter(|_| is_going) else { continue };
             let timing = if *of != algorithm {
@@ -145,7 +145,7 @@ pub(super) fn role(keys: &[(KeyTimes, Part)], key: usize) -> Role {
     }
 }
 
-/// What the times of one roll-over depend on.
+/// The beginning of a roll-over and the delays, which give all its times.
 #[derive(Clone, Copy)]
 struct Times {
     start: u64,

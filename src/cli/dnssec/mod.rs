@@ -174,8 +174,7 @@ fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
     let keys = if let Ok(keys) = zone.keys() {
         keys
     } else {
-        let stored: Vec<SigningKey> =
-            config::read_keys(&settings.folder, &zone.zone)?.into_iter().map(|stored| stored.key).collect();
+        let stored = config::read_signing_keys(&settings.folder, &zone.zone)?;
         let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
         keys.map_err(|error| {
             format!("{} cannot be signed with the keys in {}: {error}", zone.zone, settings.folder.display())

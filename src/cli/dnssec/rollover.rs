@@ -81,8 +81,7 @@ pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
     lines.push(format!(
         "copy these files to every nameserver of the zone before {until}; each node reads them by itself"
     ));
-    let stored: Vec<SigningKey> =
-        config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
+    let stored = config::read_signing_keys(&folder, keys.apex())?;
     let next = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
     let is_new = |key: &SigningKey| !keys.parts().any(|(old, _)| old.public() == key.public());
     let begun = next.parts().filter(|(key, part)| is_new(key) && (part.is_published || part.signs_records));
@@ -173,8 +172,7 @@ pub(super) fn ds_seen(zone: &Zone, tag: u16) -> Result<String, String> {
     let written = config::record_ds(&folder, &keys, tag, now, ttl)?;
     let mut lines: Vec<String> = written.iter().map(|path| format!("wrote {}", path.display())).collect();
     lines.push("copy these files to every nameserver of the zone".to_owned());
-    let stored: Vec<SigningKey> =
-        config::read_keys(&folder, keys.apex())?.into_iter().map(|stored| stored.key).collect();
+    let stored = config::read_signing_keys(&folder, keys.apex())?;
     lines.extend(steps(keys.with_keys(stored, now).map_err(|error| error.to_string())?));
     Ok(lines.join("\n"))
 }

@@ -125,6 +125,11 @@ pub fn read_keys(folder: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
     KeyFolder::read(folder, &disk)?.keys(zone, &disk)
 }
 
+/// Reads the same keys, without the paths of their files.
+pub fn read_signing_keys(folder: &Path, zone: &Name) -> Result<Vec<SigningKey>, String> {
+    Ok(read_keys(folder, zone)?.into_iter().map(|stored| stored.key).collect())
+}
+
 /// Writes the files of a key, and makes the folder if there is none. They belong to the owner of the folder if root writes
 /// them. Fails if a file of that name exists. Returns the path of the public key.
 pub fn write_key(folder: &Path, files: &key_file::KeyFiles) -> io::Result<PathBuf> {

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use super::folder::{PRIVATE, read_keys};
-use crate::dnssec::{KeyTimes, Part, PublicKey, Schedule, SigningKey, Timing, ZoneKeys, key_file};
+use super::folder::{PRIVATE, read_signing_keys};
+use crate::dnssec::{KeyTimes, Part, PublicKey, Schedule, Timing, ZoneKeys, key_file};
 use crate::name::Name;
 
 /// Gives a key of a zone in this folder other times. Returns the path of its private file. Fails if it cannot be read or
@@ -45,7 +45,7 @@ fn replace(path: &Path, contents: &str) -> io::Result<()> {
 pub fn record_ds(folder: &Path, keys: &ZoneKeys, tag: u16, seen: u64, ttl: u64) -> Result<Vec<PathBuf>, String> {
     let zone = keys.apex();
     // The files may be newer than what is served.
-    let stored: Vec<SigningKey> = read_keys(folder, zone)?.into_iter().map(|stored| stored.key).collect();
+    let stored = read_signing_keys(folder, zone)?;
     let keys = keys.with_keys(stored, seen).map_err(|error| format!("the zone {zone} cannot be signed: {error}"))?;
     let parts: Vec<(KeyTimes, Part)> = keys.parts().map(|(key, part)| (key.times(), *part)).collect();
     let position = keys.parts().position(|(key, part)| key.public().tag() == tag && part.signs_keys);

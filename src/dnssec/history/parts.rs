@@ -63,7 +63,8 @@ impl History<'_> {
         let track = self.tracks[key];
         let Timing { inactive, delete, sync_publish, ds_publish, .. } = self.keys[key].timing;
         track.published?;
-        // Whoever made a zone's first key gave the parent its DS record; another one takes the place of a key.
+        // The operator gave the parent the DS record of the zone's first key, so that key waits for nothing. A later key
+        // waits until the parent holds its own DS record.
         let vouched_from = self.vouched_from(key).filter(|&from| from > 0);
         let left = (0..self.keys.len()).filter_map(|other| self.left(other)).max();
         if track.has_cds && ds_publish.is_none() && (vouched_from.is_some() || left.is_some()) {

@@ -15,7 +15,7 @@ const BEGIN: u64 = 1000;
 /// Keys as a set of bits, by position.
 type Keys = u8;
 
-/// What one node serves at one second.
+/// The apex records and signatures that one node serves at one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Served {
     published: Keys,
