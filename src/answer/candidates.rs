@@ -201,14 +201,27 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
     }
 
-    /// Returns the members that are in the answer if they rotate and nothing else decides: some of one pool's members,
-    /// from the one whose turn it is, and then those before it. `None` if the answer is made in another way.
+    /// Returns the number of candidates.
+    #[inline]
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// True if the members of one pool rotate, and nothing else decides.
+    #[inline]
+    pub(super) fn rotates(&self) -> bool {
+        let Run { members, is_degraded } = self.first;
+        self.pick == Pick::Rotate && !is_degraded && self.more.is_empty() && !members.is_empty()
+    }
+
+    /// Returns the members that are in the answer if they [rotate](Self::rotates): some of one pool's members, from the one
+    /// whose turn it is, and then those before it. `None` if the answer is made in another way.
     #[inline]
     pub(super) fn rotated(&self, turn: u32) -> Option<[&'s [Member<T>]; 2]> {
-        let Self { pick, answers, first: Run { members, is_degraded }, .. } = *self;
-        if pick != Pick::Rotate || is_degraded || !self.more.is_empty() || members.is_empty() {
+        if !self.rotates() {
             return None;
         }
+        let Self { answers, first: Run { members, .. }, .. } = *self;
         let (before, from) = members.split_at(turn as usize % members.len());
         let wanted = usize::from(answers).min(MAX_ANSWERS).min(members.len());
         let from = &from[..from.len().min(wanted)];

@@ -1,13 +1,26 @@
 //! Counts answers. This module reads the resolution and decides nothing.
 
+use std::net::IpAddr;
+
 use super::exchange::{Admission, Exchange};
 use super::resolution::{End, Given, Hop, Resolution, Steered};
-use super::{Reply, ResponseClass, Worker};
-use crate::counters::{AnswerTally, Tally, ZoneAnswer};
+use super::{Reply, ResponseClass, Transport, Worker};
+use crate::counters::{AnswerTally, SubnetUse, Tally, ZoneAnswer};
 use crate::geo::{DatacenterId, Location, RegionId};
-use crate::snapshot::{Choice, Snapshot, Verdict};
+use crate::snapshot::{Choice, Plan, ServedZone, Snapshot, Verdict};
 use crate::steering::{Set, members};
 use crate::wire::{Rcode, Rtype};
+use crate::zone::{NameId, ZoneId};
+
+/// A query, as far as counters tell queries apart.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted<'s> {
+    pub(super) snapshot: &'s Snapshot,
+    pub(super) transport: Transport,
+    /// `None` if the question cannot be read.
+    pub(super) rtype: Option<Rtype>,
+    pub(super) subnet: Option<SubnetUse>,
+}
 
 /// Counts a response. `resolution` is `None` if no zone was asked.
 pub(super) fn response(
@@ -16,18 +29,45 @@ pub(super) fn response(
     resolution: Option<&Resolution<'_>>,
     reply: &Reply,
 ) {
+    let rtype = resolution.map_or_else(|| qtype(exchange), |resolution| Some(resolution.rtype));
+    let (snapshot, transport, subnet) = (exchange.snapshot(), exchange.asker().transport, exchange.subnet_use());
+    resolved(worker, Counted { snapshot, transport, rtype, subnet }, resolution, reply);
+}
+
+/// Counts the response to a query.
+#[inline]
+pub(super) fn resolved(worker: &mut Worker, asked: Counted<'_>, resolution: Option<&Resolution<'_>>, reply: &Reply) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
-    let asker = exchange.asker();
-    let rtype = resolution.map_or_else(|| qtype(exchange), |resolution| Some(resolution.rtype));
-    tally.response(asker.transport as usize, rtype, (reply.rcode, exchange.subnet_use()), reply.length);
+    tally.response(asked.transport as usize, asked.rtype, (reply.rcode, asked.subnet), reply.length);
     if reply.is_truncated {
         // The client asks again over a stream. The counters of the zones count only that answer.
         return tally.truncated();
     }
     let Some(resolution) = resolution else { return };
-    let Some(counters) = exchange.snapshot().counters() else { return };
-    zones(tally, tally.answer(counters), exchange.snapshot(), (resolution, reply), weight);
+    let Some(counters) = asked.snapshot.counters() else { return };
+    zones(tally, tally.answer(counters), asked.snapshot, (resolution, reply), weight);
+}
+
+/// Counts a whole answer that was kept. `place` is the zone of the question's name and the kind of answer, and `client` the
+/// address by which the client is located.
+#[inline]
+pub(super) fn repeated(
+    worker: &mut Worker,
+    asked: Counted<'_>,
+    (zone, kind): (ZoneId, ZoneAnswer),
+    reply: &Reply,
+    client: impl FnOnce() -> IpAddr,
+) {
+    let weight = worker.weight();
+    let Some(tally) = worker.tally() else { return };
+    tally.response(asked.transport as usize, asked.rtype, (reply.rcode, asked.subnet), reply.length);
+    let Some(counters) = asked.snapshot.counters() else { return };
+    let answer = tally.answer(counters);
+    answer.zone(zone.index(), kind);
+    if let Some(weight) = weight {
+        answer.client(asked.snapshot.locations().look_up(client()).country, None, weight);
+    }
 }
 
 /// Counts the start of a zone transfer.
@@ -67,15 +107,73 @@ fn zones(
     }
 }
 
+/// Counts an answer with the addresses of one pool at a steered name. `choice` chose the pool, `numbers` are those of the
+/// endpoints, and `client` counts the client as so many clients.
+#[inline]
+pub(super) fn plain(
+    worker: &mut Worker,
+    counted: Counted<'_>,
+    reply: &Reply,
+    (zone, name, choice): (ZoneId, NameId, &Choice),
+    numbers: impl Iterator<Item = u32>,
+    client: impl FnOnce(AnswerTally<'_>, u64),
+) {
+    let weight = worker.weight();
+    let Some(tally) = worker.tally() else { return };
+    tally.response(counted.transport as usize, counted.rtype, (reply.rcode, counted.subnet), reply.length);
+    let Some(counters) = counted.snapshot.counters() else { return };
+    let answer = tally.answer(counters);
+    answer.zone(zone.index(), ZoneAnswer::Answer);
+    endpoints(answer, numbers);
+    tally.rung(choice.rung as usize);
+    members(pools_of_choice(choice)).for_each(|position| answer.pool(name.index(), position));
+    if let Some(weight) = weight {
+        client(answer, weight);
+    }
+}
+
+/// Counts the client of such an answer as `weight` clients.
+#[inline(never)]
+pub(super) fn plain_client(
+    answer: AnswerTally<'_>,
+    snapshot: &Snapshot,
+    (zone, ranked_by): (ZoneId, IpAddr),
+    (plan, choice): (&Plan, &Choice),
+    weight: u64,
+) {
+    let served = &snapshot.zones()[zone.index()];
+    let location = region(answer, snapshot, (zone, served, ranked_by), weight);
+    let pool = plan.rule().pools_of(pools_of_choice(choice)).next();
+    let datacenter = pool.and_then(|pool| snapshot.world().pools[pool.index()].datacenter);
+    answer.client(location.country, datacenter, weight);
+}
+
+/// Counts the region of a client that a steered name was ranked for. Returns its location.
+fn region(
+    answer: AnswerTally<'_>,
+    snapshot: &Snapshot,
+    (zone, served, ranked_by): (ZoneId, &ServedZone, IpAddr),
+    weight: u64,
+) -> Location {
+    let location = snapshot.locations().look_up(ranked_by);
+    let region = served.regions.of(ranked_by, &location).index();
+    answer.region(zone.index(), (region < served.regions.list().len()).then_some(region), weight);
+    location
+}
+
+/// Counts endpoints in an answer, the first of which is its first address.
+#[inline]
+fn endpoints(answer: AnswerTally<'_>, numbers: impl Iterator<Item = u32>) {
+    numbers.enumerate().for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+}
+
 /// Counts the client as `weight` clients, by its location and by the datacenter that it is sent to.
 #[inline(never)]
 fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<'_>, weight: u64) {
     let mut sent = None;
     for hop in resolution.hops() {
         let Some(steered) = hop.steered() else { continue };
-        let (location, region) = located(snapshot, hop, steered);
-        let region = region.index();
-        answer.region(hop.zone_id.index(), (region < hop.zone.regions.list().len()).then_some(region), weight);
+        let location = region(answer, snapshot, (hop.zone_id, hop.zone, steered.ranked_by), weight);
         sent = Some((location.country, datacenter(steered, snapshot)));
     }
     let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);
@@ -109,10 +207,8 @@ pub(super) fn located(snapshot: &Snapshot, hop: &Hop<'_>, steered: &Steered<'_>)
 #[inline(never)]
 fn steered(tally: &Tally, answer: AnswerTally<'_>, resolution: &Resolution<'_>, steered: &Steered<'_>) {
     if matches!(steered.given, Given::Addresses | Given::Https(_)) {
-        let v4 = resolution.v4().iter().map(|member| member.number);
-        let v6 = resolution.v6().iter().map(|member| member.number);
-        v4.enumerate().for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
-        v6.enumerate().for_each(|(place, number)| answer.endpoint(number as usize, place == 0));
+        endpoints(answer, resolution.v4().iter().map(|member| member.number));
+        endpoints(answer, resolution.v6().iter().map(|member| member.number));
     }
     tally.rung(steered.choice.rung as usize);
     let (name, pools) = (steered.id.1.index(), steered.plan.rule().pools.len());
@@ -129,11 +225,14 @@ fn steered(tally: &Tally, answer: AnswerTally<'_>, resolution: &Resolution<'_>, 
 
 /// Returns the pools that gave the answer, in either family; none if `fallback` gave it, or nothing did.
 pub(super) fn pools_of(steered: &Steered<'_>) -> Set {
-    let set = |choice: &Choice| match choice.verdict {
+    pools_of_choice(&steered.choice) | steered.second.as_ref().map_or(0, pools_of_choice)
+}
+
+fn pools_of_choice(choice: &Choice) -> Set {
+    match choice.verdict {
         Verdict::Pools(set, _) => set,
         Verdict::Fallback(_) | Verdict::Nodata | Verdict::Servfail => 0,
-    };
-    set(&steered.choice) | steered.second.as_ref().map_or(0, set)
+    }
 }
 
 /// Returns the datacenter of the first pool that gave the answer; `None` if no pool did, or the pool has no datacenter.

@@ -214,7 +214,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// Returns the maximum length of the reply in octets.
-    fn limit(&self) -> usize {
+    pub(super) fn limit(&self) -> usize {
         match (self.asker.transport.is_stream(), &self.query.edns) {
             (true, _) => MAX_MESSAGE,
             // RFC 6891, section 6.2.3: "Values lower than 512 MUST be treated as equal to 512."

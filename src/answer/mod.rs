@@ -16,10 +16,13 @@ mod candidates;
 mod client;
 mod count;
 mod exchange;
+mod frame;
 mod identity;
 mod known;
 mod note;
+mod plain;
 mod reflect;
+mod repeat;
 mod resolution;
 mod resolve;
 mod resolver;
@@ -37,11 +40,13 @@ use std::time::Duration;
 pub use client::Client;
 use exchange::Admission;
 pub use exchange::Exchange;
+use repeat::Datagram;
 pub use resolution::{Given, Hop, Reflection, Resolution, Steered, Step, Synthesis};
 pub use transfer::Transfer;
 pub use worker::{Rotation, Worker};
 
-use crate::wire::Rcode;
+use crate::snapshot::Snapshot;
+use crate::wire::{Query, Rcode};
 
 /// The sender of a query, and its transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,8 +133,43 @@ pub enum ResponseClass {
 /// Answers a query. `out` must hold at least [`MAX_PLAIN_UDP`](crate::wire::MAX_PLAIN_UDP) octets for UDP, and
 /// [`MAX_MESSAGE`](crate::wire::MAX_MESSAGE) for streams. Transfers are refused here: a caller that can send several
 /// messages uses [`Transfer`] instead.
-#[inline(never)]
 pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> Reply {
+    answer_and_keep(exchange, None, worker, out)
+}
+
+/// Answers a datagram from this address, as [`answer`] does, with what the worker keeps of earlier answers. `now` is the time
+/// in Unix seconds. Returns `None` for messages that get no answer; else also whether the asker has proven with a cookie
+/// that it uses its own address.
+#[inline]
+pub fn answer_datagram(
+    snapshot: &Snapshot,
+    (octets, source): (&[u8], IpAddr),
+    now: u64,
+    worker: &mut Worker,
+    out: &mut [u8],
+) -> Option<(Reply, bool)> {
+    let datagram = Datagram { snapshot, octets, source, now };
+    match datagram.repeat(worker, out) {
+        Some(reply) => Some((reply, false)),
+        None => answer_anew(datagram, worker, out),
+    }
+}
+
+/// Answers a datagram of which nothing is kept.
+#[inline(never)]
+fn answer_anew(datagram: Datagram<'_>, worker: &mut Worker, out: &mut [u8]) -> Option<(Reply, bool)> {
+    let Datagram { snapshot, octets, source, now } = datagram;
+    let header = Query::header(octets)?;
+    let mut query = Query::new(header);
+    query.read(octets, header);
+    let asker = Asker { address: source, transport: Transport::Udp, idle: None };
+    let exchange = Exchange::new(snapshot, &query, asker, now);
+    Some((answer_and_keep(&exchange, Some(octets), worker, out), exchange.has_valid_cookie()))
+}
+
+/// Answers a query. If these are its octets, `worker` keeps what an equal query can have of the answer.
+#[inline(never)]
+fn answer_and_keep(exchange: &Exchange<'_>, octets: Option<&[u8]>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
         let mut resolution = Resolution::new((question.name, question.rtype), client, source);
@@ -137,6 +177,9 @@ pub fn answer(exchange: &Exchange<'_>, worker: &mut Worker, out: &mut [u8]) -> R
         let reply = render(exchange, &resolution, worker, out);
         count::response(worker, exchange, Some(&resolution), &reply);
         note::response(worker, exchange, Some(&resolution), &reply);
+        if let Some(octets) = octets {
+            repeat::keep(worker, (exchange, octets), &resolution, &reply, out);
+        }
         return reply;
     }
     let mut message = exchange.reply(out);
@@ -173,10 +216,13 @@ pub fn render(exchange: &Exchange<'_>, resolution: &Resolution<'_>, worker: &mut
     Reply { length: message.finish(rcode), rcode, class, ttl, is_truncated }
 }
 
-/// Writes an answer without records that has TC set, so that the asker asks again over a stream. EDNS and cookies are
-/// answered as usual, so that an asker with cookie support has a cookie for its next query. Returns the message's
-/// length in octets.
-pub fn truncate(exchange: &Exchange<'_>, out: &mut [u8]) -> usize {
+/// Answers a datagram from this address without records and with TC set, so that the asker asks again over a stream. EDNS
+/// and cookies are answered as usual, so that an asker with cookie support has a cookie for its next query. `now` is the
+/// time in Unix seconds. Returns the answer's length in octets; 0 for messages that get no answer.
+pub fn truncate_datagram(snapshot: &Snapshot, (octets, source): (&[u8], IpAddr), now: u64, out: &mut [u8]) -> usize {
+    let Some(query) = Query::parse(octets) else { return 0 };
+    let asker = Asker { address: source, transport: Transport::Udp, idle: None };
+    let exchange = Exchange::new(snapshot, &query, asker, now);
     let mut reply = exchange.reply(out);
     reply.set_truncated();
     reply.finish(Rcode::NoError)

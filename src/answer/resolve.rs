@@ -10,7 +10,7 @@ use super::{Client, Worker, reflect, steered};
 use crate::name::{MAX_NAME_LENGTH, is_key, make_key, suffixes};
 use crate::snapshot::{ServedZone, Snapshot};
 use crate::wire::Rtype;
-use crate::zone::{Dynamic, Found, Node, Rrset, ZoneId};
+use crate::zone::{Dynamic, Found, NameId, Node, PlanId, Rrset, ZoneId};
 
 impl<'s> Resolution<'s> {
     /// Returns an empty resolution, which [`resolve`](Self::resolve) fills. `name` is in wire format; `source` is the
@@ -40,6 +40,29 @@ impl<'s> Resolution<'s> {
             Resolver { snapshot, worker, resolution: self, hash: 0 }.follow(name);
         }
     }
+
+    /// Resolves a question for a steered name that was looked up before, in the same snapshot. The name of the question is
+    /// in lower case and has this [hash](Worker::hash). Returns false if the name's static records must answer.
+    #[inline]
+    pub(super) fn steer(
+        &mut self,
+        (snapshot, worker): (&'s Snapshot, &mut Worker),
+        hash: u64,
+        zone_id: ZoneId,
+        name: (PlanId, NameId),
+    ) -> bool {
+        let (zone, sname, encloser) =
+            (&*snapshot.zones()[zone_id.index()], Sname::Held(self.question), self.question.len());
+        self.hops.push(Hop { sname, zone, zone_id, encloser, step: Step::Nodata });
+        let mut resolver = Resolver { snapshot, worker, resolution: self, hash };
+        if !steered::resolve(&mut resolver, sname, name) {
+            return false;
+        }
+        if let Some(next) = resolver.next(sname) {
+            resolver.follow(next);
+        }
+        true
+    }
 }
 
 impl<'s> Resolver<'_, 's> {
@@ -52,12 +75,17 @@ impl<'s> Resolver<'_, 's> {
             if !self.visit(sname) {
                 return;
             }
-            self.add_up();
-            next = self.target(sname);
-            // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the
-            // resolver can go on.
-            next = next.filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target));
+            next = self.next(sname);
         }
+    }
+
+    /// Adds up the last hop, whose name is `sname`, and returns the name to look up next.
+    #[inline]
+    fn next(&mut self, sname: Sname<'s>) -> Option<Sname<'s>> {
+        self.add_up();
+        // The chain ends when it is full or closes a loop. The answer holds the records up to there, and the resolver can
+        // go on.
+        self.target(sname).filter(|&target| !self.resolution.hops.is_full() && !self.has_met(target))
     }
 
     /// Looks up one name, and adds its hop. Returns false if no zone here holds the name.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::known::KnownNames;
+use super::repeat::Repeats;
 use crate::counters::Tally;
 use crate::dnssec::{Signatures, Signer};
 use crate::name::{KeyHasher, fold};
@@ -105,6 +106,8 @@ pub struct Worker {
     signer: Option<Box<Signer>>,
     /// The names that it found lately; `None` if it answers too few queries for that.
     known: Option<KnownNames>,
+    /// What it answered lately; `None` if it keeps no names either.
+    pub(super) repeats: Option<Repeats>,
 }
 
 impl Worker {
@@ -121,6 +124,7 @@ impl Worker {
             is_noted: false,
             signer: None,
             known: None,
+            repeats: None,
         }
     }
 
@@ -134,9 +138,9 @@ impl Worker {
         self.signer.get_or_insert_with(|| Box::new(Signer::new(Arc::default())))
     }
 
-    /// Returns the worker with a memory for names, for one that answers many queries.
+    /// Returns the worker with a memory for names and queries, for one that answers many queries.
     pub fn recalling(self) -> Self {
-        Self { known: Some(KnownNames::default()), ..self }
+        Self { known: Some(KnownNames::default()), repeats: Some(Repeats::default()), ..self }
     }
 
     /// Returns the worker with counters. It counts its answers from now on.

@@ -25,13 +25,12 @@ use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use super::recorder::{Ends, Exchanged, Recorder};
-use crate::answer::{Asker, Exchange, Transport, Worker, answer, truncate};
+use crate::answer::{Transport, Worker, answer_datagram, truncate_datagram};
 use crate::clock::wall;
 use crate::counters::Tally;
 use crate::snapshot::Snapshot;
 use crate::tap::Fate;
 use crate::vital;
-use crate::wire::Query;
 
 /// The name of a worker as a part of the node.
 pub(super) const WORKER: &str = "a worker for UDP";
@@ -127,22 +126,18 @@ impl UdpWorker {
         worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
         let panics = answer_all(&mut self.batch, |datagram, out| {
-            let asker = Asker { address: datagram.address, transport: Transport::Udp, idle: None };
-            let Some(header) = Query::header(datagram.octets) else {
+            let sent = (datagram.octets, datagram.address);
+            let Some((reply, is_proven)) = answer_datagram(snapshot, sent, now, worker, out) else {
                 count(worker, Tally::ignored);
                 return 0;
             };
-            let mut query = Query::new(header);
-            query.read(datagram.octets, header);
-            let exchange = Exchange::new(snapshot, &query, asker, now);
-            let reply = answer(&exchange, worker, out);
-            let decision = match limit.filter(|_| !exchange.has_valid_cookie()) {
-                Some((limit, time)) => self.limiter.count(limit, asker.address, reply.class, time),
+            let decision = match limit.filter(|_| !is_proven) {
+                Some((limit, time)) => self.limiter.count(limit, datagram.address, reply.class, time),
                 None => RateDecision::Send,
             };
             let (length, fate) = match decision {
                 RateDecision::Send => (reply.length, Fate::Sent),
-                RateDecision::Slip => (truncate(&exchange, out), Fate::Slipped),
+                RateDecision::Slip => (truncate_datagram(snapshot, sent, now, out), Fate::Slipped),
                 RateDecision::Drop => (0, Fate::Dropped),
             };
             let (received, transport) = (received_at, Transport::Udp);

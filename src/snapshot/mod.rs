@@ -33,6 +33,7 @@ mod world_state;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::counters::AnswerCounters;
 use crate::geo::Locations;
@@ -68,9 +69,13 @@ pub use world::{
 };
 pub use world_state::{Dirty, WorldState};
 
+/// The identity of the next snapshot.
+static IDENTITIES: AtomicU64 = AtomicU64::new(1);
+
 /// Everything that queries are answered from.
 #[derive(Debug)]
 pub struct Snapshot {
+    identity: u64,
     generation: u64,
     blueprint: Arc<Blueprint>,
     state: WorldState,
@@ -134,7 +139,8 @@ impl Snapshot {
             Some((before, dirty)) if dirty.is_empty() => before.name_overrides.clone(),
             _ => NameOverrides::new(state.name_orders(), &blueprint.plan_of_name, &plans, &pools),
         };
-        Self { generation, blueprint, state, pools, plans, name_overrides }
+        let identity = IDENTITIES.fetch_add(1, Ordering::Relaxed);
+        Self { identity, generation, blueprint, state, pools, plans, name_overrides }
     }
 
     /// Returns the snapshot of the same world in another state.
@@ -162,6 +168,11 @@ impl Snapshot {
     /// Returns the generation: 1 for the first snapshot, and one more for each that follows.
     pub fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Returns a number above 0 that no other snapshot of this process has, whichever line of snapshots it is from.
+    pub fn identity(&self) -> u64 {
+        self.identity
     }
 
     /// Returns the operator's configuration.

@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// Length of the fields before the address in octets.
+const FIXED: usize = 4;
+
 const FAMILY_NONE: u16 = 0;
 const FAMILY_V4: u16 = 1;
 const FAMILY_V6: u16 = 2;
@@ -51,7 +54,7 @@ impl BadSubnet {
 impl<'a> ClientSubnet<'a> {
     /// Reads an option. RFC 7871, section 7.2.1: "A query with a wrongly formatted option (e.g., an unknown FAMILY)
     /// MUST be rejected and a FORMERR response MUST be returned to the sender". Section 6 has the other rules.
-    pub(super) fn parse(octets: &'a [u8]) -> Result<Self, BadSubnet> {
+    pub fn parse(octets: &'a [u8]) -> Result<Self, BadSubnet> {
         let &[high, low, source, scope, ref address @ ..] = octets else { return Err(BadSubnet::Short) };
         let family = u16::from_be_bytes([high, low]);
         let width = match family {
@@ -83,6 +86,15 @@ impl<'a> ClientSubnet<'a> {
             _ => (None, true),
         };
         if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
+    }
+
+    /// Reads an IPv4 option with this SOURCE PREFIX-LENGTH, of which all but the address is known to be valid. Returns
+    /// `None` if the address is not.
+    #[inline]
+    pub fn of_v4(source: u8, octets: &'a [u8]) -> Option<Self> {
+        let number = v4(octets.get(FIXED..)?);
+        let is_cut = number & u32::MAX.checked_shr(source.into()).unwrap_or(0) == 0;
+        is_cut.then_some(Self { address: Some(IpAddr::V4(Ipv4Addr::from_bits(number))), source, octets })
     }
 }
 

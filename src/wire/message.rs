@@ -10,7 +10,7 @@ use super::{CLASS_IN, ExtendedError, HEADER_LENGTH, Opt, Query, Rcode, Rtype, Ts
 const MAX_POINTER: usize = POINTER_TARGET as usize;
 
 /// Length in octets of a record's fields before RDATA, with a compression pointer as its owner.
-const FIELDS: usize = 12;
+pub const FIELDS: usize = 12;
 
 const QR: u8 = 0x80;
 const AA: u8 = 0x04;
@@ -370,14 +370,8 @@ impl RrsetWriter<'_, '_> {
         (owner, rtype, ttl): (NameOffset, Rtype, u32),
         addresses: impl ExactSizeIterator<Item = &'v [u8; LENGTH]>,
     ) -> Result<(), Truncated> {
-        let fields = fields(owner, rtype, ttl, LENGTH as u16);
         self.count += addresses.len() as u16;
-        let room = self.claim(addresses.len() * (FIELDS + LENGTH))?;
-        for (record, address) in room.chunks_exact_mut(FIELDS + LENGTH).zip(addresses) {
-            let (before, rdata) = record.split_at_mut(FIELDS);
-            before.copy_from_slice(&fields);
-            rdata.copy_from_slice(address);
-        }
+        put_addresses(self.claim(addresses.len() * (FIELDS + LENGTH))?, (owner, rtype, ttl), addresses);
         Ok(())
     }
 
@@ -399,6 +393,21 @@ impl RrsetWriter<'_, '_> {
         if let Some(ttl) = self.message.buffer[at..].first_chunk_mut() {
             *ttl = u32::from_be_bytes(*ttl).min(most).to_be_bytes();
         }
+    }
+}
+
+/// Writes a record for each address into `room`, which holds them exactly.
+#[inline]
+pub fn put_addresses<'v, const LENGTH: usize>(
+    room: &mut [u8],
+    (owner, rtype, ttl): (NameOffset, Rtype, u32),
+    addresses: impl Iterator<Item = &'v [u8; LENGTH]>,
+) {
+    let fields = fields(owner, rtype, ttl, LENGTH as u16);
+    for (record, address) in room.chunks_exact_mut(FIELDS + LENGTH).zip(addresses) {
+        let (before, rdata) = record.split_at_mut(FIELDS);
+        before.copy_from_slice(&fields);
+        rdata.copy_from_slice(address);
     }
 }
 

@@ -70,6 +70,25 @@ impl Opt<'_> {
             + option(self.keepalive.map(|_| size_of::<u16>()))
     }
 
+    /// Returns the OPT record at the end of a response if it has no option but a Client Subnet option of this length, or none
+    /// at all.
+    pub fn plain_at_end(response: &[u8], subnet: Option<usize>) -> Option<&[u8]> {
+        let options = subnet.map_or(0, |length| OPTION_FIXED + length);
+        let record = response.get(response.len().checked_sub(OPT_LENGTH + options)?..)?;
+        let ([type_high, type_low], [high, low]) = (Rtype::OPT.0.to_be_bytes(), (options as u16).to_be_bytes());
+        let is_opt = record.starts_with(&[0, type_high, type_low]) && record[OPT_LENGTH - 2..OPT_LENGTH] == [high, low];
+        is_opt.then_some(record)
+    }
+
+    /// Writes a Client Subnet option at the end of an OPT record, where another one of this length is. `subnet` are the octets
+    /// of the query's option.
+    #[inline]
+    pub fn put_subnet(record: &mut [u8], subnet: &[u8], scope: u8) {
+        let start = record.len() - subnet.len();
+        copy(&mut record[start..], subnet);
+        record[start + BEFORE_SCOPE] = scope;
+    }
+
     /// Writes the record after the first `start` octets of `buffer`, and may use the rest of the buffer. Returns the
     /// offset of the record's end.
     #[inline]

@@ -352,8 +352,15 @@ impl Scene {
     pub fn exchange(&mut self, source: IpAddr, message: &[u8], transport: Transport) -> Option<(Vec<u8>, bool)> {
         let mut out = vec![0; truenorth::wire::MAX_MESSAGE];
         let asker = Asker { address: source, transport, idle: transport.is_stream().then_some(IDLE) };
-        let query = truenorth::wire::Query::parse(message)?;
         self.worker.at(self.now);
+        if transport == Transport::Udp {
+            let datagram = (message, source);
+            let (reply, has_valid_cookie) =
+                answer::answer_datagram(&self.snapshot, datagram, self.now, &mut self.worker, &mut out)?;
+            out.truncate(reply.length);
+            return Some((out, has_valid_cookie));
+        }
+        let query = truenorth::wire::Query::parse(message)?;
         let exchange = Exchange::new(&self.snapshot, &query, asker, self.now);
         let length = answer::answer(&exchange, &mut self.worker, &mut out).length;
         out.truncate(length);

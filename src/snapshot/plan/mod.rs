@@ -233,7 +233,7 @@ impl Plan {
     /// most queries: then it is the one of [`choose_by`](Self::choose_by). `None` if a pool must be drawn, or if the
     /// ladder decides.
     #[inline]
-    fn first_usable(&self, ranking: &Ranking, family: Family) -> Option<Choice> {
+    pub fn first_usable(&self, ranking: &Ranking, family: Family) -> Option<Choice> {
         if !self.is_plain {
             return None;
         }
