@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod answer;
+pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -23,6 +24,7 @@ pub mod load;
 pub mod mix;
 pub mod monitor;
 pub mod name;
+pub mod outbound;
 pub mod overrides;
 pub mod printable;
 pub mod querylog;

@@ -66,7 +66,7 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
     // Files that the examples refer to.
     let certified = rcgen::generate_simple_self_signed(["ns1.example.com".to_owned()]).unwrap();
     fs::create_dir(folder.path().join("tls")).unwrap();
-    for path in ["tls/fullchain.pem", "tls/ca.pem", "tls/probe.pem"] {
+    for path in ["tls/fullchain.pem", "tls/ca.pem", "tls/probe.pem", "tls/fra.crt", "tls/iad.crt"] {
         fs::write(folder.path().join(path), certified.cert.pem()).unwrap();
     }
     for path in ["tls/privkey.pem", "tls/probe.key"] {
@@ -75,9 +75,13 @@ fn load(files: &[(&str, &str)]) -> Result<Config, Faults> {
         // `check` warns of a key that others can read.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
-    let password = folder.path().join("fleet.password");
-    fs::write(&password, "not this one").unwrap();
-    fs::set_permissions(&password, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::create_dir(folder.path().join("targets")).unwrap();
+    fs::write(folder.path().join("targets/web.json"), "[]").unwrap();
+    for path in ["fleet.password", "tls/consul.token", "tls/fra.token", "tls/iad.token"] {
+        let path = folder.path().join(path);
+        fs::write(&path, "not this one").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let zone = Name::parse("gslb.example.com.", &Name::root()).unwrap();
     let key = NewKey::first(Algorithm::EcdsaP256Sha256, 3600, 0).create(&zone).unwrap();
     config::write_key(&folder.path().join("keys"), &key).unwrap();

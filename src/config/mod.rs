@@ -279,6 +279,7 @@ fn load_all(
     }
     let node = server.site.as_ref().and_then(Site::datacenter).map_or_else(host_name, Into::into);
     let icmp = sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
+    pools::check_files(&drafts.pools, disk, faults);
     let mut regions = HashSet::new();
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),

@@ -4,6 +4,7 @@
 //! reference `web` means all of them. A probe's request depends on the names that use a pool. Pools therefore stay
 //! drafts until all names of all zones are known; `targets` finishes them.
 
+mod discovered;
 mod members;
 mod registered;
 
@@ -12,6 +13,7 @@ use crate::health::Recovery;
 use crate::name::Name;
 use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId, Source};
 
+pub(super) use self::discovered::check_files;
 pub(super) use self::members::{DraftEndpoint, DraftMembers};
 use self::members::{Held, read_capacity, read_members};
 use super::code::Code;
@@ -127,7 +129,7 @@ fn read_entry(
     }
     let probed = monitor.is_some();
     let registered = registered.map(|value| registered::read(&value, probed, faults));
-    let registered = registered.or(discover.map(|value| registered::read_discover(&value, probed, faults)));
+    let registered = registered.or(discover.map(|value| discovered::read(&value, probed, faults)));
     let endpoints = if registered.is_some() { table.take("endpoints") } else { table.require("endpoints", faults) };
     table.finish(faults);
     let registered = match registered {
@@ -158,8 +160,8 @@ fn read_entry(
         };
         vec![(at.map(|(name, id)| (name.value, id)), members)]
     };
-    if let Some(place) = several_of_a_name(&parts, registered.as_ref(), value) {
-        let message = "a name lists the endpoints of one datacenter";
+    if let Some(place) = several_of_a_source(&parts, registered.as_ref(), value) {
+        let message = "a source other than a file lists the endpoints of one datacenter";
         let fault = Fault::error(&place, message, "several datacenters").code(Code::Conflict);
         faults.push(fault.help("make a pool for each datacenter, each with its own name and `datacenter`"));
     }
@@ -200,8 +202,8 @@ fn read_entry(
 }
 
 /// Returns the place of an entry with several datacenters whose source cannot tell them apart: a file has labels for
-/// that, a name in the DNS has not.
-fn several_of_a_name(parts: &[Part], registered: Option<&Bounds>, value: &Value<'_>) -> Option<Place> {
+/// that, the others have not.
+fn several_of_a_source(parts: &[Part], registered: Option<&Bounds>, value: &Value<'_>) -> Option<Place> {
     let source = registered?.source.as_ref()?;
     (parts.len() > 1 && !matches!(source, Source::File(_))).then(|| value.anchor())
 }

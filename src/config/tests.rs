@@ -4,6 +4,7 @@ mod admin;
 mod again;
 mod aggregates;
 mod checks;
+mod discovered;
 mod doubts;
 mod faults;
 mod files;

@@ -46,7 +46,7 @@ impl ServiceSource {
             ttl = ttl.min(addresses.ttl);
             for address in addresses.values {
                 if !found.iter().any(|known| known.address == address) {
-                    found.push(Discovered { address, weight, capacity: None });
+                    found.push(Discovered { address, weight, capacity: None, is_leaving: false });
                 }
             }
         }
@@ -69,7 +69,7 @@ impl Watcher for AddressSource {
     async fn look(&mut self) -> Sight {
         let found = self.resolver.addresses(&self.name).await;
         sight(found.map(|Answer { values, ttl }| {
-            let endpoint = |address| Discovered { address, weight: 1, capacity: None };
+            let endpoint = |address| Discovered { address, weight: 1, capacity: None, is_leaving: false };
             Answer { values: values.into_iter().map(endpoint).collect(), ttl }
         }))
     }

@@ -15,8 +15,7 @@ use std::time::Duration;
 use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::{Sight, Watcher};
-use crate::disk::Disk;
+use super::{Sight, Watcher, small_file};
 use crate::lease::Discovered;
 use crate::snapshot::Capacity;
 
@@ -59,20 +58,9 @@ impl Watcher for FileSource {
     }
 }
 
-/// Reads a regular file. A file system that hangs makes it fail.
+/// Reads a list of endpoints.
 fn read(path: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| error.to_string();
-    let too_long = || format!("it is longer than {MAX_FILE} octets");
-    let disk = Disk::new();
-    // A longer one is not read at all.
-    if disk.metadata(path).map_err(failed)?.len() > MAX_FILE {
-        return Err(too_long());
-    }
-    let octets = disk.read(path).map_err(failed)?.octets;
-    if octets.len() as u64 > MAX_FILE {
-        return Err(too_long());
-    }
-    String::from_utf8(octets).map_err(|_| "it is not UTF-8".to_owned())
+    String::from_utf8(small_file(path, MAX_FILE)?).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 /// Fails if anything in the file cannot be used: half of a list would take the other half out of the answers.
@@ -124,7 +112,7 @@ fn of_group(group: &Yaml, datacenter: Option<&str>) -> Result<Vec<Discovered>, S
         let text = target.as_str().ok_or_else(|| "a target is no text".to_owned())?;
         let address =
             address(text).ok_or_else(|| format!("{text:?} is no address: a pool holds addresses, not names"))?;
-        Ok(Discovered { address, weight, capacity })
+        Ok(Discovered { address, weight, capacity, is_leaving: false })
     };
     targets.iter().map(endpoint).collect()
 }

@@ -1,4 +1,4 @@
-//! Sources of endpoints: what a file or a name in the DNS says belongs into a pool.
+//! Sources of endpoints: what a file, a name in the DNS, Consul or Kubernetes says belongs into a pool.
 //!
 //! ```text
 //!   source ── looks, again and again ──► Found ──► Leases::discover ──► the pool's leases ──► blueprint
@@ -7,13 +7,18 @@
 //! A source only looks. It holds no state of the pool and decides nothing: [`Leases`](crate::lease::Leases) compares what
 //! was found with the leases that the pool has, within the bounds of the files, and keeps them if nothing was found.
 
+mod api;
+mod consul;
 mod dns;
 mod file;
+mod kubernetes;
 
+use std::path::Path;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::disk::Disk;
 use crate::health::PoolKey;
 use crate::lease::Discovered;
 use crate::resolver::Resolver;
@@ -24,7 +29,8 @@ pub const WAITING: usize = 64;
 
 /// A source of endpoints.
 trait Watcher: Send {
-    /// Looks once.
+    /// Looks once. May wait until something changes, but not for longer than a few minutes: what is found also renews the
+    /// leases.
     fn look(&mut self) -> impl Future<Output = Sight> + Send;
 }
 
@@ -60,6 +66,8 @@ pub async fn run(
         Source::File(path) => follow(file::FileSource::new(path, datacenter), id, found).await,
         Source::Addresses(name) => follow(dns::AddressSource::new(name, resolver), id, found).await,
         Source::Services(name) => follow(dns::ServiceSource::new(name, resolver), id, found).await,
+        Source::Consul(service) => follow(consul::ConsulSource::new(service), id, found).await,
+        Source::Kubernetes(service) => follow(kubernetes::KubernetesSource::new(service), id, found).await,
     }
 }
 
@@ -72,4 +80,17 @@ async fn follow(mut source: impl Watcher, (pool, from): (PoolKey, Source), found
         }
         tokio::time::sleep(again_after).await;
     }
+}
+
+/// Reads a regular file of at most `most` octets. A file system that hangs makes it fail. Blocks.
+fn small_file(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| error.to_string();
+    let too_long = || format!("it is longer than {most} octets");
+    let disk = Disk::new();
+    // A longer one is not read at all.
+    if disk.metadata(path).map_err(failed)?.len() > most {
+        return Err(too_long());
+    }
+    let octets = disk.read(path).map_err(failed)?.octets;
+    if octets.len() as u64 > most { Err(too_long()) } else { Ok(octets) }
 }

@@ -26,6 +26,8 @@ pub struct Discovered {
     pub weight: u16,
     /// Its maximum load.
     pub capacity: Option<Capacity>,
+    /// True if it is about to end: it is drained until the source lists it no more.
+    pub is_leaving: bool,
 }
 
 impl Leases {
@@ -65,16 +67,19 @@ impl Leases {
         }
         let choice = PoolChoice { pool: name, datacenter: None, zone: None };
         let mut problem = None;
-        for &Discovered { address, weight, capacity } in list {
+        for &Discovered { address, weight, capacity, is_leaving } in list {
             let Ok(id) = address.to_string().parse::<LeaseId>() else { continue };
             let claim = Claim { address, weight, capacity, ttl: TERM };
-            if self.is_fresh(key, &id, &claim, now) {
+            if self.is_fresh(key, &id, &claim, is_leaving, now) {
                 continue;
             }
             let claimed = self.claim_in(key.clone(), &id, claim, &asker, now);
             self.tell_refusal(&choice, &id, Some(address), &asker, &claimed, now);
             if let Err(refusal @ (LeaseRefusal::Full(..) | LeaseRefusal::BadAddress(..))) = &claimed {
                 problem.get_or_insert(refusal.to_string());
+            }
+            if is_leaving && claimed.is_ok() {
+                self.drain(key, &id);
             }
         }
         self.set_problem(key, problem.as_deref());
@@ -83,16 +88,29 @@ impl Leases {
 
     /// True if the lease is there as it should be, for at least half of its term: sources look often, and each renewal is
     /// written to disk.
-    fn is_fresh(&self, key: &PoolKey, id: &LeaseId, claim: &Claim, now: Duration) -> bool {
+    fn is_fresh(&self, key: &PoolKey, id: &LeaseId, claim: &Claim, is_leaving: bool, now: Duration) -> bool {
         let lease = self.pools.get(key).and_then(|pool| pool.leases.get(id));
-        lease.is_some_and(|it| it.claim == *claim && it.stage == Stage::Held && it.ends_at > now + TERM / 2)
+        let stage = if is_leaving { Stage::Leaving } else { Stage::Held };
+        lease.is_some_and(|it| it.claim == *claim && it.stage == stage && it.ends_at > now + TERM / 2)
     }
 
-    /// Keeps the endpoints that the source listed last.
+    /// Drains an endpoint that is about to end.
+    fn drain(&mut self, key: &PoolKey, id: &LeaseId) {
+        let Some(pool) = self.pools.get_mut(key) else { return };
+        let Some(lease) = pool.leases.get_mut(id) else { return };
+        lease.stage = Stage::Leaving;
+        let (pool, address) = (pool.name.clone(), Some(lease.claim.address));
+        let (id, happening) = (id.clone(), LeaseHappening::Leaving);
+        self.changed_rows.insert((key.clone(), id.clone()));
+        self.news.push(LeaseNews::Lease { pool, id, address, who: Some(DISCOVERY.into()), happening });
+        self.is_changed = true;
+    }
+
+    /// Keeps the endpoints that the source listed last. Those that were about to end do so still.
     fn keep(&mut self, key: &PoolKey, why: &str) {
         self.set_problem(key, Some(why));
         let Some(pool) = self.pools.get_mut(key) else { return };
-        for lease in pool.leases.values_mut().filter(|lease| lease.stage != Stage::Kept) {
+        for lease in pool.leases.values_mut().filter(|lease| lease.stage == Stage::Held) {
             lease.stage = Stage::Kept;
             self.is_changed = true;
         }

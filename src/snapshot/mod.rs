@@ -23,6 +23,7 @@ mod query_log;
 mod registration;
 mod rehosted;
 mod rollouts;
+mod source;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -59,9 +60,10 @@ pub use plan::{Choice, LoadKeys, Plan, Rule, Rung, Verdict};
 pub use pool::{Kind, Pool};
 pub use protocol::{Cookies, Identity, MAX_IDENTITY, MAX_SECRETS, MAX_WINDOW, Protocol, RateLimit, Transfers};
 pub use query_log::{LogClass, LogRule};
-pub use registration::{Bounds, LeaseMark, Registered, Registration, Source};
+pub use registration::{Bounds, LeaseMark, Registered, Registration};
 pub use rehosted::{HostChange, Rehosted};
 pub use rollouts::RolledOut;
+pub use source::{ApiServer, ConsulHealth, ConsulService, KubernetesAddresses, KubernetesService, Source};
 pub use unfit_address::UnfitAddress;
 pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
 pub use world::{

@@ -10,14 +10,13 @@
 //! lists and a new pool and plan for each pool and name, so the caller batches changes.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::blueprint::Blueprint;
+use super::source::Source;
 use super::values::{Addresses, Capacity};
 use super::world::{Endpoint, Members, PoolSpec};
 use crate::health::ConditionTemplate;
@@ -34,27 +33,6 @@ pub struct Registration {
     pub template: Option<ConditionTemplate>,
     /// Why the source of the endpoints cannot be used now; `None` if it can, or if there is none.
     pub problem: Option<Box<str>>,
-}
-
-/// What lists the endpoints of a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// A file in the form of Prometheus' `file_sd`, JSON or YAML.
-    File(Box<Path>),
-    /// The A and AAAA records of this name, in lower case and without a final dot.
-    Addresses(Box<str>),
-    /// The SRV records of this name, and the addresses of their hosts.
-    Services(Box<str>),
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => write!(f, "file {}", path.display()),
-            Self::Addresses(name) => write!(f, "dns {name}"),
-            Self::Services(name) => write!(f, "srv {name}"),
-        }
-    }
 }
 
 /// The bounds of the endpoints that may register themselves in a pool.

@@ -9,7 +9,6 @@
 //! own queue, and holds a connection only for the time of an attempt. Lost notices are counted, logged, and reported with
 //! the next notice that arrives.
 
-mod backoff;
 mod gather;
 mod post;
 mod queue;
@@ -26,12 +25,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tracing::{error, warn};
 
+use crate::backoff::Backoff;
 use crate::config::Webhook;
 use crate::counters::NodeCounters;
 use crate::duration::Written;
 use crate::report::{Delivery, Notice};
 use crate::vital;
-use backoff::Backoff;
 use gather::Gather;
 use post::{PostResult, client, post};
 use queue::Queue;

@@ -1,15 +1,12 @@
 //! One attempt to deliver a notice.
 
-use std::error::Error;
-use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
-use rustls::crypto::ring;
-use rustls::{ClientConfig, RootCertStore};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Response, StatusCode};
 
 use crate::config::Webhook;
+use crate::outbound;
 use crate::report::Delivery;
 
 /// The result of an attempt.
@@ -23,19 +20,9 @@ pub(super) enum PostResult {
     Refused { why: String },
 }
 
-/// Creates the HTTP client. It does not follow redirects: a redirect could send the headers, which may be secret, to
-/// any server.
+/// Creates the HTTP client.
 pub(super) fn client() -> Client {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    // Named explicitly, so that the choice does not depend on other code in the process.
-    let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring has cipher suites for TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let client = Client::builder().tls_backend_preconfigured(tls).redirect(redirect::Policy::none()).no_proxy();
-    let client = client.user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION"))).pool_max_idle_per_host(1);
+    let client = outbound::client(outbound::system_authorities());
     client.build().expect("nothing is asked for that the client lacks")
 }
 
@@ -48,8 +35,7 @@ pub(super) async fn post(client: &Client, webhook: &Webhook, delivery: &Delivery
     let request = client.post(webhook.url()).headers(headers(webhook)).timeout(webhook.timeout).body(body);
     match request.send().await {
         Ok(response) => judge(&response),
-        // The error's own text holds the URL.
-        Err(error) => PostResult::Again { why: root_cause(&error.without_url()), after: None },
+        Err(error) => PostResult::Again { why: outbound::root_cause(error), after: None },
     }
 }
 
@@ -68,22 +54,8 @@ fn judge(response: &Response) -> PostResult {
     if status.is_success() {
         PostResult::Taken
     } else if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        // RFC 9110, section 10.2.3; a date is ignored.
-        let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-        PostResult::Again { why, after: after.map(Duration::from_secs) }
+        PostResult::Again { why, after: outbound::retry_after(response.headers()) }
     } else {
         PostResult::Refused { why }
     }
-}
-
-/// Returns the text of the innermost error, which says what happened. The outer ones only say that something failed.
-fn root_cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "timed out".to_owned();
-    }
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

@@ -10,10 +10,13 @@ mod http;
 #[path = "../recursive/mod.rs"]
 mod recursive;
 
+mod api;
 mod bounds;
 mod churn;
 mod command;
+mod consul;
 mod discovery;
+mod kubernetes;
 mod lifecycle;
 mod silence;
 

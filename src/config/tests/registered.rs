@@ -5,10 +5,10 @@ use crate::health::ProbeHost;
 use crate::snapshot::{Bounds, PoolSpec};
 
 /// Pools, and lines of warnings or of all faults.
-type Read = Result<(Vec<Arc<PoolSpec>>, Vec<String>), Vec<String>>;
+pub(super) type Read = Result<(Vec<Arc<PoolSpec>>, Vec<String>), Vec<String>>;
 
 /// Reads the pools of a zone whose pool `web` has these keys.
-fn pools_with(keys: &str) -> Read {
+pub(super) fn pools_with(keys: &str) -> Read {
     let zone = format!(
         "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
          iad = {{ latitude = 38, longitude = -77 }}\n[monitors.web]\ntype = \"tcp\"\nport = 80\n\
@@ -84,36 +84,4 @@ fn what_is_wrong_with_that_is_told() {
     let (_, warnings) = pools_with("registered = { prefixes = [\"10.0.0.0/8\"] }\n").unwrap();
     let unprobed = "registered endpoints are handed out unprobed: the pool has no monitor";
     assert!(warnings.iter().any(|warning| warning.contains(unprobed)), "{warnings:?}");
-}
-
-#[test]
-fn a_source_may_list_endpoints() {
-    let source_of = |keys: &str| {
-        let (pools, _) =
-            pools_with(&format!("monitor = \"web\"\ndiscover = {{ prefixes = [\"10.0.0.0/8\"], {keys} }}\n"))?;
-        let bounds = pools[0].registration.clone().expect("it has a source").bounds;
-        assert!(bounds.keep_last && bounds.by.is_none());
-        Ok::<_, Vec<String>>((bounds.source.unwrap().to_string(), bounds.max))
-    };
-    let (file, _) = source_of("file = \"web.json\"").unwrap();
-    assert!(file.starts_with("file ") && file.ends_with("/zones/web.json"), "{file}");
-    assert_eq!(source_of("dns = \"Web.Example.NET.\", max = 7").unwrap(), ("dns web.example.net".into(), 7));
-    assert_eq!(source_of("srv = \"_web._tcp.example.net\"").unwrap().0, "srv _web._tcp.example.net");
-    for (keys, expected) in [
-        ("max = 3", "`discover` needs `file`, `dns` or `srv`"),
-        ("file = \"a\", dns = \"b\"", "`discover` has one source"),
-        ("dns = \"192.0.2.1\"", "`dns` takes a name in the DNS"),
-        ("dns = \"a b\"", "`dns` takes an address or a host name"),
-        ("file = \"a\", by = [\"me\"]", "`discover` has no key `by`"),
-    ] {
-        let faults = source_of(keys).unwrap_err().join("\n");
-        assert!(faults.contains(expected), "{keys}: {faults}");
-    }
-    let told = |keys: &str| pools_with(keys).unwrap_err().join("\n");
-    let both = "monitor = \"web\"\nregistered = { prefixes = [\"10.0.0.0/8\"] }\n\
-                discover = { dns = \"a.example\", prefixes = [\"10.0.0.0/8\"] }\n";
-    assert!(told(both).contains("endpoints either register themselves or are discovered"), "{}", told(both));
-    let by_place = "monitor = \"web\"\nendpoints.fra = []\nendpoints.iad = []\n\
-                    discover = { dns = \"a.example\", prefixes = [\"10.0.0.0/8\"] }\n";
-    assert!(told(by_place).contains("a name lists the endpoints of one datacenter"), "{}", told(by_place));
 }

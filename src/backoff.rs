@@ -1,30 +1,30 @@
-//! The time of the next attempt.
+//! The time of the next attempt to reach a server that failed.
 
 use std::time::Duration;
 
 /// Wait after the first failure.
 const FIRST: Duration = Duration::from_millis(500);
 
-/// Longest wait after many failures: a receiver that is back is noticed within this time.
+/// Longest wait after many failures: a server that is back is noticed within this time.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Longest wait that a receiver can ask for by Retry-After: its other notices wait too.
+/// Longest wait that a server can ask for by Retry-After.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// The number of attempts. Each doubles the wait.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Backoff(u32);
+pub struct Backoff(u32);
 
 impl Backoff {
     /// The number of repeated attempts.
-    pub(super) fn attempts(self) -> u32 {
+    pub fn attempts(self) -> u32 {
         self.0
     }
 
     /// Returns the wait before the next attempt. `chance` is a random number from 0 to 1 that shortens it by up to
-    /// half, so that senders that failed together do not return together. `asked` is the least wait that the receiver
+    /// half, so that clients that failed together do not return together. `asked` is the least wait that the server
     /// asked for.
-    pub(super) fn next(&mut self, asked: Option<Duration>, chance: f64) -> Duration {
+    pub fn next(&mut self, asked: Option<Duration>, chance: f64) -> Duration {
         let full = FIRST.saturating_mul(1_u32.checked_shl(self.0).unwrap_or(u32::MAX)).min(LONGEST);
         self.0 += 1;
         let wait = full.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0);
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_takes_half_at_most_and_a_receiver_may_ask_for_more() {
+    fn chance_takes_half_at_most_and_a_server_may_ask_for_more() {
         let first = |asked, chance| Backoff::default().next(asked, chance);
         assert_eq!(first(None, 1.0), FIRST / 2);
         assert_eq!(first(Some(Duration::from_secs(7)), 0.5), Duration::from_secs(7));
