@@ -12,6 +12,7 @@ pub mod discovery;
 pub mod disk;
 pub mod dnssec;
 pub mod duration;
+pub mod external_dns;
 pub mod fleet;
 pub mod geo;
 pub mod geoip;

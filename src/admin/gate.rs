@@ -21,11 +21,12 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64;
 
 use super::encryption::Peer;
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
-use super::{AppState, leases, page};
+use super::{AppState, external_dns, leases, page};
 use crate::config::{Admin, Client, Grant, Purpose};
 use crate::lease::Asker;
 
@@ -85,6 +86,8 @@ fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     match path {
         "/v1/txt" if is_reading => &[Purpose::Txt, Purpose::Read],
         "/v1/txt" => &[Purpose::Txt],
+        "/external-dns/records" | "/external-dns/adjustendpoints" if !is_reading => &[Purpose::ExternalDns],
+        _ if external_dns::is_external_dns(path) => &[Purpose::ExternalDns, Purpose::Read],
         _ if is_reading => &[Purpose::Read],
         "/v1/reports" | "/v1/latency" => &[Purpose::Report],
         _ if leases::is_lease(path) => &[Purpose::Register, Purpose::Order],
@@ -203,7 +206,8 @@ impl Gate {
         let Some(shown) = headers.get(header::AUTHORIZATION) else {
             return Err(ApiError::new(StatusCode::UNAUTHORIZED, "a token is needed: Authorization: Bearer TOKEN"));
         };
-        let shown = bearer(shown).unwrap_or_default();
+        let of_basic = purposes.contains(&Purpose::ExternalDns).then(|| basic(shown)).flatten();
+        let shown = bearer(shown).or(of_basic.as_deref()).unwrap_or_default();
         // All tokens are compared, so that the time of the check does not depend on which of them matches.
         let meant =
             self.grants.iter().fold(None, |meant, grant| if grant.token.is(shown) { Some(grant) } else { meant });
@@ -261,6 +265,16 @@ fn check_site(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
 fn bearer(field: &HeaderValue) -> Option<&[u8]> {
     let (scheme, token) = field.as_bytes().split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())
+}
+
+/// Returns the password of the scheme `Basic` (RFC 7617, section 2). external-dns knows a secret only as a part of the
+/// URL, and sends it so; the name before it means nothing here.
+fn basic(field: &HeaderValue) -> Option<Vec<u8>> {
+    let (scheme, credentials) = field.as_bytes().split_at_checked(b"Basic ".len())?;
+    let credentials =
+        BASE64.decode(credentials.trim_ascii()).ok().filter(|_| scheme.eq_ignore_ascii_case(b"Basic "))?;
+    let colon = credentials.iter().position(|&octet| octet == b':')?;
+    Some(credentials[colon + 1..].to_vec())
 }
 
 fn without_port(host: &str) -> &str {

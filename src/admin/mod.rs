@@ -18,6 +18,7 @@ mod connection;
 mod effect;
 mod encryption;
 mod events;
+mod external_dns;
 mod file_listener;
 mod gate;
 mod healthz;
@@ -70,7 +71,10 @@ use refusal::ApiError;
 use rooms::Rooms;
 
 pub use journal::Journal;
-pub use order::{LeaseDone, LeaseOrder, Loaded, Order, OrderReceivers, Reloaded, TxtDone, TxtOrder};
+pub use order::{
+    ExternalDnsError, ExternalDnsOrder, LeaseDone, LeaseOrder, Loaded, Order, OrderReceivers, Reloaded, TxtDone,
+    TxtOrder,
+};
 
 /// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);

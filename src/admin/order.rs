@@ -1,5 +1,6 @@
 //! Orders for the loop that reads the configuration, and their results.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Faults;
 use crate::control::{DynamicTxt, TxtError};
+use crate::external_dns::{Changes, Records};
 use crate::lease::{Asker, Claim, Claimed, LeaseId, LeaseRefusal, LeaseView, PoolChoice};
 use crate::name::Name;
 use crate::report::Summary;
@@ -24,6 +26,8 @@ pub enum Order {
     },
     /// List or change the TXT records that are set.
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
+    /// List or change the records of external-dns.
+    ExternalDns(ExternalDnsOrder),
     /// List or change the leases of registered endpoints.
     Lease(LeaseOrder, oneshot::Sender<Result<LeaseDone, LeaseRefusal>>),
 }
@@ -56,6 +60,37 @@ pub struct LeaseDone {
     /// The result of a claim.
     pub claimed: Option<Claimed>,
 }
+
+/// An order of external-dns.
+#[derive(Debug)]
+pub enum ExternalDnsOrder {
+    /// List the zones and all their records.
+    List(oneshot::Sender<Result<(Vec<Name>, Records), ExternalDnsError>>),
+    /// Change records, as this caller asks. The reply has the first snapshot with the change; `None` if nothing changed.
+    Change(Changes, Box<str>, oneshot::Sender<Result<Option<oneshot::Receiver<Arc<Snapshot>>>, ExternalDnsError>>),
+}
+
+/// The reason why an order of external-dns is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExternalDnsError {
+    /// The configuration has no `[external_dns]`.
+    NoZones,
+    /// The records cannot be served, for this reason. Nothing changed.
+    Unfit(String),
+    /// The node cannot do it now, for this reason.
+    Broken(String),
+}
+
+impl fmt::Display for ExternalDnsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoZones => f.write_str("external-dns keeps no records here: the server file has no `[external_dns]`"),
+            Self::Unfit(why) | Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for ExternalDnsError {}
 
 /// The result of a reload. If it fails, the old configuration stays in use because of these faults.
 pub type Reloaded = Result<Loaded, Faults>;

@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 use super::gate::Way;
 use super::refusal::{ApiError, json, problem, refuse};
 use super::{
-    AppState, Loaded, Order, events, gate, healthz, latency, leases, metrics, overrides, overview, page, reports,
-    rollouts, txt,
+    AppState, Loaded, Order, events, external_dns, gate, healthz, latency, leases, metrics, overrides, overview, page,
+    reports, rollouts, txt,
 };
 use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
@@ -48,6 +48,9 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/leases", get(leases::all))
         .route("/v1/pools/{pool}/endpoints", get(leases::list))
         .route("/v1/pools/{pool}/endpoints/{id}", put(leases::claim).delete(leases::release))
+        .route("/external-dns", get(external_dns::negotiate))
+        .route("/external-dns/records", get(external_dns::records).post(external_dns::change))
+        .route("/external-dns/adjustendpoints", post(external_dns::adjust))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {

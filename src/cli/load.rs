@@ -9,7 +9,8 @@ use std::{fs, io};
 use rustls::sign::CertifiedKey;
 
 use crate::config::{
-    self, AdminTls, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Place, Server, Severity,
+    self, AdminTls, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Pending, Place, Server,
+    Severity,
 };
 use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
@@ -92,6 +93,19 @@ impl Loader {
     /// Reads configurations for a node that answers nothing. It opens no database.
     pub(super) fn observing(path: &Path) -> Self {
         Self { observes: true, ..Self::new(path) }
+    }
+
+    /// Reads everything as [`load`](Self::load) does, with these records of external-dns in place of those in the files, and
+    /// serves nothing of it. Fails with all faults if there is an error.
+    pub(super) fn try_records(
+        &mut self,
+        pending: Pending,
+        last_served: &dyn Fn(&Name) -> Option<LastServed>,
+    ) -> Result<(), Faults> {
+        self.known.try_records(pending);
+        let tried = config::load_again(&self.path, &Disk::new(), last_served, &mut self.known);
+        self.known.try_records(Pending::new());
+        tried.map(|_| ())
     }
 
     /// Reads everything through `disk`, and compiles it. `last_served` returns the serial and contents that a zone was

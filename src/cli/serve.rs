@@ -13,6 +13,7 @@
 
 mod certificates;
 mod discovery;
+mod external_dns;
 mod files;
 mod fleet;
 mod keys;
@@ -239,6 +240,8 @@ pub(super) struct Node {
     txt: DynamicTxt,
     register: Register,
     discovery: Discovery,
+    /// The zones that external-dns keeps records in.
+    external_dns: Option<config::ExternalDns>,
     notifier: Notifier,
     certificates: OwnCertificates,
     lookout: Lookout,

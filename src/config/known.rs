@@ -22,6 +22,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::dnssec;
+use super::external_dns::Pending;
 use super::fault::{Fault, Faults, Severity};
 use super::files::{ZoneFiles, print};
 use super::master::{Included, Located};
@@ -46,6 +47,8 @@ pub struct Known {
     /// The number of zones in `next` that were parsed.
     read: usize,
     server: Server,
+    /// Records of external-dns that are tried before they are written.
+    pending: Pending,
 }
 
 /// The parts of the server file that zones depend on.
@@ -133,6 +136,16 @@ impl Known {
         };
         reader.set_serial(&mut draft, files, faults);
         Some(draft)
+    }
+
+    /// Reads configurations with these records of external-dns in place of those in the files, from now on.
+    pub fn try_records(&mut self, pending: Pending) {
+        self.pending = pending;
+    }
+
+    /// The records that are tried.
+    pub(super) fn pending(&self) -> &Pending {
+        &self.pending
     }
 
     /// The number of zones of the last configuration that were parsed.

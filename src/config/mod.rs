@@ -21,6 +21,7 @@ mod datacenters;
 mod decode;
 mod dnssec;
 mod document;
+mod external_dns;
 mod fault;
 mod files;
 mod fleet;
@@ -105,6 +106,7 @@ pub use dnssec::{
     DnssecSettings, ParentSettings, StoredKey, load_dnssec, read_keys, read_signing_keys, record_ds, set_times,
     write_key,
 };
+pub use external_dns::{ExternalDns, Pending, write_records};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use fleet::{Fleet, FleetIdentity, FleetLogin};
 pub use known::Known;
@@ -250,7 +252,10 @@ fn load_all(
         check_syntax(disk, &folder.join(server::ZONES), faults);
         return None;
     };
-    let files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
+    let mut files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
+    if let Some(section) = &server.external_dns {
+        external_dns::append(section, known.pending(), &mut files, disk, faults);
+    }
     let reader = ZoneReader {
         folder: &server.server.zones,
         disk,

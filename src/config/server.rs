@@ -16,6 +16,7 @@ use super::admin::{self, Admin, AdminSection, AdminTls};
 use super::connections::{self, Connections};
 use super::decode::{Placed, TomlTable, Value};
 use super::dnssec::{self, ParentSettings, ServerDnssec};
+use super::external_dns::{self, ExternalDns};
 use super::fault::Faults;
 use super::fleet::{self, Fleet};
 use super::listen::{self, Listen, ListenSection};
@@ -72,6 +73,8 @@ pub struct Server {
     pub resolvers: Vec<SocketAddr>,
     /// The fleet that the node is part of, if it is.
     pub fleet: Option<Fleet>,
+    /// The zones that external-dns keeps records in, if there are any.
+    pub external_dns: Option<ExternalDns>,
     /// The signed zones whose parents are asked for their DS records.
     pub parents: Vec<ParentSettings>,
 }
@@ -113,6 +116,7 @@ pub(super) struct ServerFile {
     pub(super) regions: SharedRegions,
     pub(super) windows: Vec<Placed<Order>>,
     pub(super) dnssec: ServerDnssec,
+    pub(super) external_dns: Option<external_dns::Section>,
 }
 
 /// Reads the server file. Relative paths are relative to `folder`. Reads the files that it names through `disk`.
@@ -147,6 +151,10 @@ pub(super) fn read(
     let probing = Probing { quorum: fleet.quorum.unwrap_or(probing.quorum), vantages: fleet.vantages, ..probing };
     let resolvers = resolver::read(table.take("resolver"), faults);
     let webhooks = webhooks::read(table.take("webhooks").as_ref(), disk, faults);
+    let external_dns = external_dns::read(table.take("external_dns"), &state, faults);
+    if let Some(section) = external_dns.as_ref().filter(|_| admin.is_none()) {
+        section.warn_unreachable(faults);
+    }
     let windows = super::windows::read(&mut table, folder, disk, faults);
     let sections = Sections::read(&mut table, None, None, disk, drafts, faults);
     let regions = resolve_shared(&sections.regions, faults);
@@ -167,6 +175,7 @@ pub(super) fn read(
         query_log: query_log.as_ref().map(|draft| draft.settings.clone()),
         resolvers,
         fleet: fleet.fleet,
+        external_dns: external_dns.as_ref().map(|section| section.settings.clone()),
         // The zones say it too.
         parents: Vec::new(),
     };
@@ -186,6 +195,7 @@ pub(super) fn read(
         regions,
         windows,
         dnssec,
+        external_dns,
     }
 }
 

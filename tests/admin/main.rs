@@ -9,6 +9,7 @@ mod clock;
 mod commands;
 mod effects;
 mod events;
+mod external_dns;
 mod gate;
 mod http;
 mod latency;

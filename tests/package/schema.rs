@@ -257,6 +257,7 @@ fn tables() -> Vec<(&'static str, String, String)> {
         "transfer",
         "probes",
         "resolver",
+        "external_dns",
     ] {
         add(SERVER, &format!("/properties/{section}"), format!("[{section}]\n{strange}"));
     }

@@ -60,6 +60,7 @@ impl Node {
         match order {
             Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
+            Order::ExternalDns(order) => self.obey_external_dns(order).await,
             Order::Lease(order, reply) => _ = reply.send(self.obey_lease(order)),
         }
     }

@@ -67,6 +67,7 @@ impl Node {
         told::tell_zones(&previous, &loaded.blueprint);
         self.notifier.tell_all(keys::tell_keys(self.latest.zones(), &loaded.blueprint));
         self.latest = loaded.blueprint;
+        self.external_dns = loaded.server.external_dns;
         self.discovery.follow(self.latest.world());
         self.query_log.prepare(query_log.as_ref());
         let served = self.control.adopt(self.latest.clone()).await;

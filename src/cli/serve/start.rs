@@ -300,6 +300,7 @@ impl Node {
             lateness,
             addresses,
             encrypted,
+            external_dns: loaded.server.external_dns.clone(),
             discovery: Discovery::begin(latest.world(), resolver),
             latest,
             txt,

@@ -59,17 +59,20 @@ pub enum Purpose {
     Register,
     /// List, set and unset TXT records.
     Txt,
+    /// List and change the records of external-dns.
+    ExternalDns,
     /// Change the answers: overrides, roll-outs and reloads.
     Order,
 }
 
 impl Purpose {
     /// All purposes with their words.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("read", Self::Read),
         ("report", Self::Report),
         ("register", Self::Register),
         ("txt", Self::Txt),
+        ("external-dns", Self::ExternalDns),
         ("order", Self::Order),
     ];
 
