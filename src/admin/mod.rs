@@ -36,6 +36,7 @@ mod reports;
 mod rollouts;
 mod rooms;
 mod routes;
+mod tell;
 mod txt;
 
 use std::fmt;
@@ -50,7 +51,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::{Admin, AdminTls, is_loopback};
@@ -69,6 +70,7 @@ use gate::{Gate, Way};
 use healthz::SelfChecks;
 use refusal::ApiError;
 use rooms::Rooms;
+use tell::{evictions, tell};
 
 pub use journal::Journal;
 pub use order::{
@@ -78,9 +80,6 @@ pub use order::{
 
 /// How long a stop waits for answers in progress.
 const GRACE: Duration = Duration::from_secs(1);
-
-/// Interval of log lines about connections that were closed for new ones.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with
 /// other work.
@@ -377,28 +376,4 @@ fn bind_file(path: &Path, of_other: Option<OwnedFd>) -> io::Result<(PrivateSocke
     };
     listener.set_nonblocking(true)?;
     Ok((file, listener))
-}
-
-/// Logs how many connections were closed for new ones, until the server stops.
-async fn tell(rooms: [Arc<Rooms>; 2], mut stopping: watch::Receiver<()>) {
-    let mut told = 0;
-    loop {
-        tokio::select! {
-            () = sleep(TELL_EVERY) => {}
-            _ = stopping.changed() => return,
-        }
-        let evictions = evictions(&rooms);
-        if evictions > told {
-            warn!(
-                closed = evictions - told,
-                "the limit of connections to the admin server was reached: the node closed those that were idle longest"
-            );
-        }
-        told = evictions;
-    }
-}
-
-/// Returns the number of connections that were closed for new ones.
-fn evictions(rooms: &[Arc<Rooms>]) -> u64 {
-    rooms.iter().map(|rooms| rooms.evictions()).sum()
 }

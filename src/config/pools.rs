@@ -6,19 +6,21 @@
 
 mod discovered;
 mod members;
+mod parts;
 mod registered;
 
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
 use crate::name::Name;
-use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId, Source};
+use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId};
 
 pub(super) use self::discovered::check_files;
+use self::members::read_capacity;
 pub(super) use self::members::{DraftEndpoint, DraftMembers};
-use self::members::{Held, read_capacity, read_members};
+use self::parts::{Part, Taking};
 use super::code::Code;
 use super::datacenters::is_word;
-use super::decode::{Placed, TomlTable, Value, entries};
+use super::decode::{Placed, Value, entries};
 use super::fault::{Fault, Faults};
 use super::monitor_tree::MonitorTree;
 use super::recovery;
@@ -103,9 +105,6 @@ pub(super) fn read(
     definitions
 }
 
-/// The datacenter of a list, if there is one, and the members in it.
-type Part = (Option<(String, DatacenterId)>, DraftMembers);
-
 fn read_entry(
     value: &Value<'_>,
     scope: &PoolScope<'_>,
@@ -120,53 +119,33 @@ fn read_entry(
     let capacity = read_capacity(&mut table, faults);
     let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let (registered, discover) = (table.take("registered"), table.take("discover"));
-    if let (Some(registered), Some(discover)) = (&registered, &discover) {
-        let message = "endpoints either register themselves or are discovered";
-        let fault = Fault::error(&discover.anchor(), message, "a source").code(Code::Conflict);
-        faults.push(
-            fault.related(&registered.anchor(), "they register").help("make two pools, and name both in `pools`"),
-        );
-    }
-    let probed = monitor.is_some();
-    let registered = registered.map(|value| registered::read(&value, probed, faults));
-    let registered = registered.or(discover.map(|value| discovered::read(&value, probed, faults)));
-    let endpoints = if registered.is_some() { table.take("endpoints") } else { table.require("endpoints", faults) };
+    let taking = Taking::read(registered.as_ref(), discover.as_ref(), monitor.is_some(), faults);
+    let may_be_empty = taking.as_ref().is_none_or(Taking::is_some);
+    let endpoints = if may_be_empty { table.take("endpoints") } else { table.require("endpoints", faults) };
     table.finish(faults);
-    let registered = match registered {
-        Some(read) => Some(read?),
-        None => None,
-    };
+    let taking = taking?;
 
     let at = datacenter.as_ref().and_then(|name| Some((name.clone(), scope.datacenters.find(name, faults)?.value?)));
     let monitor_value = monitor.as_ref().map(|name| scope.monitors.find(name, faults).and_then(|m| m.value.clone()));
     // A faulty monitor is taken as one of the endpoints.
     let probed = monitor_value.as_ref().is_some_and(|tree| tree.as_ref().is_none_or(MonitorTree::is_of_endpoints));
-    let held = Held { probed, registered: registered.is_some() };
-    if endpoints.is_none() && registered.is_none() {
+    if endpoints.is_none() && !taking.is_some() {
         return None;
     }
-    let by_datacenter = endpoints.as_ref().is_some_and(Value::is_table);
-    let parts: Vec<Part> = if let Some(endpoints) = endpoints.as_ref().filter(|_| by_datacenter) {
+    let by_datacenter = taking.is_by_datacenter() || endpoints.as_ref().is_some_and(Value::is_table);
+    let parts: Vec<Part> = if by_datacenter {
         if let Some(datacenter) = &datacenter {
             let message = "`datacenter` is given twice: the endpoints are already listed by datacenter";
             faults.push(Fault::error(&datacenter.place, message, "leave it out").code(Code::Conflict));
         }
-        read_parts(endpoints, scope, held, faults)
+        parts::read_each(endpoints.as_ref(), scope, probed, &taking, faults)
     } else {
-        // All endpoints may be registered ones.
-        let members = match &endpoints {
-            Some(endpoints) => read_members(endpoints, scope, held, faults)?,
-            None => DraftMembers::Addresses(Vec::new()),
-        };
-        vec![(at.map(|(name, id)| (name.value, id)), members)]
+        let place = at.map(|(name, id)| (name.value, id));
+        vec![parts::read_one(endpoints.as_ref(), place, scope, probed, &taking, faults)?]
     };
-    if let Some(place) = several_of_a_source(&parts, registered.as_ref(), value) {
-        let message = "a source other than a file lists the endpoints of one datacenter";
-        let fault = Fault::error(&place, message, "several datacenters").code(Code::Conflict);
-        faults.push(fault.help("make a pool for each datacenter, each with its own name and `datacenter`"));
-    }
+    parts::check_source(&parts, &taking, value, faults);
     let datacenters: Vec<Option<&str>> =
-        parts.iter().map(|(place, _)| place.as_ref().map(|(name, _)| name.as_str())).collect();
+        parts.iter().map(|part| part.place.as_ref().map(|(name, _)| name.as_str())).collect();
     recoveries.check(&datacenters, faults);
     // A missing monitor was reported. The pool is left out, so that it does not count as always up.
     let monitor = match monitor_value {
@@ -174,7 +153,7 @@ fn read_entry(
         None => None,
     };
     let mut entry = PoolEntry { parts: Vec::new() };
-    for (place, members) in parts {
+    for Part { place, members, taking } in parts {
         let name = match &place {
             Some((datacenter, _)) if by_datacenter => format!("{}/{datacenter}", value.key).into(),
             _ => value.key.into(),
@@ -193,36 +172,12 @@ fn read_entry(
             capacity,
             recovery,
             members,
-            registered: registered.clone(),
+            registered: taking,
             monitor: monitor.clone(),
             users: Vec::new(),
         });
     }
     Some(entry)
-}
-
-/// Returns the place of an entry with several datacenters whose source cannot tell them apart: a file has labels for
-/// that, the others have not.
-fn several_of_a_source(parts: &[Part], registered: Option<&Bounds>, value: &Value<'_>) -> Option<Place> {
-    let source = registered?.source.as_ref()?;
-    (parts.len() > 1 && !matches!(source, Source::File(_))).then(|| value.anchor())
-}
-
-/// `endpoints.fra = [...]`, one for each datacenter.
-fn read_parts(endpoints: &Value<'_>, scope: &PoolScope<'_>, held: Held, faults: &mut Faults) -> Vec<Part> {
-    let parts = endpoints.table("endpoints", faults).map(TomlTable::into_values).unwrap_or_default();
-    if parts.is_empty() {
-        faults.push(Fault::error(&endpoints.anchor(), "a pool needs endpoints", "none").code(Code::Pool));
-    }
-    let mut read = Vec::new();
-    for part in parts {
-        let datacenter = scope.datacenters.find(&part.name(), faults).and_then(|definition| definition.value);
-        let members = read_members(&part, scope, held, faults);
-        if let (Some(id), Some(members)) = (datacenter, members) {
-            read.push((Some((part.key.to_owned(), id)), members));
-        }
-    }
-    read
 }
 
 /// Returns the pools that a reference means: `web/fra`, or `web` for all of its datacenters. Reports a fault if there

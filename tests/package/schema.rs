@@ -278,10 +278,10 @@ fn tables() -> Vec<(&'static str, String, String)> {
     add(ZONE, "/definitions/default_region", format!("[regions.default]\n{strange}"));
     add(ZONE, "/definitions/pool", format!("[pools.web]\n{strange}"));
     add(ZONE, "/definitions/pool/properties/registered", format!("[pools.web]\nregistered = {{ {STRANGE} = 1 }}\n"));
-    add(ZONE, "/definitions/pool/properties/discover", format!("[pools.web]\ndiscover = {{ {STRANGE} = 1 }}\n"));
+    add(ZONE, "/definitions/discover", format!("[pools.web]\ndiscover = {{ {STRANGE} = 1 }}\n"));
     for source in ["consul", "kubernetes"] {
         let text = format!("[pools.web]\ndiscover = {{ {source} = {{ {STRANGE} = 1 }} }}\n");
-        add(ZONE, &format!("/definitions/pool/properties/discover/properties/{source}"), text);
+        add(ZONE, &format!("/definitions/discover/properties/{source}"), text);
     }
     add(
         ZONE,

@@ -287,11 +287,11 @@ fn load_balancers_of_several_clusters_are_datacenters() {
         api.change(|state| state.put("web", balancer(&[json!({ "ip": address, "ipMode": "VIP" })])));
         api
     });
-    let pool = |datacenter: &str, api: &Api<Cluster>| {
+    let discover = |datacenter: &str, api: &Api<Cluster>| {
         format!(
-            "[pools.{datacenter}]\ndatacenter = \"{datacenter}\"\nmonitor = \"web\"\n[pools.{datacenter}.discover]\n\
-             prefixes = [\"127.47.0.0/16\"]\n[pools.{datacenter}.discover.kubernetes]\nserver = \"https://{}\"\n\
-             ca_file = \"../ca.crt\"\nnamespace = \"shop\"\nservice = \"web\"\naddresses = \"load-balancer\"\n",
+            "[pools.web.discover.{datacenter}]\nprefixes = [\"127.47.0.0/16\"]\n[pools.web.discover.{datacenter}.kubernetes]\n\
+             server = \"https://{}\"\nca_file = \"../ca.crt\"\nnamespace = \"shop\"\nservice = \"web\"\n\
+             addresses = \"load-balancer\"\n",
             api.address
         )
     };
@@ -299,10 +299,10 @@ fn load_balancers_of_several_clusters_are_datacenters() {
         "[nameservers]\nns1 = [\"127.0.0.1\"]\n[datacenters]\nfra = {{ latitude = 50, longitude = 8 }}\n\
          iad = {{ latitude = 38, longitude = -77 }}\n[regions.default]\nprefer = [\"fra\", \"iad\"]\n\
          [monitors.web]\ntype = \"http\"\ninterval = \"500ms\"\ntimeout = \"400ms\"\nrise = 1\nfall = 2\nport = {}\n\
-         {}{}[names.www]\npools = [\"fra\", \"iad\"]\nsteer = [\"region\"]\n",
+         [pools.web]\nmonitor = \"web\"\n{}{}[names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n",
         street.port,
-        pool("fra", &clusters[0]),
-        pool("iad", &clusters[1]),
+        discover("fra", &clusters[0]),
+        discover("iad", &clusters[1]),
     );
     let files = crate::harness::Files::new(SERVER, &[("example.com.toml", &zone)]);
     files.write("ca.crt", trusted.pem());
@@ -315,7 +315,8 @@ fn load_balancers_of_several_clusters_are_datacenters() {
     scene.comes_to_answer(&[two]);
     // A name is no address.
     clusters[0].change(|state| state.put("web", balancer(&[json!({ "hostname": "lb.example.net" })])));
-    let fra = || get(scene.admin, "/v1/status?pool=fra").json()["pools"][0]["registered"]["problem"].clone();
+    let fra =
+        || get(scene.admin, "/v1/status?pool=web&datacenter=fra").json()["pools"][0]["registered"]["problem"].clone();
     eventually(|| fra().as_str().is_some_and(|why| why.contains("has a host name and no address")));
     assert_eq!(scene.answer(), [two.to_string()]);
 }

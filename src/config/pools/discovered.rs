@@ -54,6 +54,16 @@ pub(super) fn read(value: &Value<'_>, probed: bool, faults: &mut Faults) -> Opti
     Some(Bounds { source: Some(source), ..bounds? })
 }
 
+/// Returns the sources of `discover.fra = { ... }`, one for each datacenter. `None` if `discover` is one source.
+pub(super) fn by_datacenter<'d>(value: &Value<'d>, faults: &mut Faults) -> Option<Vec<Value<'d>>> {
+    if !value.is_table() {
+        return None;
+    }
+    let sources = value.table("`discover`", faults)?.into_values();
+    let is_of_datacenter = |source: &Value<'_>| source.is_table() && !SOURCES.contains(&source.key);
+    (!sources.is_empty() && sources.iter().all(is_of_datacenter)).then_some(sources)
+}
+
 /// Warns of files of sources that are missing, and of tokens that everybody can read. The node starts without the files,
 /// and looks for them again and again.
 pub(in crate::config) fn check_files(drafts: &[PoolDraft], disk: &Disk, faults: &mut Faults) {

@@ -109,3 +109,39 @@ fn files_that_are_missing_are_told_and_one_that_is_there_is_not() {
         [true, false, false]
     );
 }
+
+#[test]
+fn each_datacenter_may_have_a_source() {
+    let both = "discover.fra = { dns = \"fra.example.net\", prefixes = [\"10.1.0.0/16\"] }\n\
+                discover.iad = { kubernetes = { service = \"web\" }, prefixes = [\"10.2.0.0/16\"], max = 3 }\n";
+    let shown = |keys: &str| {
+        let (pools, _) = pools_with(&format!("monitor = \"web\"\n{keys}")).unwrap();
+        let source = |pool: &crate::snapshot::PoolSpec| {
+            pool.registration
+                .as_ref()
+                .and_then(|it| it.bounds.source.as_ref())
+                .map_or("none".to_owned(), ToString::to_string)
+        };
+        pools.iter().map(|pool| format!("{} {} {}", pool.name, pool.members.len(), source(pool))).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(both), ["web/fra 0 dns fra.example.net", "web/iad 0 kubernetes default/web"]);
+    let listed = format!("{both}endpoints.fra = [\"192.0.2.1\"]\n");
+    assert_eq!(shown(&listed), ["web/fra 1 dns fra.example.net", "web/iad 0 kubernetes default/web"]);
+    let one =
+        "discover.fra = { dns = \"fra.example.net\", prefixes = [\"10.1.0.0/16\"] }\nendpoints.iad = [\"192.0.2.1\"]\n";
+    assert_eq!(shown(one), ["web/iad 1 none", "web/fra 0 dns fra.example.net"]);
+    for (keys, told) in [
+        (format!("datacenter = \"fra\"\n{both}"), "`datacenter` is given twice"),
+        (
+            format!("endpoints = [\"192.0.2.1\"]\n{both}"),
+            "`endpoints` is one list, and `discover` has a source for each",
+        ),
+        (both.replace("iad", "sin"), "there is no datacenter `sin`"),
+        (format!("endpoints.iad = []\n{}", both.lines().next().unwrap()), "a pool needs endpoints"),
+        (format!("{both}registered = {{ prefixes = [\"10.0.0.0/8\"] }}\n"), "endpoints either register themselves"),
+        (both.replace("max = 3", "mex = 3"), "`discover` has no key `mex`"),
+    ] {
+        let faults = pools_with(&format!("monitor = \"web\"\n{keys}\n")).unwrap_err().join("\n");
+        assert!(faults.contains(told), "{keys}: {faults}");
+    }
+}
