@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
+use tokio::time::{Instant, timeout_at};
 
 use super::api::{self, Api, PATIENCE, Place, TokenHeader, Trouble};
 use super::{Sight, Watcher};
@@ -32,8 +33,8 @@ const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 /// The time after which the server ends a watch.
 const WATCH: Duration = Duration::from_secs(240);
 
-/// The time from a change to the next look: several often come together.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The time for which further changes are gathered after the first: a roll-out makes many.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The time from the end of a watch to the next one.
 const REST: Duration = Duration::from_secs(1);
@@ -68,15 +69,23 @@ impl KubernetesSource {
             self.list().await?;
             // A watch that is refused is told now, and not in turn with the list.
             self.begin_watch().await?;
-            return Ok((self.endpoints()?, PAUSE));
+            return Ok((self.endpoints()?, Duration::ZERO));
         }
         if self.watch.is_none() {
             self.begin_watch().await?;
         }
         let before = self.endpoints();
-        loop {
-            let Some(watch) = &mut self.watch else { return Ok((self.endpoints()?, PAUSE)) };
-            match watch.next(WATCH + PATIENCE).await? {
+        let mut gathers_until: Option<Instant> = None;
+        while let Some(watch) = &mut self.watch {
+            let next = watch.next(WATCH + PATIENCE);
+            let event = match gathers_until {
+                None => next.await?,
+                Some(until) => match timeout_at(until, next).await {
+                    Ok(event) => event?,
+                    Err(_) => break,
+                },
+            };
+            match event {
                 Some(Event::Put(object)) => {
                     self.version = Some(object.version().to_owned());
                     self.objects.put(&object)?;
@@ -96,10 +105,11 @@ impl KubernetesSource {
                 }
             }
             self.renewals = Backoff::default();
-            if self.endpoints() != before {
-                return Ok((self.endpoints()?, PAUSE));
+            if gathers_until.is_none() && self.endpoints() != before {
+                gathers_until = Some(Instant::now() + GATHER);
             }
         }
+        Ok((self.endpoints()?, Duration::ZERO))
     }
 
     async fn list(&mut self) -> Result<(), Trouble> {
