@@ -51,6 +51,9 @@ pub struct Record {
     pub provider_specific: Vec<Property>,
 }
 
+/// Name, type and set identifier of a record.
+pub(super) type Key<'a> = (&'a str, &'a str, &'a str);
+
 /// A property of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -137,10 +140,9 @@ impl Record {
         }
     }
 
-    /// True if both are the same to external-dns: name, type and set identifier.
-    pub(super) fn has_key_of(&self, other: &Self) -> bool {
+    /// The parts by which external-dns knows it.
+    pub(super) fn key(&self) -> Key<'_> {
         (&self.dns_name, &self.record_type, &self.set_identifier)
-            == (&other.dns_name, &other.record_type, &other.set_identifier)
     }
 
     /// The value of one of our properties, `weight` for example.

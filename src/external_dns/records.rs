@@ -1,11 +1,13 @@
 //! The records of a zone, and changes of them.
 
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::record::{Record, null_as_none};
+use super::record::{Key, Record, null_as_none};
 use super::render;
 use crate::name::Name;
 
@@ -117,16 +119,24 @@ impl Records {
     /// removed and not there is no error: external-dns repeats changes whose answers it did not get.
     pub fn apply(&self, changes: &Changes) -> Result<Self, Unfit> {
         let Changes { create, update_old, update_new, delete } = changes;
-        let mut records = self.0.clone();
-        let is_gone = |record: &Record| delete.iter().chain(update_old).any(|gone| gone.has_key_of(record));
-        records.retain(|record| !is_gone(record));
+        let gone: HashSet<Key<'_>> = delete.iter().chain(update_old).map(Record::key).collect();
+        let mut added: Vec<&Record> = Vec::new();
+        let mut places: HashMap<Key<'_>, usize> = HashMap::new();
         for new in update_new.iter().chain(create) {
             new.check().map_err(|why| Unfit(format!("{} {}: {why}", new.dns_name, new.record_type)))?;
-            match records.iter_mut().find(|record| record.has_key_of(new)) {
-                Some(record) => *record = new.clone(),
-                None => records.push(new.clone()),
+            match places.entry(new.key()) {
+                Entry::Occupied(place) => added[*place.get()] = new,
+                Entry::Vacant(place) => {
+                    place.insert(added.len());
+                    added.push(new);
+                }
             }
         }
+        // One that is there already is replaced where it stands.
+        let stay = self.0.iter().filter(|record| !gone.contains(&record.key()));
+        let mut records: Vec<Record> =
+            stay.map(|record| places.remove(&record.key()).map_or(record, |place| added[place])).cloned().collect();
+        records.extend(added.into_iter().filter(|new| places.contains_key(&new.key())).cloned());
         if records.len() > MAX_RECORDS {
             return Err(Unfit(format!("a zone has at most {MAX_RECORDS} records of external-dns")));
         }
@@ -152,5 +162,49 @@ fn check_objects(records: &Value) -> Result<(), String> {
 impl FromIterator<Record> for Records {
     fn from_iter<I: IntoIterator<Item = Record>>(records: I) -> Self {
         Self(records.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn records(texts: &[&str]) -> Vec<Record> {
+        let record = |text: &&str| {
+            let (name, target) = text.split_once(' ').unwrap();
+            Record { dns_name: name.into(), record_type: "A".into(), targets: vec![target.into()], ..Record::default() }
+        };
+        texts.iter().map(record).collect()
+    }
+
+    #[test]
+    fn changes_replace_add_and_remove_and_may_be_repeated() {
+        let before = Records(records(&["a 10.0.0.1", "b 10.0.0.2", "c 10.0.0.3"]));
+        let changes = Changes {
+            create: records(&["d 10.0.0.4", "a 10.0.0.9", "d 10.0.0.5"]),
+            update_old: records(&["b 10.0.0.2"]),
+            update_new: records(&["b 10.0.0.8"]),
+            delete: records(&["c 10.0.0.3", "x 10.0.0.1"]),
+        };
+        let after = before.apply(&changes).unwrap();
+        let expected = records(&["a 10.0.0.9", "b 10.0.0.8", "d 10.0.0.5"]);
+        assert_eq!(after.0, expected);
+        assert_eq!(after.apply(&changes).unwrap().0.len(), expected.len());
+        assert_eq!(Records::from_json(&after.to_json()), Ok(after));
+    }
+
+    #[test]
+    fn names_belong_to_the_longest_zone_that_they_are_in() {
+        let zones = ["example.com", "k8s.example.com"].map(|zone| Name::parse(zone, &Name::root()).unwrap());
+        let changes = Changes {
+            create: records(&["A.K8S.example.com. 10.0.0.1", "b.example.com 10.0.0.2"]),
+            ..Changes::default()
+        };
+        let parts = changes.by_zone(&zones).unwrap();
+        let names: Vec<&str> =
+            parts.iter().flat_map(|(_, part)| &part.create).map(|record| &*record.dns_name).collect();
+        assert_eq!(names, ["b.example.com", "a.k8s.example.com"]);
+        let outside = Changes { delete: records(&["c.example.org 10.0.0.1"]), ..Changes::default() };
+        assert!(outside.by_zone(&zones).is_err());
     }
 }
