@@ -20,6 +20,7 @@ pub mod handover;
 pub mod health;
 pub mod latency;
 pub mod lease;
+pub mod ledger;
 pub mod limiter;
 pub mod load;
 pub mod mix;

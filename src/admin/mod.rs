@@ -55,11 +55,11 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::{Admin, AdminTls, is_loopback};
-use crate::control::Handle;
+use crate::control::{Handle, Shared};
 use crate::counters::NodeCounters;
 use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
-use crate::report::{FilesStatus, LastDecisions, Tallies, Traffic};
+use crate::report::{FilesStatus, FleetShare, LastDecisions, Tallies, Traffic};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::vital::Alarm;
@@ -84,6 +84,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long an order waits until it is on disk. A commit takes some 10 ms, and much longer on a disk that is busy with
 /// other work.
 const DISK: Duration = Duration::from_secs(10);
+
+/// How long an order waits until the fleet has it. A stream confirms within the time that a message takes there and back.
+const STREAM: Duration = Duration::from_secs(2);
 
 /// Maximum number of orders that wait for the loop that executes them. Further ones are refused.
 const ORDERS: usize = 16;
@@ -351,10 +354,22 @@ impl AppState {
     }
 
     /// Waits until DNS answers follow the last order and the order is on disk. Returns false if it cannot be written to
-    /// disk; it is in force nevertheless. Fails if the node is stopping.
-    async fn settled(&self) -> Result<bool, ApiError> {
+    /// disk; it is in force nevertheless. Returns also whether the fleet has it. Fails if the node is stopping.
+    async fn settled(&self) -> Result<(bool, Option<FleetShare>), ApiError> {
         self.control.published().await.ok_or_else(ApiError::stopping)?;
-        Ok(self.on_disk().await)
+        let fleet = self.shared().await;
+        Ok((self.on_disk().await, fleet))
+    }
+
+    /// Returns whether the fleet has the last order, as soon as that is known, and not later than after [`STREAM`]. `None`
+    /// without a fleet.
+    async fn shared(&self) -> Option<FleetShare> {
+        match timeout(STREAM, self.control.shared()).await {
+            Ok(None | Some(Shared::NoFleet)) => None,
+            Ok(Some(Shared::Yes)) => Some(FleetShare { shared: true, why: None }),
+            Ok(Some(Shared::No(why))) => Some(FleetShare { shared: false, why: Some(why.into()) }),
+            Err(_) => Some(FleetShare { shared: false, why: Some("it is not confirmed yet".to_owned()) }),
+        }
     }
 
     /// Returns true as soon as the last order is on disk. Returns false after [`DISK`], or at once if the disk is known

@@ -111,10 +111,10 @@ pub struct Loaded {
 pub enum TxtOrder {
     /// List them.
     List,
-    /// Set a value until this Unix time in seconds.
-    Set(Name, String, u64),
-    /// Remove one value, or all of a name.
-    Unset(Name, Option<String>),
+    /// Set a value until this Unix time in seconds, on behalf of somebody.
+    Set(Name, String, u64, Box<str>),
+    /// Remove one value, or all of a name, on behalf of somebody.
+    Unset(Name, Option<String>, Box<str>),
 }
 
 /// The result of an order about TXT records.

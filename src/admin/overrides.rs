@@ -16,13 +16,13 @@ use crate::clock::{self, unix_time};
 use crate::control::Proposal;
 use crate::duration;
 use crate::overrides::{self, Order, Override, Placement, Selector, TargetPattern};
-use crate::report::{self, OrderEffect, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+use crate::report::{self, FleetShare, OrderEffect, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
 
 /// `GET /v1/overrides`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
     let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
-    Ok(answer(all.iter().map(shape).collect(), Vec::new(), None, None))
+    Ok(answer(all.iter().map(shape).collect(), Vec::new(), None, None, None))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers as soon as DNS answers
@@ -38,11 +38,11 @@ pub(super) async fn place(
     let placement = read_order(order, &caller)?;
     let Foreseen { changes, released, effect } = app.foresee(Proposal::Place(placement.clone()), dry_run).await?;
     if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, effect));
+        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, None, effect));
     }
     let placed = app.control.place(placement).await.ok_or_else(ApiError::stopping)??;
-    let kept = app.settled().await?;
-    Ok(answer(placed.iter().map(Into::into).collect(), released, Some(kept), effect))
+    let (kept, fleet) = app.settled().await?;
+    Ok(answer(placed.iter().map(Into::into).collect(), released, Some(kept), fleet, effect))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`. Takes `"dry_run": true` too.
@@ -64,11 +64,11 @@ pub(super) async fn lift(
     let dry_run = selector.dry_run;
     let Foreseen { changes, released, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;
     if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, effect));
+        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, None, effect));
     }
     let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)??;
-    let kept = app.settled().await?;
-    Ok(answer(lifted.iter().map(Into::into).collect(), released, Some(kept), effect))
+    let (kept, fleet) = app.settled().await?;
+    Ok(answer(lifted.iter().map(Into::into).collect(), released, Some(kept), fleet, effect))
 }
 
 fn read_order(
@@ -121,7 +121,8 @@ fn answer(
     overrides: Vec<OverrideShape>,
     released: Vec<String>,
     kept: Option<bool>,
+    fleet: Option<FleetShare>,
     effect: Option<OrderEffect>,
 ) -> Response {
-    json(StatusCode::OK, report::to_json(&OverrideList { overrides, released, time: unix_time(), kept, effect }))
+    json(StatusCode::OK, report::to_json(&OverrideList { overrides, released, time: unix_time(), kept, fleet, effect }))
 }

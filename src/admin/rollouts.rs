@@ -14,17 +14,17 @@ use super::{AppState, body};
 use crate::clock::unix_time;
 use crate::control::{Proposal, Requests, RequestsRefusal};
 use crate::overrides::canonical;
-use crate::report::{self, OrderEffect, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};
+use crate::report::{self, FleetShare, OrderEffect, Question, ReportTaken, RequestsReport, RolloutList, RolloutOrder};
 use crate::rollout::{self, Action, Command, Order};
 
 /// `GET /v1/rollouts`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
-    app.rollouts(None, None, None).await
+    app.rollouts(None, None, None, None).await
 }
 
 /// `GET /v1/rollouts/NAME`.
 pub(super) async fn show(State(app): State<Arc<AppState>>, Path(name): Path<String>) -> Result<Response, ApiError> {
-    app.rollouts(Some(&read_name(&name)?), None, None).await
+    app.rollouts(Some(&read_name(&name)?), None, None, None).await
 }
 
 /// `POST /v1/rollouts/NAME` with `{"active": ...}` or `{"action": ...}`. Answers as soon as DNS answers follow the
@@ -51,11 +51,11 @@ pub(super) async fn order(
     let order = Order { owner: owner.clone().into(), command, reason: reason.into(), who: caller.who(who) };
     let Foreseen { effect, .. } = app.foresee(Proposal::Rollout(order.clone()), dry_run).await?;
     if dry_run {
-        return app.rollouts(Some(&owner), None, effect).await;
+        return app.rollouts(Some(&owner), None, None, effect).await;
     }
     app.control.roll_out(order).await.ok_or_else(ApiError::stopping)??;
-    let kept = app.settled().await?;
-    app.rollouts(Some(&owner), Some(kept), effect).await
+    let (kept, fleet) = app.settled().await?;
+    app.rollouts(Some(&owner), Some(kept), fleet, effect).await
 }
 
 /// `POST /v1/reports` with `{"endpoint": ..., "pool": ..., "requests": ..., "errors": ...}`.
@@ -105,11 +105,12 @@ impl AppState {
         &self,
         owner: Option<&str>,
         kept: Option<bool>,
+        fleet: Option<FleetShare>,
         effect: Option<OrderEffect>,
     ) -> Result<Response, ApiError> {
         let views = self.control.rollouts().await.ok_or_else(ApiError::stopping)?;
         let meant = views.into_iter().filter(|view| owner.is_none_or(|owner| *view.id.owner == *owner));
-        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time(), kept, effect };
+        let list = RolloutList { rollouts: meant.map(Into::into).collect(), time: unix_time(), kept, fleet, effect };
         match owner {
             Some(owner) if list.rollouts.is_empty() => {
                 Err(ApiError::new(StatusCode::NOT_FOUND, format!("{owner} has no roll-out")))

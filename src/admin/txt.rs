@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use tokio::sync::oneshot;
 
+use super::gate::Caller;
 use super::refusal::{ApiError, json};
 use super::{AppState, Order, TxtDone, TxtOrder, body};
 use crate::clock::{self, unix_time};
@@ -25,7 +27,11 @@ pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, A
 }
 
 /// `POST /v1/txt` with `{"name": ..., "value": ..., "for": ...}`. Answers as soon as the record is served.
-pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn set(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     let value = value.ok_or_else(|| ApiError::bad("`value` is needed"))?;
     let lifetime = match &lifetime {
@@ -38,17 +44,21 @@ pub(super) async fn set(State(app): State<Arc<AppState>>, request: Request) -> R
     };
     // Rounded up to whole seconds, so that no record is removed too early.
     let until = (clock::wall() + lifetime).as_millis().div_ceil(1000) as u64;
-    obey(&app, TxtOrder::Set(name, value, until)).await
+    obey(&app, TxtOrder::Set(name, value, until, caller.who(String::new()))).await
 }
 
 /// `DELETE /v1/txt` with `{"name": ..., "value": ...}`. Without a value, removes all values that were set at the name.
 /// It is not an error if there are none.
-pub(super) async fn unset(State(app): State<Arc<AppState>>, request: Request) -> Result<Response, ApiError> {
+pub(super) async fn unset(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, ApiError> {
     let (name, TxtChange { value, lifetime, .. }) = read(request).await?;
     if lifetime.is_some() {
         return Err(ApiError::bad("`for` is allowed only when a record is set"));
     }
-    obey(&app, TxtOrder::Unset(name, value)).await
+    obey(&app, TxtOrder::Unset(name, value, caller.who(String::new()))).await
 }
 
 async fn read(request: Request) -> Result<(Name, TxtChange), ApiError> {
@@ -66,9 +76,10 @@ async fn obey(app: &AppState, order: TxtOrder) -> Result<Response, ApiError> {
         None => None,
         Some(served) => served.await.ok().map(|snapshot| snapshot.generation()),
     };
+    let fleet = if is_order { app.shared().await } else { None };
     let kept = if is_order { Some(app.on_disk().await) } else { None };
     let records = records.values().iter().map(shape).collect();
-    let list = TxtList { records, time: unix_time(), generation, kept };
+    let list = TxtList { records, time: unix_time(), generation, kept, fleet };
     Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 

@@ -27,6 +27,7 @@ mod register;
 mod reload;
 mod replace;
 mod serials;
+mod shared;
 mod signals;
 mod start;
 mod told;
@@ -248,6 +249,9 @@ pub(super) struct Node {
     parents: Parents,
     admin: Option<admin::Running>,
     orders: Orders,
+    /// The fleet's orders about TXT records and leases.
+    follows: fleet::Follows,
+    words: shared::Words,
     query_log: QueryLog,
     successors: Waiting,
     started: Instant,
@@ -382,6 +386,10 @@ impl Node {
                 self.obey(order).await;
                 return None;
             }
+            follows = shared::next(&mut self.follows) => {
+                self.follow(follows).await;
+                return None;
+            }
             () = orders::expiry(&self.txt) => {
                 self.expire().await;
                 return None;
@@ -391,7 +399,7 @@ impl Node {
                 return None;
             }
             found = self.discovery.next() => {
-                self.take_in_found(found);
+                self.take_in_found(found).await;
                 return None;
             }
         };

@@ -29,6 +29,10 @@ const NAME: &str = "main";
 const INTERVAL: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(60);
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Most servers that keep a stream (NATS allows no more), and the default.
+const MAX_REPLICAS: u16 = 5;
+const REPLICAS: usize = 1;
+
 /// Most nodes that probe an endpoint, if not all do.
 const MAX_VANTAGES: u16 = 64;
 
@@ -57,6 +61,8 @@ pub struct Fleet {
     pub identity: Option<FleetIdentity>,
     /// Longest time between two reports of this node.
     pub interval: Duration,
+    /// Number of NATS servers that keep each stream of orders that this node creates.
+    pub replicas: usize,
 }
 
 /// The certificate that the node shows to NATS servers, with its key.
@@ -132,6 +138,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
         (None, Some(alone)) => lone(&alone, "certificate", faults),
     };
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
+    let replicas = table.take("replicas").and_then(|value| value.integer(1..=MAX_REPLICAS, faults));
     let quorum = table.take("quorum").and_then(|value| read_quorum(&value, faults));
     let vantages = table.take("vantages").and_then(|value| read_vantages(&value, faults));
     table.finish(faults);
@@ -149,6 +156,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
             authorities: authorities.map_or(Some(None), |read| read.map(Some))?,
             identity: identity?,
             interval: interval.map_or(DEFAULT_INTERVAL, |interval| interval.value),
+            replicas: replicas.map_or(REPLICAS, |replicas| replicas.value.into()),
         })
     };
     FleetSection { fleet: fleet().filter(|fleet| !fleet.servers.is_empty()), quorum, vantages }

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::health::{Kept, KeptAgreement, Outcome, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
+use crate::ledger::{Followed, KeptLedger, Publish, StreamEvent, Word};
 use crate::overrides::Change;
 use crate::rollout;
 use crate::snapshot::{Blueprint, GroupName, GroupTurn, HostChange, Remapped, Snapshot};
@@ -55,6 +56,14 @@ pub enum Event {
     Rollout(RolloutEvent),
     /// Something about the connection to the fleet.
     Fleet(FleetEvent),
+    /// Something about the streams of the fleet's orders.
+    Stream(StreamEvent),
+    /// The orders of the fleet that the last run knew. They come after its overrides and roll-outs.
+    RestoreLedger(KeptLedger),
+    /// Orders about TXT records and leases, which are in force at this node.
+    Say(Vec<Word>),
+    /// TXT records that the last run kept. The fleet is told about those that it does not know.
+    Remind(Vec<Word>),
     /// Time passed.
     Tick,
     /// The node stops, or pauses to be replaced: everything that waits to be kept is kept now.
@@ -79,6 +88,10 @@ pub enum Effect {
     Overruled(Overruled),
     /// Send these messages to the fleet. They may be lost.
     Letters(Vec<Letter>),
+    /// Send these entries to the fleet's streams. If one is lost it is sent again.
+    Submit(Vec<Publish>),
+    /// Let these orders of the fleet about TXT records and leases count at this node.
+    Follow(Followed),
     /// Tell the operator about the fleet.
     FleetTurn(FleetTurn),
     /// Tell the operator that the node began or stopped to distrust its own probes.

@@ -6,12 +6,13 @@
 //! ```text
 //!   fleet     the connection, and what is due     agreement  from opinions to states
 //!   identity  what this node runs                 duties     what it probes, and what others probe
-//!                                                 survey     for display
+//!   orders    what operators say anywhere             survey     for display
 //! ```
 
 mod agreement;
 mod duties;
 mod identity;
+mod orders;
 mod survey;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,10 +20,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+pub(super) use self::orders::by;
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
 use crate::health::{KeptAgreement, Opinion, Outcome, State, Target};
 use crate::latency::{Sample, VantageRtts};
+use crate::ledger::{self, Ledger, LedgerNews};
 use crate::vantage::{FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
 use crate::watch::TargetId;
 
@@ -35,6 +38,8 @@ pub enum FleetTurn {
     Disconnected(Box<str>),
     /// Something about other nodes.
     News(News),
+    /// Something about the orders that the fleet shares.
+    Orders(LedgerNews),
 }
 
 /// The opinion of this node's own probes changed, and answers do not follow it.
@@ -72,6 +77,10 @@ pub(super) struct Fleet {
     recalled: HashMap<u128, Opinion>,
     /// When the agreements are written to the state folder again.
     confirm_at: Duration,
+    /// The orders of the fleet; `None` if this node only observes.
+    ledger: Option<Ledger>,
+    /// Number of words on TXT records and leases that were taken in.
+    words: u64,
 }
 
 impl Fleet {
@@ -99,6 +108,11 @@ impl Fleet {
         self.vantages.take_matrix()
     }
 
+    /// The orders of the fleet; `None` if this node only observes.
+    pub(super) fn ledger(&self) -> Option<&Ledger> {
+        self.ledger.as_ref()
+    }
+
     fn count_nodes(&self) {
         let counters = &self.counters.fleet;
         counters.peers.store(self.vantages.peers() as u64, Relaxed);
@@ -111,6 +125,8 @@ impl Control {
     pub fn join(&mut self, me: Me, incarnation: u64, counters: Arc<NodeCounters>) {
         counters.fleet.is_on.store(true, Relaxed);
         let link = Link { is_up: false, text: "not connected yet".into(), since: Duration::ZERO };
+        self.overrides.set_tag(ledger::tag(&me.node));
+        let ledger = (!me.observes).then(|| Ledger::new(me.node.clone(), incarnation));
         self.fleet = Some(Fleet {
             vantages: Vantages::new(me, incarnation),
             link,
@@ -118,6 +134,8 @@ impl Control {
             questions: BTreeMap::new(),
             recalled: HashMap::new(),
             confirm_at: Duration::ZERO,
+            ledger,
+            words: 0,
         });
     }
 
@@ -151,7 +169,8 @@ impl Control {
     pub(super) fn fleet_wakes_at(&self) -> Option<Duration> {
         let fleet = self.fleet.as_ref()?;
         let confirm_at = fleet.vantages.is_settled().then_some(fleet.confirm_at);
-        [fleet.vantages.wake_at(self.now.elapsed), confirm_at].into_iter().flatten().min()
+        let resend_at = fleet.ledger.as_ref().and_then(Ledger::wake_at);
+        [fleet.vantages.wake_at(self.now.elapsed), confirm_at, resend_at].into_iter().flatten().min()
     }
 
     /// Takes in an event of the connection.
@@ -168,6 +187,9 @@ impl Control {
             FleetEvent::Disconnected(why) => {
                 counters.is_connected.store(false, Relaxed);
                 fleet.vantages.disconnect();
+                if let Some(ledger) = &mut fleet.ledger {
+                    ledger.disconnect();
+                }
                 let since = if fleet.link.is_up || fleet.link.since.is_zero() { now } else { fleet.link.since };
                 fleet.link = Link { is_up: false, text: why.clone(), since };
                 effects.push(Effect::FleetTurn(FleetTurn::Disconnected(why)));

@@ -13,6 +13,7 @@ use crate::health::Survey;
 use crate::overrides::{Change, Override, OverrideRefusal, Placement, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
+use crate::ledger::{Followed, Publish, Word};
 use crate::vantage::Letter;
 
 /// The most messages that wait for control. Tests and attacks stay below it. When it is reached, senders wait.
@@ -35,6 +36,8 @@ pub enum Message {
     Rollouts(oneshot::Sender<Vec<View>>),
     /// Asks what would follow from an order.
     Preview(Proposal, oneshot::Sender<Result<Preview, OrderRefusal>>),
+    /// Asks to be told when the fleet has the orders of before, or if it cannot have them now.
+    Shared(oneshot::Sender<Shared>),
     /// Asks control to keep everything and then to pause.
     Pause(PauseRequest),
 }
@@ -80,12 +83,32 @@ pub struct Handle {
     pulse: Pulse,
 }
 
+/// Whether the fleet has the orders that were given at this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// The node has no fleet.
+    NoFleet,
+    /// The stream of the fleet has them: all nodes that read it follow.
+    Yes,
+    /// They count at this node alone, for this reason. They go out as soon as they can.
+    No(Box<str>),
+}
+
+/// Functions that take what control has for others, and do not wait until it has left.
+pub struct Posts {
+    /// Takes messages for the fleet.
+    pub letters: Box<dyn Fn(Vec<Letter>) + Send>,
+    /// Takes entries for the fleet's streams.
+    pub entries: Box<dyn Fn(Vec<Publish>) + Send>,
+    /// Takes orders of the fleet about TXT records and leases.
+    pub follows: Box<dyn Fn(Followed) + Send>,
+}
+
 /// The end where [`run`](super::run) receives its messages and gives signs of life.
 pub struct Inbox {
     messages: mpsc::Receiver<Message>,
     pulse: Pulse,
-    /// Takes the messages for the fleet.
-    post: Box<dyn Fn(Vec<Letter>) + Send>,
+    posts: Posts,
 }
 
 impl Inbox {
@@ -94,15 +117,14 @@ impl Inbox {
         self.messages.recv().await
     }
 
-    /// The same, with a function that takes the messages for the fleet and does not wait for them to leave. Without it they
-    /// are dropped.
-    pub fn posting(self, post: impl Fn(Vec<Letter>) + Send + 'static) -> Self {
-        Self { post: Box::new(post), ..self }
+    /// The same, with these functions. Without them what control has for others is dropped.
+    pub fn posting(self, posts: Posts) -> Self {
+        Self { posts, ..self }
     }
 
-    /// Hands over messages for the fleet.
-    pub(super) fn post(&self, letters: Vec<Letter>) {
-        (self.post)(letters);
+    /// The functions that take what control has for others.
+    pub(super) fn posts(&self) -> &Posts {
+        &self.posts
     }
 
     /// Tells the handles that control is alive.
@@ -116,7 +138,8 @@ impl Handle {
     pub fn new() -> (Self, Inbox) {
         let (messages, received) = mpsc::channel(QUEUE);
         let pulse = Pulse::new(Instant::now());
-        (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse, post: Box::new(drop) })
+        let posts = Posts { letters: Box::new(drop), entries: Box::new(drop), follows: Box::new(drop) };
+        (Self { messages, pulse: pulse.clone() }, Inbox { messages: received, pulse, posts })
     }
 
     /// The reason why control counts as dead; `None` while it is alive. The check does not wait for control.
@@ -159,6 +182,21 @@ impl Handle {
         let (reply, published) = oneshot::channel();
         self.messages.send(Message::Published(reply)).await.ok()?;
         published.await.ok()
+    }
+
+    /// Tells the fleet what was ordered about TXT records and leases, and is in force at this node.
+    pub async fn say(&self, words: Vec<Word>) {
+        if !words.is_empty() {
+            self.tell(Event::Say(words)).await;
+        }
+    }
+
+    /// Returns when the fleet has all orders that were given before, or when it is known that it cannot have them now.
+    /// `None` if control is gone.
+    pub async fn shared(&self) -> Option<Shared> {
+        let (reply, shared) = oneshot::channel();
+        self.messages.send(Message::Shared(reply)).await.ok()?;
+        shared.await.ok()
     }
 
     /// Pauses control, after everything that it was told before is kept. The process then seems to have been stopped: no

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::{Now, RecoveryStates};
 use crate::health::{Health, Kept, KeptAgreement, KeptHold, Means, Opinion, RecoveryState, State};
 use crate::overrides::Change;
+use crate::ledger;
 use crate::rollout;
 use crate::watch::Watched;
 
@@ -45,6 +46,10 @@ pub struct Keep {
     pub overrides: Vec<Change>,
     /// Roll-outs.
     pub rollouts: rollout::Rows,
+    /// The orders of the fleet.
+    pub ledger: ledger::Rows,
+    /// The identities of the fleet's streams.
+    pub streams: Vec<(ledger::Book, u128)>,
 }
 
 impl Keep {
@@ -66,22 +71,26 @@ impl Keep {
 
     /// True if there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        let Self { health, agreements, recovery_states, overrides, rollouts } = self;
+        let Self { health, agreements, recovery_states, overrides, rollouts, ledger, streams } = self;
         health.is_empty()
             && agreements.is_empty()
             && recovery_states.is_empty()
             && overrides.is_empty()
             && rollouts.is_empty()
+            && ledger.is_empty()
+            && streams.is_empty()
     }
 
     /// Adds later rows.
     pub fn extend(&mut self, later: Self) {
-        let Self { health, agreements, recovery_states, overrides, rollouts } = later;
+        let Self { health, agreements, recovery_states, overrides, rollouts, ledger, streams } = later;
         self.health.extend(health);
         self.agreements.extend(agreements);
         self.recovery_states.extend(recovery_states);
         self.overrides.extend(overrides);
         self.rollouts.extend(rollouts);
+        self.ledger.extend(ledger);
+        self.streams.extend(streams);
     }
 }
 
@@ -245,6 +254,12 @@ impl Keeping {
     /// Takes in changed recovery states, to be kept too.
     pub(super) fn note(&mut self, recovery_states: RecoveryStates) {
         self.changed.recovery_states.extend(recovery_states);
+    }
+
+    /// Takes in changed orders of the fleet, to be kept too.
+    pub(super) fn note_ledger(&mut self, rows: ledger::Rows, streams: Vec<(ledger::Book, u128)>) {
+        self.changed.ledger.extend(rows);
+        self.changed.streams.extend(streams);
     }
 
     /// Takes in the recovery states of the last run and returns the fail-static part. These are the means that the node

@@ -45,7 +45,7 @@ use std::time::Duration;
 
 pub use events::{Effect, Event, Expiring, NodeEvent, Publication};
 pub use fleet::{FleetTurn, Overruled};
-pub use handle::{Handle, Inbox, Message, Pause, PauseRequest};
+pub use handle::{Handle, Inbox, Message, Pause, PauseRequest, Posts, Shared};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
 pub use now::Now;
@@ -210,6 +210,10 @@ impl Control {
             Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
             Event::Fleet(event) => self.hear_fleet(event, now, &mut effects),
+            Event::Stream(event) => self.hear_stream(event),
+            Event::RestoreLedger(kept) => self.restore_ledger(kept),
+            Event::Say(words) => self.say(words),
+            Event::Remind(words) => self.remind(words),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());
@@ -223,6 +227,7 @@ impl Control {
         effects.extend(self.advance_overrides());
         self.adopt(now, &mut effects);
         self.advance_fleet(now, &mut effects);
+        self.advance_ledger(now, &mut effects);
         self.advance_ramps(now);
         self.have_rounds(now);
         self.publish(now, &mut effects);

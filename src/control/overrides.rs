@@ -100,7 +100,7 @@ impl Control {
         let mut effects = self.advance_overrides();
         let (result, to) = match event {
             OverrideEvent::Place(placement, to) => (self.place(placement), Some(to)),
-            OverrideEvent::Lift(which, who, to) => (self.overrides.lift(&which, &who, self.now.wall), Some(to)),
+            OverrideEvent::Lift(which, who, to) => (self.lift(&which, &who), Some(to)),
             OverrideEvent::Restore(kept) => (Ok(self.overrides.restore(kept, self.now.wall)), None),
         };
         effects.extend(self.tell(result.clone().unwrap_or_default()));
@@ -112,20 +112,30 @@ impl Control {
         effects
     }
 
+    fn lift(&mut self, which: &Selector, who: &str) -> Result<Vec<Change>, OverrideRefusal> {
+        let changes = self.overrides.lift(which, &self.signed(who.into()), self.now.wall)?;
+        self.say_overrides(&changes, None, who);
+        Ok(changes)
+    }
+
     fn place(&mut self, placement: Placement) -> Result<Vec<Change>, OverrideRefusal> {
-        let Now { elapsed, wall: now } = self.now;
+        let Now { elapsed, wall } = self.now;
+        let now = self.told_time(wall);
         let order = placement.at(now);
+        let who = order.who.clone();
+        let order = Order { who: self.signed(order.who), ..order };
         let opens = (order.mode == Mode::Open && order.is_in_force(now)).then(|| order.target.clone());
         let world = known_world(self.serving.as_ref(), self.next.as_ref());
         let changes = place_in(&mut self.overrides, world, order, now)?;
-        if let Some(target) = opens {
-            self.release(&target, elapsed);
+        if let Some(target) = &opens {
+            self.release(target, elapsed);
         }
+        self.say_overrides(&changes, opens.as_ref(), &who);
         Ok(changes)
     }
 
     /// Releases the held pools that the target matches: they answer again.
-    fn release(&mut self, target: &TargetPattern, now: Duration) {
+    pub(super) fn release(&mut self, target: &TargetPattern, now: Duration) {
         let Some(serving) = &mut self.serving else { return };
         let world = serving.snapshot.world();
         let released = self.ramps.release(&world.pools_meant(target), world, now);
@@ -145,7 +155,7 @@ impl Control {
     }
 
     /// Schedules the publication of changes, and returns the effects that report them.
-    fn tell(&mut self, changes: Vec<Change>) -> Vec<Effect> {
+    pub(super) fn tell(&mut self, changes: Vec<Change>) -> Vec<Effect> {
         self.ramps.follow(&changes, self.now);
         if let Some(serving) = &mut self.serving {
             for change in &changes {

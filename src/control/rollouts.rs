@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, push};
+use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, fleet, push};
 use crate::health::{Finding, Outcome, Share};
-use crate::rollout::{Change, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Side, Spec, View};
+use crate::ledger::{Content, Follow, Matter, Saying, Word};
+use crate::rollout::{Change, Happening, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Side, Spec, View};
 use crate::snapshot::{AdminState, EndpointState, PoolId, World};
 use crate::steering::Split;
 use crate::zone::NameId;
@@ -100,7 +101,13 @@ impl Rollouts {
     }
 
     /// Takes in a configuration that is about to be served.
-    pub(super) fn adopt(&mut self, world: &World, now: Duration) -> Vec<Change> {
+    /// `elsewhere` is what other nodes made of each roll-out.
+    pub(super) fn adopt(
+        &mut self,
+        world: &World,
+        elsewhere: impl Fn(&RolloutId) -> Option<Kept>,
+        now: Duration,
+    ) -> Vec<Change> {
         self.canaries_of.clear();
         self.new_pools.clear();
         let mut drafts = Vec::new();
@@ -118,7 +125,7 @@ impl Rollouts {
             drafts.push(rolled_out.draft);
         }
         self.seen = true;
-        self.store.adopt(drafts, now)
+        self.store.adopt(drafts, elsewhere, now)
     }
 
     /// The store as it would be after an order. Fails if the order would be refused.
@@ -208,7 +215,10 @@ impl Control {
                 self.rollouts.store.restore(kept.into_iter().map(|(id, kept)| (id, kept.timed(&to_elapsed))));
             }
             RolloutEvent::Order(order, to) => {
+                let who = order.who.clone();
+                let order = Order { who: self.signed(order.who), ..order };
                 let result = self.rollouts.store.order(&order, now);
+                self.say_rollouts(result.as_ref().ok(), &who, Saying::Order);
                 self.tell_rollouts(result.clone().ok(), now, effects);
                 self.look_at_new_pools(now);
                 effects.push(Effect::RolloutReply(RolloutReply::Order(to, result)));
@@ -226,8 +236,66 @@ impl Control {
         let is_due = self.rollouts.wake_at().is_some_and(|at| at <= now);
         if std::mem::take(&mut self.rollouts.seen) || is_due {
             let changes = self.rollouts.store.advance(now);
+            self.say_rollouts(&changes, "", Saying::Finding);
             self.tell_rollouts(changes, now, effects);
         }
+    }
+
+    /// Tells the fleet the state of roll-outs that changed at this node.
+    fn say_rollouts<'a>(&mut self, changes: impl IntoIterator<Item = &'a Change>, who: &str, saying: Saying) {
+        let ids: Vec<RolloutId> = changes.into_iter().map(|change| change.id.clone()).collect();
+        for id in ids {
+            self.say_rollout(id, who, saying);
+        }
+    }
+
+    fn say_rollout(&mut self, id: RolloutId, who: &str, saying: Saying) {
+        let to_wall = |time| self.now.to_wall(time);
+        let content = self.rollouts.store.kept(&id).map(|kept| Content::Rollout(kept.timed(&to_wall)));
+        let Some(ledger) = self.ledger() else { return };
+        if content.is_some() {
+            ledger.say(Word { matter: Matter::Rollout(id), content, who: who.into(), saying });
+        }
+    }
+
+    /// Tells the fleet about canaries that began at this node, because it has a configuration that the others do not have
+    /// yet.
+    pub(super) fn say_begun(&mut self, changes: &[Change]) {
+        let begun = |change: &&Change| change.happening == Happening::Began;
+        let ids: Vec<RolloutId> = changes.iter().filter(begun).map(|change| change.id.clone()).collect();
+        for id in ids {
+            let own = self.rollouts.store.kept(&id);
+            let known = self.rollout_elsewhere(&id);
+            let is_known = match (own, known) {
+                (Some(Kept::Canary(own)), Some(Kept::Canary(known))) => {
+                    own.identity == known.identity && own.phase.as_str() == known.phase.as_str()
+                }
+                _ => false,
+            };
+            if !is_known {
+                self.say_rollout(id, "", Saying::Finding);
+            }
+        }
+    }
+
+    /// The state of a roll-out that the fleet knows, on control's clock.
+    pub(super) fn rollout_elsewhere(&self, id: &RolloutId) -> Option<Kept> {
+        let ledger = self.fleet.as_ref()?.ledger()?;
+        match ledger.content(&Matter::Rollout(id.clone()))? {
+            Content::Rollout(kept) => Some(kept.clone().timed(&|time| self.now.to_elapsed(time))),
+            _ => None,
+        }
+    }
+
+    /// Lets a roll-out be in the state that it has at another node.
+    pub(super) fn follow_rollout(&mut self, follow: Follow, now: Duration, effects: &mut Vec<Effect>) {
+        let Follow { matter: Matter::Rollout(id), content, origin, is_live } = follow else { return };
+        // Nobody takes a roll-out back: it ends with its files.
+        let Some(Content::Rollout(kept)) = content else { return };
+        let kept = kept.timed(&|time| self.now.to_elapsed(time));
+        let change = self.rollouts.store.follow(&id, kept, is_live, &fleet::by(origin.as_ref()), now);
+        self.tell_rollouts(change, now, effects);
+        self.keep_rollouts(effects);
     }
 
     /// Schedules the publication of these changes, and reports and keeps them.

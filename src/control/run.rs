@@ -12,7 +12,7 @@ use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::remapping::{RemapNews, Remapping};
 use super::{
-    Control, Effect, Event, Keep, Message, NodeEvent, Now, OverrideReply, PauseRequest, Publication, RolloutReply, told,
+    Control, Effect, Event, Keep, Message, NodeEvent, Now, OverrideReply, PauseRequest, Publication, RolloutReply, Shared, told,
 };
 use crate::clock::wall;
 use crate::health::{Outcome, Target};
@@ -117,6 +117,8 @@ struct Asked {
     configurations: Waiting,
     /// Callers that wait until earlier events are published.
     publication: Vec<oneshot::Sender<()>>,
+    /// Callers that wait until the fleet has earlier orders.
+    sharing: Vec<oneshot::Sender<Shared>>,
     /// A pause that begins once everything is kept.
     pause: Option<PauseRequest>,
 }
@@ -132,6 +134,7 @@ impl Asked {
                 return event;
             }
             Message::Published(reply) => self.publication.push(reply),
+            Message::Shared(reply) => self.sharing.push(reply),
             Message::Survey(reply) => _ = reply.send(control.survey()),
             Message::Rollouts(reply) => _ = reply.send(control.rollouts(now)),
             Message::Preview(proposal, reply) => _ = reply.send(control.preview(&proposal, now)),
@@ -145,6 +148,18 @@ impl Asked {
             }
         }
         Event::Tick
+    }
+
+    /// Tells those who wait whether the fleet has earlier orders, once that is known.
+    fn tell_shared(&mut self, control: &Control) {
+        if self.sharing.is_empty() {
+            return;
+        }
+        if let Some(shared) = control.shared() {
+            for reply in self.sharing.drain(..) {
+                let _ = reply.send(shared.clone());
+            }
+        }
     }
 
     fn tell_published(&mut self) {
@@ -252,7 +267,9 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Report(turn) => untold.extend(told::turn(turn)),
                 Effect::FailStatic(fail_static) => untold.push(told::fail_static(fail_static)),
                 Effect::Overruled(overruled) => told::overruled(&overruled),
-                Effect::Letters(letters) => inbox.post(letters),
+                Effect::Letters(letters) => (inbox.posts().letters)(letters),
+                Effect::Submit(entries) => (inbox.posts().entries)(entries),
+                Effect::Follow(follows) => (inbox.posts().follows)(follows),
                 Effect::FleetTurn(turn) => untold.push(told::fleet(turn)),
                 Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
@@ -278,6 +295,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
         }
         // The sender of an order gets the reply after the change is kept.
         replies.into_iter().for_each(Answer::send);
+        asked.tell_shared(&control);
         if is_published || !control.will_publish() {
             asked.tell_published();
         }
@@ -285,7 +303,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
             tell(std::mem::take(&mut untold), None);
         }
         if is_last {
-            inbox.post(control.farewell().into_iter().collect());
+            (inbox.posts().letters)(control.farewell().into_iter().collect());
             return;
         }
         if let Some(pause) = asked.pause.take()

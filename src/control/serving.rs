@@ -13,6 +13,7 @@ use super::{Control, Effect, FIRST_ROUND, PUBLISH_WINDOW, overrides, push};
 use crate::geo::DatacenterId;
 use crate::health::{Health, LastProbe, State};
 use crate::overrides::OverrideStore;
+use crate::rollout::{Kept, RolloutId};
 use crate::snapshot::{
     AdminState, Blueprint, Dirty, EndpointState, HostChange, PoolId, Rehosted, Snapshot, World, WorldState,
 };
@@ -168,7 +169,11 @@ impl Control {
             state.share_maps(before.state());
         }
         self.keeping.note(self.ramps.take_changed());
-        let rolled_out = self.rollouts.adopt(world, now);
+        let elsewhere: BTreeMap<RolloutId, Kept> = world
+            .rollouts()
+            .filter_map(|of| Some((of.draft.id.clone(), self.rollout_elsewhere(&of.draft.id)?)))
+            .collect();
+        let rolled_out = self.rollouts.adopt(world, |id| elsewhere.get(id).cloned(), now);
         world.pool_ids().for_each(|id| state.set_allowance(id, self.loads.allowance(id)));
         state.set_splits(self.rollouts.splits(world));
         state.set_name_orders(&blueprint, self.overrides.effective_overrides());
@@ -183,6 +188,7 @@ impl Control {
             dirty: Dirty::default(),
             publish_at: None,
         });
+        self.say_begun(&rolled_out);
         effects.extend(rolled_out.into_iter().map(Effect::RolledOut));
         self.keep_rollouts(effects);
         self.look_at_new_pools(now);

@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 use super::{FleetTurn, HoldTurn, NodeEvent, Overruled, Part, Turn};
 use crate::health::State;
 use crate::overrides::{Change, Happening, Override};
+use crate::printable::Printable;
 use crate::timestamp::rfc3339;
 use crate::watch::FailStaticEvent;
 
@@ -71,6 +72,8 @@ pub(super) fn fleet(turn: FleetTurn) -> NodeEvent {
         }
         FleetTurn::News(news) if news.is_good() => info!("{news}"),
         FleetTurn::News(news) => warn!("{news}"),
+        FleetTurn::Orders(news) if news.is_good() => info!("{}", Printable(news)),
+        FleetTurn::Orders(news) => warn!("{}", Printable(news)),
     }
     NodeEvent::Fleet(turn)
 }

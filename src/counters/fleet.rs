@@ -41,6 +41,13 @@ pub struct FleetCounters {
     pub thinned_samples: AtomicU64,
     /// Round trips that clients pushed to other nodes.
     pub heard_samples: AtomicU64,
+    /// True if the orders of the fleet are read.
+    pub is_sharing: AtomicBool,
+    /// Orders of the fleet that are in force or wait for their time.
+    pub orders: AtomicU64,
+    /// Orders of this node that the fleet has not got yet. If the number stays above 0, the node is cut off, or may not
+    /// publish.
+    pub waiting_orders: AtomicU64,
     /// Other nodes that are heard now.
     pub peers: AtomicU64,
     /// Vantage points that are heard now and do not count, this node included.

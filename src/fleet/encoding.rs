@@ -25,6 +25,8 @@ use serde::{Deserialize, Serialize};
 use super::MAX_PAYLOAD;
 use super::latencies::{RttsShape, SampleShape, read_samples, sample_shape};
 use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
+use crate::ledger::Entry;
+use crate::store::EntryRecord;
 use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, Parts, QuestionId, Report, Sight};
 
 /// The version of messages. A change that older nodes would misread increases it.
@@ -64,6 +66,13 @@ struct MessageShape {
     samples: Option<Vec<SampleShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<Vec<String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryShape {
+    v: u32,
+    #[serde(flatten)]
+    entry: EntryRecord,
 }
 
 #[derive(Deserialize)]
@@ -156,6 +165,24 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
     };
     let body = body.ok_or(Unreadable::Malformed)?;
     Ok(Message { incarnation: run, sequence: seq, wall: Duration::from_millis(wall), body })
+}
+
+/// Writes an entry of a stream.
+pub(super) fn encode_entry(entry: &Entry) -> Vec<u8> {
+    serde_json::to_vec(&EntryShape { v: VERSION, entry: EntryRecord::new(entry) }).expect("an entry has a form in JSON")
+}
+
+/// Reads an entry of a stream.
+pub(super) fn decode_entry(payload: &[u8]) -> Result<Entry, Unreadable> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(Unreadable::Malformed);
+    }
+    let shape = serde_json::from_slice::<EntryShape>(payload).ok().filter(|shape| shape.v == VERSION);
+    let Some(EntryShape { v: _, entry }) = shape else {
+        let is_foreign = serde_json::from_slice::<VersionShape>(payload).is_ok_and(|shape| shape.v != VERSION);
+        return Err(if is_foreign { Unreadable::Foreign } else { Unreadable::Malformed });
+    };
+    entry.into_entry().ok_or(Unreadable::Malformed)
 }
 
 fn report_shape(report: &Report) -> ReportShape {

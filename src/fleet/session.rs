@@ -15,9 +15,11 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::encoding::{Unreadable, decode, encode};
+use super::streams::Streams;
 use super::subjects::Subjects;
 use crate::config::{Fleet, FleetIdentity, FleetLogin};
 use crate::counters::{FleetCounters, NodeCounters};
+use crate::ledger::{Publish, StreamEvent};
 use crate::printable::Printable;
 use crate::vantage::{FleetEvent, Letter};
 
@@ -65,12 +67,32 @@ enum End {
     Broken(Box<str>),
 }
 
-/// Sends `letters` and tells what comes, until there are no more letters. Connects again whenever the connection breaks.
+/// What a node has for the others.
+#[derive(Debug)]
+pub struct Mail {
+    /// Messages. They may be lost.
+    pub letters: mpsc::Receiver<Vec<Letter>>,
+    /// Entries for the streams. Those that are lost are submitted again.
+    pub entries: mpsc::Receiver<Vec<Publish>>,
+}
+
+/// What this room tells.
+#[derive(Debug)]
+pub enum Told {
+    /// Something about the connection, or a message.
+    Fleet(FleetEvent),
+    /// Something about the streams of orders.
+    Stream(StreamEvent),
+}
+
+/// Sends the mail and tells what comes, until there are no more letters. Connects again whenever the connection breaks. A
+/// node that only observes (`observes`) reads no orders.
 pub async fn run<F: Future<Output = ()>>(
     fleet: Fleet,
-    mut letters: mpsc::Receiver<Vec<Letter>>,
+    mut mail: Mail,
+    observes: bool,
     counters: Arc<NodeCounters>,
-    tell: impl Fn(FleetEvent) -> F,
+    tell: impl Fn(Told) -> F,
 ) {
     let subjects = Subjects::new(&fleet.name, fleet.node.clone());
     let counters = &counters.fleet;
@@ -80,9 +102,14 @@ pub async fn run<F: Future<Output = ()>>(
             Ok(mut session) => {
                 counters.connections.fetch_add(1, Relaxed);
                 let began = Instant::now();
-                tell(FleetEvent::Connected(session.server())).await;
+                tell(Told::Fleet(FleetEvent::Connected(session.server()))).await;
                 told = None;
-                let end = session.converse(&subjects, &mut letters, counters, &tell).await;
+                let streams = Streams::new(session.client.clone(), &fleet, &subjects, counters);
+                let Mail { letters, entries } = &mut mail;
+                let end = tokio::select! {
+                    end = session.converse(&subjects, letters, counters, &tell) => end,
+                    never = streams.share(entries, &tell), if !observes => match never {},
+                };
                 let End::Broken(why) = end else { return };
                 // A server that breaks each connection at once gets no peace otherwise.
                 if began.elapsed() > LONGEST_PAUSE {
@@ -96,12 +123,12 @@ pub async fn run<F: Future<Output = ()>>(
             }
         };
         if told.as_ref() != Some(&why) {
-            tell(FleetEvent::Disconnected(why.clone())).await;
+            tell(Told::Fleet(FleetEvent::Disconnected(why.clone()))).await;
             told = Some(why);
         }
         let pause = pause(failures, fastrand::f64());
         failures = failures.saturating_add(1);
-        if !wait(pause, &mut letters, counters).await {
+        if !wait(pause, &mut mail, counters).await {
             return;
         }
     }
@@ -114,14 +141,16 @@ fn pause(failures: u32, chance: f64) -> Duration {
     full.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0)
 }
 
-/// Waits, and drops the letters that come meanwhile. Returns false if the node stops.
-async fn wait(time: Duration, letters: &mut mpsc::Receiver<Vec<Letter>>, counters: &FleetCounters) -> bool {
+/// Waits, and drops the mail that comes meanwhile. Returns false if the node stops.
+async fn wait(time: Duration, mail: &mut Mail, counters: &FleetCounters) -> bool {
     let over = sleep(time);
     tokio::pin!(over);
     loop {
         tokio::select! {
             () = &mut over => return true,
-            lost = letters.recv() => match lost {
+            // They wait in the ledger.
+            Some(_) = mail.entries.recv() => {}
+            lost = mail.letters.recv() => match lost {
                 Some(lost) => _ = counters.lost.fetch_add(lost.len() as u64, Relaxed),
                 None => return false,
             },
@@ -157,7 +186,7 @@ impl Session {
         subjects: &Subjects,
         letters: &mut mpsc::Receiver<Vec<Letter>>,
         counters: &FleetCounters,
-        tell: &impl Fn(FleetEvent) -> F,
+        tell: &impl Fn(Told) -> F,
     ) -> End {
         loop {
             let [reports, asks, samples, rows] = &mut self.heard;
@@ -187,7 +216,7 @@ impl Session {
             counters.heard_octets.fetch_add(message.payload.len() as u64, Relaxed);
             match decode(&message.payload) {
                 Ok(read) => match subjects.sender(&message.subject, &read) {
-                    Some(sender) => tell(FleetEvent::Heard(sender, Box::new(read))).await,
+                    Some(sender) => tell(Told::Fleet(FleetEvent::Heard(sender, Box::new(read)))).await,
                     None => _ = counters.malformed.fetch_add(1, Relaxed),
                 },
                 Err(Unreadable::Malformed) => _ = counters.malformed.fetch_add(1, Relaxed),
@@ -303,7 +332,7 @@ fn sentence(error: &async_nats::ConnectError) -> String {
 }
 
 /// The innermost cause of an error, which says most.
-fn deepest(error: &(dyn Error + 'static)) -> String {
+pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;

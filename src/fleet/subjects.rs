@@ -1,5 +1,6 @@
 //! The subjects of a fleet.
 
+use crate::ledger::{Book, Entry};
 use crate::vantage::{Body, Letter, Message, NodeName};
 
 /// The first part of all subjects.
@@ -10,33 +11,56 @@ const REPORT: &str = "obs";
 const ASK: &str = "ask";
 const SAMPLES: &str = "rtt";
 const ALL_ROWS: &str = "full";
+const LASTING: &str = "order";
+const PASSING: &str = "term";
 
 /// The subjects of one fleet, for one of its nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Subjects {
     prefix: String,
+    fleet: Box<str>,
     node: NodeName,
 }
 
 impl Subjects {
     pub(super) fn new(fleet: &str, node: NodeName) -> Self {
-        Self { prefix: format!("{ROOT}.{fleet}."), node }
+        Self { prefix: format!("{ROOT}.{fleet}."), fleet: fleet.into(), node }
     }
 
     /// The subjects that the node listens to.
     pub(super) fn heard(&self) -> [String; 4] {
-        let Self { prefix, node } = self;
+        let Self { prefix, fleet: _, node } = self;
         let [reports, asks, samples] = [REPORT, ASK, SAMPLES].map(|kind| format!("{prefix}{kind}.*"));
         [reports, asks, samples, format!("{prefix}{ALL_ROWS}.*.{node}")]
     }
 
     /// The subject of a message of the node.
     pub(super) fn of(&self, letter: &Letter) -> String {
-        let Self { prefix, node } = self;
+        let Self { prefix, fleet: _, node } = self;
         match &letter.to {
             Some(asker) => format!("{prefix}{ALL_ROWS}.{node}.{asker}"),
             None => format!("{prefix}{}.{node}", kind(&letter.message)),
         }
+    }
+
+    /// The name of a stream.
+    pub(super) fn stream(&self, book: Book) -> String {
+        let what = match book {
+            Book::Lasting => "orders",
+            Book::Passing => "terms",
+        };
+        format!("{ROOT}-{}-{what}", self.fleet)
+    }
+
+    /// The subjects of all entries of a stream.
+    pub(super) fn entries(&self, book: Book) -> String {
+        format!("{}{}.>", self.prefix, kind_of(book))
+    }
+
+    /// The subject of an entry.
+    pub(super) fn entry(&self, entry: &Entry) -> String {
+        let (matter, key) = (entry.matter(), entry.key());
+        format!("{}{}.{}.{:032x}", self.prefix, kind_of(matter.book()), matter.kind(), key.hash())
     }
 
     /// The sender of a message with this subject; `None` if the subject is not that of such a message.
@@ -53,6 +77,13 @@ impl Subjects {
         };
         let is_right = is_right && is_of_kind && tokens.next().is_none();
         NodeName::try_new(sender).filter(|_| is_right)
+    }
+}
+
+fn kind_of(book: Book) -> &'static str {
+    match book {
+        Book::Lasting => LASTING,
+        Book::Passing => PASSING,
     }
 }
 

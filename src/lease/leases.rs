@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::pool::{Lease, PoolLeases, Stage, Taking};
+use super::shared::{LeaseWord, Saying};
 use super::{Asker, Claim, LeaseHappening, LeaseId, LeaseNews, LeaseRefusal, LeaseRow, LeaseView, PoolChoice};
 use crate::health::PoolKey;
 use crate::snapshot::{PoolSpec, Registered, World};
@@ -31,6 +32,8 @@ pub struct Leases {
     /// The names of the pools that take no registered endpoints.
     closed: HashSet<Box<str>>,
     pub(super) news: Vec<LeaseNews>,
+    /// What a fleet is to be told.
+    pub(super) said: Vec<LeaseWord>,
     /// Leases whose rows must be kept or removed now.
     pub(super) changed_rows: BTreeSet<(PoolKey, LeaseId)>,
     /// Leases that were renewed since their rows were kept.
@@ -63,7 +66,7 @@ impl Leases {
             let left = if is_leaving { left } else { left.max(claim.ttl / 2) };
             let stage = if is_leaving { Stage::Leaving } else { Stage::Held };
             let pool = self.pools.entry(pool).or_insert_with(|| PoolLeases::new(pool_name, now));
-            pool.leases.insert(id, Lease { claim, holder, ends_at: now + left, stage });
+            pool.leases.insert(id, Lease { claim, holder, ends_at: now + left, stage, told_at: None });
         }
         self.is_changed = true;
     }
@@ -140,7 +143,9 @@ impl Leases {
         let pool = self.pools.get_mut(&key).ok_or_else(|| LeaseRefusal::NoPool(key.to_string()))?;
         let replaced = pool.check(id, &claim, asker, now)?;
         pool.hear(now);
-        let new = Lease { ends_at: now + claim.ttl, claim, holder: asker.name.clone(), stage: Stage::Held };
+        let old = pool.leases.get(id);
+        let told_at = old.and_then(|old| old.told_at);
+        let new = Lease { ends_at: now + claim.ttl, claim, holder: asker.name.clone(), stage: Stage::Held, told_at };
         let claimed = match pool.leases.get(id) {
             None => Claimed::New,
             Some(old) if old.claim == new.claim && old.stage == Stage::Held => Claimed::Renewed,
@@ -156,11 +161,13 @@ impl Leases {
             Claimed::New => LeaseHappening::Registered,
             Claimed::Changed => LeaseHappening::Changed,
             Claimed::Renewed => {
-                self.renewed_rows.insert((key, id.clone()));
+                self.renewed_rows.insert((key.clone(), id.clone()));
+                self.tell_renewal(&key, id, now);
                 return Ok(claimed);
             }
         };
         let who = asker.name.clone();
+        self.say(&key, id, who.clone(), Saying::Claim, now);
         self.news.push(LeaseNews::Lease { pool: name, id: id.clone(), address: Some(address), who, happening });
         self.changed_rows.insert((key, id.clone()));
         self.is_changed = true;
@@ -211,6 +218,12 @@ impl Leases {
             return Ok(());
         }
         (lease.stage, lease.ends_at) = (Stage::Leaving, now + drain);
+        self.said.push(LeaseWord {
+            pool: key.clone(),
+            id: id.clone(),
+            who: asker.name.clone(),
+            saying: Saying::Order,
+        });
         let (pool, address) = (pool.name.clone(), Some(lease.claim.address));
         let (who, happening) = (asker.name.clone(), LeaseHappening::Leaving);
         self.news.push(LeaseNews::Lease { pool, id: id.clone(), address, who, happening });
@@ -247,7 +260,7 @@ impl Leases {
         let Some(pool) = self.pools.get_mut(key) else { return };
         let Some(lease) = pool.leases.get_mut(id) else { return };
         if lease.stage == Stage::Leaving {
-            return self.end(key, id, None, LeaseHappening::Released);
+            return self.end(key, id, None, LeaseHappening::Left);
         }
         let keeps = pool.taking.as_ref().is_some_and(|taking| taking.bounds.keep_last);
         if !keeps || now < pool.heard_at + lease.claim.ttl / 2 {
@@ -362,6 +375,11 @@ impl Leases {
         let Some(pool) = self.pools.get_mut(key) else { return };
         let Some(lease) = pool.leases.remove(id) else { return };
         let (name, address) = (pool.name.clone(), Some(lease.claim.address));
+        if !lease.is_discovered()
+            && let Some(saying) = happening.saying()
+        {
+            self.said.push(LeaseWord { pool: key.clone(), id: id.clone(), who: who.clone(), saying });
+        }
         self.news.push(LeaseNews::Lease { pool: name, id: id.clone(), address, who, happening });
         if pool.is_silent && pool.leases.is_empty() {
             pool.is_silent = false;

@@ -34,6 +34,7 @@ mod leases;
 mod news;
 mod pool;
 mod refusal;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -43,4 +44,5 @@ pub use discover::Discovered;
 pub use leases::{Claimed, Leases};
 pub use news::{LeaseHappening, LeaseNews};
 pub use refusal::LeaseRefusal;
+pub use shared::{LeaseWord, Saying};
 pub use view::{LeaseRow, LeaseView};

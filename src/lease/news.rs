@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::shared::Saying;
 use super::{LeaseId, LeaseRefusal};
 
 /// Something that happened.
@@ -44,6 +45,8 @@ pub enum LeaseHappening {
     Leaving,
     /// It left, or an operator removed it.
     Released,
+    /// It had asked to leave, and the time of its drain is over.
+    Left,
     /// It did not renew its lease.
     Ended,
     /// A reload took the endpoint's address out of the pool's bounds.
@@ -53,13 +56,22 @@ pub enum LeaseHappening {
 }
 
 impl LeaseHappening {
+    /// The kind of the word that takes back a lease for a whole fleet; `None` for what concerns one node alone.
+    pub(super) fn saying(&self) -> Option<Saying> {
+        match self {
+            Self::Released => Some(Saying::Order),
+            Self::Ended | Self::Left => Some(Saying::Finding),
+            Self::Registered | Self::Changed | Self::Leaving | Self::Barred | Self::Refused(_) => None,
+        }
+    }
+
     /// Returns the word for it.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Registered => "registered",
             Self::Changed => "changed",
             Self::Leaving => "leaving",
-            Self::Released => "released",
+            Self::Released | Self::Left => "released",
             Self::Ended => "ended",
             Self::Barred => "barred",
             Self::Refused(_) => "refused",

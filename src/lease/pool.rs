@@ -44,6 +44,8 @@ pub(super) struct Lease {
     pub(super) holder: Option<Box<str>>,
     pub(super) ends_at: Duration,
     pub(super) stage: Stage,
+    /// When a fleet was told of it, or told this node of it; `None` if that never happened.
+    pub(super) told_at: Option<Duration>,
 }
 
 /// The stage of a lease.

@@ -14,8 +14,11 @@ pub const MAX_OVERRIDES: usize = 4096;
 /// Maximum number of octets of a reason: a sentence and a link.
 pub const MAX_REASON: usize = 512;
 
-/// Maximum number of octets of `who`.
-pub const MAX_WHO: usize = 128;
+/// Maximum number of octets of `who`. In a fleet the node's name is a part of it.
+pub const MAX_WHO: usize = 200;
+
+/// Bits of an override's number that say at which node of a fleet it was placed.
+const TAG_BITS: u32 = 12;
 
 /// The overrides that commands placed, and the windows of the server file.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,8 @@ pub struct OverrideStore {
     windows: BTreeMap<OverrideId, Override>,
     /// The last number that was assigned.
     last: u64,
+    /// The lowest bits of the numbers that this node assigns; `None` without a fleet.
+    tag: Option<u16>,
     in_force: BTreeSet<OverrideId>,
     effective_overrides: EffectiveOverrides,
     change_at: Option<Duration>,
@@ -185,15 +190,54 @@ impl OverrideStore {
             return Err(OverrideRefusal::TooMany);
         }
         let mut changes: Vec<Change> = replaced.iter().filter_map(|id| self.take(*id, &order.who)).collect();
-        let mut item = Override { id: OverrideId::Placed(self.last + 1), made_at: now, order };
+        let number = self.next_number();
+        let mut item = Override { id: OverrideId::Placed(number), made_at: now, order };
         if item.order.mode != Mode::Open || !is_now || self.is_exception(&mut item, overlaps) {
-            self.last += 1;
+            self.last = number;
             self.placed.insert(item.id, item.clone());
             self.in_force.extend(is_now.then_some(item.id));
             changes.push(Change { happening: Happening::Placed, item });
         }
         self.settle(now);
         Ok(changes)
+    }
+
+    /// Lets the numbers of this node end with this tag, so that no two nodes of a fleet assign the same one.
+    pub fn set_tag(&mut self, tag: u16) {
+        self.tag = Some(tag % (1 << TAG_BITS));
+    }
+
+    fn next_number(&self) -> u64 {
+        match self.tag {
+            None => self.last + 1,
+            Some(tag) => (((self.last >> TAG_BITS) + 1) << TAG_BITS) | u64::from(tag),
+        }
+    }
+
+    /// Replaces all overrides that were placed on exactly this target by those that another node placed. `by` names the
+    /// operator. Returns the changes. Nothing is checked: the files of this node may lack the target.
+    pub fn follow(&mut self, target: &TargetPattern, items: Vec<Override>, by: &str, now: Duration) -> Vec<Change> {
+        let new: BTreeMap<OverrideId, Override> =
+            items.into_iter().filter(|item| !item.order.is_over(now)).map(|item| (item.id, item)).collect();
+        let is_gone = |item: &&Override| {
+            // A number that two nodes assigned belongs to the later order.
+            new.get(&item.id).map_or(item.order.target == *target, |new| new != *item)
+        };
+        let gone: Vec<OverrideId> = self.placed.values().filter(is_gone).map(|item| item.id).collect();
+        let mut changes: Vec<Change> = gone.into_iter().filter_map(|id| self.take(id, by)).collect();
+        for (id, item) in new {
+            if self.placed.contains_key(&id) {
+                continue;
+            }
+            if let OverrideId::Placed(number) = id {
+                self.last = self.last.max(number);
+            }
+            self.in_force.extend(item.order.is_in_force(now).then_some(id));
+            self.placed.insert(id, item.clone());
+            changes.push(Change { happening: Happening::Placed, item });
+        }
+        self.settle(now);
+        changes
     }
 
     /// True if an `open` is an exception to overrides in force. An `open` without an end gets the latest end of these

@@ -67,6 +67,7 @@ pub use external_dns::DomainFilter;
 pub use fall::Fall;
 pub use fleet::FleetView;
 pub use history::History;
+pub use kept::FleetShare;
 pub use impact::{Changes, Impact, Shift};
 pub use latency_matrix::LatencyMatrix;
 pub use lease::{LeaseClaim, LeaseList, LeaseShape};

@@ -248,6 +248,9 @@ pub enum EventKind {
         value: String,
         /// True if it was set.
         set: bool,
+        /// Who ordered it; absent if its time was over.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        who: Option<String>,
     },
     /// The node is about to stop.
     Stop {},

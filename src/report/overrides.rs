@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::kept;
+use super::kept::{self, FleetShare};
 use super::order_effect::OrderEffect;
 use super::table::{TextTable, span};
 use crate::overrides::{Change, Override};
@@ -76,6 +76,9 @@ pub struct OverrideList {
     /// in time. Absent if nothing was ordered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept: Option<bool>,
+    /// After an order: whether the fleet has it. Absent if nothing was ordered, and without a fleet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<FleetShare>,
     /// The effect of an order; absent if nothing was ordered, or while no configuration is served.
     #[serde(flatten)]
     pub effect: Option<OrderEffect>,
@@ -141,7 +144,7 @@ impl fmt::Display for OverrideList {
                 )?,
                 (None, None) => return f.write_str("none"),
             }
-            f.write_str(kept::warning(self.kept))?;
+            f.write_str(&kept::warning(self.kept, self.fleet.as_ref()))?;
             return self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"));
         }
         let mut table = TextTable::new(&["OVERRIDE", "", "TARGET", "STATE", "WHO", "REASON"]);
@@ -163,7 +166,7 @@ impl fmt::Display for OverrideList {
         if let Some(released) = released {
             write!(f, "\n{released}")?;
         }
-        f.write_str(kept::warning(self.kept))?;
+        f.write_str(&kept::warning(self.kept, self.fleet.as_ref()))?;
         self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"))
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::kept;
+use super::kept::{self, FleetShare};
 use super::order_effect::OrderEffect;
 use super::table::{TextTable, span};
 use super::text::Percent;
@@ -89,6 +89,9 @@ pub struct RolloutList {
     /// in time. Absent if nothing was ordered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept: Option<bool>,
+    /// After an order: whether the fleet has it. Absent if nothing was ordered, and without a fleet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<FleetShare>,
     /// The effect of an order; absent if nothing was ordered, or while no configuration is served.
     #[serde(flatten)]
     pub effect: Option<OrderEffect>,
@@ -207,7 +210,7 @@ impl fmt::Display for RolloutList {
             table.push([vec![name.clone()], self.cells(kind)].concat(), "");
         }
         f.write_str(table.text(false).trim_end())?;
-        f.write_str(kept::warning(self.kept))?;
+        f.write_str(&kept::warning(self.kept, self.fleet.as_ref()))?;
         self.effect.as_ref().map_or(Ok(()), |effect| write!(f, "\n\n{effect}"))
     }
 }
@@ -288,6 +291,7 @@ mod tests {
             rollouts: vec![shape("api.example.com", canary), shape("shop.example.com", switch)],
             time: 100,
             kept: None,
+            fleet: None,
             effect: None,
         };
         let expected = "\

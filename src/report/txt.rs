@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::kept;
+use super::kept::{self, FleetShare};
 use super::table::span;
 use crate::printable::Printable;
 
@@ -33,6 +33,9 @@ pub struct TxtList {
     /// in time. Absent if nothing was ordered.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub kept: Option<bool>,
+    /// After an order: whether the fleet has it. Absent if nothing was ordered, and without a fleet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<FleetShare>,
 }
 
 /// A request to set or remove TXT records.
@@ -58,6 +61,6 @@ impl fmt::Display for TxtList {
             let end = if place + 1 < self.records.len() { "\n" } else { "" };
             write!(f, "{name} TXT \"{}\" for {}{end}", Printable(value), span(until.saturating_sub(self.time)))?;
         }
-        f.write_str(kept::warning(self.kept))
+        f.write_str(&kept::warning(self.kept, self.fleet.as_ref()))
     }
 }

@@ -179,6 +179,28 @@ impl Progress {
         true
     }
 
+    /// Takes in the phase of this canary at another node. If it began just now there (`is_live`), it begins now here, so
+    /// that clocks do not matter. Returns false if it is another canary.
+    pub(super) fn take_over(&mut self, kept: KeptCanary, is_live: bool, now: Duration) -> bool {
+        if !goes_on(&self.canary, &kept.identity, &kept.terms, &kept.phase) {
+            return false;
+        }
+        let last = self.canary.steps.len() - 1;
+        if matches!((&self.phase, &kept.phase), (Phase::Back { .. }, Phase::Running { .. })) {
+            self.evidence = Evidence::new(&self.canary);
+        }
+        self.phase = match kept.phase {
+            Phase::Running { step, since, next_at } => {
+                let left = next_at.map(|at| at.saturating_sub(if is_live { since } else { now }));
+                let next_at = left.map(|left| now + left.min(self.canary.hold));
+                Phase::Running { step: step.min(last), since: if is_live { now } else { since.min(now) }, next_at }
+            }
+            Phase::Paused { step, since, left } => Phase::Paused { step: step.min(last), since, left },
+            phase => phase,
+        };
+        true
+    }
+
     pub(super) fn kept(&self) -> KeptCanary {
         KeptCanary { identity: self.canary.identity(), terms: self.canary.terms(), phase: self.phase.clone() }
     }

@@ -43,14 +43,20 @@ impl RolloutStore {
         self.kept.extend(kept);
     }
 
-    /// Takes in the roll-outs of the configuration, and returns the changes.
-    pub fn adopt(&mut self, drafts: impl IntoIterator<Item = Draft>, now: Duration) -> Vec<Change> {
+    /// Takes in the roll-outs of the configuration, and returns the changes. `elsewhere` is the state that other nodes gave
+    /// to roll-outs which this node did not have until now.
+    pub fn adopt(
+        &mut self,
+        drafts: impl IntoIterator<Item = Draft>,
+        elsewhere: impl Fn(&RolloutId) -> Option<Kept>,
+        now: Duration,
+    ) -> Vec<Change> {
         let mut before = std::mem::take(&mut self.rollouts);
         let mut changes = Vec::new();
         for Draft { id, spec, pools } in drafts {
             let old = before.remove(&id);
             let from = old.as_ref().map(Rollout::exposure);
-            let kept = self.kept.get(&id).filter(|_| old.is_none()).cloned();
+            let kept = elsewhere(&id).or_else(|| self.kept.get(&id).filter(|_| old.is_none()).cloned());
             let state = RolloutState::follow(old.map(|old| old.state), &spec, kept, now);
             let new = Rollout { pools, state };
             changes.extend(new.adopted(&id, from, now));
@@ -100,6 +106,34 @@ impl RolloutStore {
         let from = rollout.exposure();
         let happening = rollout.obey(order, now)?;
         Ok(rollout.change(id, happening, from, &order.who, &order.reason))
+    }
+
+    /// Takes in the state of a roll-out at another node, where it changed because of `by`. Returns the change, if there is
+    /// one. Does nothing if this node has not the same roll-out in its files.
+    pub fn follow(&mut self, id: &RolloutId, kept: Kept, is_live: bool, by: &str, now: Duration) -> Option<Change> {
+        let rollout = self.rollouts.get_mut(id)?;
+        let (from, before) = (rollout.exposure(), rollout.kept());
+        let is_followed = match (&mut rollout.state, kept) {
+            (RolloutState::Switch(switch), Kept::Switch(kept)) => {
+                rollout.pools.contains(&kept.active) && switch.take_over(kept)
+            }
+            (RolloutState::Canary(progress), Kept::Canary(kept)) => progress.take_over(kept, is_live, now),
+            _ => false,
+        };
+        let happening = is_followed.then(|| happened(before.as_ref(), &rollout.state))??;
+        let why = match &rollout.state {
+            RolloutState::Canary(progress) => match progress.phase() {
+                Phase::Back { why, .. } => why.clone(),
+                _ => "".into(),
+            },
+            RolloutState::Switch(_) => "".into(),
+        };
+        Some(rollout.change(id.clone(), happening, from, by, &why))
+    }
+
+    /// The state of a roll-out as it is kept.
+    pub fn kept(&self, id: &RolloutId) -> Option<Kept> {
+        self.rollouts.get(id)?.kept()
     }
 
     /// Takes in the share of a canary's pool that is open; `None` if no endpoint is in service.
@@ -160,7 +194,8 @@ impl RolloutState {
     fn follow(old: Option<Self>, spec: &Spec, kept: Option<Kept>, now: Duration) -> Self {
         match (spec, old) {
             (Spec::Active(file), Some(Self::Switch(mut switch))) => {
-                switch.follow(file);
+                let kept = kept.and_then(|kept| if let Kept::Switch(kept) = kept { Some(kept) } else { None });
+                switch.follow(file, kept);
                 Self::Switch(switch)
             }
             (Spec::Active(file), _) => {
@@ -169,7 +204,9 @@ impl RolloutState {
             }
             (Spec::Canary(canary), Some(Self::Canary(mut progress))) => {
                 if !progress.follow(canary) {
-                    *progress = Progress::begin(canary.clone(), now);
+                    let kept = kept.and_then(|kept| if let Kept::Canary(kept) = kept { Some(kept) } else { None });
+                    let elsewhere = kept.and_then(|kept| Progress::restore(canary.clone(), kept, now));
+                    *progress = elsewhere.unwrap_or_else(|| Progress::begin(canary.clone(), now));
                 }
                 Self::Canary(progress)
             }
@@ -186,6 +223,33 @@ impl RolloutState {
             Self::Switch(_) => false,
             Self::Canary(progress) => progress.is_ramping(),
         }
+    }
+}
+
+/// The event that led from one state to another one; `None` if there was none.
+fn happened(before: Option<&Kept>, after: &RolloutState) -> Option<Happening> {
+    let RolloutState::Canary(progress) = after else {
+        let RolloutState::Switch(switch) = after else { return None };
+        let is_same = matches!(before, Some(Kept::Switch(before)) if Some(before) == switch.kept());
+        return (!is_same).then_some(Happening::Switched);
+    };
+    let before = match before {
+        Some(Kept::Canary(before)) => Some(&before.phase),
+        _ => None,
+    };
+    match (before, progress.phase()) {
+        (Some(Phase::Running { step: before, .. }), Phase::Running { step, .. }) => {
+            (before != step).then_some(Happening::Advanced)
+        }
+        (Some(Phase::Paused { step: before, .. }), Phase::Paused { step, .. }) => {
+            (before != step).then_some(Happening::Advanced)
+        }
+        (Some(Phase::Complete { .. }), Phase::Complete { .. }) | (Some(Phase::Back { .. }), Phase::Back { .. }) => None,
+        (Some(Phase::Paused { .. }), Phase::Running { .. }) => Some(Happening::Resumed),
+        (_, Phase::Running { .. }) => Some(Happening::Began),
+        (_, Phase::Paused { .. }) => Some(Happening::Paused),
+        (_, Phase::Complete { .. }) => Some(Happening::Completed),
+        (_, Phase::Back { .. }) => Some(Happening::RolledBack),
     }
 }
 

@@ -31,11 +31,21 @@ impl Switch {
         Self { file, chosen }
     }
 
-    /// Takes in the active pool of the file after a reload.
-    pub(super) fn follow(&mut self, file: &str) {
+    /// Takes in the active pool of the file after a reload. If it is another one, `kept` counts, which was chosen at
+    /// another node with that file.
+    pub(super) fn follow(&mut self, file: &str, kept: Option<KeptSwitch>) {
         if *self.file != *file {
-            *self = Self { file: file.into(), chosen: None };
+            *self = Self::new(file.into(), kept);
         }
+    }
+
+    /// Takes in an operator's choice at another node. Returns false if that node had another file.
+    pub(super) fn take_over(&mut self, kept: KeptSwitch) -> bool {
+        let is_same_file = kept.file == self.file;
+        if is_same_file {
+            self.chosen = Some(kept);
+        }
+        is_same_file
     }
 
     pub(super) fn active(&self) -> &str {
@@ -79,14 +89,14 @@ mod tests {
         assert!(!switch.back(NOW), "nobody switched");
         assert!(!switch.to("blue", NOW), "it answers already");
         assert!(switch.to("green", NOW));
-        switch.follow("blue");
+        switch.follow("blue", None);
         assert_eq!(switch.active(), "green");
         let kept = switch.kept().cloned();
         assert_eq!(Switch::new("blue".into(), kept.clone()), switch, "over a restart");
         assert_eq!(Switch::new("red".into(), kept).active(), "red", "the file changed meanwhile");
         assert!(switch.back(NOW) && switch.active() == "blue");
         assert!(switch.back(NOW) && switch.active() == "green");
-        switch.follow("red");
+        switch.follow("red", None);
         assert_eq!((switch.active(), switch.kept()), ("red", None));
     }
 }

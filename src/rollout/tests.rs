@@ -67,7 +67,7 @@ impl Scene {
     }
 
     fn adopt(&mut self, spec: Spec) {
-        let changes = self.store.adopt([draft(spec)], self.now);
+        let changes = self.store.adopt([draft(spec)], |_| None, self.now);
         self.tell(changes);
     }
 
@@ -320,7 +320,7 @@ fn a_running_one_takes_other_bounds_in_its_stride_and_begins_anew_with_other_ste
 fn one_that_leaves_the_files_is_forgotten() {
     let mut scene = Scene::well(all_bounds());
     scene.pass(HOLD);
-    let changes = scene.store.adopt([], scene.now);
+    let changes = scene.store.adopt([], |_| None, scene.now);
     scene.tell(changes);
     assert_eq!(scene.told.last().unwrap(), "ended 25 % -> 25 % by truenorth: the configuration no longer has it");
     assert!(scene.kept.is_empty() && scene.store.exposure(&id()).is_none());

@@ -21,6 +21,7 @@ mod contents;
 mod file;
 mod latency;
 mod lease;
+mod ledger;
 mod lock;
 mod records;
 mod rollouts;
@@ -48,6 +49,7 @@ use writer::{Mailbox, Progress, Writer};
 
 pub use latency::{LATENCY, LatencyRecord};
 pub use lease::LeaseRecord;
+pub use ledger::{EntryRecord, LEDGER, LedgerRecord, STREAMS};
 pub use lock::Held;
 pub use records::{
     AGREEMENTS, AgreementRecord, CONTENTS, EVENTS, HEALTH, HealthRecord, LEASES, OVERRIDES, OverrideRecord, RECOVERIES,

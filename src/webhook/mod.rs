@@ -401,7 +401,7 @@ mod tests {
                 waits_for: Some(text()),
             },
             EventKind::Register { pool: text(), silent: true, leases: 1, why: None },
-            EventKind::Txt { name: text(), value: text(), set: true },
+            EventKind::Txt { name: text(), value: text(), set: true, who: None },
             EventKind::Stop {},
         ]
     }

@@ -13,11 +13,13 @@ mod fleet;
 mod hostile;
 mod latency;
 mod nats;
+mod orders;
 mod probe;
 mod restart;
 mod sharing;
 mod streets;
 mod view;
+mod way;
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -23,6 +23,10 @@ pub(crate) struct Nats {
 /// The password by which one server is a leaf of another.
 pub(crate) const LEAF: &str = "only-leaves-know-this";
 
+/// What a node may publish to share orders.
+const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\", \"$JS.API.STREAM.INFO.*\", \
+    \"$JS.API.STREAM.CREATE.*\", \"$JS.API.CONSUMER.CREATE.>\", \"$JS.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
+
 /// The password of a user.
 fn password(user: &str) -> String {
     format!("the password of {user}")
@@ -57,14 +61,16 @@ impl Nats {
             let _ = writeln!(
                 users,
                 "{{ user: {node}, password: \"{secret}\", permissions: {{ \
-                 publish: {{ allow: [\"truenorth.main.*.{node}\", \"truenorth.main.full.{node}.*\"] }}, \
-                 subscribe: {{ allow: [\"truenorth.main.>\"] }} }} }}"
+                 publish: {{ allow: [\"truenorth.main.*.{node}\", \"truenorth.main.full.{node}.*\", {ORDERS}] }}, \
+                 subscribe: {{ allow: [\"truenorth.main.>\", \"_INBOX.>\"] }} }} }}"
             );
         }
         let reader = password("reader");
         let stranger = password("stranger");
         write("wrong.password", "nobody has this one");
         write("stranger.password", &stranger);
+        // Where the settings turn it on, the account may use it.
+        let jetstream = if settings("").contains("jetstream") { "jetstream: enabled, " } else { "" };
         let port = if address.port() == 0 { "-1".to_owned() } else { address.port().to_string() };
         let path = folder.path().display();
         write(
@@ -73,7 +79,7 @@ impl Nats {
                 "server_name: \"hub-{}\"\nlisten: \"{}:{port}\"\nports_file_dir: \"{path}\"\nping_interval: \"1s\"\n{}\n\
                  tls {{ cert_file: \"{path}/server.pem\", key_file: \"{path}/server.key\", timeout: 10 }}\n\
                  authorization {{ timeout: 10 }}\n\
-                 accounts {{\n FLEET {{ users = [\n{users}\
+                 accounts {{\n FLEET {{ {jetstream}users = [\n{users}\
                  {{ user: leaf, password: \"{LEAF}\" }},\n\
                  {{ user: reader, password: \"{reader}\", permissions: {{ publish: {{ deny: [\">\"] }}, \
                  subscribe: {{ allow: [\"truenorth.main.>\"] }} }} }}\n] }}\n\
@@ -110,6 +116,15 @@ impl Nats {
         self.address.ip()
     }
 
+    /// The settings that turn JetStream on, with its files in the server's folder.
+    pub(crate) fn jetstream(path: &str) -> String {
+        format!("jetstream {{ store_dir: \"{path}/jetstream\", max_mem: 16MB, max_file: 64MB }}")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("tls://{}", self.address)
     }
@@ -129,6 +144,11 @@ impl Nats {
         )
     }
 
+    /// The same by another way to the server.
+    pub(crate) fn section_by(&self, way: SocketAddr, node: &str) -> String {
+        self.section(node, node, &format!("{node}.password")).replace(&self.url(), &format!("tls://{way}"))
+    }
+
     /// What the client of a user needs to connect.
     pub(crate) fn options(&self, user: &str) -> async_nats::ConnectOptions {
         async_nats::ConnectOptions::new()
@@ -141,6 +161,11 @@ impl Nats {
     }
 
     pub(crate) fn start_again(&mut self) {
+        // The port stays, even if the kernel chose it.
+        let path = self.folder.path().join("nats.conf");
+        let text = fs::read_to_string(&path).expect("it is there");
+        let any = format!("listen: \"{}:-1\"", self.address.ip());
+        fs::write(&path, text.replace(&any, &format!("listen: \"{}\"", self.address))).expect("it is writable");
         self.child = run(&self.folder, self.namespace.as_deref());
     }
 }

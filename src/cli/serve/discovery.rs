@@ -77,7 +77,7 @@ impl Discovery {
 
 impl Node {
     /// Takes in what a source said of a pool.
-    pub(super) fn take_in_found(&mut self, Found { pool, source, endpoints }: Found) {
+    pub(super) async fn take_in_found(&mut self, Found { pool, source, endpoints }: Found) {
         // It may have been said before a reload.
         let Some(task) = self.discovery.tasks.get_mut(&pool).filter(|task| task.source == source) else { return };
         let problem = endpoints.as_ref().err().cloned();
@@ -90,6 +90,6 @@ impl Node {
             task.problem = problem;
         }
         self.register.discover(&pool, endpoints);
-        self.settle_leases();
+        self.settle_leases().await;
     }
 }

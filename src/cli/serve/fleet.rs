@@ -11,9 +11,10 @@ use tracing::warn;
 use super::files::Files;
 use crate::clock::wall;
 use crate::config;
-use crate::control::{Control, Event, Handle};
+use crate::control::{Control, Event, Handle, Posts};
 use crate::counters::NodeCounters;
-use crate::fleet;
+use crate::fleet::{self, Told};
+use crate::ledger::Followed;
 use crate::vantage::{Letter, Me};
 
 /// Batches of messages that wait to be sent. Further ones are lost, and the other nodes ask for what they miss.
@@ -22,8 +23,11 @@ const QUEUE: usize = 256;
 /// Longest time that the last messages may take when the node stops.
 const LAST_LETTERS: Duration = Duration::from_secs(1);
 
-/// The messages of control, for the task that sends them.
-pub(super) type Letters = mpsc::Receiver<Vec<Letter>>;
+/// What control sends to the fleet, for the task that does it.
+pub(super) type Mail = fleet::Mail;
+
+/// The orders of the fleet about TXT records and leases, as control passes them on.
+pub(super) type Follows = mpsc::UnboundedReceiver<Followed>;
 
 /// Makes control part of the fleet. `observes` is true for a node that answers nothing.
 pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool, counters: &Arc<NodeCounters>) {
@@ -33,9 +37,11 @@ pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool,
     control.join(me, incarnation, counters.clone());
 }
 
-/// Returns the function that control sends its messages with, and where they arrive.
-pub(super) fn letters(counters: Arc<NodeCounters>) -> (impl Fn(Vec<Letter>), Letters) {
-    let (letters, received) = mpsc::channel(QUEUE);
+/// Returns the functions that control hands over what it has for others with, and where that arrives.
+pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Mail, Follows) {
+    let (letters, sent) = mpsc::channel(QUEUE);
+    let (entries, submitted) = mpsc::channel(QUEUE);
+    let (follows, followed) = mpsc::unbounded_channel();
     let send = move |batch: Vec<Letter>| {
         let count = batch.len() as u64;
         // A node without a fleet has none to send.
@@ -43,21 +49,40 @@ pub(super) fn letters(counters: Arc<NodeCounters>) -> (impl Fn(Vec<Letter>), Let
             counters.fleet.lost.fetch_add(count, Relaxed);
         }
     };
-    (send, received)
+    let posts = Posts {
+        letters: Box::new(send),
+        // What does not fit in is sent again.
+        entries: Box::new(move |batch| _ = entries.try_send(batch)),
+        // Nobody takes them if the node only observes, or stops.
+        follows: Box::new(move |batch| _ = follows.send(batch)),
+    };
+    (posts, Mail { letters: sent, entries: submitted }, followed)
 }
 
-/// Starts the task that talks to the fleet, if the node has one and the messages are still there. DNS does not depend on it: if it ends by itself, which is a
-/// bug, the node goes on alone.
-pub(super) fn start(files: &Files, letters: &mut Option<Letters>, control: Handle) -> Option<JoinHandle<()>> {
-    let (fleet, letters) = (files.server.fleet.clone()?, letters.take()?);
+/// Starts the task that talks to the fleet, if the node has one and the messages are still there. With
+/// `observes` it does not read orders. DNS does not depend on it: if it ends by itself, which is a bug, the node goes on
+/// alone.
+pub(super) fn start(
+    files: &Files,
+    mail: &mut Option<Mail>,
+    observes: bool,
+    control: Handle,
+) -> Option<JoinHandle<()>> {
+    let (fleet, mail) = (files.server.fleet.clone()?, mail.take()?);
     let counters = files.counters.clone();
     Some(tokio::spawn(async move {
         let told = control.clone();
         let tell = move |event| {
             let control = told.clone();
-            async move { control.tell(Event::Fleet(event)).await }
+            async move {
+                let event = match event {
+                    Told::Fleet(event) => Event::Fleet(event),
+                    Told::Stream(event) => Event::Stream(event),
+                };
+                control.tell(event).await;
+            }
         };
-        let running = tokio::spawn(fleet::run(fleet, letters, counters, tell));
+        let running = tokio::spawn(fleet::run(fleet, mail, observes, counters, tell));
         if let Err(error) = running.await {
             warn!(%error, "the connection to the fleet ended, which is a bug of truenorth: this node goes on alone");
             let why = "its task ended".into();

@@ -21,6 +21,7 @@ use crate::admin::Journal;
 use crate::config::Webhook;
 use crate::control::{Expiring, FleetTurn, HoldTurn, NodeEvent, Part, Publication, Remaps, Turn};
 use crate::counters::NodeCounters;
+use crate::printable::Printable;
 use crate::report::{Changed, Changes, EventKind, Impact, OverrideShape};
 use crate::snapshot::World;
 use crate::vital;
@@ -220,6 +221,7 @@ fn fleet_kind(turn: &FleetTurn) -> EventKind {
         FleetTurn::Connected(server) => ("connected", &[][..], format!("connected to the fleet, by {server}")),
         FleetTurn::Disconnected(why) => ("disconnected", &[][..], format!("not connected to the fleet: {why}")),
         FleetTurn::News(news) => (news.as_str(), news.nodes(), news.to_string()),
+        FleetTurn::Orders(news) => (news.as_str(), news.nodes(), Printable(news).to_string()),
     };
     let nodes = nodes.iter().map(ToString::to_string).collect();
     EventKind::Fleet { happening: happening.to_owned(), nodes, detail }

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tracing::{error, info};
 
 use super::serials::put_serials;
+use super::shared::word_on_txt;
 use super::{Files, Node};
 use crate::admin::{Order, OrderReceivers, TxtDone, TxtOrder};
 use crate::clock::unix_time;
@@ -61,60 +62,69 @@ impl Node {
             Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
             Order::ExternalDns(order) => self.obey_external_dns(order).await,
-            Order::Lease(order, reply) => _ = reply.send(self.obey_lease(order)),
+            Order::Lease(order, reply) => _ = reply.send(self.obey_lease(order).await),
         }
     }
 
     async fn obey_txt(&mut self, order: TxtOrder) -> Result<TxtDone, TxtError> {
         let served = match order {
             TxtOrder::List => None,
-            TxtOrder::Set(name, value, until) => self.set_txt(TxtValue { name, value, until }).await?,
-            TxtOrder::Unset(name, value) => {
+            TxtOrder::Set(name, value, until, who) => self.set_txt(TxtValue { name, value, until }, &who).await?,
+            TxtOrder::Unset(name, value, who) => {
                 let gone = self.txt.unset(&name, value.as_deref());
-                self.tell_gone(&gone);
-                self.amend(&names(&gone), rows(&[], &gone)).await?
+                gone.iter().for_each(|value| self.tell_txt(value, false, &who));
+                let served = self.amend(&names(&gone), rows(&[], &gone)).await?;
+                let word = |value: &TxtValue| word_on_txt(&value.name, &value.value, None, &who);
+                self.say(gone.iter().map(word).collect()).await;
+                served
             }
         };
         Ok(TxtDone { records: self.txt.clone(), served })
     }
 
-    async fn set_txt(&mut self, new: TxtValue) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
+    async fn set_txt(
+        &mut self,
+        new: TxtValue,
+        who: &str,
+    ) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
         self.latest.place_for_txt(&new.name).map_err(TxtError::Unfit)?;
-        let (name, value) = (new.name.clone(), new.value.clone());
+        let name = new.name.clone();
+        let word = word_on_txt(&name, &new.value, Some(new.until), who);
         let before = self.txt.clone();
         let is_new = self.txt.set(new.clone())?;
-        let batch = rows(&[new], &[]);
+        let batch = rows(std::slice::from_ref(&new), &[]);
         if !is_new {
             self.files.store.write(batch);
+            self.say(vec![word]).await;
             return Ok(None);
         }
         let served = self.amend(std::slice::from_ref(&name), batch).await.inspect_err(|_| self.txt = before)?;
-        info!(%name, "TXT record set");
-        self.notifier.tell(EventKind::Txt { name: name.to_string(), value, set: true });
+        self.say(vec![word]).await;
+        self.tell_txt(&new, true, who);
         Ok(served)
     }
 
     /// Removes the TXT records that have expired.
     pub(super) async fn expire(&mut self) {
         let gone = self.txt.expire(unix_time());
-        self.tell_gone(&gone);
+        gone.iter().for_each(|value| self.tell_txt(value, false, ""));
         // A zone that could hold more records can hold fewer.
         if let Err(error) = self.amend(&names(&gone), rows(&[], &gone)).await {
             error!(%error, "expired TXT records cannot be removed, so they are still served");
         }
     }
 
-    fn tell_gone(&self, gone: &[TxtValue]) {
-        for TxtValue { name, value, .. } in gone {
-            info!(%name, "TXT record removed");
-            self.notifier.tell(EventKind::Txt { name: name.to_string(), value: value.clone(), set: false });
-        }
+    /// Tells that a record was set or removed by `who`; empty if its time was over.
+    pub(super) fn tell_txt(&self, TxtValue { name, value, .. }: &TxtValue, is_set: bool, who: &str) {
+        info!(%name, who, "TXT record {}", if is_set { "set" } else { "removed" });
+        let who = (!who.is_empty()).then(|| who.to_owned());
+        self.notifier.tell(EventKind::Txt { name: name.to_string(), value: value.clone(), set: is_set, who });
     }
 
     /// Rebuilds the zones of these names with their present TXT records. The rows of the records and the new serials
     /// are stored together. If a zone changed without a new serial, its secondaries would keep the old zone. Fails if a
     /// zone cannot hold the records.
-    async fn amend(
+    pub(super) async fn amend(
         &mut self,
         names: &[Name],
         mut rows: Batch,
@@ -149,7 +159,7 @@ impl Files {
 }
 
 /// Returns the batch that stores the rows of values that are set, and deletes those of values that are gone.
-fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
+pub(super) fn rows(set: &[TxtValue], gone: &[TxtValue]) -> Batch {
     let mut batch = Batch::default();
     set.iter().map(record).for_each(|record| batch.put(&TXT, &record.key(), &record));
     gone.iter().map(record).for_each(|record| batch.delete(&TXT, &record.key()));
@@ -161,6 +171,6 @@ fn record(TxtValue { name, value, until }: &TxtValue) -> TxtRecord {
     TxtRecord { name: name.to_string().to_ascii_lowercase(), value: value.clone(), until: *until }
 }
 
-fn names(values: &[TxtValue]) -> Vec<Name> {
+pub(super) fn names(values: &[TxtValue]) -> Vec<Name> {
     values.iter().map(|value| value.name.clone()).collect()
 }

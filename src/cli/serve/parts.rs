@@ -19,7 +19,8 @@ use crate::resolver::Resolver;
 use crate::rollout;
 use crate::snapshot::Snapshot;
 use crate::store::{
-    AGREEMENTS, Batch, HEALTH, HealthRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS, RolloutRecord, Store,
+    AGREEMENTS, Batch, HEALTH, HealthRecord, LEDGER, LedgerRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS,
+    RolloutRecord, STREAMS, Store,
 };
 
 /// Returns the function that publishes snapshots. It takes a snapshot and the time that it took to make it, replaces
@@ -63,12 +64,22 @@ pub(super) fn prober(resolver: Resolver) -> impl Fn(Arc<Target>) -> Pin<Box<dyn 
 
 /// Returns the function that stores the state that control keeps. All rows of one event are in one batch.
 pub(super) fn keeper(store: Arc<Store>) -> impl Fn(Keep) {
-    move |Keep { health, agreements, recovery_states, overrides, rollouts }| {
+    move |Keep { health, agreements, recovery_states, overrides, rollouts, ledger, streams }| {
         let mut batch = Batch::default();
         for change in &overrides {
             put_override(change, &mut batch);
         }
         put_rollouts(&rollouts, &mut batch);
+        for (key, row) in ledger {
+            let key = key.as_str().to_owned();
+            match row {
+                Some(row) => batch.put(&LEDGER, &key, &LedgerRecord::new(&row)),
+                None => batch.delete(&LEDGER, &key),
+            }
+        }
+        for (book, identity) in streams {
+            batch.put(&STREAMS, &book.as_str().to_owned(), &format!("{identity:x}"));
+        }
         for (target, kept) in health {
             match kept.and_then(HealthRecord::new) {
                 Some(record) => batch.put(&HEALTH, &target, &record),

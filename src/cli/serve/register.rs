@@ -15,7 +15,8 @@ use super::Node;
 use crate::admin::{LeaseDone, LeaseOrder};
 use crate::clock;
 use crate::health::PoolKey;
-use crate::lease::{Discovered, LeaseNews, LeaseRefusal, Leases};
+use crate::lease::{Discovered, LeaseId, LeaseNews, LeaseRefusal, LeaseRow, LeaseWord, Leases, Saying};
+use crate::ledger::{Content, Matter, Word};
 use crate::printable::Printable;
 use crate::report::{EventKind, Severity};
 use crate::snapshot::Blueprint;
@@ -100,6 +101,29 @@ impl Register {
         self.leases.discover(pool, found, now);
     }
 
+    /// Returns what the fleet is to be told.
+    fn words(&mut self) -> Vec<Word> {
+        let said = self.leases.take_said(self.now(), clock::wall()).into_iter();
+        let word = |(LeaseWord { pool, id, who, saying }, row): (_, Option<LeaseRow>)| {
+            // It may be gone again.
+            let is_stale = saying == Saying::Claim && row.is_none();
+            let (matter, content) = (Matter::Lease(pool, id), row.map(Content::Lease));
+            (!is_stale).then(|| Word { matter, content, who: who.unwrap_or_default(), saying })
+        };
+        said.filter_map(word).collect()
+    }
+
+    /// Takes in a lease that an endpoint claimed at another node.
+    pub(super) fn follow_claim(&mut self, row: LeaseRow, is_live: bool, by: &str) {
+        let now = self.now();
+        self.leases.follow_claim(row, is_live, by, now, clock::wall());
+    }
+
+    /// Takes in that a lease ended at another node.
+    pub(super) fn follow_end(&mut self, pool: &PoolKey, id: &LeaseId, by: &str) {
+        self.leases.follow_end(pool, id, by);
+    }
+
     fn now(&self) -> Duration {
         self.base.elapsed()
     }
@@ -107,7 +131,7 @@ impl Register {
 
 impl Node {
     /// Executes an order about leases. Fails if it is refused.
-    pub(super) fn obey_lease(&mut self, order: LeaseOrder) -> Result<LeaseDone, LeaseRefusal> {
+    pub(super) async fn obey_lease(&mut self, order: LeaseOrder) -> Result<LeaseDone, LeaseRefusal> {
         let now = self.register.now();
         let leases = &mut self.register.leases;
         let done = match order {
@@ -125,7 +149,7 @@ impl Node {
                     .map(|()| LeaseDone { leases: leases.get(&choice, &id, now).into_iter().collect(), claimed: None })
             }
         };
-        self.settle_leases();
+        self.settle_leases().await;
         done
     }
 
@@ -137,18 +161,20 @@ impl Node {
         }
         let now = self.register.now();
         self.register.leases.advance(now);
-        self.settle_leases();
+        self.settle_leases().await;
         if self.register.publish_at.is_some_and(|at| at <= Instant::now()) {
             self.publish_leases().await;
         }
     }
 
     /// Tells what happened to leases, keeps it, and schedules its publication.
-    pub(super) fn settle_leases(&mut self) {
+    pub(super) async fn settle_leases(&mut self) {
         for news in self.register.leases.take_news() {
             self.tell_lease(news);
         }
         self.register.keep(&self.files.store, false);
+        let words = self.register.words();
+        self.say(words).await;
         if self.register.leases.take_changed() {
             let at = self.register.not_before.max(Instant::now());
             self.register.publish_at.get_or_insert(at);

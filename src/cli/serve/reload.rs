@@ -45,7 +45,7 @@ impl Node {
             // The bounds of the refused configuration may have been taken in.
             self.register.resume(&self.latest);
         }
-        self.settle_leases();
+        self.settle_leases().await;
         let loaded = loaded?;
         let (credentials, admin_tls) = (loaded.credentials, loaded.admin_tls);
         let exchanged = self.certificates.exchange(credentials.as_ref(), admin_tls.as_ref(), &self.files.counters);

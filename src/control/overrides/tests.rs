@@ -89,6 +89,8 @@ impl Scene {
                 | Effect::FailStatic(_)
                 | Effect::Letters(_)
                 | Effect::FleetTurn(_)
+                | Effect::Submit(_)
+                | Effect::Follow(_)
                 | Effect::Overruled(_)
                 | Effect::Rehosted(_)
                 | Effect::Pushed(..) => {}

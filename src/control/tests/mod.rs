@@ -133,6 +133,10 @@ struct Scene {
     publications: usize,
     /// The messages for the fleet that nobody took yet.
     letters: Vec<crate::vantage::Letter>,
+    /// The entries for the fleet's streams.
+    submitted: Vec<crate::ledger::Publish>,
+    /// Orders of the fleet about TXT records and leases.
+    follows: Vec<crate::ledger::Follow>,
     /// The news about the fleet that control reported.
     fleet_turns: Vec<FleetTurn>,
     /// The events of this node's own probes when answers did not follow them.
@@ -164,6 +168,8 @@ impl Scene {
             holds: Vec::new(),
             publications: 0,
             letters: Vec::new(),
+            submitted: Vec::new(),
+            follows: Vec::new(),
             fleet_turns: Vec::new(),
             overruled: Vec::new(),
         }
@@ -234,6 +240,8 @@ impl Scene {
                 Effect::Hold(turn) => self.holds.push(turn.is_held),
                 Effect::Letters(letters) => self.letters.extend(letters),
                 Effect::FleetTurn(turn) => self.fleet_turns.push(turn),
+                Effect::Submit(entries) => self.submitted.extend(entries),
+                Effect::Follow(follows) => self.follows.extend(follows.follows),
                 Effect::Overruled(told) => self.overruled.push((told.target.address.ip().unwrap(), told.own)),
                 Effect::Overridden(_) | Effect::Group(_) => {}
                 Effect::Reply(reply) => reply.send(),

@@ -98,7 +98,10 @@ impl fmt::Display for EventKind {
             Self::Lease { .. } => write_lease(self, f)?,
             Self::Key { .. } => write_key(self, f)?,
             Self::Register { .. } => write_register(self, f)?,
-            Self::Txt { name, set, .. } => write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?,
+            Self::Txt { name, set, who, .. } => {
+                write!(f, "TXT record of {name} {}", if *set { "set" } else { "removed" })?;
+                who.as_ref().map_or(Ok(()), |who| write!(f, " by {who}"))?;
+            }
             Self::Stop {} => f.write_str("the node stops")?,
         }
         self.impact().map_or(Ok(()), |impact| write!(f, "; {impact}"))
