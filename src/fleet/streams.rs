@@ -4,12 +4,15 @@
 //! it does not exist. What an operator changed in it, such as the number of its copies, stays.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::push::OrderedConfig;
-use async_nats::jetstream::context::{GetStreamErrorKind, PublishErrorKind};
+use async_nats::jetstream::context::{
+    GetStreamError, GetStreamErrorKind, PublishErrorKind, RequestError, RequestErrorKind,
+};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{Context, ErrorCode};
@@ -180,8 +183,7 @@ impl<'a> Streams<'a> {
                 GetStreamErrorKind::JetStream(why) => {
                     return Err(format!("the stream {name} cannot be found: {}", Printable(&why)).into());
                 }
-                // The server knows nobody who answers for JetStream.
-                _ if deepest(&error).contains("no responders") => return Err(off()),
+                _ if is_nobody(&error) => return Err(off()),
                 _ => return Err(format!("the stream {name} cannot be found: {}", deepest(&error)).into()),
             },
         };
@@ -269,6 +271,12 @@ fn refusal(key: MatterKey, why: PublishErrorKind) -> StreamEvent {
         PublishErrorKind::MaxPayloadExceeded => StreamEvent::Refused(key, "it is too long for the NATS server".into()),
         other => StreamEvent::Refused(key, other.to_string().into()),
     }
+}
+
+/// True if nobody answers for JetStream.
+fn is_nobody(error: &GetStreamError) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<RequestError>());
+    source.is_some_and(|source| source.kind() == RequestErrorKind::NoResponders)
 }
 
 fn silent() -> Box<str> {

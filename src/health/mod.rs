@@ -37,4 +37,4 @@ pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_S
 pub use share::Share;
 pub use template::ConditionTemplate;
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};
-pub use witness::{Agreement, FleetSurvey, Opinions, VantagePoint, Weight, Witness};
+pub use witness::{Agreement, FleetSurvey, Opinions, OrdersSurvey, VantagePoint, Weight, Witness};

@@ -115,6 +115,19 @@ pub struct FleetSurvey {
     pub overruled: usize,
     /// True if what was agreed on before this process began stands, because it has not agreed with others yet.
     pub is_arriving: bool,
+    /// The orders of the fleet; `None` if this node only observes.
+    pub orders: Option<OrdersSurvey>,
+}
+
+/// The orders of a fleet, as this node knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrdersSurvey {
+    /// Why they are not shared; `None` if they are.
+    pub apart: Option<Box<str>>,
+    /// Number of orders that were not taken back.
+    pub known: usize,
+    /// Number of orders of this node that the others do not know yet.
+    pub waiting: usize,
 }
 
 /// The opinions in a sentence, such as `2 of 3 vantage points see it down: ns1, ns2`. Without any: those before a restart

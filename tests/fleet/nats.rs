@@ -160,6 +160,15 @@ impl Nats {
         self.child.kill().and_then(|()| self.child.wait()).expect("it runs");
     }
 
+    /// Turns JetStream on from the next start.
+    pub(crate) fn turn_on_jetstream(&self) {
+        let path = self.folder.path().join("nats.conf");
+        let text = fs::read_to_string(&path).expect("it is there");
+        let settings = Self::jetstream(&self.folder.path().display().to_string());
+        let text = format!("{settings}\n{}", text.replace("FLEET {", "FLEET { jetstream: enabled, "));
+        fs::write(&path, text).expect("it is writable");
+    }
+
     pub(crate) fn start_again(&mut self) {
         // The port stays, even if the kernel chose it.
         let path = self.folder.path().join("nats.conf");

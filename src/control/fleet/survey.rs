@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::agreement::quorum;
 use crate::control::Control;
-use crate::health::{Agreement, FleetSurvey, Opinion, Share, Target, Weight};
+use crate::health::{Agreement, FleetSurvey, Opinion, OrdersSurvey, Share, Target, Weight};
+use crate::ledger::LedgerView;
 use crate::vantage::{NodeName, QuestionId};
 use crate::watch::TargetId;
 
@@ -32,6 +33,10 @@ impl Control {
             vantage_points: fleet.vantages.vantage_points(),
             overruled: self.watch.overruled(),
             is_arriving: fleet.vantages.is_arriving(),
+            orders: fleet.ledger().map(|ledger| {
+                let LedgerView { is_shared, why, orders, waiting } = ledger.view();
+                OrdersSurvey { apart: (!is_shared).then_some(why), known: orders, waiting }
+            }),
         })
     }
 

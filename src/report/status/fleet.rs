@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use crate::health::{Agreement, FleetSurvey, Opinion, Opinions, State, VantagePoint, Weight, Witness};
+use crate::health::{Agreement, FleetSurvey, OrdersSurvey, Opinion, Opinions, State, VantagePoint, Weight, Witness};
 use crate::report::notice::word;
 use crate::report::table::{RED, TextTable, YELLOW, span};
 
@@ -35,8 +35,25 @@ pub struct FleetStatus {
     pub arriving: bool,
     /// Number of probes about which answers follow the other vantage points, against those of this node.
     pub overruled: usize,
+    /// The orders of the fleet; absent if this node only observes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub orders: Option<OrdersStatus>,
     /// All nodes that are heard, and this one, by name.
     pub vantage_points: Vec<VantagePointStatus>,
+}
+
+/// The orders of a fleet: overrides, TXT records, leases and roll-outs, whichever node they were given at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrdersStatus {
+    /// True if this node reads them.
+    pub shared: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub why: Option<String>,
+    /// Number of orders that were not taken back.
+    pub known: usize,
+    /// Number of orders of this node that the others do not know yet.
+    pub waiting: usize,
 }
 
 /// A node of the fleet.
@@ -112,7 +129,7 @@ pub struct WitnessStatus {
 
 impl From<&FleetSurvey> for FleetStatus {
     fn from(survey: &FleetSurvey) -> Self {
-        let FleetSurvey { node, is_connected, link, since, vantage_points, overruled, is_arriving } = survey;
+        let FleetSurvey { node, is_connected, link, since, vantage_points, overruled, is_arriving, orders } = survey;
         Self {
             node: node.to_string(),
             connected: *is_connected,
@@ -120,6 +137,12 @@ impl From<&FleetSurvey> for FleetStatus {
             since: since.as_secs(),
             arriving: *is_arriving,
             overruled: *overruled,
+            orders: orders.as_ref().map(|OrdersSurvey { apart, known, waiting }| OrdersStatus {
+                shared: apart.is_none(),
+                why: apart.as_ref().map(ToString::to_string),
+                known: *known,
+                waiting: *waiting,
+            }),
             vantage_points: vantage_points.iter().map(VantagePointStatus::from).collect(),
         }
     }
@@ -201,7 +224,7 @@ fn fingerprint(number: u64) -> String {
 impl FleetStatus {
     /// Returns the lines about the fleet at this Unix time, and a table of its nodes. `with_identities` adds what they run.
     pub(in crate::report) fn text(&self, time: u64, with_identities: bool, for_terminal: bool) -> String {
-        let Self { node, connected, link, since, arriving, overruled, vantage_points } = self;
+        let Self { node, connected, link, since, arriving, overruled, orders, vantage_points } = self;
         let mut out = String::new();
         let since_then = span(time.saturating_sub(*since));
         let _ = match connected {
@@ -216,6 +239,9 @@ impl FleetStatus {
         }
         if *overruled > 0 {
             let _ = writeln!(out, "fleet: the others overrule this node's own view of {overruled} probes");
+        }
+        if let Some(OrdersStatus { why: Some(why), waiting, .. }) = orders {
+            let _ = writeln!(out, "fleet: orders are not shared, {waiting} wait: {why}");
         }
         let mut heads = vec!["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK"];
         if with_identities {

@@ -1,0 +1,348 @@
+//! Orders that are given at one node count at all of them, over JetStream.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Files, Node};
+use crate::nats::Nats;
+use crate::wait_until;
+use crate::way::Way;
+
+const NAMES: [&str; 3] = ["ns1", "ns2", "ns3"];
+
+/// An order is to be in the answers of all nodes within this time.
+const SOON: Duration = Duration::from_secs(1);
+
+const ZONE: &str = "ttl = 30\n[nameservers]\nns1 = [\"127.0.0.1\"]\n\
+    [datacenters]\nfra = { latitude = 50, longitude = 8 }\niad = { latitude = 38, longitude = -77 }\n\
+    sin = { latitude = 1, longitude = 103 }\n\
+    [regions.default]\nprefer = [\"fra\", \"iad\", \"sin\"]\n\
+    [pools.web]\nendpoints.fra = [\"192.0.2.1\"]\nendpoints.iad = [\"198.51.100.1\"]\n\
+    [pools.blue]\ndatacenter = \"sin\"\nendpoints = [\"192.0.2.7\"]\n\
+    [pools.green]\ndatacenter = \"sin\"\nendpoints = [\"192.0.2.8\"]\n\
+    [pools.spots]\ndatacenter = \"sin\"\nregistered = { prefixes = [\"203.0.113.0/24\"] }\n\
+    [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n\
+    [names.app]\npools = [\"blue\", \"green\"]\nactive = \"blue\"\n\
+    [names.spot]\npools = [\"spots\"]\n";
+
+const FRA: &str = "192.0.2.1";
+const IAD: &str = "198.51.100.1";
+
+/// Three nodes, and a NATS server with JetStream; the way of each to it can be cut.
+struct Trio {
+    nats: Nats,
+    ways: Vec<Way>,
+    nodes: Vec<(Files, Option<Node>)>,
+}
+
+impl Trio {
+    /// Returns when all three share orders.
+    fn start() -> Self {
+        Self::start_with(ZONE, Nats::jetstream)
+    }
+
+    fn start_with(zone: &str, settings: impl Fn(&str) -> String) -> Self {
+        let nats = Nats::start_with(None, "127.0.0.1:0".parse().expect("an address"), &NAMES, settings);
+        let ways: Vec<Way> = NAMES.iter().map(|_| Way::to(nats.address())).collect();
+        let nodes = NAMES.iter().zip(&ways).map(|(name, way)| {
+            let section = nats.section_by(way.address(), name);
+            let server = format!(
+                "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"admin.sock\"\n{section}"
+            );
+            let files = Files::new(&server, &[("example.com.toml", zone)]);
+            let node = files.serve();
+            (files, Some(node))
+        });
+        let nodes = nodes.collect();
+        Self { nats, ways, nodes }
+    }
+
+    fn wait_until_shared(&mut self) {
+        for number in 0..3 {
+            self.node_mut(number).log.wait_for("orders are shared with the fleet");
+        }
+    }
+
+    fn node(&self, number: usize) -> &Node {
+        self.nodes[number].1.as_ref().expect("it runs")
+    }
+
+    fn node_mut(&mut self, number: usize) -> &mut Node {
+        self.nodes[number].1.as_mut().expect("it runs")
+    }
+
+    /// Gives an order at a node. Returns what is printed.
+    #[track_caller]
+    fn order(&self, number: usize, words: &str) -> String {
+        let ran = self.nodes[number].0.run(words);
+        assert_eq!(ran.code, Some(0), "{words}: {}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    }
+
+    fn kill(&mut self, number: usize) {
+        // The harness kills a node that is dropped.
+        self.nodes[number].1 = None;
+    }
+
+    fn start_again(&mut self, number: usize) {
+        let node = self.nodes[number].0.serve();
+        self.nodes[number].1 = Some(node);
+    }
+
+    fn answers(&self, number: usize, words: &str) -> Vec<String> {
+        let mut data: Vec<String> = self.node(number).dig(words).data().into_iter().map(str::to_owned).collect();
+        data.sort();
+        data
+    }
+
+    /// Waits until these nodes have this answer. Returns how long that took.
+    #[track_caller]
+    fn wait_for(&self, nodes: &[usize], words: &str, data: &[&str]) -> Duration {
+        let begun = Instant::now();
+        for &number in nodes {
+            wait_until(&format!("{} answers {words} with {data:?}", NAMES[number]), || {
+                self.answers(number, words) == data
+            });
+        }
+        begun.elapsed()
+    }
+
+    /// The same, within a second.
+    #[track_caller]
+    fn soon(&self, words: &str, data: &[&str]) {
+        let took = self.wait_for(&[0, 1, 2], words, data);
+        assert!(took < SOON, "{words}: {took:?}");
+        println!("{words} with {data:?} at all nodes after {took:?}");
+    }
+
+    fn events(&self, number: usize) -> String {
+        self.order(number, "events --json")
+    }
+}
+
+/// Asks an admin server. Returns head and body.
+fn http(admin: SocketAddr, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(admin).expect("it listens");
+    let head = format!("{method} {path} HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n");
+    let length = format!("content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(format!("{head}{length}").as_bytes()).expect("it reads");
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+fn claim(trio: &Trio, number: usize, id: &str, address: &str) {
+    let body = format!("{{\"address\":\"{address}\",\"ttl\":\"30s\"}}");
+    let said = http(trio.node(number).admin(), "PUT", &format!("/v1/pools/spots/endpoints/{id}"), &body);
+    assert!(said.starts_with("HTTP/1.1 20"), "{said}");
+}
+
+#[test]
+fn an_order_at_one_node_is_in_the_answers_of_all_within_a_second() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+
+    let said = trio.order(0, "drain dc:fra --reason power --for 1h");
+    assert!(!said.contains("the fleet does not have it"), "{said}");
+    trio.soon("www.example.com A", &[IAD]);
+    // Everywhere it is known who ordered it, and where.
+    for number in 0..3 {
+        let list = trio.order(number, "overrides --json");
+        assert!(list.contains(" at ns1\"") && list.contains("\"power\""), "{list}");
+        wait_until("the event is told", || trio.events(number).contains(" at ns1"));
+    }
+    // Another node lifts it by its number, which is the same everywhere.
+    let number = |number: usize| -> String {
+        let list: serde_json::Value = serde_json::from_str(&trio.order(number, "overrides --json")).expect("JSON");
+        list["overrides"][0]["override"].to_string()
+    };
+    assert_eq!(number(0), number(2));
+    trio.order(2, "open dc:fra");
+    trio.soon("www.example.com A", &[FRA]);
+
+    trio.order(2, "txt set _acme-challenge.example.com token-1 --for 1h");
+    trio.soon("_acme-challenge.example.com TXT", &["\"token-1\""]);
+    trio.order(1, "txt set _acme-challenge.example.com token-2 --for 1h");
+    trio.soon("_acme-challenge.example.com TXT", &["\"token-1\"", "\"token-2\""]);
+    trio.order(0, "txt unset _acme-challenge.example.com");
+    trio.soon("_acme-challenge.example.com TXT", &[]);
+
+    claim(&trio, 1, "i-1", "203.0.113.5");
+    trio.soon("spot.example.com A", &["203.0.113.5"]);
+    let gone = http(trio.node(0).admin(), "DELETE", "/v1/pools/spots/endpoints/i-1", "");
+    assert!(gone.starts_with("HTTP/1.1 200"), "{gone}");
+    trio.soon("spot.example.com A", &[]);
+
+    trio.order(1, "switch app.example.com green");
+    trio.soon("app.example.com A", &["192.0.2.8"]);
+    trio.order(2, "switch app.example.com --back");
+    trio.soon("app.example.com A", &["192.0.2.7"]);
+}
+
+#[test]
+fn whatever_is_killed_all_nodes_end_with_the_same_orders() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    trio.order(0, "drain dc:fra --for 1h");
+    trio.order(1, "txt set a.example.com one --for 1h");
+    claim(&trio, 2, "i-1", "203.0.113.5");
+    trio.wait_for(&[0, 1, 2], "spot.example.com A", &["203.0.113.5"]);
+
+    // A node is killed in the midst of orders.
+    trio.order(0, "txt set a.example.com two --for 1h");
+    trio.kill(0);
+    trio.order(1, "txt set a.example.com three --for 1h");
+    trio.order(1, "txt unset a.example.com one");
+    trio.start_again(0);
+    let both = ["\"three\"", "\"two\""];
+    trio.wait_for(&[0, 1, 2], "a.example.com TXT", &both);
+    trio.wait_for(&[0, 1, 2], "www.example.com A", &[IAD]);
+
+    // The server is killed. Orders count where they are given, and that is said.
+    trio.nats.kill();
+    trio.node_mut(0).log.wait_for("not connected to the fleet");
+    let said = trio.order(0, "txt set a.example.com four --for 1h");
+    assert!(said.contains("the fleet does not have it yet (not connected)"), "{said}");
+    assert_eq!(trio.answers(0, "a.example.com TXT"), ["\"four\"", "\"three\"", "\"two\""]);
+    assert_eq!(trio.answers(1, "a.example.com TXT"), both);
+    // Nodes that start meanwhile have what they last heard, and what was ordered at them.
+    for number in 0..3 {
+        trio.kill(number);
+        trio.start_again(number);
+    }
+    assert_eq!(trio.answers(0, "a.example.com TXT"), ["\"four\"", "\"three\"", "\"two\""]);
+    for number in 0..3 {
+        assert_eq!(trio.answers(number, "www.example.com A"), [IAD]);
+        assert_eq!(trio.answers(number, "spot.example.com A"), ["203.0.113.5"]);
+    }
+    assert_eq!(trio.answers(2, "a.example.com TXT"), both);
+
+    trio.nats.start_again();
+    let all = ["\"four\"", "\"three\"", "\"two\""];
+    let took = trio.wait_for(&[0, 1, 2], "a.example.com TXT", &all);
+    println!("all nodes have it {took:?} after the server is back");
+    trio.wait_for(&[0, 1, 2], "www.example.com A", &[IAD]);
+
+    // The server loses its disk: the nodes give it back what they know.
+    trio.nats.kill();
+    std::fs::remove_dir_all(trio.nats.path("jetstream")).expect("it is there");
+    trio.nats.start_again();
+    for number in 0..3 {
+        trio.node_mut(number).log.wait_for("orders are shared with the fleet");
+    }
+    trio.kill(2);
+    std::fs::remove_dir_all(trio.nodes[2].0.path("state")).expect("it is there");
+    trio.start_again(2);
+    trio.wait_for(&[2], "a.example.com TXT", &all);
+    trio.wait_for(&[0, 1, 2], "www.example.com A", &[IAD]);
+}
+
+#[test]
+fn a_node_that_was_cut_off_heals_to_the_order_of_the_stream() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    trio.ways[2].cut();
+    trio.node_mut(2).log.wait_for("not connected to the fleet");
+    let said = trio.order(2, "drain dc:fra --reason here --for 1h");
+    assert!(said.contains("the fleet does not have it yet"), "{said}");
+    trio.order(2, "force-down pool:blue --for 1h");
+    trio.wait_for(&[2], "www.example.com A", &[IAD]);
+    // The others order something else for the same target, later by any clock or not.
+    trio.order(0, "drain dc:fra --reason before --for 2h");
+    trio.order(1, "open dc:fra");
+    trio.order(1, "drain dc:fra --reason there --for 3h");
+    assert_eq!(trio.answers(0, "app.example.com A"), ["192.0.2.7"]);
+
+    trio.ways[2].mend();
+    let line = trio.node_mut(2).log.wait_for("no longer counts");
+    assert!(line.contains("the overrides of dc:fra") && line.contains("at ns2"), "{line}");
+    for number in 0..3 {
+        wait_until("all have the same orders", || {
+            let list = trio.order(number, "overrides --json");
+            list.contains("\"there\"") && !list.contains("\"here\"") && list.contains("pool:blue")
+        });
+        trio.wait_for(&[number], "www.example.com A", &[IAD]);
+    }
+    // Nobody said anything about it meanwhile.
+    trio.wait_for(&[0, 1, 2], "app.example.com A", &["192.0.2.8"]);
+    assert!(trio.events(2).contains("overtaken"));
+}
+
+#[test]
+fn without_jetstream_that_is_said_and_orders_count_where_they_are_given() {
+    let mut trio = Trio::start_with(ZONE, |_| String::new());
+    let line = trio.node_mut(0).log.wait_for("orders are not shared with the fleet");
+    assert!(line.contains("JetStream is not enabled"), "{line}");
+    let said = trio.order(0, "drain dc:fra --for 1h");
+    assert!(said.contains("JetStream is not enabled"), "{said}");
+    trio.wait_for(&[0], "www.example.com A", &[IAD]);
+    assert_eq!(trio.answers(1, "www.example.com A"), [FRA]);
+    let status = trio.order(0, "fleet");
+    assert!(status.contains("JetStream is not enabled"), "{status}");
+    // It is turned on.
+    trio.nats.kill();
+    trio.nats.turn_on_jetstream();
+    trio.nats.start_again();
+    trio.wait_for(&[0, 1, 2], "www.example.com A", &[IAD]);
+}
+
+#[test]
+fn strangers_change_nothing() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    trio.order(0, "drain dc:fra --for 1h");
+    trio.wait_for(&[0, 1, 2], "www.example.com A", &[IAD]);
+    let runtime = tokio::runtime::Runtime::new().expect("there are threads");
+    let url = trio.nats.url();
+    let ignored = |trio: &Trio| {
+        let metrics = http(trio.node(1).admin(), "GET", "/metrics", "");
+        let line = metrics.lines().find(|line| line.contains("ignored_messages_total{reason=\"malformed\"}"));
+        line.and_then(|line| line.rsplit_once(' ')?.1.parse::<f64>().ok()).expect("it is counted")
+    };
+    let lift = "{\"v\":1,\"node\":\"ns1\",\"run\":9999999999999,\"number\":1,\"override\":{\"target\":\"dc:fra\"}}";
+    runtime.block_on(async {
+        // Who may only read publishes nothing, neither to a stream nor to its interface.
+        let reader = trio.nats.options("reader").connect(&url).await.expect("it may connect");
+        let subject = format!("truenorth.main.order.override.{}", "baafce600c4d67e249d18c7956ae2259");
+        for subject in [subject.as_str(), "$JS.API.STREAM.DELETE.truenorth-main-orders"] {
+            let _ = reader.publish(subject.to_owned(), lift.into()).await;
+        }
+        reader.flush().await.expect("it is connected");
+        // A node's user publishes garbage, and an entry under the subject of another one.
+        let node = trio.nats.options("ns3").connect(&url).await.expect("it may connect");
+        for (number, garbage) in ["x", "{}", "{\"v\":1}", lift].into_iter().enumerate() {
+            node.publish(format!("truenorth.main.order.override.{number}"), garbage.into()).await.expect("it may");
+        }
+        node.flush().await.expect("it is connected");
+    });
+    wait_until("garbage is counted", || ignored(&trio) >= 4.0);
+    for number in 0..3 {
+        assert_eq!(trio.answers(number, "www.example.com A"), [IAD]);
+    }
+    // A newcomer reads the stream with the garbage in it.
+    trio.kill(2);
+    std::fs::remove_dir_all(trio.nodes[2].0.path("state")).expect("it is there");
+    trio.start_again(2);
+    trio.wait_for(&[2], "www.example.com A", &[IAD]);
+}
+
+#[test]
+fn an_order_for_what_a_node_does_not_have_is_kept_and_told() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    let zone = ZONE.replace("fra = [\"192.0.2.1\"]", "fra = [\"192.0.2.1\", \"192.0.2.2\"]");
+    trio.nodes[0].0.write("zones/example.com.toml", &zone);
+    trio.order(0, "reload");
+    trio.order(0, "force-down endpoint:192.0.2.2 --for 1h");
+    trio.wait_for(&[0], "www.example.com A", &[FRA]);
+    let line = trio.node_mut(1).log.wait_for("do nothing here");
+    assert!(line.contains("endpoint:192.0.2.2") && line.contains("ns1"), "{line}");
+    // Once the files have it, it counts.
+    trio.nodes[1].0.write("zones/example.com.toml", &zone);
+    trio.order(1, "reload");
+    assert!(trio.order(1, "status").contains("192.0.2.2"));
+    assert_eq!(trio.answers(1, "www.example.com A"), [FRA]);
+    trio.order(2, "lift endpoint:192.0.2.2");
+    trio.wait_for(&[0, 1], "www.example.com A", &[FRA, "192.0.2.2"]);
+}
