@@ -9,8 +9,9 @@ use axum::response::Response;
 
 use super::refusal::{ApiError, json, problem, refuse};
 use super::{AppState, body, rollouts};
-use crate::control::{Push, PushRefusal, Said};
+use crate::control::PushRefusal;
 use crate::health::{Load, Share};
+use crate::health::{Push, Said};
 use crate::report::{self, LoadShape, PushRefused, PushResult, PushShape};
 
 /// Maximum length of a body in octets: enough for reports about ten thousand endpoints.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use super::remapping::Remaps;
 use super::{
-    FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, Push, PushRefusal, PushReply, RolloutEvent,
+    FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, PushRefusal, PushReply, RolloutEvent,
     RolloutReply, Turn,
 };
-use crate::health::{Kept, KeptAgreement, Outcome, RecoveryState, Target};
+use crate::health::{Kept, KeptAgreement, Outcome, Push, RecoveryState, Target};
 use crate::latency::{LatencyTable, Record, Sample};
 use crate::ledger::{Followed, KeptLedger, Publish, StreamEvent, Word};
 use crate::overrides::Change;

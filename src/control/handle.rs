@@ -6,14 +6,12 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::pulse::Pulse;
-use super::{
-    Event, OrderRefusal, OverrideEvent, Preview, Proposal, Push, PushRefusal, Requests, RequestsRefusal, RolloutEvent,
-};
-use crate::health::Survey;
+use super::{Event, OrderRefusal, OverrideEvent, Preview, Proposal, PushRefusal, RequestsRefusal, RolloutEvent};
+use crate::health::{Push, Requests, Survey};
+use crate::ledger::{Followed, Publish, Word};
 use crate::overrides::{Change, Override, OverrideRefusal, Placement, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::ledger::{Followed, Publish, Word};
 use crate::vantage::Letter;
 
 /// The most messages that wait for control. Tests and attacks stay below it. When it is reached, senders wait.

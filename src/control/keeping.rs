@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use super::{Now, RecoveryStates};
 use crate::health::{Health, Kept, KeptAgreement, KeptHold, Means, Opinion, RecoveryState, State};
-use crate::overrides::Change;
 use crate::ledger;
+use crate::overrides::Change;
 use crate::rollout;
 use crate::watch::Watched;
 

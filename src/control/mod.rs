@@ -51,10 +51,10 @@ pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
 pub use now::Now;
 pub use overrides::{EndpointView, OverrideEvent, OverrideReply, Reply};
 pub use preview::{OrderRefusal, Preview, Proposal};
-pub use push::{MAX_REASON, Push, PushRefusal, PushReply, Said};
+pub use push::{PushRefusal, PushReply};
 pub use ramps::{HoldTurn, RecoveryStates, TICK};
 pub use remapping::Remaps;
-pub use rollouts::{Requests, RequestsRefusal, RolloutEvent, RolloutReply};
+pub use rollouts::{RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use turns::{Part, Turn};
 pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
@@ -62,6 +62,7 @@ pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
 use crate::health::{Failure, KeptAgreement, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;
 use crate::snapshot::DownGroups;
+use crate::vantage::Reported;
 use crate::watch::{Call, Lateness, ProbeCounters, ProbeHistory, TargetId, TargetMap, Watch, Watched};
 use fleet::Fleet;
 use keeping::Keeping;
@@ -201,6 +202,9 @@ impl Control {
             }
             Event::Push(push, reply) => {
                 let result = self.take_in(&push, now, &mut effects);
+                if result.is_ok() {
+                    self.pass_on(Reported::Push(push), now);
+                }
                 effects.push(Effect::Pushed(reply, result));
             }
             Event::Latency(samples) => self.feed(&samples, now),
@@ -209,7 +213,10 @@ impl Control {
             Event::NotRemapped => self.latency.fail_remap(now),
             Event::Override(event) => effects.extend(self.take_override(event)),
             Event::Rollout(event) => self.take_rollout(event, now, &mut effects),
-            Event::Fleet(event) => self.hear_fleet(event, now, &mut effects),
+            Event::Fleet(event) => {
+                self.hear_fleet(event, now, &mut effects);
+                self.hear_reports(now, &mut effects);
+            }
             Event::Stream(event) => self.hear_stream(event),
             Event::RestoreLedger(kept) => self.restore_ledger(kept),
             Event::Say(words) => self.say(words),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Control, Effect, Overruled, PUBLISH_WINDOW, Part, Push, PushRefusal, Turn};
-use crate::health::{Health, LastProbe, Outcome, State, Transition};
+use super::{Control, Effect, Overruled, PUBLISH_WINDOW, Part, PushRefusal, Turn};
+use crate::health::{Health, LastProbe, Outcome, Push, State, Transition};
 use crate::snapshot::{PoolId, PoolSpec};
 use crate::watch::{FailStaticEvent, Observed, Restored, TargetId};
 

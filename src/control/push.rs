@@ -7,45 +7,14 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::num::NonZeroU8;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::dependents::Dependents;
-use crate::health::{Failure, Finding, Load, Outcome, Share};
+use crate::health::{Failure, Finding, MAX_REASON, Outcome, Push, Said};
 use crate::snapshot::{PoolId, PoolSpec, World};
 use crate::watch::TargetId;
-
-/// Maximum number of characters of a report's reason that are kept.
-pub const MAX_REASON: usize = 200;
-
-/// One report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
-    /// The address in answers, or the check address of a CNAME.
-    pub endpoint: IpAddr,
-    /// The pool, as `web/fra` or `web`; without it, every pool that holds the endpoint.
-    pub pool: Option<Box<str>>,
-    /// The endpoint's health, if it is reported.
-    pub said: Option<Said>,
-    /// The endpoint's load, if it is reported.
-    pub load: Option<Load>,
-}
-
-/// The health that a report states.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
-    /// The endpoint works, and asks for this share of its clients.
-    Good(Share),
-    /// The endpoint failed.
-    Bad {
-        /// The number of failures in a row.
-        failures: NonZeroU8,
-        /// The reason, for the log; cut at [`MAX_REASON`].
-        reason: Option<Box<str>>,
-    },
-}
 
 /// The channel for the reply to a report. The reply is the number of monitors that the report counted for, or the
 /// reason why it counted for none. For a report of load alone, it is the number of endpoints.

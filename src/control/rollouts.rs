@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, fleet, push};
-use crate::health::{Finding, Outcome, Share};
+use crate::health::{Finding, Outcome, Requests, Share};
 use crate::ledger::{Content, Follow, Matter, Saying, Word};
 use crate::rollout::{Change, Happening, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Side, Spec, View};
 use crate::snapshot::{AdminState, EndpointState, PoolId, World};
 use crate::steering::Split;
+use crate::vantage::Reported;
 use crate::zone::NameId;
 
 /// An event about roll-outs.
@@ -26,19 +27,6 @@ pub enum RolloutEvent {
     /// A report of requests from a service. The sender gets the number of roll-outs that it counts for, or why it
     /// counts for none.
     Requests(Requests, oneshot::Sender<Result<usize, RequestsRefusal>>),
-}
-
-/// Requests and errors since the last report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Requests {
-    /// The endpoint that served them; without it, all endpoints of the pool.
-    pub endpoint: Option<IpAddr>,
-    /// The pool that served them, as `web/fra` or `web`; without it, every pool that holds the endpoint.
-    pub pool: Option<Box<str>>,
-    /// Number of requests.
-    pub requests: u64,
-    /// Number of requests that failed.
-    pub errors: u64,
 }
 
 /// Why a report of requests does not count.
@@ -226,8 +214,18 @@ impl Control {
             RolloutEvent::Requests(requests, to) => {
                 let pools = self.pools_reported(&requests);
                 let result = pools.map(|pools| self.rollouts.see_requests(&pools, &requests, now));
+                if result.is_ok() {
+                    self.pass_on(Reported::Requests(requests), now);
+                }
                 effects.push(Effect::RolloutReply(RolloutReply::Requests(to, result)));
             }
+        }
+    }
+
+    /// Counts requests that were reported to another node.
+    pub(super) fn count_requests(&mut self, requests: &Requests, now: Duration) {
+        if let Ok(pools) = self.pools_reported(requests) {
+            self.rollouts.see_requests(&pools, requests, now);
         }
     }
 
@@ -296,6 +294,8 @@ impl Control {
         let change = self.rollouts.store.follow(&id, kept, is_live, &fleet::by(origin.as_ref()), now);
         self.tell_rollouts(change, now, effects);
         self.keep_rollouts(effects);
+        // A canary that begins anew has no evidence yet.
+        self.look_at_new_pools(now);
     }
 
     /// Schedules the publication of these changes, and reports and keeps them.

@@ -12,7 +12,8 @@ use super::expiry::Expiries;
 use super::handle::Inbox;
 use super::remapping::{RemapNews, Remapping};
 use super::{
-    Control, Effect, Event, Keep, Message, NodeEvent, Now, OverrideReply, PauseRequest, Publication, RolloutReply, Shared, told,
+    Control, Effect, Event, Keep, Message, NodeEvent, Now, OverrideReply, PauseRequest, Publication, RolloutReply,
+    Shared, told,
 };
 use crate::clock::wall;
 use crate::health::{Outcome, Target};

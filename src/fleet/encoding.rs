@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::MAX_PAYLOAD;
 use super::latencies::{RttsShape, SampleShape, read_samples, sample_shape};
+use super::reported::{ReportedShape, read_reported};
 use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
 use crate::ledger::Entry;
 use crate::store::EntryRecord;
@@ -64,6 +65,8 @@ struct MessageShape {
     rtts: Option<RttsShape>,
     #[serde(skip_serializing_if = "Option::is_none")]
     samples: Option<Vec<SampleShape>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reported: Option<Vec<ReportedShape>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ask: Option<Vec<String>>,
 }
@@ -131,13 +134,24 @@ enum RowShape {
 pub(super) fn encode(message: &Message) -> Vec<u8> {
     let Message { incarnation, sequence, wall, body } = message;
     let (run, seq, wall) = (*incarnation, *sequence, milliseconds(*wall));
-    let mut shape =
-        MessageShape { v: VERSION, run, seq, wall, report: None, identity: None, rtts: None, samples: None, ask: None };
+    let mut shape = MessageShape {
+        v: VERSION,
+        run,
+        seq,
+        wall,
+        report: None,
+        identity: None,
+        rtts: None,
+        samples: None,
+        reported: None,
+        ask: None,
+    };
     match body {
         Body::Report(of) => shape.report = Some(report_shape(of)),
         Body::Identity(of) => shape.identity = Some(identity_shape(of)),
         Body::Rtts(of) => shape.rtts = Some(RttsShape::new(of)),
         Body::Samples(samples) => shape.samples = Some(samples.iter().map(sample_shape).collect()),
+        Body::Reported(reported) => shape.reported = Some(reported.iter().map(ReportedShape::new).collect()),
         Body::Ask(asked) => shape.ask = Some(asked.iter().map(ToString::to_string).collect()),
     }
     serde_json::to_vec(&shape).expect("a message has a form in JSON")
@@ -149,16 +163,17 @@ pub(super) fn decode(payload: &[u8]) -> Result<Message, Unreadable> {
         return Err(Unreadable::Malformed);
     }
     let shape = serde_json::from_slice::<MessageShape>(payload).ok().filter(|shape| shape.v == VERSION);
-    let Some(MessageShape { v: _, run, seq, wall, report, identity, rtts, samples, ask }) = shape else {
+    let Some(MessageShape { v: _, run, seq, wall, report, identity, rtts, samples, reported, ask }) = shape else {
         let is_foreign = serde_json::from_slice::<VersionShape>(payload).is_ok_and(|shape| shape.v != VERSION);
         return Err(if is_foreign { Unreadable::Foreign } else { Unreadable::Malformed });
     };
-    let body = match (report, identity, rtts, samples, ask) {
-        (Some(report), None, None, None, None) => read_report(report).map(Body::Report),
-        (None, Some(identity), None, None, None) => read_identity(identity).map(Body::Identity),
-        (None, None, Some(rtts), None, None) => rtts.read().map(Body::Rtts),
-        (None, None, None, Some(samples), None) => read_samples(samples).map(Body::Samples),
-        (None, None, None, None, Some(asked)) if asked.len() <= MAX_NAMES => {
+    let body = match (report, identity, rtts, samples, reported, ask) {
+        (Some(report), None, None, None, None, None) => read_report(report).map(Body::Report),
+        (None, Some(identity), None, None, None, None) => read_identity(identity).map(Body::Identity),
+        (None, None, Some(rtts), None, None, None) => rtts.read().map(Body::Rtts),
+        (None, None, None, Some(samples), None, None) => read_samples(samples).map(Body::Samples),
+        (None, None, None, None, Some(reported), None) => read_reported(reported).map(Body::Reported),
+        (None, None, None, None, None, Some(asked)) if asked.len() <= MAX_NAMES => {
             asked.iter().map(|name| NodeName::try_new(name)).collect::<Option<_>>().map(Body::Ask)
         }
         _ => None,

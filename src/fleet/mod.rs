@@ -18,11 +18,13 @@
 //! | `truenorth.FLEET.ask.NODE` | NODE asks others for all that they see |
 //! | `truenorth.FLEET.full.NODE.ASKER` | all that NODE sees, its round trips and what it runs, for ASKER |
 //! | `truenorth.FLEET.rtt.NODE` | round trips that clients pushed to NODE |
+//! | `truenorth.FLEET.rep.NODE` | reports about endpoints that came to NODE |
 //! | `truenorth.FLEET.order.KIND.HASH` | the latest order about something that lasts, in the stream `truenorth-FLEET-orders` |
 //! | `truenorth.FLEET.term.KIND.HASH` | the latest order about something that ends, in the stream `truenorth-FLEET-terms` |
 
 mod encoding;
 mod latencies;
+mod reported;
 mod session;
 mod streams;
 mod subjects;

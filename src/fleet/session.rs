@@ -53,7 +53,7 @@ const REFUSED_AGAIN: Duration = Duration::from_secs(60);
 /// A connection that works.
 struct Session {
     client: Client,
-    heard: [Subscriber; 4],
+    heard: [Subscriber; 5],
     events: mpsc::Receiver<Event>,
     /// The last refusal of the server that was told.
     refusal: Option<(String, Instant)>,
@@ -165,8 +165,8 @@ impl Session {
         let options = options(fleet, told)?;
         let servers: Vec<String> = fleet.servers.iter().map(ToString::to_string).collect();
         let client = options.connect(servers).await.map_err(|error| sentence(&error).into_boxed_str())?;
-        let [reports, asks, samples, rows] = subjects.heard().map(|subject| client.subscribe(subject));
-        let heard = tokio::try_join!(reports, asks, samples, rows).map_err(|error| error.to_string())?;
+        let [reports, asks, samples, rows, reported] = subjects.heard().map(|subject| client.subscribe(subject));
+        let heard = tokio::try_join!(reports, asks, samples, rows, reported).map_err(|error| error.to_string())?;
         // The others hear of this node next: it must hear them by then.
         let flushed = timeout(CONNECT, client.flush()).await;
         flushed.map_err(|_| "the server does not answer")?.map_err(|error| error.to_string())?;
@@ -189,7 +189,7 @@ impl Session {
         tell: &impl Fn(Told) -> F,
     ) -> End {
         loop {
-            let [reports, asks, samples, rows] = &mut self.heard;
+            let [reports, asks, samples, rows, reported] = &mut self.heard;
             let message = tokio::select! {
                 event = self.events.recv() => match self.judge(event, counters) {
                     Some(end) => return end,
@@ -210,6 +210,7 @@ impl Session {
                 message = asks.next() => message,
                 message = samples.next() => message,
                 message = rows.next() => message,
+                message = reported.next() => message,
             };
             let Some(message) = message else { return End::Broken("the connection was closed".into()) };
             counters.heard.fetch_add(1, Relaxed);

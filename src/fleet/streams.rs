@@ -22,10 +22,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
+use super::MAX_PAYLOAD;
 use super::encoding::{Unreadable, decode_entry, encode_entry};
 use super::session::{Told, deepest};
 use super::subjects::Subjects;
-use super::MAX_PAYLOAD;
 use crate::config::Fleet;
 use crate::counters::FleetCounters;
 use crate::ledger::{Book, MatterKey, Publish, StreamEvent};
@@ -236,8 +236,9 @@ impl<'a> Streams<'a> {
                 let id = format!("{}-{}-{}", origin.node, origin.run, origin.number);
                 let message = PublishMessage::build().payload(payload.into()).message_id(id);
                 let message = match expects {
-                    Some(expects) => message
-                        .header(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expects.to_string().as_str()),
+                    Some(expects) => {
+                        message.header(header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, expects.to_string().as_str())
+                    }
                     None => message,
                 };
                 match self.context.send_publish(self.subjects.entry(&entry), message).await {
@@ -246,11 +247,14 @@ impl<'a> Streams<'a> {
                         self.counters.sent_octets.fetch_add(octets, Relaxed);
                         confirmations.spawn(async move {
                             let confirmed = timeout(ANSWER, confirmation.into_future()).await;
-                            (key, match confirmed {
-                                Ok(Ok(_)) => Ok(()),
-                                Ok(Err(error)) => Err(error.kind()),
-                                Err(_) => Err(PublishErrorKind::TimedOut),
-                            })
+                            (
+                                key,
+                                match confirmed {
+                                    Ok(Ok(_)) => Ok(()),
+                                    Ok(Err(error)) => Err(error.kind()),
+                                    Err(_) => Err(PublishErrorKind::TimedOut),
+                                },
+                            )
                         });
                     }
                     Err(error) => tell(Told::Stream(refusal(key, error.kind()))).await,
@@ -280,7 +284,8 @@ fn is_nobody(error: &GetStreamError) -> bool {
 }
 
 fn silent() -> Box<str> {
-    "JetStream does not answer: check the permissions of this node's user, and that the servers of the stream run".into()
+    "JetStream does not answer: check the permissions of this node's user, and that the servers of the stream run"
+        .into()
 }
 
 fn off() -> Box<str> {

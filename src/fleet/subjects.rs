@@ -10,6 +10,7 @@ const ROOT: &str = "truenorth";
 const REPORT: &str = "obs";
 const ASK: &str = "ask";
 const SAMPLES: &str = "rtt";
+const REPORTED: &str = "rep";
 const ALL_ROWS: &str = "full";
 const LASTING: &str = "order";
 const PASSING: &str = "term";
@@ -28,10 +29,11 @@ impl Subjects {
     }
 
     /// The subjects that the node listens to.
-    pub(super) fn heard(&self) -> [String; 4] {
+    pub(super) fn heard(&self) -> [String; 5] {
         let Self { prefix, fleet: _, node } = self;
-        let [reports, asks, samples] = [REPORT, ASK, SAMPLES].map(|kind| format!("{prefix}{kind}.*"));
-        [reports, asks, samples, format!("{prefix}{ALL_ROWS}.*.{node}")]
+        let [reports, asks, samples, reported] =
+            [REPORT, ASK, SAMPLES, REPORTED].map(|kind| format!("{prefix}{kind}.*"));
+        [reports, asks, samples, format!("{prefix}{ALL_ROWS}.*.{node}"), reported]
     }
 
     /// The subject of a message of the node.
@@ -91,6 +93,7 @@ fn kind(message: &Message) -> &'static str {
     match &message.body {
         Body::Ask(_) => ASK,
         Body::Samples(_) => SAMPLES,
+        Body::Reported(_) => REPORTED,
         Body::Report(report) if report.part.is_some() => ALL_ROWS,
         Body::Report(_) | Body::Identity(_) | Body::Rtts(_) => REPORT,
     }

@@ -15,6 +15,7 @@ mod monitor;
 mod outcome;
 mod quorum;
 mod recovery;
+mod report;
 mod share;
 mod template;
 mod tls;
@@ -34,6 +35,7 @@ pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_T
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use quorum::{Opinion, Quorum};
 pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_STEP};
+pub use report::{MAX_REASON, Push, Requests, Said};
 pub use share::Share;
 pub use template::ConditionTemplate;
 pub use tls::{Certificates, ClientIdentity, DEFAULT_EXPIRY_WARNING, PrivateKey, TlsCheck};

@@ -218,12 +218,7 @@ impl Leases {
             return Ok(());
         }
         (lease.stage, lease.ends_at) = (Stage::Leaving, now + drain);
-        self.said.push(LeaseWord {
-            pool: key.clone(),
-            id: id.clone(),
-            who: asker.name.clone(),
-            saying: Saying::Order,
-        });
+        self.said.push(LeaseWord { pool: key.clone(), id: id.clone(), who: asker.name.clone(), saying: Saying::Order });
         let (pool, address) = (pool.name.clone(), Some(lease.claim.address));
         let (who, happening) = (asker.name.clone(), LeaseHappening::Leaving);
         self.news.push(LeaseNews::Lease { pool, id: id.clone(), address, who, happening });

@@ -41,7 +41,10 @@ impl Leases {
     /// wall-clock time.
     pub fn take_said(&mut self, now: Duration, wall: Duration) -> Vec<(LeaseWord, Option<LeaseRow>)> {
         let said = std::mem::take(&mut self.said);
-        said.into_iter().map(|word| (self.row(&word.pool, &word.id, now, wall), word)).map(|(row, word)| (word, row)).collect()
+        said.into_iter()
+            .map(|word| (self.row(&word.pool, &word.id, now, wall), word))
+            .map(|(row, word)| (word, row))
+            .collect()
     }
 
     fn row(&self, key: &PoolKey, id: &LeaseId, now: Duration, wall: Duration) -> Option<LeaseRow> {
@@ -49,14 +52,7 @@ impl Leases {
         Some(pool.leases.get(id)?.row(key, &pool.name, id, now, wall))
     }
 
-    pub(super) fn say(
-        &mut self,
-        key: &PoolKey,
-        id: &LeaseId,
-        who: Option<Box<str>>,
-        saying: Saying,
-        now: Duration,
-    ) {
+    pub(super) fn say(&mut self, key: &PoolKey, id: &LeaseId, who: Option<Box<str>>, saying: Saying, now: Duration) {
         let Some(lease) = self.pools.get_mut(key).and_then(|pool| pool.leases.get_mut(id)) else { return };
         if lease.is_discovered() {
             return;
@@ -119,7 +115,13 @@ impl Leases {
         self.changed_rows.insert((key, id.clone()));
         if let Some(happening) = happening {
             self.is_changed = true;
-            self.news.push(LeaseNews::Lease { pool: name, id, address: Some(address), who: Some(by.into()), happening });
+            self.news.push(LeaseNews::Lease {
+                pool: name,
+                id,
+                address: Some(address),
+                who: Some(by.into()),
+                happening,
+            });
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::row::{Row, Waiting};
 use super::{
-    Book, Content, Entry, Follow, KeptLedger, LedgerNews, MAX_MATTERS, Matter, MatterKey, Origin, Publish, RESEND, Rows,
-    Saying, StreamEvent, Word,
+    Book, Content, Entry, Follow, KeptLedger, LedgerNews, MAX_MATTERS, Matter, MatterKey, Origin, Publish, RESEND,
+    Rows, Saying, StreamEvent, Word,
 };
 use crate::vantage::NodeName;
 
@@ -221,8 +221,7 @@ impl Ledger {
                 (Some(waiting), _) => waiting.basis = 0,
                 (waiting @ None, Some(entry)) => {
                     let saying = Saying::Order;
-                    *waiting =
-                        Some(Waiting { entry, saying, basis: 0, is_conditional: true, sent: None, refusals: 0 });
+                    *waiting = Some(Waiting { entry, saying, basis: 0, is_conditional: true, sent: None, refusals: 0 });
                     self.waiting.insert(key.clone());
                     given += 1;
                 }

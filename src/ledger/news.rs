@@ -70,7 +70,10 @@ impl fmt::Display for LedgerNews {
             }
             Self::Meaningless(matter, Origin { node, who, .. }) => {
                 let by = if who.is_empty() { String::new() } else { format!(" by {who}") };
-                write!(f, "{matter}, ordered at {node}{by}, do nothing here: this node's files have nothing of that name")
+                write!(
+                    f,
+                    "{matter}, ordered at {node}{by}, do nothing here: this node's files have nothing of that name"
+                )
             }
             Self::Restored(entries) => {
                 write!(f, "the stream of orders is a new one: this node gives it the {entries} that it knows")

@@ -54,29 +54,34 @@ struct Told {
     gone: Option<Duration>,
 }
 
-/// The samples that a node sent lately.
+/// The samples, or the reports, that a node sent lately.
 #[derive(Debug, Default)]
 pub(super) struct Allowance {
     /// The sequence number of the last message with samples.
     sequence: u64,
     since: Duration,
-    samples: usize,
+    count: usize,
 }
 
 impl Allowance {
-    /// Takes in a message with this number of samples. Fails if it is not newer than the last one, or if the node sends
-    /// more than all nodes together may.
-    fn take(&mut self, sequence: u64, samples: usize, interval: Duration, now: Duration) -> Result<(), Ignored> {
+    /// Takes in a message with this number of them, of which so many may come in an interval. Fails if it is not newer than
+    /// the last one, or if the node sends more.
+    pub(super) fn take(
+        &mut self,
+        sequence: u64,
+        (count, most): (usize, usize),
+        interval: Duration,
+        now: Duration,
+    ) -> Result<(), Ignored> {
         if sequence <= self.sequence {
             return Err(Ignored::Stale);
         }
         self.sequence = sequence;
         if self.since + interval <= now {
-            *self = Self { sequence, since: now, samples: 0 };
+            *self = Self { sequence, since: now, count: 0 };
         }
-        self.samples = self.samples.saturating_add(samples);
-        // Two reports may come within one interval.
-        if self.samples > 2 * MAX_SAMPLES { Err(Ignored::TooMuch) } else { Ok(()) }
+        self.count = self.count.saturating_add(count);
+        if self.count > most { Err(Ignored::TooMuch) } else { Ok(()) }
     }
 
     /// Takes in that another run of the node began, which counts anew.
@@ -208,7 +213,8 @@ impl Vantages {
         let peer = self.peers.get_mut(from).filter(|peer| peer.is_run(message.incarnation));
         let peer = peer.ok_or(Ignored::Unknown)?;
         let interval = peer.interval();
-        peer.allowance.take(message.sequence, samples.len(), interval, now)?;
+        // Two reports may come within one interval.
+        peer.allowance.take(message.sequence, (samples.len(), 2 * MAX_SAMPLES), interval, now)?;
         self.latencies.heard.extend(samples);
         Ok(())
     }

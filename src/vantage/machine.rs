@@ -10,6 +10,7 @@ use super::company::Company;
 use super::latency::Latencies;
 use super::message::{Body, Letter, Message, Report};
 use super::peer::{Changed, Peer};
+use super::reported::Reports;
 use super::sharing::{MATURES_AFTER, Sharing};
 use super::{MAX_PEERS, News, NodeName, QuestionId, Row, Table};
 use crate::geo::DatacenterId;
@@ -104,6 +105,7 @@ pub struct Vantages {
     is_alone: bool,
     pub(super) sharing: Sharing,
     pub(super) latencies: Latencies,
+    pub(super) reports: Reports,
     pub(super) changed: Changed,
     pub(super) news: Vec<News>,
 }
@@ -135,6 +137,7 @@ impl Vantages {
             is_alone: false,
             sharing: Sharing::default(),
             latencies: Latencies::default(),
+            reports: Reports::default(),
             changed: Changed::default(),
             news: Vec::new(),
         }
@@ -232,6 +235,7 @@ impl Vantages {
                 Ok(())
             }
             Body::Samples(_) => self.hear_samples(from, message, now),
+            Body::Reported(_) => self.hear_reported(from, message, now),
             Body::Identity(_) | Body::Rtts(_) | Body::Report(_) => self.hear_of(from, message, now, wall),
         }
     }
@@ -328,7 +332,9 @@ impl Vantages {
         let settles_at = self.company.wake_at(now);
         let report_at = self.is_linked.then_some(self.report_at);
         let tell_at = self.tell_at.filter(|_| self.is_linked);
-        let times = [settles_at, self.forget_from, report_at, tell_at, self.matures_at(now), self.latencies_age_at()];
+        let pass_at = self.reports.due().filter(|_| self.is_linked);
+        let times =
+            [pass_at, settles_at, self.forget_from, report_at, tell_at, self.matures_at(now), self.latencies_age_at()];
         times.into_iter().flatten().min()
     }
 
@@ -369,6 +375,7 @@ impl Vantages {
             letters.push(Letter { to: None, message });
         }
         self.answer(now, wall, &mut letters);
+        self.tell_reported(now, wall, &mut letters);
         letters
     }
 

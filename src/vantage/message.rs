@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::reported::Reported;
 use super::{Digest, NodeName, Parts, QuestionId};
 use crate::health::{Identity, Opinion};
 use crate::latency::{Sample, VantageRtts};
@@ -36,6 +37,8 @@ pub enum Body {
     Rtts(VantageRtts),
     /// Round trips that clients pushed to the sender, at most [`MAX_ROWS`].
     Samples(Vec<Sample>),
+    /// Reports that came to the sender, at most [`MAX_ROWS`].
+    Reported(Vec<Reported>),
     /// Asks these nodes for all that they see, and for what they run.
     Ask(Vec<NodeName>),
 }

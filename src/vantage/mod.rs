@@ -40,6 +40,7 @@ mod name;
 mod news;
 mod outgoing;
 mod peer;
+mod reported;
 mod sharing;
 mod skew;
 mod survey;
@@ -52,6 +53,7 @@ pub use message::{Body, FleetEvent, Letter, MAX_ROWS, Message, Part, Report, Sig
 pub use name::{MAX_NAME, NodeName};
 pub use news::News;
 pub use peer::Changed;
+pub use reported::Reported;
 pub use sharing::{PARTS, Parts};
 pub use table::{Digest, QuestionId, Row, Table};
 

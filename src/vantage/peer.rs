@@ -35,6 +35,8 @@ pub(super) struct Peer {
     rtts: Option<u64>,
     /// The samples that it sent lately.
     pub(super) allowance: Allowance,
+    /// The reports that it passed on lately.
+    pub(super) reports: Allowance,
     /// True if it distrusts its own probes.
     pub(super) doubts: bool,
     /// True if it sees everything down, and others do not.
@@ -98,6 +100,7 @@ impl Peer {
             runs: None,
             rtts: None,
             allowance: Allowance::default(),
+            reports: Allowance::default(),
             doubts: false,
             is_discounted: false,
             left: None,
@@ -124,6 +127,7 @@ impl Peer {
         self.incarnation = incarnation;
         self.sequence = 0;
         self.allowance.restart();
+        self.reports.restart();
         self.partial = None;
         self.is_in_step = false;
         self.ask_at = Duration::ZERO;

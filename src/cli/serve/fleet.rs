@@ -62,12 +62,7 @@ pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Mail, Follows) {
 /// Starts the task that talks to the fleet, if the node has one and the messages are still there. With
 /// `observes` it does not read orders. DNS does not depend on it: if it ends by itself, which is a bug, the node goes on
 /// alone.
-pub(super) fn start(
-    files: &Files,
-    mail: &mut Option<Mail>,
-    observes: bool,
-    control: Handle,
-) -> Option<JoinHandle<()>> {
+pub(super) fn start(files: &Files, mail: &mut Option<Mail>, observes: bool, control: Handle) -> Option<JoinHandle<()>> {
     let (fleet, mail) = (files.server.fleet.clone()?, mail.take()?);
     let counters = files.counters.clone();
     Some(tokio::spawn(async move {

@@ -9,8 +9,8 @@ use super::orders::{names, rows};
 use super::{Files, Node};
 use crate::clock::{self, unix_time};
 use crate::control::{DynamicTxt, TxtValue};
-use crate::ledger::{Content, Follow, Followed, Matter, MatterKey, Origin, Saying, Word};
 use crate::lease::LeaseRow;
+use crate::ledger::{Content, Follow, Followed, Matter, MatterKey, Origin, Saying, Word};
 use crate::name::Name;
 
 /// Waits for orders of others.

@@ -242,8 +242,17 @@ impl Node {
         let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
-        let StartedControl { control, control_task, first_published, latency, lateness, probes, history, mut mail, follows } =
-            start_control(&files, descriptors.probes, false, &notifier, alarm);
+        let StartedControl {
+            control,
+            control_task,
+            first_published,
+            latency,
+            lateness,
+            probes,
+            history,
+            mut mail,
+            follows,
+        } = start_control(&files, descriptors.probes, false, &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         control.tell(Event::Remind(Files::words_on_txt(&txt))).await;
         let latest = loaded.blueprint;

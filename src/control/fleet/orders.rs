@@ -12,9 +12,11 @@ use super::FleetTurn;
 use crate::control::overrides::known_world;
 use crate::control::{Control, Effect, Shared};
 use crate::ledger::{
-    Content, Follow, Followed, KeptLedger, Ledger, LedgerNews, Matter, Origin, Saying, StreamEvent, TargetOrders, Unfit, Word,
+    Content, Follow, Followed, KeptLedger, Ledger, LedgerNews, Matter, Origin, Saying, StreamEvent, TargetOrders,
+    Unfit, Word,
 };
 use crate::overrides::{Change, Override, TargetPattern};
+use crate::vantage::Reported;
 
 impl Control {
     /// The operator as all nodes name him: with this node, if it has a fleet.
@@ -33,12 +35,7 @@ impl Control {
 
     /// Tells the fleet what is placed now on the targets of these changes, which `who` ordered. `opened` is a target that an
     /// order opened.
-    pub(in crate::control) fn say_overrides(
-        &mut self,
-        changes: &[Change],
-        opened: Option<&TargetPattern>,
-        who: &str,
-    ) {
+    pub(in crate::control) fn say_overrides(&mut self, changes: &[Change], opened: Option<&TargetPattern>, who: &str) {
         if self.fleet.is_none() {
             return;
         }
@@ -92,6 +89,26 @@ impl Control {
             Some(Word { matter, content, who, saying: Saying::Order })
         };
         self.remind(by_target.into_values().filter_map(word).collect());
+    }
+
+    /// Passes a report that counts here on to the others.
+    pub(in crate::control) fn pass_on(&mut self, reported: Reported, now: Duration) {
+        if let Some(fleet) = &mut self.fleet {
+            fleet.vantages.pass_on(reported, now);
+            fleet.counters.fleet.lost.fetch_add(fleet.vantages.take_lost_reports(), Relaxed);
+        }
+    }
+
+    /// Takes in the reports that others passed on.
+    pub(in crate::control) fn hear_reports(&mut self, now: Duration, effects: &mut Vec<Effect>) {
+        let Some(fleet) = &mut self.fleet else { return };
+        for reported in fleet.vantages.take_reported() {
+            // Those that mean nothing to this node's files count elsewhere.
+            match reported {
+                Reported::Push(push) => _ = self.take_in(&push, now, effects),
+                Reported::Requests(requests) => self.count_requests(&requests, now),
+            }
+        }
     }
 
     /// Takes in an event of the streams.

@@ -1,6 +1,7 @@
 //! Endpoints that depend on something else, and endpoints that are up while a probe fails.
 
 use super::*;
+use crate::health::{Push, Said};
 
 /// The address of what endpoints depend on.
 const DB: &str = "127.0.0.53";

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use super::*;
 use crate::geo::Regions;
 use crate::health::Load;
+use crate::health::Push;
 use crate::load::{BELIEVED_FOR, FULL_WEIGHT};
 use crate::name::Name;
 use crate::snapshot::{Capacity, PoolList, PoolUse, SteeredName, Steering, Ttls, ZoneSpec};

@@ -5,6 +5,7 @@ mod calculated;
 mod fail_static;
 mod fleet;
 mod fleet_latency;
+mod fleet_orders;
 mod keeping;
 mod latency;
 mod loads;

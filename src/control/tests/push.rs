@@ -3,6 +3,7 @@
 use std::num::NonZeroU8;
 
 use super::*;
+use crate::health::{Push, Said};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const ONE: &str = "127.0.0.1";

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::config::tests::fixture;
-use crate::control::{Requests, RequestsRefusal, RolloutEvent};
+use crate::control::{RequestsRefusal, RolloutEvent};
+use crate::health::Requests;
 use crate::rollout::{Action, Command, Exposure, MIN_REQUESTS, Order, PATIENCE, RolloutRefusal};
 use crate::zone::{NameId, PlanId};
 use tokio::sync::oneshot;
@@ -20,24 +21,24 @@ const ZONE: &str = r#"
     monitor = "web"
     endpoints = ["127.0.1.1", "127.0.1.2"]
 "#;
-const CANARY: &str = r#"
+pub(super) const CANARY: &str = r#"
     [names.api]
     pools = ["stable", "next"]
     canary = { pool = "next", steps = [5, 100], hold = "10m", rollback = { healthy = 0.9, errors = 0.05, latency = "200%" } }
 "#;
-const BLUE: &str = "[names.shop]\npools = [\"stable\", \"next\"]\nactive = \"stable\"\n";
-const HOLD: Duration = at(600);
+pub(super) const BLUE: &str = "[names.shop]\npools = [\"stable\", \"next\"]\nactive = \"stable\"\n";
+pub(super) const HOLD: Duration = at(600);
 
-fn world_of(names: &str) -> World {
+pub(super) fn world_of(names: &str) -> World {
     fixture::world("", &[("example.com.toml", &format!("{ZONE}{names}"))])
 }
 
 /// Probes take this many milliseconds at endpoints that are up.
-fn took(milliseconds: u64) -> Outcome {
+pub(super) fn took(milliseconds: u64) -> Outcome {
     Outcome::Success(Finding::full(Duration::from_millis(milliseconds)))
 }
 
-fn well(_: &str) -> Outcome {
+pub(super) fn well(_: &str) -> Outcome {
     took(10)
 }
 
@@ -53,24 +54,29 @@ impl Scene {
         scene
     }
 
-    fn wait(&mut self, time: Duration, outcome: impl Fn(&str) -> Outcome) {
+    pub(super) fn wait(&mut self, time: Duration, outcome: impl Fn(&str) -> Outcome) {
         self.pass(self.now + time, outcome);
     }
 
     /// The share of clients that the only name sends to the new or active pool, as queries find it.
-    fn share(&self) -> u16 {
+    pub(super) fn share(&self) -> u16 {
         let split = self.serving.as_ref().unwrap().plan(PlanId::from_index(0), NameId::from_index(0)).split().unwrap();
         split.share.thousandths()
     }
 
-    fn command(&mut self, owner: &str, command: Command) -> Result<rollout::Change, RolloutRefusal> {
+    pub(super) fn command(&mut self, owner: &str, command: Command) -> Result<rollout::Change, RolloutRefusal> {
         let (to, mut answer) = oneshot::channel();
         let order = Order { owner: owner.into(), command, reason: "test".into(), who: "ada".into() };
         self.happen(Event::Rollout(RolloutEvent::Order(order, to)));
         answer.try_recv().expect("an answer comes with the step")
     }
 
-    fn report(&mut self, endpoint: Option<&str>, pool: Option<&str>, errors: u64) -> Result<usize, RequestsRefusal> {
+    pub(super) fn report(
+        &mut self,
+        endpoint: Option<&str>,
+        pool: Option<&str>,
+        errors: u64,
+    ) -> Result<usize, RequestsRefusal> {
         let (to, mut answer) = oneshot::channel();
         let endpoint = endpoint.map(|text| text.parse().unwrap());
         let requests = Requests { endpoint, pool: pool.map(Into::into), requests: MIN_REQUESTS, errors };

@@ -303,12 +303,7 @@ fn an_order_given_at_a_node_that_is_cut_off_reaches_all_if_nobody_said_anything_
     let mut simulation = Simulation::new(7, 4);
     simulation.settle();
     simulation.unlink(0);
-    let word = Word {
-        matter: txt(1),
-        content: Some(Content::Txt(99)),
-        who: "ada".into(),
-        saying: Saying::Order,
-    };
+    let word = Word { matter: txt(1), content: Some(Content::Txt(99)), who: "ada".into(), saying: Saying::Order };
     simulation.nodes[0].orders.insert(txt(1).key(), Content::Txt(99));
     simulation.nodes[0].ledger.say(word);
     simulation.step();

@@ -8,7 +8,8 @@ use crate::report::Shift;
 
 #[test]
 fn a_notice_is_one_flat_object() {
-    let notice = Notice { id: 7, time: 8, kind: EventKind::Txt { name: "a.".into(), value: "b".into(), set: true, who: None } };
+    let notice =
+        Notice { id: 7, time: 8, kind: EventKind::Txt { name: "a.".into(), value: "b".into(), set: true, who: None } };
     let json = serde_json::to_value(&notice).unwrap();
     let expected = serde_json::json!({"id": 7, "time": 8, "event": "txt", "name": "a.", "value": "b", "set": true});
     assert_eq!(json, expected);

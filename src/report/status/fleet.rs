@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde::{Deserialize, Serialize};
 
 use super::Status;
-use crate::health::{Agreement, FleetSurvey, OrdersSurvey, Opinion, Opinions, State, VantagePoint, Weight, Witness};
+use crate::health::{Agreement, FleetSurvey, Opinion, Opinions, OrdersSurvey, State, VantagePoint, Weight, Witness};
 use crate::report::notice::word;
 use crate::report::table::{RED, TextTable, YELLOW, span};
 

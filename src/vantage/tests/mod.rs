@@ -206,7 +206,7 @@ fn a_calm_fleet_says_little_and_all_times_come_round() {
         .iter()
         .map(|(_, letter)| match &letter.message.body {
             Body::Report(report) => report.rows.len(),
-            Body::Ask(_) | Body::Identity(_) | Body::Rtts(_) | Body::Samples(_) => {
+            Body::Ask(_) | Body::Identity(_) | Body::Rtts(_) | Body::Samples(_) | Body::Reported(_) => {
                 panic!("nobody needs to ask, and nothing else is new")
             }
         })
