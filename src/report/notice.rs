@@ -185,7 +185,8 @@ pub enum EventKind {
     /// Something about the fleet.
     Fleet {
         /// `connected`, `disconnected`, `heard`, `silent`, `left`, `alone`, `together`, `discounted`, `counted`,
-        /// `wrong_clock`, `right_clock` or `name_taken`.
+        /// `wrong_clock`, `right_clock`, `name_taken`, `shared`, `apart`, `overtaken`, `refused`, `meaningless` or
+        /// `restored`.
         happening: String,
         /// The nodes that it is about; none for the connection.
         #[serde(default)]
@@ -427,6 +428,8 @@ impl EventKind {
                     "discounted" | "counted" => "probes",
                     "wrong_clock" | "right_clock" => "clock",
                     "name_taken" => "name",
+                    "shared" | "apart" => return "fleet orders".to_owned(),
+                    "overtaken" | "refused" | "meaningless" | "restored" => "order",
                     _ => "node",
                 };
                 format!("fleet {of} {}", nodes.join(" ")).trim_end().to_owned()
@@ -458,7 +461,7 @@ impl EventKind {
 }
 
 /// Events of a fleet that are no problem, or the end of one.
-const FLEET_IS_WELL: [&str; 6] = ["connected", "heard", "left", "together", "counted", "right_clock"];
+const FLEET_IS_WELL: [&str; 7] = ["connected", "heard", "left", "together", "counted", "right_clock", "shared"];
 
 /// Two processes have one name in a fleet.
 const NAME_TAKEN: &str = "name_taken";

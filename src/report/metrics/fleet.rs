@@ -48,6 +48,14 @@ impl Metrics<'_> {
         });
         let Some(survey) = &self.survey.fleet else { return };
         out.gauge("truenorth_fleet_nodes", "Other nodes that are heard.", fleet.peers.load(Relaxed) as f64);
+        if survey.orders.is_some() {
+            let help = "1 if the node reads the orders of its fleet, 0 if it cannot.";
+            out.gauge("truenorth_fleet_orders_shared", help, f64::from(u8::from(fleet.is_sharing.load(Relaxed))));
+            let help = "Orders of the fleet that were not taken back.";
+            out.gauge("truenorth_fleet_orders", help, fleet.orders.load(Relaxed) as f64);
+            let help = "Orders that were given at this node, and that the fleet does not have yet.";
+            out.gauge("truenorth_fleet_waiting_orders", help, fleet.waiting_orders.load(Relaxed) as f64);
+        }
         let help =
             "Vantage points that are heard and do not count: they distrust their probes, or alone see everything down.";
         out.gauge("truenorth_fleet_uncounted_vantage_points", help, fleet.uncounted.load(Relaxed) as f64);
