@@ -163,6 +163,14 @@ impl Asked {
         }
     }
 
+    /// Tells those who wait for a publication that it has come, and the others about the fleet.
+    fn tell(&mut self, control: &Control, is_published: bool) {
+        self.tell_shared(control);
+        if is_published || !control.will_publish() {
+            self.tell_published();
+        }
+    }
+
     fn tell_published(&mut self) {
         for reply in self.publication.drain(..) {
             let _ = reply.send(());
@@ -296,10 +304,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
         }
         // The sender of an order gets the reply after the change is kept.
         replies.into_iter().for_each(Answer::send);
-        asked.tell_shared(&control);
-        if is_published || !control.will_publish() {
-            asked.tell_published();
-        }
+        asked.tell(&control, is_published);
         if !untold.is_empty() && (is_last || !control.will_publish()) {
             tell(std::mem::take(&mut untold), None);
         }

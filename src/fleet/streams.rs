@@ -200,7 +200,7 @@ impl<'a> Streams<'a> {
             description: Some("what is ordered in a fleet of truenorth".to_owned()),
             subjects: vec![self.subjects.entries(book)],
             max_messages_per_subject: 1,
-            max_message_size: MAX_PAYLOAD as i32,
+            max_message_size: i32::try_from(MAX_PAYLOAD).unwrap_or(-1),
             max_age: if book == Book::Passing { PASSES_AFTER } else { Duration::ZERO },
             duplicate_window: SENT_TWICE,
             num_replicas: self.replicas,

@@ -177,7 +177,9 @@ impl Ledger {
 
     /// Takes in that the connection is lost, which is told elsewhere.
     pub fn disconnect(&mut self) {
-        Book::ALL.into_iter().for_each(|book| self.close(book, "not connected"));
+        for book in Book::ALL {
+            self.close(book, "not connected");
+        }
     }
 
     fn close(&mut self, book: Book, why: &str) {
@@ -335,15 +337,13 @@ impl Ledger {
             {
                 // The stream has forgotten it.
                 self.changed.insert(key.clone());
-                match &mut row.waiting {
-                    Some(waiting) => waiting.basis = 0,
-                    None => {
-                        let matter = entry.matter().clone();
-                        self.follows.push(Follow { matter, content: None, origin: None, is_live: false });
-                        self.rows.remove(&key);
-                        continue;
-                    }
-                }
+                let Some(waiting) = &mut row.waiting else {
+                    let matter = entry.matter().clone();
+                    self.follows.push(Follow { matter, content: None, origin: None, is_live: false });
+                    self.rows.remove(&key);
+                    continue;
+                };
+                waiting.basis = 0;
             }
             let sequence = row.sequence();
             let is_overtaken =

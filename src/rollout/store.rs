@@ -238,10 +238,8 @@ fn happened(before: Option<&Kept>, after: &RolloutState) -> Option<Happening> {
         _ => None,
     };
     match (before, progress.phase()) {
-        (Some(Phase::Running { step: before, .. }), Phase::Running { step, .. }) => {
-            (before != step).then_some(Happening::Advanced)
-        }
-        (Some(Phase::Paused { step: before, .. }), Phase::Paused { step, .. }) => {
+        (Some(Phase::Running { step: before, .. }), Phase::Running { step, .. })
+        | (Some(Phase::Paused { step: before, .. }), Phase::Paused { step, .. }) => {
             (before != step).then_some(Happening::Advanced)
         }
         (Some(Phase::Complete { .. }), Phase::Complete { .. }) | (Some(Phase::Back { .. }), Phase::Back { .. }) => None,

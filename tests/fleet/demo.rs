@@ -113,6 +113,13 @@ fn three_nodes_are_cut_and_mended_as_the_guide_says() {
     demo.type_in("Mend it for all");
     demo.wait_for([&FRA; 3]);
 
+    demo.type_in("An order at ns1 counts at all");
+    wait_until("all three follow the order", || {
+        demo.answers().iter().all(|answer| !FRA.iter().any(|address| answer.iter().any(|got| got == address)))
+    });
+    demo.type_in("Take it back.");
+    demo.wait_for([&FRA; 3]);
+
     demo.type_in("Cut ns1.");
     demo.wait_for_company(1);
     demo.type_in("it believes its own eyes");
@@ -126,7 +133,8 @@ fn three_nodes_are_cut_and_mended_as_the_guide_says() {
         let ran = Command::new("pgrep").args(["-f", &folder]).output().expect("there is pgrep");
         String::from_utf8(ran.stdout).expect("text").lines().count()
     };
-    assert_eq!(nodes(), 3);
+    // Three, and the NATS server.
+    assert_eq!(nodes(), 4);
     let stopped = Command::new("sh").args(["-c", &format!("kill {}", demo.child.id())]).status();
     assert!(stopped.expect("there is a shell").success());
     assert_eq!(demo.child.wait().expect("it ends").code(), Some(0));

@@ -110,6 +110,8 @@ async fn set_up(arguments: &Arguments, out: &Log) -> Result<Fleet, ServeError> {
     let at = free_port()?;
     let mut nats = Command::new(&program);
     nats.args(["-n", "demo", "-a", &at.ip().to_string(), "-p", &at.port().to_string()]);
+    // The streams of orders live in the folder of the demo.
+    nats.arg("-js").arg("-sd").arg(folder.path().join("nats"));
     nats.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let nats = nats.spawn().map_err(|error| other(&program.display().to_string(), &error))?;
     wait_until("nats-server listens", async || TcpStream::connect(at).await.is_ok()).await?;

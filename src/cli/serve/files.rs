@@ -12,6 +12,7 @@ use tracing::warn;
 
 use super::super::load::{Loaded, Loader};
 use super::super::watch_files::FileWatch;
+use super::orders::kept_txt;
 use super::register::Register;
 use super::serials::{last_served, put_serials};
 use super::{ServeError, beside};
@@ -98,7 +99,7 @@ impl Files {
         let (loader, watch) = (Some(loader), watch.ok());
         let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, noticed: None };
         files.follow(reads, loaded.server.watching);
-        let (txt, mut register) = (files.kept_txt(), Register::restore(&files.store));
+        let (txt, mut register) = (kept_txt(&files.store), Register::restore(&files.store));
         let loaded = files.adopt(loaded, &txt, &mut register)?;
         Ok((files, loaded, txt, register))
     }

@@ -13,7 +13,7 @@ use crate::clock::wall;
 use crate::config;
 use crate::control::{Control, Event, Handle, Posts};
 use crate::counters::NodeCounters;
-use crate::fleet::{self, Told};
+use crate::fleet::{self, Mail, Told};
 use crate::ledger::Followed;
 use crate::vantage::{Letter, Me};
 
@@ -23,11 +23,16 @@ const QUEUE: usize = 256;
 /// Longest time that the last messages may take when the node stops.
 const LAST_LETTERS: Duration = Duration::from_secs(1);
 
-/// What control sends to the fleet, for the task that does it.
-pub(super) type Mail = fleet::Mail;
-
 /// The orders of the fleet about TXT records and leases, as control passes them on.
 pub(super) type Follows = mpsc::UnboundedReceiver<Followed>;
+
+/// What control has for others.
+pub(super) struct Post {
+    /// What goes to the fleet; `None` once a task sends it.
+    mail: Option<Mail>,
+    /// What goes to the loop of the node.
+    pub(super) follows: Follows,
+}
 
 /// Makes control part of the fleet. `observes` is true for a node that answers nothing.
 pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool, counters: &Arc<NodeCounters>) {
@@ -38,7 +43,7 @@ pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool,
 }
 
 /// Returns the functions that control hands over what it has for others with, and where that arrives.
-pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Mail, Follows) {
+pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Post) {
     let (letters, sent) = mpsc::channel(QUEUE);
     let (entries, submitted) = mpsc::channel(QUEUE);
     let (follows, followed) = mpsc::unbounded_channel();
@@ -56,14 +61,14 @@ pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Mail, Follows) {
         // Nobody takes them if the node only observes, or stops.
         follows: Box::new(move |batch| _ = follows.send(batch)),
     };
-    (posts, Mail { letters: sent, entries: submitted }, followed)
+    (posts, Post { mail: Some(Mail { letters: sent, entries: submitted }), follows: followed })
 }
 
 /// Starts the task that talks to the fleet, if the node has one and the messages are still there. With
 /// `observes` it does not read orders. DNS does not depend on it: if it ends by itself, which is a bug, the node goes on
 /// alone.
-pub(super) fn start(files: &Files, mail: &mut Option<Mail>, observes: bool, control: Handle) -> Option<JoinHandle<()>> {
-    let (fleet, mail) = (files.server.fleet.clone()?, mail.take()?);
+pub(super) fn start(files: &Files, post: &mut Post, observes: bool, control: Handle) -> Option<JoinHandle<()>> {
+    let (fleet, mail) = (files.server.fleet.clone()?, post.mail.take()?);
     let counters = files.counters.clone();
     Some(tokio::spawn(async move {
         let told = control.clone();

@@ -104,11 +104,11 @@ impl Observer {
         let journal = Arc::new(Journal::new(files.store.clone()));
         let part = alarm.part("the task that keeps events");
         let notifier = Notifier::new(journal.clone(), files.counters.clone(), part);
-        let StartedControl { control, control_task, first_published, latency, mut mail, .. } =
+        let StartedControl { control, control_task, first_published, latency, mut post, .. } =
             start_control(&files, Descriptors::share().probes, true, &notifier, alarm);
         restore(&control, &files.store, &journal).await;
         control.tell(Event::Adopt(loaded.blueprint)).await;
-        let fleet_task = fleet::start(&files, &mut mail, true, control.clone());
+        let fleet_task = fleet::start(&files, &mut post, true, control.clone());
         let published = first_published.await.map_err(|error| ServeError::Other(error.to_string()))?;
         latency.recall(&control);
         files.store.own();

@@ -6,16 +6,16 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{error, info};
 
+use super::Node;
 use super::serials::put_serials;
 use super::shared::word_on_txt;
-use super::{Files, Node};
 use crate::admin::{Order, OrderReceivers, TxtDone, TxtOrder};
 use crate::clock::unix_time;
 use crate::control::{DynamicTxt, TxtError, TxtValue};
 use crate::name::Name;
 use crate::report::EventKind;
 use crate::snapshot::Snapshot;
-use crate::store::{Batch, TXT, TxtRecord};
+use crate::store::{Batch, Store, TXT, TxtRecord};
 
 /// The receivers of orders; `None` without an admin server.
 pub(super) struct Orders(Option<OrderReceivers>);
@@ -72,7 +72,9 @@ impl Node {
             TxtOrder::Set(name, value, until, who) => self.set_txt(TxtValue { name, value, until }, &who).await?,
             TxtOrder::Unset(name, value, who) => {
                 let gone = self.txt.unset(&name, value.as_deref());
-                gone.iter().for_each(|value| self.tell_txt(value, false, &who));
+                for value in &gone {
+                    self.tell_txt(value, false, &who);
+                }
                 let served = self.amend(&names(&gone), rows(&[], &gone)).await?;
                 let word = |value: &TxtValue| word_on_txt(&value.name, &value.value, None, &who);
                 self.say(gone.iter().map(word).collect()).await;
@@ -107,7 +109,9 @@ impl Node {
     /// Removes the TXT records that have expired.
     pub(super) async fn expire(&mut self) {
         let gone = self.txt.expire(unix_time());
-        gone.iter().for_each(|value| self.tell_txt(value, false, ""));
+        for value in &gone {
+            self.tell_txt(value, false, "");
+        }
         // A zone that could hold more records can hold fewer.
         if let Err(error) = self.amend(&names(&gone), rows(&[], &gone)).await {
             error!(%error, "expired TXT records cannot be removed, so they are still served");
@@ -146,16 +150,14 @@ impl Node {
     }
 }
 
-impl Files {
-    /// Returns the TXT records of an earlier run. Those that expired in the meantime are among them: they are removed
-    /// later like others that expire, so that the serial of their zone increases.
-    pub(super) fn kept_txt(&self) -> DynamicTxt {
-        let value = |record: TxtRecord| {
-            let name = Name::parse(&record.name, &Name::root()).ok()?;
-            Some(TxtValue { name, value: record.value, until: record.until })
-        };
-        DynamicTxt::new(self.store.all(&TXT).into_values().filter_map(value).collect())
-    }
+/// Returns the TXT records of an earlier run. Those that expired in the meantime are among them: they are removed later like
+/// others that expire, so that the serial of their zone increases.
+pub(super) fn kept_txt(store: &Store) -> DynamicTxt {
+    let value = |record: TxtRecord| {
+        let name = Name::parse(&record.name, &Name::root()).ok()?;
+        Some(TxtValue { name, value: record.value, until: record.until })
+    };
+    DynamicTxt::new(store.all(&TXT).into_values().filter_map(value).collect())
 }
 
 /// Returns the batch that stores the rows of values that are set, and deletes those of values that are gone.

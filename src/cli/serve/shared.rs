@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use tracing::warn;
 
+use super::Node;
 use super::fleet::Follows;
-use super::orders::{names, rows};
-use super::{Files, Node};
+use super::orders::{kept_txt, names, rows};
 use crate::clock::{self, unix_time};
-use crate::control::{DynamicTxt, TxtValue};
+use crate::control::TxtValue;
 use crate::lease::LeaseRow;
 use crate::ledger::{Content, Follow, Followed, Matter, MatterKey, Origin, Saying, Word};
 use crate::name::Name;
+use crate::store::Store;
 
 /// Waits for orders of others.
 pub(super) async fn next(follows: &mut Follows) -> Followed {
@@ -37,12 +38,10 @@ pub(super) fn word_on_txt(name: &Name, value: &str, until: Option<u64>, who: &st
     Word { matter, content, who: who.into(), saying: Saying::Order }
 }
 
-impl Files {
-    /// The words on the TXT records of the last run.
-    pub(super) fn words_on_txt(txt: &DynamicTxt) -> Vec<Word> {
-        let word = |TxtValue { name, value, until }: &TxtValue| word_on_txt(name, value, Some(*until), "");
-        txt.values().iter().map(word).collect()
-    }
+/// The words on the TXT records that the last run kept.
+pub(super) fn words_on_txt(store: &Store) -> Vec<Word> {
+    let word = |TxtValue { name, value, until }: &TxtValue| word_on_txt(name, value, Some(*until), "");
+    kept_txt(store).values().iter().map(word).collect()
 }
 
 /// What this part of the node told the ledger.

@@ -30,7 +30,7 @@ use super::parents::Parents;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::register::Register;
 use super::replace::{Waiting, own_path};
-use super::shared::Words;
+use super::shared::{Words, words_on_txt};
 use super::told::{Lookout, tell_start};
 use super::{Node, ServeError, beside, fleet, query_log};
 use crate::admin::{self, Journal};
@@ -242,23 +242,13 @@ impl Node {
         let journal = Arc::new(Journal::new(files.store.clone()));
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
-        let StartedControl {
-            control,
-            control_task,
-            first_published,
-            latency,
-            lateness,
-            probes,
-            history,
-            mut mail,
-            follows,
-        } = start_control(&files, descriptors.probes, false, &notifier, alarm);
+        let StartedControl { control, control_task, first_published, latency, lateness, probes, history, mut post } =
+            start_control(&files, descriptors.probes, false, &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
-        control.tell(Event::Remind(Files::words_on_txt(&txt))).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
         // A replacement lets the other process speak for this node until it takes over.
-        let fleet_task = if is_replacement { None } else { fleet::start(&files, &mut mail, false, control.clone()) };
+        let fleet_task = if is_replacement { None } else { fleet::start(&files, &mut post, false, control.clone()) };
         let published = first_published.await.map_err(|error| other(&error))?;
         let recalled = latency.recall(&control);
         if is_replacement && !files.store.is_empty(&LATENCY) {
@@ -271,7 +261,7 @@ impl Node {
             None => running,
         };
         files.store.own();
-        let fleet_task = fleet_task.or_else(|| fleet::start(&files, &mut mail, false, control.clone()));
+        let fleet_task = fleet_task.or_else(|| fleet::start(&files, &mut post, false, control.clone()));
         query_log.use_settings(query_log::settings(&files.server, &latest));
         tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
         let started = admin.map(|(bound, admin)| {
@@ -322,7 +312,7 @@ impl Node {
             parents: Parents::new(loaded.server.parents),
             admin,
             orders: Orders::new(orders),
-            follows,
+            follows: post.follows,
             words: Words::default(),
             query_log,
             successors,
@@ -368,10 +358,8 @@ pub(super) struct StartedControl {
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
-    /// What control sends to the other nodes.
-    pub(super) mail: Option<fleet::Mail>,
-    /// The fleet's orders about TXT records and leases.
-    follows: fleet::Follows,
+    /// What control has for others.
+    pub(super) post: fleet::Post,
 }
 
 /// Starts control, with this maximum number of simultaneous probes. `observes` is true for a node that answers nothing.
@@ -388,7 +376,7 @@ pub(super) fn start_control(
     if let Some(fleet) = &files.server.fleet {
         fleet::join(&mut machine, fleet, observes, &files.counters);
     }
-    let (posts, mail, follows) = fleet::posts(files.counters.clone());
+    let (posts, post) = fleet::posts(files.counters.clone());
     let (lateness, probes, history) = (machine.lateness(), machine.probe_counters(), machine.probe_history());
     let latency = KeptLatency::new(files.store.clone());
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
@@ -404,8 +392,7 @@ pub(super) fn start_control(
         notifier.teller(),
     );
     let control_task = tokio::spawn(alarm.part("control").run(running));
-    let mail = Some(mail);
-    StartedControl { control, control_task, first_published, latency, lateness, probes, history, mail, follows }
+    StartedControl { control, control_task, first_published, latency, lateness, probes, history, post }
 }
 
 /// Takes over the last rows of the running process, which pauses now. Fails if the other process goes on instead.
@@ -459,6 +446,7 @@ pub(super) async fn restore(control: &Handle, store: &Store, journal: &Journal) 
     let rollouts = rolled_out.len();
     control.tell(Event::Rollout(RolloutEvent::Restore(rolled_out))).await;
     control.tell(Event::RestoreLedger(store.ledger())).await;
+    control.tell(Event::Remind(words_on_txt(store))).await;
     TakenOver { endpoints, overrides, rollouts }
 }
 

@@ -50,8 +50,14 @@ impl Control {
             let content = (!orders.placed.is_empty() || orders.opens).then_some(Content::Target(orders));
             words.push(Word { matter: Matter::Target(target), content, who: who.into(), saying: Saying::Order });
         }
+        self.say_all(words);
+    }
+
+    fn say_all(&mut self, words: Vec<Word>) {
         if let Some(ledger) = self.ledger() {
-            words.into_iter().for_each(|word| ledger.say(word));
+            for word in words {
+                ledger.say(word);
+            }
         }
     }
 
@@ -59,16 +65,14 @@ impl Control {
     pub(in crate::control) fn say(&mut self, words: Vec<Word>) {
         let Some(fleet) = &mut self.fleet else { return };
         fleet.words += words.len() as u64;
-        if let Some(ledger) = &mut fleet.ledger {
-            words.into_iter().for_each(|word| ledger.say(word));
-        }
+        self.say_all(words);
     }
 
     /// Takes in words from before this node had a fleet.
     pub(in crate::control) fn remind(&mut self, words: Vec<Word>) {
         if let Some(ledger) = self.ledger() {
             let unknown: Vec<Word> = words.into_iter().filter(|word| !ledger.knows(&word.matter)).collect();
-            unknown.into_iter().for_each(|word| ledger.say(word));
+            self.say_all(unknown);
         }
     }
 

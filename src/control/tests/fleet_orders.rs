@@ -242,11 +242,11 @@ fn a_canary_begins_once_although_the_nodes_get_its_files_one_after_the_other() {
     shared.settle();
     let next_at = |shared: &Shared, number: usize| {
         let views = shared.nodes[number].control.rollouts(shared.now);
-        let phases = views.into_iter().filter_map(|view| match view.kind {
+        let mut phases = views.into_iter().filter_map(|view| match view.kind {
             rollout::ViewKind::Canary { phase: rollout::Phase::Running { next_at, .. }, .. } => next_at,
             _ => None,
         });
-        phases.last().expect("it runs")
+        phases.next().expect("it runs")
     };
     // The second node holds the step for as long as it takes to judge it, and follows the first one.
     assert!(next_at(&shared, 0) < shared.now + HOLD / 2);

@@ -101,7 +101,9 @@ impl Simulation {
         let mut events = vec![open(Book::Lasting, 0), StreamEvent::Read(Book::Lasting), open(Book::Passing, last)];
         events.extend(heard);
         events.push(StreamEvent::Read(Book::Passing));
-        events.into_iter().for_each(|event| self.deliver(number, event));
+        for event in events {
+            self.deliver(number, event);
+        }
     }
 
     fn unlink(&mut self, number: usize) {
