@@ -186,6 +186,7 @@ impl Control {
             }
             FleetEvent::Disconnected(why) => {
                 counters.is_connected.store(false, Relaxed);
+                counters.is_sharing.store(false, Relaxed);
                 fleet.vantages.disconnect();
                 if let Some(ledger) = &mut fleet.ledger {
                     ledger.disconnect();

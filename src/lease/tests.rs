@@ -1,4 +1,5 @@
 mod discovered;
+mod shared;
 
 use super::*;
 use std::time::Duration;

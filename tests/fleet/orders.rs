@@ -174,6 +174,13 @@ fn an_order_at_one_node_is_in_the_answers_of_all_within_a_second() {
     assert!(gone.starts_with("HTTP/1.1 200"), "{gone}");
     trio.soon("spot.example.com A", &[]);
 
+    // Another process takes over, and goes on sharing.
+    let after = trio.nodes[1].0.replace();
+    trio.nodes[1].1 = Some(after);
+    trio.node_mut(1).log.wait_for("orders are shared with the fleet");
+    trio.order(0, "txt set b.example.com token-3 --for 1h");
+    trio.soon("b.example.com TXT", &["\"token-3\""]);
+
     trio.order(1, "switch app.example.com green");
     trio.soon("app.example.com A", &["192.0.2.8"]);
     trio.order(2, "switch app.example.com --back");

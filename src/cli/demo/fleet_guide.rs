@@ -94,8 +94,8 @@ impl FleetGuide<'_> {
                 self.command(&format!("explain www.{ORIGIN} --client {EUROPE}")),
             ),
             ("Mend it for all.", format!("curl -X POST {one}/mend")),
-            ("An order at ns1 counts at all: they take fra out.", self.command("drain dc:fra --for 10m")),
-            ("Take it back.", self.command("lift dc:fra")),
+            ("An order at ns1 counts at all: they take web out of fra.", self.command("drain pool:web/fra --for 10m")),
+            ("Take it back.", self.command("lift pool:web/fra")),
         ]
     }
 

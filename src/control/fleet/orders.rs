@@ -146,7 +146,8 @@ impl Control {
             effects.push(Effect::Submit(due));
         }
         let (news, rows, streams) = (ledger.take_news(), ledger.take_rows(), ledger.take_streams());
-        let view = ledger.view();
+        // It counts all orders.
+        let view = (!rows.is_empty() || !news.is_empty()).then(|| ledger.view());
         if !rows.is_empty() || !streams.is_empty() {
             // At once, with the overrides that follow from them: a crash must not keep one without the other.
             self.keeping.note_ledger(rows, streams);
@@ -154,7 +155,7 @@ impl Control {
             effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
         }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::Orders(news))));
-        if let Some(fleet) = &self.fleet {
+        if let (Some(view), Some(fleet)) = (view, &self.fleet) {
             let counters = &fleet.counters.fleet;
             counters.is_sharing.store(view.is_shared, Relaxed);
             counters.orders.store(view.orders as u64, Relaxed);
