@@ -63,6 +63,8 @@ pub struct Fleet {
     pub interval: Duration,
     /// Number of NATS servers that keep each stream of orders that this node creates.
     pub replicas: usize,
+    /// The JetStream domain of the servers that keep the streams; `None` for that of the server that the node is connected to.
+    pub jetstream_domain: Option<Box<str>>,
 }
 
 /// The certificate that the node shows to NATS servers, with its key.
@@ -139,6 +141,9 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
     };
     let interval = table.take("interval").and_then(|value| value.duration(INTERVAL, faults));
     let replicas = table.take("replicas").and_then(|value| value.integer(1..=MAX_REPLICAS, faults));
+    let domain = table.take("jetstream_domain").and_then(|value| {
+        value.parsed("a JetStream domain: up to 63 letters, digits, `-` and `_`", faults, NodeName::try_new)
+    });
     let quorum = table.take("quorum").and_then(|value| read_quorum(&value, faults));
     let vantages = table.take("vantages").and_then(|value| read_vantages(&value, faults));
     table.finish(faults);
@@ -157,6 +162,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
             identity: identity?,
             interval: interval.map_or(DEFAULT_INTERVAL, |interval| interval.value),
             replicas: replicas.map_or(REPLICAS, |replicas| replicas.value.into()),
+            jetstream_domain: domain.map(|domain| domain.value.as_str().into()),
         })
     };
     FleetSection { fleet: fleet().filter(|fleet| !fleet.servers.is_empty()), quorum, vantages }

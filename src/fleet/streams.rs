@@ -63,8 +63,11 @@ pub(super) struct Streams<'a> {
 
 impl<'a> Streams<'a> {
     pub(super) fn new(client: Client, fleet: &Fleet, subjects: &'a Subjects, counters: &'a FleetCounters) -> Self {
-        let context =
-            jetstream::context::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(UNCONFIRMED).build(client);
+        let builder = jetstream::context::ContextBuilder::new().timeout(ANSWER).max_ack_inflight(UNCONFIRMED);
+        let context = match &fleet.jetstream_domain {
+            Some(domain) => builder.domain(&**domain).build(client),
+            None => builder.build(client),
+        };
         Self { context, subjects, replicas: fleet.replicas, counters }
     }
 

@@ -25,7 +25,8 @@ pub(crate) const LEAF: &str = "only-leaves-know-this";
 
 /// What a node may publish to share orders.
 const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\", \"$JS.API.STREAM.INFO.*\", \
-    \"$JS.API.STREAM.CREATE.*\", \"$JS.API.CONSUMER.CREATE.>\", \"$JS.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
+    \"$JS.API.STREAM.CREATE.*\", \"$JS.hub.API.STREAM.INFO.*\", \"$JS.hub.API.STREAM.CREATE.*\", \
+    \"$JS.hub.API.CONSUMER.CREATE.>\", \"$JS.hub.API.CONSUMER.DELETE.>\", \"$JS.API.CONSUMER.CREATE.>\", \"$JS.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
 
 /// The password of a user.
 fn password(user: &str) -> String {

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Files, Node};
-use crate::nats::Nats;
+use crate::nats::{LEAF, Nats};
 use crate::wait_until;
 use crate::way::Way;
 
@@ -352,4 +352,110 @@ fn an_order_for_what_a_node_does_not_have_is_kept_and_told() {
     assert_eq!(trio.answers(1, "www.example.com A"), [FRA]);
     trio.order(2, "lift endpoint:192.0.2.2");
     trio.wait_for(&[0, 1], "www.example.com A", &[FRA, "192.0.2.2"]);
+}
+
+#[test]
+fn a_node_at_a_leaf_without_jetstream_shares_orders_and_goes_on_while_it_is_parted() {
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("there is one").port();
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let mut hub = Nats::start_with(None, any, &NAMES, |path| {
+        format!(
+            "{}\nleafnodes {{ listen: \"127.0.0.1:{port}\"\n\
+             tls {{ cert_file: \"{path}/server.pem\", key_file: \"{path}/server.key\", timeout: 10 }} }}",
+            Nats::jetstream(path).replace("store_dir", "domain: hub, store_dir")
+        )
+    });
+    let authority = hub.path("server.pem").display().to_string();
+    let leaf = Nats::start_with(None, any, &NAMES, |_| {
+        format!(
+            "leafnodes {{ reconnect: 1\nremotes: [ {{ url: \"tls://leaf:{LEAF}@127.0.0.1:{port}\", account: FLEET, \
+             tls {{ ca_file: \"{authority}\", timeout: 10 }} }} ] }}"
+        )
+    });
+    let serve = |nats: &Nats, name: &str| {
+        let section = nats.section(name, name, &format!("{name}.password"));
+        let server = format!(
+            "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}jetstream_domain = \"hub\"\n"
+        );
+        let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+        let mut node = files.serve();
+        node.log.wait_for("orders are shared with the fleet");
+        (files, node)
+    };
+    let (at_hub, at_leaf) = (serve(&hub, "ns1"), serve(&leaf, "ns3"));
+    let set = |files: &Files, value: &str| {
+        let ran = files.run(&format!("txt set a.example.com {value} --for 1h"));
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    };
+    let both = |data: &[&str]| {
+        for node in [&at_hub.1, &at_leaf.1] {
+            wait_until("both answer the same", || {
+                let mut got: Vec<String> =
+                    node.dig("a.example.com TXT").data().into_iter().map(str::to_owned).collect();
+                got.sort();
+                got == data
+            });
+        }
+    };
+    set(&at_hub.0, "one");
+    set(&at_leaf.0, "two");
+    both(&["\"one\"", "\"two\""]);
+    // The leaf is parted from the hub: its server runs, and the streams are gone.
+    hub.kill();
+    set(&at_leaf.0, "three");
+    assert_eq!(at_leaf.1.dig("a.example.com TXT").data().len(), 3);
+    hub.start_again();
+    both(&["\"one\"", "\"three\"", "\"two\""]);
+}
+
+#[test]
+fn whatever_is_killed_or_cut_at_any_moment_all_end_with_the_same() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    let mut rng = crate::harness::random();
+    let mut is_served = true;
+    for round in 0..40 {
+        let number = rng.usize(..3);
+        let is_up = trio.nodes[number].1.is_some();
+        match rng.u8(..10) {
+            0 | 1 if is_up => trio.kill(number),
+            2 if is_served => {
+                trio.nats.kill();
+                is_served = false;
+            }
+            3 | 4 if !is_served => {
+                trio.nats.start_again();
+                is_served = true;
+            }
+            5 => trio.ways[number].cut(),
+            6 => trio.ways.iter().for_each(Way::mend),
+            _ if !is_up => trio.start_again(number),
+            7 => _ = trio.order(number, &format!("drain dc:fra --reason r{round} --for 1h")),
+            8 => _ = trio.nodes[number].0.run("lift dc:fra"),
+            _ => _ = trio.order(number, &format!("txt set a.example.com v{round} --for 1h")),
+        }
+        std::thread::sleep(Duration::from_millis(rng.u64(..300)));
+    }
+    trio.ways.iter().for_each(Way::mend);
+    if !is_served {
+        trio.nats.start_again();
+    }
+    for number in 0..3 {
+        if trio.nodes[number].1.is_none() {
+            trio.start_again(number);
+        }
+    }
+    let view = |trio: &Trio, number: usize| {
+        let list: serde_json::Value = serde_json::from_str(&trio.order(number, "overrides --json")).expect("JSON");
+        let status: serde_json::Value = serde_json::from_str(&trio.order(number, "fleet --json")).expect("JSON");
+        let (txt, www) = (trio.answers(number, "a.example.com TXT"), trio.answers(number, "www.example.com A"));
+        (status["fleet"]["orders"].clone(), list["overrides"].clone(), txt, www)
+    };
+    wait_until("all have the same orders, and nothing waits", || {
+        let views = [0, 1, 2].map(|number| view(&trio, number));
+        let is_calm = views[0].0["waiting"] == 0 && views[0].0["shared"] == true;
+        is_calm && views[0] == views[1] && views[1] == views[2]
+    });
+    println!("{:?}", view(&trio, 0));
 }
