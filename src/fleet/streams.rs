@@ -50,8 +50,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// After this time the stream is read from its beginning again, so that what it has forgotten is forgotten here too.
 const READ_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
-/// Confirmations that are awaited at a time.
-const UNCONFIRMED: usize = 256;
+/// Confirmations that are awaited at a time: more than there are entries on their way, even if all are sent again.
+const UNCONFIRMED: usize = 1024;
 
 /// The streams, as one connection sees them.
 pub(super) struct Streams<'a> {

@@ -162,15 +162,7 @@ impl Ledger {
                 }
             }
             StreamEvent::Overtaken(key) => self.be_refused(&key),
-            StreamEvent::Refused(key, why) => {
-                let matter = self.waiting_in(&key).map(|waiting| waiting.entry.matter().clone());
-                if let Some(matter) = matter
-                    && self.refusal.as_ref() != Some(&why)
-                {
-                    self.news.push(LedgerNews::Refused(matter, why.clone()));
-                    self.refusal = Some(why);
-                }
-            }
+            StreamEvent::Refused(key, why) => self.keep_to_itself(&key, why),
         }
         Ok(())
     }
@@ -293,6 +285,21 @@ impl Ledger {
         // What a node gives back to a new stream, or found by itself, nobody ordered here.
         if waiting.saying == Saying::Order && waiting.entry.origin().node == self.node {
             self.news.push(LedgerNews::Overtaken(waiting.entry.matter().clone(), by));
+        }
+    }
+
+    /// Takes in that the stream does not take a word of this node. It counts here until somebody says something else.
+    fn keep_to_itself(&mut self, key: &MatterKey, why: Box<str>) {
+        let Some(row) = self.rows.get_mut(key) else { return };
+        let sequence = row.sequence();
+        let Some(waiting) = &mut row.waiting else { return };
+        if waiting.saying == Saying::Order && !waiting.is_conditional {
+            (waiting.is_conditional, waiting.basis) = (true, sequence);
+            self.changed.insert(key.clone());
+        }
+        if self.refusal.as_ref() != Some(&why) {
+            self.news.push(LedgerNews::Refused(waiting.entry.matter().clone(), why.clone()));
+            self.refusal = Some(why);
         }
     }
 

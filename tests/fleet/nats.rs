@@ -23,10 +23,13 @@ pub(crate) struct Nats {
 /// The password by which one server is a leaf of another.
 pub(crate) const LEAF: &str = "only-leaves-know-this";
 
-/// What a node may publish to share orders.
-const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\", \"$JS.API.STREAM.INFO.*\", \
-    \"$JS.API.STREAM.CREATE.*\", \"$JS.hub.API.STREAM.INFO.*\", \"$JS.hub.API.STREAM.CREATE.*\", \
-    \"$JS.hub.API.CONSUMER.CREATE.>\", \"$JS.hub.API.CONSUMER.DELETE.>\", \"$JS.API.CONSUMER.CREATE.>\", \"$JS.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
+/// What a node may publish to read orders: questions to JetStream, here or in the domain of the hub.
+const FOLLOWS: &str = "\"$JS.API.STREAM.INFO.*\", \"$JS.API.STREAM.CREATE.*\", \"$JS.API.CONSUMER.CREATE.>\", \
+    \"$JS.API.CONSUMER.DELETE.>\", \"$JS.hub.API.STREAM.INFO.*\", \"$JS.hub.API.STREAM.CREATE.*\", \
+    \"$JS.hub.API.CONSUMER.CREATE.>\", \"$JS.hub.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
+
+/// What a node may publish to give orders.
+const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\"";
 
 /// The password of a user.
 fn password(user: &str) -> String {
@@ -62,10 +65,18 @@ impl Nats {
             let _ = writeln!(
                 users,
                 "{{ user: {node}, password: \"{secret}\", permissions: {{ \
-                 publish: {{ allow: [\"truenorth.main.*.{node}\", \"truenorth.main.full.{node}.*\", {ORDERS}] }}, \
+                 publish: {{ allow: [\"truenorth.main.*.{node}\", \"truenorth.main.full.{node}.*\", {ORDERS}, {FOLLOWS}] }}, \
                  subscribe: {{ allow: [\"truenorth.main.>\", \"_INBOX.>\"] }} }} }}"
             );
         }
+        // A node that may follow orders, and not give any.
+        write("follower.password", &password("follower"));
+        let _ = writeln!(
+            users,
+            "{{ user: follower, password: \"{}\", permissions: {{ publish: {{ allow: [\"truenorth.main.*.follower\", {FOLLOWS}] }}, \
+             subscribe: {{ allow: [\"truenorth.main.>\", \"_INBOX.>\"] }} }} }}",
+            password("follower")
+        );
         let reader = password("reader");
         let stranger = password("stranger");
         write("wrong.password", "nobody has this one");

@@ -459,3 +459,27 @@ fn whatever_is_killed_or_cut_at_any_moment_all_end_with_the_same() {
     });
     println!("{:?}", view(&trio, 0));
 }
+
+#[test]
+fn a_node_that_may_not_give_orders_follows_those_of_others_and_says_that_its_own_count_there_alone() {
+    let mut trio = Trio::start();
+    trio.wait_until_shared();
+    let section = trio.nats.section("follower", "follower", "follower.password");
+    let server = format!("[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}");
+    let files = Files::new(&server, &[("example.com.toml", ZONE)]);
+    let mut follower = files.serve();
+    follower.log.wait_for("orders are shared with the fleet");
+    trio.order(0, "drain dc:fra --for 1h");
+    wait_until("it follows", || follower.dig("www.example.com A").data() == [IAD]);
+    let ran = files.run("force-down pool:blue --for 1h");
+    assert!(ran.code == Some(0) && ran.stdout.contains("the fleet does not have it yet"), "{ran:?}");
+    let line = follower.log.wait_for("an order is not shared");
+    assert!(line.contains("pool:blue") && line.contains("permissions"), "{line}");
+    assert_eq!(follower.dig("app.example.com A").data(), ["192.0.2.8"]);
+    for number in 0..3 {
+        assert_eq!(trio.answers(number, "app.example.com A"), ["192.0.2.7"]);
+    }
+    // What others order about the same counts there too.
+    trio.order(1, "drain pool:blue --reason later --for 1h --yes");
+    wait_until("the others' order counts", || files.run("overrides --json").stdout.contains("\"later\""));
+}

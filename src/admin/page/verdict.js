@@ -66,6 +66,9 @@ function fleet({ fleet, time }) {
         const since = fleet.since > 0 ? `For ${span(time - fleet.since)}: ` : "";
         lines.push({ rank: "warn", text: "This node is not connected to its fleet.", more: `${since}${fleet.link}.` });
     }
+    if (fleet.connected && fleet.orders && !fleet.orders.shared) {
+        lines.push({ rank: "warn", text: "Orders are not shared with the fleet.", more: `${fleet.orders.why}.` });
+    }
     if (fleet.overruled > 0) {
         lines.push({ rank: "note", text: `The fleet overrules ${plural(fleet.overruled, "probe")} of this node.` });
     }

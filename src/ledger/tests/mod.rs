@@ -201,6 +201,17 @@ fn a_refusal_is_told_once_and_the_entry_that_never_comes_is_given_up() {
 }
 
 #[test]
+fn what_the_stream_refuses_counts_until_somebody_else_says_something() {
+    let mut ledger = open();
+    ledger.say(word(1, 5, Saying::Order));
+    ledger.advance(NOW);
+    ledger.hear(StreamEvent::Refused(txt(1).key(), "not allowed".into())).unwrap();
+    assert_eq!(ledger.advance(NOW + RESEND)[0].expects, Some(0));
+    ledger.hear(heard(1, entry(2, 1, 1, Some(6)))).unwrap();
+    assert_eq!((contents(&ledger.take_follows()), ledger.is_settled()), (vec![Some(6)], true));
+}
+
+#[test]
 fn nothing_is_taken_back_that_nobody_said() {
     let mut ledger = open();
     ledger.say(Word { content: None, ..word(1, 0, Saying::Order) });

@@ -240,8 +240,14 @@ impl FleetStatus {
         if *overruled > 0 {
             let _ = writeln!(out, "fleet: the others overrule this node's own view of {overruled} probes");
         }
-        if let Some(OrdersStatus { why: Some(why), waiting, .. }) = orders {
-            let _ = writeln!(out, "fleet: orders are not shared, {waiting} wait: {why}");
+        match orders {
+            Some(OrdersStatus { why: Some(why), waiting, .. }) => {
+                let _ = writeln!(out, "fleet: orders are not shared, {waiting} wait: {why}");
+            }
+            Some(OrdersStatus { waiting, .. }) if *waiting > 0 => {
+                let _ = writeln!(out, "fleet: {waiting} orders of this node wait for the stream");
+            }
+            _ => {}
         }
         let mut heads = vec!["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK"];
         if with_identities {
