@@ -198,7 +198,7 @@ pub(super) fn kind(resolution: &Resolution<'_>, reply: &Reply) -> ZoneAnswer {
 /// Returns the location and the region of the client that a steered name was ranked for.
 pub(super) fn located(snapshot: &Snapshot, hop: &Hop<'_>, steered: &Steered<'_>) -> (Location, RegionId) {
     let location = snapshot.locations().look_up(steered.ranked_by);
-    let region = hop.zone.regions.of(steered.ranked_by, &location);
+    let region = steered.plan.rule().regions(&hop.zone.regions).of(steered.ranked_by, &location);
     (location, region)
 }
 

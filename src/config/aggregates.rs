@@ -64,8 +64,19 @@ pub(super) fn read(mut table: TomlTable<'_>, needed: Needed, faults: &mut Faults
         }
     };
     let is_inverted = table.take("invert").and_then(|value| value.boolean(faults)).is_some_and(|invert| invert.value);
-    let keys =
-        ["address", "port", "interval", "timeout", "rise", "fall", "hold_down", "quorum", "vantages", "deadline"];
+    let keys = [
+        "address",
+        "port",
+        "interval",
+        "timeout",
+        "rise",
+        "fall",
+        "clear",
+        "hold_down",
+        "quorum",
+        "vantages",
+        "deadline",
+    ];
     table.refuse(&keys, "is for the monitors that an aggregate is made of", faults);
     table.finish(faults);
     let of = of.filter(|of| of.len() >= 2)?;

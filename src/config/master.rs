@@ -34,11 +34,11 @@ pub(super) use include::Includes;
 
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
-use super::names::MAX_TTL;
 use super::presentation::{self, Entries, Entry, Token};
 use super::records;
 use super::source::{Place, Source};
 use super::suggest::did_you_mean;
+use super::ttls::MAX_TTL;
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;

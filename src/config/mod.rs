@@ -71,6 +71,7 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod tests;
 mod tolerance;
+mod ttls;
 mod value;
 mod webhooks;
 mod windows;

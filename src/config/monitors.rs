@@ -16,7 +16,9 @@ use std::time::Duration;
 
 use crate::disk::Disk;
 use crate::duration;
-use crate::health::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Pace};
+use crate::health::{
+    Check, DEFAULT_CLEAR, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Monitor, Pace,
+};
 use crate::name::{MAX_LABEL_LENGTH, MAX_NAME_LENGTH};
 
 use super::IcmpMonitor;
@@ -85,9 +87,10 @@ const KINDS: [(&str, Kind); 12] = [
 ];
 
 /// Keys that only some types have, with those types and their names for messages.
-const OWN_KEYS: [(&[&str], &[Kind], &str); 10] = [
+const OWN_KEYS: [(&[&str], &[Kind], &str); 11] = [
     (&["host"], &HOST_KINDS, "http, https, tls, grpc and exec"),
     (&http::KEYS, &[Kind::Http, Kind::Https], "http and https"),
+    (&["degraded"], &[Kind::Http, Kind::Https, Kind::Exec], "http, https and exec"),
     (&tls::KEYS, &[Kind::Https, Kind::Tls, Kind::Grpc], "https, tls and grpc"),
     (&["alpn"], &[Kind::Tls], "tls"),
     (&["send"], &[Kind::Tcp], "tcp"),
@@ -151,6 +154,7 @@ fn read_monitor(
     let count = |value: Value<'_>, faults: &mut Faults| value.integer(1..=u8::MAX, faults);
     let rise = table.take("rise").and_then(|value| count(value, faults));
     let fall = table.take("fall").and_then(|value| count(value, faults));
+    let clear = table.take("clear").and_then(|value| count(value, faults));
     let hold_down = table.take("hold_down").and_then(|value| value.duration(HOLD_DOWN, faults));
     let (quorum, vantages) = if kind == Kind::Push {
         table.refuse(&["quorum", "vantages"], "is for monitors that probe: reports come to one node", faults);
@@ -186,6 +190,7 @@ fn read_monitor(
         pace,
         rise: nonzero(rise, DEFAULT_RISE),
         fall: nonzero(fall, DEFAULT_FALL),
+        clear: nonzero(clear, DEFAULT_CLEAR),
         hold_down: hold_down.map_or(Duration::ZERO, |hold_down| hold_down.value),
         quorum,
         vantages,

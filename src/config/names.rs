@@ -15,12 +15,13 @@ use super::fault::{Fault, Faults};
 use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
-use super::regions::{PlacedRegion, read_tiers};
+use super::regions::{PlacedRegion, in_map, map_of, read_tiers};
 use super::rollouts;
-use super::scope::View;
+use super::scope::{View, missing};
 use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
+use super::ttls;
 
 /// The chain of a name without `steer`.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
@@ -28,9 +29,6 @@ const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
 /// Bits of an IPv4 and an IPv6 client address that `sticky` hashes unless the name sets another number: the lengths
 /// that RFC 7871, section 11.1, recommends to resolvers. A lower maximum of the server file takes precedence.
 const DEFAULT_STICKY: PerFamily<u8> = [24, 56];
-
-/// The largest TTL in seconds (RFC 2181, section 8).
-pub(super) const MAX_TTL: u32 = (1 << 31) - 1;
 
 /// One entry of `[names]`.
 #[derive(Clone, Debug)]
@@ -93,9 +91,11 @@ struct NameReader<'r, 'a> {
 }
 
 /// The keys that belong to a steered name. Any of them makes the table one.
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 20] = [
     "pools",
     "steer",
+    "map",
+    "only",
     "latency_tolerance",
     "pick",
     "answers",
@@ -105,6 +105,7 @@ const KEYS: [&str; 17] = [
     "fallback",
     "all_down",
     "ttl",
+    "ttl_min",
     "https",
     "active",
     "canary",
@@ -137,6 +138,8 @@ impl NameReader<'_, '_> {
         let anchor = table.place();
         let pools = table.require("pools", self.faults).map(|value| self.read_pools(&value, &owner));
         let (steer, steer_place) = self.read_steer(table.take("steer"), &anchor);
+        let map = table.take("map").and_then(|value| self.read_map(&value, &steer)).unwrap_or_default();
+        let only = table.take("only").and_then(|value| self.read_only(&value, &steer));
         let tolerance = table.take("latency_tolerance");
         let latency_tolerance = tolerance.and_then(|value| tolerance::read(&value, &steer, self.faults));
         let pick = self.read_pick(table.take("pick"));
@@ -146,11 +149,11 @@ impl NameReader<'_, '_> {
         let spare = table.take("spare").is_some_and(|value| self.read_spare(&value, take));
         let hashes = steer.iter().any(|step| matches!(step, Step::Sticky | Step::Load)) || pick == Some(Pick::Sticky);
         let sticky = self.read_sticky(&mut table, hashes);
-        let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer)).unwrap_or_default();
+        let prefer = table.take("prefer").map(|value| self.read_prefer(&value, &steer, &map)).unwrap_or_default();
         let fallback = table.take("fallback").and_then(|value| self.read_fallback(&value, &owner));
         let all_down = table.take("all_down").and_then(|value| value.word(&AllDown::ALL, self.faults));
         let all_down = all_down.map_or(AllDown::All, |word| word.value);
-        let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, self.faults));
+        let (ttl, ttl_min) = ttls::read(&mut table, (self.scope.ttl, self.scope.ttl_min), self.faults);
         let https = table.take("https");
         let rollout = rollouts::Draft::take(&mut table);
         let https_place = https.as_ref().map(Value::anchor);
@@ -168,11 +171,12 @@ impl NameReader<'_, '_> {
         }
         let cname_fallback = fallback.is_some_and(|id| self.is_cname(id));
         self.warn_dead_failover(&steer, &pools, &steer_place);
-        let ttl = ttl.map_or(self.scope.ttl, |ttl| ttl.value);
         let steering = Steering {
             // `None` only for a list that is too long, which was reported: all pools are different.
             pools: PoolList::try_new(pools.into_iter().map(|(used, _)| used).collect())?,
             steer,
+            map: map.into(),
+            only,
             latency_tolerance: latency_tolerance.unwrap_or_default(),
             pick,
             answers: answers.and_then(|answers| NonZeroU16::new(answers.value)),
@@ -182,7 +186,7 @@ impl NameReader<'_, '_> {
             prefer,
             fallback,
             all_down,
-            ttls: Ttls::try_new(ttl, self.scope.ttl_min.min(ttl))?,
+            ttls: Ttls::try_new(ttl, ttl_min)?,
             https,
             rollout: rollout.map(Box::new),
         };
@@ -320,18 +324,45 @@ impl NameReader<'_, '_> {
         is_used.then_some(lengths)
     }
 
-    fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step]) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {
+    /// Warns of a key that has no effect, because `steer` has no step `region`.
+    fn warn_without_region(&mut self, value: &Value<'_>, steer: &[Step]) {
         if !steer.contains(&Step::Region) {
-            let message = "`prefer` has no effect: `steer` has no step `region`";
+            let message = format!("`{}` has no effect: `steer` has no step `region`", value.key);
             self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
         }
+    }
+
+    /// Reads the name of one of `[maps]`.
+    fn read_map(&mut self, value: &Value<'_>, steer: &[Step]) -> Option<String> {
+        self.warn_without_region(value, steer);
+        let name = value.string(self.faults)?;
+        let mut maps: Vec<&str> = self.scope.regions.visible().map(|region| map_of(region.text())).collect();
+        maps.retain(|map| !map.is_empty());
+        maps.sort_unstable();
+        maps.dedup();
+        if !maps.contains(&name.value.as_str()) {
+            self.faults.push(missing("map", &name, &maps, self.faults));
+            return None;
+        }
+        Some(name.value)
+    }
+
+    fn read_only(&mut self, value: &Value<'_>, steer: &[Step]) -> Option<bool> {
+        self.warn_without_region(value, steer);
+        value.boolean(self.faults).map(|only| only.value)
+    }
+
+    /// Reads the name's own tiers for regions of its map.
+    fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step], map: &str) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {
+        self.warn_without_region(value, steer);
         let entries = value.table("prefer", self.faults).map(TomlTable::into_values).unwrap_or_default();
         let mut prefer = Vec::new();
         for entry in entries {
-            let region = self.scope.regions.find(&entry.name(), self.faults);
+            let name = entry.name().with(in_map(map, entry.key));
+            let region = self.scope.regions.find(&name, self.faults);
             let tiers = read_tiers(&entry, self.scope.datacenters, self.faults);
             if region.is_some() {
-                prefer.push((entry.key.into(), tiers));
+                prefer.push((name.value.into(), tiers));
             }
         }
         prefer

@@ -43,6 +43,8 @@ pub(super) struct PoolDraft {
     pub(super) zone: Option<Name>,
     pub(super) datacenter: Option<DatacenterId>,
     pub(super) min_healthy: MinHealthy,
+    /// True if the pool draws one endpoint by weight, false if all rotate; `None` leaves it to the weights.
+    pub(super) draws: Option<bool>,
     pub(super) capacity: Option<Capacity>,
     pub(super) recovery: Recovery,
     pub(super) members: DraftMembers,
@@ -116,6 +118,8 @@ fn read_entry(
     let monitor = table.take("monitor").and_then(|value| value.string(faults));
     let min_healthy = table.take("min_healthy").and_then(|value| value.number(0.0..=1.0, faults));
     let min_healthy = min_healthy.and_then(|share| MinHealthy::try_new(share.value)).unwrap_or_default();
+    let draws = table.take("pick").and_then(|value| value.word(&[("rotate", false), ("weighted", true)], faults));
+    let draws = draws.map(|draws| draws.value);
     let capacity = read_capacity(&mut table, faults);
     let recoveries = recovery::read(&mut table, monitor.as_ref(), faults);
     let (registered, discover) = (table.take("registered"), table.take("discover"));
@@ -169,6 +173,7 @@ fn read_entry(
             zone: scope.origin.cloned(),
             datacenter: place.map(|(_, id)| id),
             min_healthy,
+            draws,
             capacity,
             recovery,
             members,

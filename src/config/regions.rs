@@ -1,4 +1,7 @@
-//! `[regions]`: groups of clients, and the datacenters that they prefer.
+//! `[regions]` and `[maps]`: groups of clients, and the datacenters that they prefer.
+//!
+//! `[regions]` divides all clients, and so does each map of `[maps]`. A region of a map has the map's name before its own,
+//! with a slash between them: `[maps.wide.europe]` is `wide/europe`. No entry of a file has a slash in its name.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -51,9 +54,10 @@ impl PlacedRegion {
     }
 }
 
-/// Reads a file's `[regions]`.
+/// Reads a file's `[regions]` and `[maps]`.
 pub(super) fn read(
     section: Option<&Value<'_>>,
+    maps: Option<&Value<'_>>,
     datacenters: View<'_, DatacenterId>,
     faults: &mut Faults,
 ) -> Definitions<PlacedRegion> {
@@ -62,7 +66,25 @@ pub(super) fn read(
         is_word(&value.name(), faults);
         definitions.push(value.name(), read_region(&value, datacenters, faults));
     }
+    for map in entries(maps, "maps", faults) {
+        is_word(&map.name(), faults);
+        for value in entries(Some(&map), "a map", faults) {
+            is_word(&value.name(), faults);
+            let name = value.name().with(in_map(map.key, value.key));
+            definitions.push(name, read_region(&value, datacenters, faults));
+        }
+    }
     definitions
+}
+
+/// Returns the whole name of a region of a map, whose name is empty for that of `[regions]`.
+pub(super) fn in_map(map: &str, region: &str) -> String {
+    if map.is_empty() { region.to_owned() } else { format!("{map}/{region}") }
+}
+
+/// Returns the map of the region with this whole name; empty for one of `[regions]`.
+pub(super) fn map_of(region: &str) -> &str {
+    region.split_once('/').map_or("", |(map, _)| map)
 }
 
 fn read_region(value: &Value<'_>, datacenters: View<'_, DatacenterId>, faults: &mut Faults) -> Option<PlacedRegion> {
@@ -239,22 +261,21 @@ fn read_preferred(
 #[derive(Debug)]
 pub(super) struct SharedRegions {
     pub(super) regions: Arc<Regions>,
-    /// The first region with each client match, and the place of the match.
-    clients: HashMap<ClientMatch, (Box<str>, Place)>,
+    /// For each map, the first region with each client match, and the place of the match.
+    clients: HashMap<(Box<str>, ClientMatch), (Box<str>, Place)>,
 }
 
 /// Reads the regions of the server file. Reports client matches that two of them share.
 pub(super) fn resolve_shared(own: &Definitions<PlacedRegion>, faults: &mut Faults) -> SharedRegions {
-    let mut clients: HashMap<ClientMatch, (Box<str>, Place)> = HashMap::new();
+    let mut clients: HashMap<(Box<str>, ClientMatch), (Box<str>, Place)> = HashMap::new();
     let mut list = Vec::new();
     for definition in own.iter() {
         let Some(region) = &definition.value else { continue };
         for client in &region.clients {
-            match clients.get(&client.value) {
+            let key = (map_of(definition.text()).into(), client.value);
+            match clients.get(&key) {
                 Some((_, first)) => faults.push(named_twice(client, first)),
-                None => {
-                    _ = clients.insert(client.value, (definition.name.value.as_str().into(), client.place.clone()));
-                }
+                None => _ = clients.insert(key, (definition.text().into(), client.place.clone())),
             }
         }
         list.push(region.named(&definition.name.value));
@@ -263,21 +284,22 @@ pub(super) fn resolve_shared(own: &Definitions<PlacedRegion>, faults: &mut Fault
 }
 
 /// The regions that are visible in a zone file: `shared` itself, unless the zone has regions of its own. One of these with
-/// the name of a shared one takes its place. Reports client matches that one of these shares with another region.
+/// the name of a shared one takes its place. Reports client matches that one of these shares with another region of its map.
 pub(super) fn resolve(own: &Definitions<PlacedRegion>, shared: &SharedRegions, faults: &mut Faults) -> Arc<Regions> {
     if own.is_empty() {
         return shared.regions.clone();
     }
     let mut list: Vec<Arc<Region>> = shared.regions.list().to_vec();
-    let mut seen: HashMap<ClientMatch, &Place> = HashMap::new();
+    let mut seen: HashMap<(Box<str>, ClientMatch), &Place> = HashMap::new();
     for definition in own.iter() {
         let Some(region) = &definition.value else { continue };
         for client in &region.clients {
-            let of_shared = shared.clients.get(&client.value).filter(|(name, _)| own.get(name).is_none());
-            if let Some(first) = of_shared.map(|(_, place)| place).or_else(|| seen.get(&client.value).copied()) {
+            let key = (map_of(definition.text()).into(), client.value);
+            let of_shared = shared.clients.get(&key).filter(|(name, _)| own.get(name).is_none());
+            if let Some(first) = of_shared.map(|(_, place)| place).or_else(|| seen.get(&key).copied()) {
                 faults.push(named_twice(client, first));
             }
-            seen.entry(client.value).or_insert(&client.place);
+            seen.entry(key).or_insert(&client.place);
         }
         let region = Arc::new(region.named(&definition.name.value));
         match list.iter_mut().find(|other| other.name == region.name) {

@@ -146,12 +146,14 @@ impl<'a, T> View<'a, T> {
         found
     }
 
-    /// Records that something refers to all visible definitions.
-    pub(super) fn mark_all(self) {
-        self.own.mark_each(0..self.own.entries.len());
+    /// Records that something refers to all visible definitions with such names.
+    pub(super) fn mark(self, is_meant: impl Fn(&str) -> bool) {
+        let own = &self.own.entries;
+        self.own.mark_each((0..own.len()).filter(|&position| is_meant(own[position].text())));
         if let Some(shared) = self.shared {
-            let is_visible = |position: &usize| !self.own.contains(shared.entries[*position].text());
-            shared.mark_each((0..shared.entries.len()).filter(is_visible));
+            let is_visible = |name: &str| is_meant(name) && !self.own.contains(name);
+            let positions = 0..shared.entries.len();
+            shared.mark_each(positions.filter(|&position| is_visible(shared.entries[position].text())));
         }
     }
 

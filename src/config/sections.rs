@@ -64,7 +64,8 @@ impl Sections {
         let shared_monitors = shared.map(|shared| &shared.monitors);
         let monitors = monitors::read(table.take("monitors").as_ref(), shared_monitors, disk, faults);
         let seen_datacenters = View { own: &datacenters, shared: shared.map(|shared| &shared.datacenters) };
-        let regions = regions::read(table.take("regions").as_ref(), seen_datacenters, faults);
+        let (regions, maps) = (table.take("regions"), table.take("maps"));
+        let regions = regions::read(regions.as_ref(), maps.as_ref(), seen_datacenters, faults);
         let scope = PoolScope {
             origin,
             datacenters: seen_datacenters,

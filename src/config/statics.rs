@@ -13,10 +13,10 @@ use super::decode::{Placed, TomlTable, Value, entries};
 use super::fault::{Fault, Faults};
 use super::master::Located;
 use super::meant;
-use super::names::MAX_TTL;
 use super::owners::{parse_name, read_owner};
 use super::records::{parse_rdata, parse_rtype, txt_rdata, unknown};
 use super::source::Place;
+use super::ttls::MAX_TTL;
 
 /// Default TTL of static records, in seconds.
 pub(super) const RECORD_TTL: u32 = 300;

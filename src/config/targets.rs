@@ -37,8 +37,8 @@ pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<Poo
 }
 
 fn finish_pool(draft: PoolDraft) -> PoolSpec {
-    let PoolDraft { name, place: _, zone, datacenter, min_healthy, capacity, recovery, .. } = draft;
-    let PoolDraft { members, registered, monitor, users, .. } = draft;
+    let PoolDraft { name, place: _, zone, datacenter, min_healthy, draws, capacity, .. } = draft;
+    let PoolDraft { recovery, members, registered, monitor, users, .. } = draft;
     let template = monitor.as_ref().map(|tree| template(tree, &users));
     let members = match members {
         DraftMembers::Addresses(list) => {
@@ -55,7 +55,7 @@ fn finish_pool(draft: PoolDraft) -> PoolSpec {
     };
     let monitors = monitor.iter().flat_map(MonitorTree::monitors).map(|placed| placed.name.clone()).collect();
     let registration = registered.map(|bounds| Registration { bounds, template, problem: None });
-    PoolSpec { name, zone, datacenter, min_healthy, capacity, recovery, members, monitors, registration }
+    PoolSpec { name, zone, datacenter, min_healthy, draws, capacity, recovery, members, monitors, registration }
 }
 
 /// Returns the condition of a pool's endpoints, but for their addresses.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::disk::Disk;
 use crate::geo::{DatacenterId, Regions};
 use crate::name::Name;
-use crate::snapshot::Ecs;
+use crate::snapshot::{Ecs, SteeredName};
 use crate::steering::Step;
 use crate::wire::Rtype;
 
@@ -24,7 +24,7 @@ use super::files::ZoneFiles;
 use super::lints;
 use super::master::Includes;
 use super::master::{Located, Master, parse_master_file};
-use super::names::{self, MAX_TTL, NameScope, Owner, OwnerKind};
+use super::names::{self, NameScope, Owner, OwnerKind};
 use super::owners::parse_name;
 use super::pools::PoolDraft;
 use super::regions::{self, DEFAULT, SharedRegions};
@@ -33,6 +33,7 @@ use super::sections::{Drafts, Sections};
 use super::serial;
 use super::source::{Place, Source};
 use super::statics::{self, RECORD_TTL, SoaDefaults};
+use super::ttls;
 
 /// Default TTL of steered answers, in seconds. Resolvers notice a failover within this time.
 const DEFAULT_TTL: u32 = 30;
@@ -128,7 +129,7 @@ impl ZoneReader<'_> {
             }
             None => (origin_of_stem(stem, &table.place(), faults)?, table.place()),
         };
-        let (ttl, ttl_min) = read_ttls(&mut table, faults);
+        let (ttl, ttl_min) = ttls::read(&mut table, (DEFAULT_TTL, DEFAULT_TTL_MIN), faults);
         let (others, operations) = (drafts.pools.len(), self.disk.operations());
         let sections = Sections::read(&mut table, Some(self.shared), Some(&origin), self.disk, drafts, faults);
         let region_view = View { own: &sections.regions, shared: Some(&self.shared.regions) };
@@ -267,19 +268,6 @@ fn origin_of_stem(stem: &str, place: &Place, faults: &mut Faults) -> Option<Name
     parse_name(&Placed { value: stem.to_owned(), place: place.clone() }, &Name::root(), faults)
 }
 
-fn read_ttls(table: &mut TomlTable<'_>, faults: &mut Faults) -> (u32, u32) {
-    let ttl = table.take("ttl").and_then(|value| value.integer(0..=MAX_TTL, faults));
-    let ttl = ttl.map_or(DEFAULT_TTL, |ttl| ttl.value);
-    let Some(ttl_min) = table.take("ttl_min").and_then(|value| value.integer(0..=MAX_TTL, faults)) else {
-        return (ttl, DEFAULT_TTL_MIN.min(ttl));
-    };
-    if ttl_min.value > ttl {
-        let message = format!("`ttl_min` ({}) is above `ttl` ({ttl})", ttl_min.value);
-        faults.push(Fault::error(&ttl_min.place, message, "never above `ttl`").code(Code::Ttl));
-    }
-    (ttl, ttl_min.value.min(ttl))
-}
-
 fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Value<'_>>, faults: &mut Faults) {
     if let (Some(master), Some(section)) = (master, section) {
         let message = format!("the zone's {what} is in both of its files");
@@ -288,32 +276,37 @@ fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Valu
     }
 }
 
-/// Marks regions as used if a name steers by them. Warns if some clients are in no region.
+/// Marks regions as used if a name steers by their map. Warns if some clients of a map are in no region.
 fn check_regions_are_used(
     view: View<'_, regions::PlacedRegion>,
     owners: &[Owner],
     pools: &[PoolDraft],
     faults: &mut Faults,
 ) {
-    let by_region = owners.iter().filter_map(|owner| match &owner.kind {
-        OwnerKind::Steered { name, .. } if name.steering.steer.contains(&Step::Region) => Some((owner, name)),
-        _ => None,
-    });
-    let mut by_region = by_region.peekable();
-    if by_region.peek().is_some() {
-        view.mark_all();
-    }
+    let by_region: Vec<(&Owner, &SteeredName)> = owners
+        .iter()
+        .filter_map(|owner| match &owner.kind {
+            OwnerKind::Steered { name, .. } if name.steering.steer.contains(&Step::Region) => Some((owner, name)),
+            _ => None,
+        })
+        .collect();
+    let used: HashSet<&str> = by_region.iter().map(|(_, name)| &*name.steering.map).collect();
+    view.mark(|region| used.contains(regions::map_of(region)));
     // The region has no effect on a name whose pools are all in one datacenter.
-    let mut several = by_region.filter(|(_, name)| {
+    let is_spread = |name: &SteeredName| {
         let places: HashSet<Option<DatacenterId>> =
             name.steering.pools.iter().map(|used| pools[used.pool.index()].datacenter).collect();
         places.len() > 1
-    });
-    if let Some((owner, _)) = several.next()
-        && !view.visible().any(|region| region.name.value == DEFAULT)
-    {
-        let message = "there is no `[regions.default]`";
-        let fault = Fault::warning(&owner.place, message, "steers by region").code(Code::Region);
-        faults.push(fault.help("clients that are in no region are sent to any datacenter"));
+    };
+    let mut told = HashSet::new();
+    for (owner, name) in by_region.into_iter().filter(|(_, name)| is_spread(name)) {
+        let map = &*name.steering.map;
+        let default = regions::in_map(map, DEFAULT);
+        if told.insert(map) && !view.visible().any(|region| region.text() == default) {
+            let section = if map.is_empty() { "[regions.default]".to_owned() } else { format!("[maps.{map}.default]") };
+            let message = format!("there is no `{section}`");
+            let fault = Fault::warning(&owner.place, message, "steers by region").code(Code::Region);
+            faults.push(fault.help("clients that are in no region are sent to any datacenter"));
+        }
     }
 }

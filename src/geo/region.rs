@@ -1,6 +1,6 @@
 //! Regions: groups of clients with the same preferences.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
@@ -43,9 +43,9 @@ impl ClientMatch {
 /// A set of clients and the datacenters they prefer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Region {
-    /// The name, such as `europe` for `[regions.europe]`.
+    /// The name: `europe` for `[regions.europe]`, `wide/europe` for `[maps.wide.europe]`.
     pub name: Box<str>,
-    /// The clients that belong to it; empty for the region `default`. No match is in two regions.
+    /// The clients that belong to it; empty for the region `default`. No match is in two regions of a map.
     pub clients: Vec<ClientMatch>,
     /// Tiers of datacenters, best first. Each datacenter is in at most one.
     pub prefer: Vec<Vec<DatacenterId>>,
@@ -54,6 +54,11 @@ pub struct Region {
 }
 
 impl Region {
+    /// The map that it is a part of; empty for a region of `[regions]`.
+    pub fn map(&self) -> &str {
+        self.name.split_once('/').map_or("", |(map, _)| map)
+    }
+
     /// The most specific match of a client with this address at this location; `None` if the region does not contain
     /// the client.
     pub fn best_match(&self, address: IpAddr, location: &Location) -> Option<&ClientMatch> {
@@ -73,11 +78,18 @@ type Numbered<K> = HashMap<K, RegionId, foldhash::fast::FixedState>;
 
 /// A zone's regions, with tables to find the region of a client. Zones share what they have in common: a region may have
 /// tens of thousands of prefixes.
+///
+/// The regions of one map divide all clients among them. A zone has the map of `[regions]`, whose name is empty, and those
+/// of `[maps]`. All of them have the same list, so that a region has the same id in each; they differ in the tables.
 #[derive(Debug)]
 pub struct Regions {
-    list: Box<[Arc<Region>]>,
+    list: Arc<[Arc<Region>]>,
     /// The hash of each region, so that a shared one is not hashed again for each zone.
-    digests: Box<[u64]>,
+    digests: Arc<[u64]>,
+    /// The map whose regions the tables find.
+    map: Box<str>,
+    /// The other maps of the zone, in the order of their first regions; empty in one of these.
+    others: Box<[Arc<Regions>]>,
     default: RegionId,
     v4: Arc<Runs<u32>>,
     v6: Arc<Runs<u128>>,
@@ -107,18 +119,42 @@ impl Regions {
             Some(shared) if is_same((place, region)) => shared.digests[place],
             _ => foldhash::fast::FixedState::default().hash_one(region),
         };
-        let digests: Box<[u64]> = list.iter().enumerate().map(hash).collect();
+        let list: Arc<[Arc<Region>]> = list.into();
+        let digests: Arc<[u64]> = list.iter().enumerate().map(hash).collect();
+        let all = (list, digests);
+        let mut maps: Vec<&str> = all.0.iter().map(|region| region.map()).filter(|map| !map.is_empty()).collect();
+        let mut seen = HashSet::new();
+        maps.retain(|map| seen.insert(*map));
+        let of_map = |map: &&str| {
+            Arc::new(Self::of_one(
+                map,
+                shared.and_then(|it| it.others.iter().find(|other| *other.map == **map)).map(|it| &**it),
+                &all,
+            ))
+        };
+        let others = maps.iter().map(of_map).collect();
+        Self { others, ..Self::of_one("", shared, &all) }
+    }
+
+    /// Builds the tables of one map. `shared` has the tables of the same map over another list.
+    fn of_one(map: &str, shared: Option<&Self>, (list, digests): &(Arc<[Arc<Region>]>, Arc<[u64]>)) -> Self {
+        let is_same = |(place, region): (usize, &Arc<Region>)| {
+            shared.and_then(|shared| shared.list.get(place)).is_some_and(|other| Arc::ptr_eq(region, other))
+        };
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         let (mut asn, mut subdivision, mut country, mut continent) =
             (Numbered::default(), Numbered::default(), Numbered::default(), Numbered::default());
-        let has_prefixes = |region: &Region| region.clients.iter().any(|it| matches!(it, ClientMatch::Prefix(_)));
+        let has_prefixes = |region: &Region| {
+            region.map() == map && region.clients.iter().any(|it| matches!(it, ClientMatch::Prefix(_)))
+        };
         // The prefixes are those of the shared regions, as long as no region with prefixes came or went.
         let of_shared = shared.filter(|shared| {
             let mut own = list.iter().enumerate().filter(|item| !is_same(*item));
             let gone = (0..shared.list.len()).filter(|&place| list.get(place).is_none_or(|it| !is_same((place, it))));
             !own.any(|(_, region)| has_prefixes(region)) && !gone.into_iter().any(|it| has_prefixes(&shared.list[it]))
         });
-        for (number, region) in (0..).zip(&list) {
+        let of_map = (0..).zip(list.iter()).filter(|(_, region)| region.map() == map);
+        for (number, region) in of_map {
             let id = RegionId::from_index(number as usize);
             for client in &region.clients {
                 match *client {
@@ -136,15 +172,18 @@ impl Regions {
                 }
             }
         }
-        let default = list.iter().position(|region| &*region.name == "default");
-        let digest = foldhash::fast::FixedState::default().hash_one(&digests);
+        let is_default =
+            |region: &Arc<Region>| region.map() == map && region.name.rsplit('/').next() == Some("default");
+        let default = list.iter().position(is_default);
         let (v4, v6) = match of_shared {
             Some(shared) => (shared.v4.clone(), shared.v6.clone()),
             None => (Arc::new(nest(v4, Self::NO_PREFIX)), Arc::new(nest(v6, Self::NO_PREFIX))),
         };
         Self {
-            list: list.into(),
-            digests,
+            list: list.clone(),
+            digests: digests.clone(),
+            map: map.into(),
+            others: [].into(),
             default: default.map_or(RegionId::NOWHERE, RegionId::from_index),
             v4,
             v6,
@@ -152,11 +191,22 @@ impl Regions {
             subdivision,
             country,
             continent,
-            digest,
+            digest: foldhash::fast::FixedState::default().hash_one((digests, map)),
         }
     }
 
-    /// The regions in the order of their ids.
+    /// The regions of the map with this name, which is empty for that of `[regions]`; `None` if the zone has no such map.
+    pub fn of_map<'a>(self: &'a Arc<Self>, name: &str) -> Option<&'a Arc<Self>> {
+        if name == &*self.map { Some(self) } else { self.others.iter().find(|other| *other.map == *name) }
+    }
+
+    /// The ids of the regions of this map.
+    pub fn ids(&self) -> impl Iterator<Item = RegionId> {
+        let of_map = self.list.iter().enumerate().filter(|(_, region)| region.map() == &*self.map);
+        of_map.map(|(place, _)| RegionId::from_index(place))
+    }
+
+    /// The regions of all maps of the zone, in the order of their ids.
     pub fn list(&self) -> &[Arc<Region>] {
         &self.list
     }
@@ -214,7 +264,7 @@ impl Regions {
 
 impl PartialEq for Regions {
     fn eq(&self, other: &Self) -> bool {
-        self.digest == other.digest && self.list == other.list
+        self.digest == other.digest && self.map == other.map && self.list == other.list
     }
 }
 

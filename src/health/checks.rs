@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{BodyMatch, TlsCheck};
+use super::{BodyMatch, Share, TlsCheck};
 
 /// A TCP connection, with octets to send and to expect.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -57,11 +57,29 @@ pub struct GrpcCheck {
     pub tls: Option<TlsCheck>,
 }
 
-/// A program to run, with the exit codes of Nagios plug-ins: 0 is a success, 1 a warning, all others are failures.
+/// A program to run. Exit code 0 is a success, some codes are successes of a degraded endpoint, all others failures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExecCheck {
     /// The path of the program; it contains a slash.
     pub program: Box<Path>,
     /// The arguments; `{address}`, `{port}` and `{host}` in them are replaced by the target's.
     pub arguments: Vec<Box<str>>,
+    /// When the endpoint is degraded.
+    pub degraded: ExitCodes,
+}
+
+/// The exit codes of a degraded endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ExitCodes {
+    /// The codes, each above 0.
+    pub codes: Box<[u8]>,
+    /// The share of its clients that it keeps.
+    pub share: Share,
+}
+
+/// The warning of Nagios plug-ins, which keeps half of the clients.
+impl Default for ExitCodes {
+    fn default() -> Self {
+        Self { codes: [1].into(), share: Share::from_thousandths(500) }
+    }
 }

@@ -11,8 +11,9 @@ use std::time::Duration;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::{
-    BodyMatch, Certificates, Check, ClientIdentity, Degraded, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord,
-    GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, ProbeAddress, Quorum, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Certificates, Check, ClientIdentity, DEFAULT_CLEAR, Degraded, DnsCheck, DnsTransport, ExecCheck,
+    ExitCodes, ExpectedRecord, GrpcCheck, HttpCheck, HttpVersion, Monitor, Pattern, ProbeAddress, Quorum, StatusRange,
+    Target, TcpCheck, TlsCheck,
 };
 
 /// The key of the hash. It need not be secret: only the operator writes targets.
@@ -22,7 +23,7 @@ impl Target {
     /// The identity of the target. Two identities are equal only if the targets are equal.
     pub fn fingerprint(&self) -> u128 {
         let mut identity = self.identify_question();
-        let Monitor { check: _, pace, rise, fall, hold_down, quorum, vantages, port } = &*self.monitor;
+        let Monitor { check: _, pace, rise, fall, clear, hold_down, quorum, vantages, port } = &*self.monitor;
         for time in [pace.interval(), pace.timeout(), *hold_down] {
             identity.duration(time);
         }
@@ -38,11 +39,15 @@ impl Target {
             identity.number(3);
             identity.number(u64::from(vantages.get()));
         }
+        if *clear != DEFAULT_CLEAR {
+            identity.number(4);
+            identity.number(u64::from(clear.get()));
+        }
         identity.finish()
     }
 
-    /// The identity of what is asked of which endpoint: the same for targets that differ in `interval`, `timeout`, `rise`, `fall`
-    /// and `hold_down` only.
+    /// The identity of what is asked of which endpoint: the same for targets that differ in `interval`, `timeout`, `rise`, `fall`,
+    /// `clear` and `hold_down` only.
     pub fn question_fingerprint(&self) -> u128 {
         self.identify_question().finish()
     }
@@ -153,9 +158,14 @@ impl Identity {
                 self.text(service);
                 self.option(tls.as_ref(), Self::tls);
             }
-            Check::Exec(ExecCheck { program, arguments }) => {
+            Check::Exec(ExecCheck { program, arguments, degraded }) => {
                 self.octets(program.as_os_str().as_encoded_bytes());
                 self.list(arguments, |identity, argument| identity.text(argument));
+                // Identities of programs with the usual exit codes are those of the time before there were others.
+                if *degraded != ExitCodes::default() {
+                    self.octets(&degraded.codes);
+                    self.number(u64::from(degraded.share.thousandths()));
+                }
             }
             Check::Icmp | Check::Push => {}
         }
@@ -252,7 +262,7 @@ impl Identity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::{DEFAULT_TIMEOUT, Pace};
+    use crate::health::{DEFAULT_TIMEOUT, Pace, Share};
 
     fn target(address: &str, monitor: Monitor) -> Target {
         Target {
@@ -283,6 +293,7 @@ mod tests {
             Check::Exec(ExecCheck {
                 program: std::path::Path::new("/bin/true").into(),
                 arguments: vec!["{host}".into()],
+                degraded: ExitCodes::default(),
             }),
             Check::Push,
         ]
@@ -301,6 +312,14 @@ mod tests {
                 assert_eq!(target.fingerprint(), target.clone().fingerprint());
             }
         }
+        let cleared = Monitor { clear: 2.try_into().unwrap(), ..Monitor::new(Check::Icmp, 80) };
+        assert!(seen.insert(target("192.0.2.1:80", cleared).fingerprint()));
+        let strict = ExecCheck {
+            program: std::path::Path::new("/bin/true").into(),
+            arguments: vec!["{host}".into()],
+            degraded: ExitCodes { codes: [].into(), share: Share::FULL },
+        };
+        assert!(seen.insert(target("192.0.2.1:80", Monitor::new(Check::Exec(strict), 80)).fingerprint()));
         // The fingerprint of the question does not depend on the interval.
         let question = |interval| {
             let monitor = Monitor { pace: pace(interval), ..Monitor::new(Check::Icmp, 0) };

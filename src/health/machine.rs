@@ -1,7 +1,10 @@
 //! Up, degraded and down.
 //!
-//! An outcome is a failure, a success, or a success that asks for less than all clients. The machine counts consecutive
-//! outcomes of four kinds: failures, outcomes worse than a full success, successes of either kind, and full successes.
+//! An outcome is a failure, a success, or a success that asks for less than all clients. The machine counts outcomes of
+//! four kinds: failures, outcomes worse than a full success, successes of either kind, and full successes.
+//!
+//! Successes count in a row. So do failures if `clear` is 1; otherwise a failure counts until `clear` successes in a row
+//! have come after it. An endpoint that fails every other time then goes down.
 //!
 //! ```text
 //!                   worse in a row: fall                 failures in a row: fall
@@ -48,7 +51,7 @@ pub struct Health {
     fell: Duration,
 }
 
-/// Consecutive outcomes, up to the last one.
+/// Outcomes up to the last one: consecutive successes, and failures that no row of successes has cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Rows {
     failures: u8,
@@ -193,8 +196,8 @@ impl Health {
         self.hold.until
     }
 
-    /// Consecutive failures and successes, up to the last outcome. At least one of them is 0; both are 0 after the
-    /// first outcome.
+    /// The failures that count, and consecutive successes up to the last outcome. At least one of them is 0 unless the
+    /// monitor has a `clear` above 1; both are 0 after the first outcome.
     pub fn in_a_row(self) -> (u8, u8) {
         (self.rows.failures, self.rows.successes)
     }
@@ -203,13 +206,19 @@ impl Health {
     /// run backwards.
     pub fn observe(&mut self, outcome: Option<Share>, monitor: &Monitor, now: Duration) -> Transition {
         let before = *self;
-        self.rows.count(outcome);
+        self.rows.count(outcome, monitor.clear.get());
         self.state = self.next(outcome, monitor, now);
         match (before.state, self.state) {
             (State::Unknown, _) => self.rows = Rows::default(),
             (State::Up | State::Degraded(_), State::Down) => self.fall(monitor, now),
             (State::Down, State::Up | State::Degraded(_)) => self.hold.risen = now,
             _ => {}
+        }
+        // An endpoint that came up begins without failures, however few successes that took.
+        if before.state != self.state && self.state == State::Up {
+            self.rows = Rows { failures: 0, worse: 0, ..self.rows };
+        } else if before.state == State::Down && self.state != State::Down {
+            self.rows.failures = 0;
         }
         if self.state != before.state {
             Transition::Changed
@@ -259,13 +268,18 @@ impl Health {
 }
 
 impl Rows {
-    fn count(&mut self, outcome: Option<Share>) {
+    fn count(&mut self, outcome: Option<Share>, clear: u8) {
         let row = |row: &mut u8, goes_on: bool| *row = if goes_on { row.saturating_add(1) } else { 0 };
+        let bad = |count: &mut u8, is_bad: bool, good: u8| match is_bad {
+            true => *count = count.saturating_add(1),
+            false if good >= clear => *count = 0,
+            false => {}
+        };
         let is_full = outcome.is_some_and(Share::is_full);
-        row(&mut self.failures, outcome.is_none());
-        row(&mut self.worse, !is_full);
         row(&mut self.successes, outcome.is_some());
         row(&mut self.full, is_full);
+        bad(&mut self.failures, outcome.is_none(), self.successes);
+        bad(&mut self.worse, !is_full, self.full);
     }
 }
 
@@ -348,6 +362,29 @@ mod tests {
             ("+---nn", State::Degraded(Share::NONE), false),
         ] {
             let health = after(outcomes);
+            assert_eq!((health.state(), health.is_restless()), (state, restless), "{outcomes}");
+        }
+    }
+
+    #[test]
+    fn failures_count_until_enough_successes_clear_them() {
+        let monitor = Monitor { clear: 3.try_into().unwrap(), ..monitor() };
+        for (outcomes, state, restless) in [
+            // 200 and 503 in turn.
+            ("+-+-+", State::Up, true),
+            ("+-+-+-", State::Down, false),
+            ("+-++-++-", State::Down, false),
+            ("+-+++", State::Up, false),
+            ("+-+++-+++-+++-", State::Up, true),
+            ("+---++", State::Up, false),
+            ("+---++-", State::Up, true),
+            ("+---+-+", State::Down, true),
+            ("+d+d+d", State::Degraded(QUARTER), false),
+        ] {
+            let mut health = Health::UNKNOWN;
+            for letter in outcomes.chars() {
+                health.observe(outcome(letter), &monitor, Duration::ZERO);
+            }
             assert_eq!((health.state(), health.is_restless()), (state, restless), "{outcomes}");
         }
     }

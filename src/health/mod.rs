@@ -22,7 +22,7 @@ mod tls;
 mod witness;
 
 pub use address::{ProbeAddress, ProbeHost};
-pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, TcpCheck};
+pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExitCodes, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, ConditionProbe, ConditionState};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
 pub use identity::{Identity, MAX_ORIGIN, MAX_ZONES, ZoneIdentity};
@@ -31,7 +31,9 @@ pub use keys::{EndpointKey, PoolKey};
 pub use last_probe::{LastProbe, LoadSeen, Survey};
 pub use load::Load;
 pub use machine::{Health, State, Transition};
-pub use monitor::{Check, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Means, Monitor, Pace, Target};
+pub use monitor::{
+    Check, DEFAULT_CLEAR, DEFAULT_FALL, DEFAULT_INTERVAL, DEFAULT_RISE, DEFAULT_TIMEOUT, Means, Monitor, Pace, Target,
+};
 pub use outcome::{Failure, Finding, Outcome, Stage, Times};
 pub use quorum::{Opinion, Quorum};
 pub use recovery::{FIRST_SHARE, Failback, Ramp, Recovery, RecoveryState, SHARE_STEP};

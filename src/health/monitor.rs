@@ -13,6 +13,8 @@ pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Consecutive successes that bring an endpoint up.
 pub const DEFAULT_RISE: NonZeroU8 = NonZeroU8::new(2).unwrap();
+/// Consecutive successes that clear the failures before them.
+pub const DEFAULT_CLEAR: NonZeroU8 = NonZeroU8::MIN;
 /// Consecutive failures that take an endpoint down.
 pub const DEFAULT_FALL: NonZeroU8 = NonZeroU8::new(3).unwrap();
 
@@ -25,8 +27,10 @@ pub struct Monitor {
     pub pace: Pace,
     /// Consecutive successes that bring an endpoint up.
     pub rise: NonZeroU8,
-    /// Consecutive failures that take it down.
+    /// Failures that take it down: those since it last had `clear` successes in a row.
     pub fall: NonZeroU8,
+    /// Consecutive successes that clear the failures before them. With 1, only failures in a row take an endpoint down.
+    pub clear: NonZeroU8,
     /// Minimum time down. It doubles for an endpoint that flaps. 0 disables it.
     pub hold_down: Duration,
     /// How many vantage points of a fleet must see an endpoint down; `None` for the fleet's own.
@@ -38,7 +42,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// The longest time from the first failure of an endpoint to the outcome that confirms it.
+    /// The longest time from the first failure of an endpoint that only fails to the outcome that confirms it.
     pub fn detection(&self) -> Duration {
         self.pace.interval * u32::from(self.fall.get()) + self.pace.timeout
     }
@@ -50,6 +54,7 @@ impl Monitor {
             pace: Pace::DEFAULT,
             rise: DEFAULT_RISE,
             fall: DEFAULT_FALL,
+            clear: DEFAULT_CLEAR,
             hold_down: Duration::ZERO,
             quorum: None,
             vantages: None,

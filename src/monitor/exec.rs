@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   wait for a turn ──► run ──► exit code
-//!                        │       0 success   1 success, asks for half of its clients   other: failure
+//!                        │       0 success   1, or as configured: success of a degraded endpoint   other: failure
 //!                        └─ timeout: the whole process group is killed
 //! ```
 //!
@@ -19,15 +19,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{Budget, said};
-use crate::health::{ExecCheck, Failure, Finding, Monitor, Share, Stage, Target};
+use crate::health::{ExecCheck, ExitCodes, Failure, Finding, Monitor, Share, Stage, Target};
 use program::Program;
 
 /// Maximum number of programs that run at the same time, over all exec monitors. This is enough for hundreds of
 /// endpoints whose programs take a second, and few enough that a small machine keeps answering.
 const AT_ONCE: usize = 32;
-
-/// The share of its clients that an endpoint keeps while its program exits with a warning.
-const WARNING: Share = Share::from_thousandths(500);
 
 /// Runs programs, a limited number at a time.
 pub(super) struct Programs(Semaphore);
@@ -51,7 +48,7 @@ impl Programs {
         if ended.is_err() {
             program.kill().await;
         }
-        let share = judge(ended?, program.said())?;
+        let share = judge(ended?, &check.degraded, program.said())?;
         Ok(Finding { share, ..Finding::full(budget.started.elapsed()) })
     }
 
@@ -72,10 +69,11 @@ fn shortest(interval: Duration) -> Duration {
 }
 
 /// The share that the exit status asks for, or the failure that it means.
-fn judge(status: ExitStatus, said: &[u8]) -> Result<Share, Failure> {
+fn judge(status: ExitStatus, degraded: &ExitCodes, said: &[u8]) -> Result<Share, Failure> {
+    let is_degraded = |code: i32| degraded.codes.iter().any(|&other| i32::from(other) == code);
     match (status.code(), status.signal()) {
         (Some(0), _) => Ok(Share::FULL),
-        (Some(1), _) => Ok(WARNING),
+        (Some(code), _) if is_degraded(code) => Ok(degraded.share),
         (Some(code), _) => Err(Failure::Exit(code, said::first_line(said))),
         (None, Some(signal)) => Err(Failure::Signal(signal)),
         (None, None) => Err(Failure::Io(status.to_string())),

@@ -12,7 +12,7 @@ use super::text::Counted;
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
 use crate::health::ConditionTemplate;
-use crate::snapshot::{SteeredName, World, ZoneSpec};
+use crate::snapshot::{SteeredName, Steering, World, ZoneSpec};
 use crate::steering::Step;
 
 /// The faults of a configuration, and its summary if there are none.
@@ -122,13 +122,15 @@ impl Summary {
     }
 }
 
-/// Returns the countries that a zone's regions do not name. `None` if they name all, or if no name of the zone uses
+/// Returns the countries that a zone's `[regions]` do not name. `None` if they name all, or if no name of the zone uses
 /// regions.
 fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
-    let by_region = zone.names.iter().any(|name| name.steering.steer.contains(&Step::Region));
+    let uses = |steering: &Steering| steering.map.is_empty() && steering.steer.contains(&Step::Region);
+    let by_region = zone.names.iter().any(|name| uses(&name.steering));
     let is_area = |client: &ClientMatch| matches!(client, ClientMatch::Country(_) | ClientMatch::Continent(_));
     // If no region names a country or a continent, the regions are not meant to cover the world.
-    if !by_region || !zone.regions.list().iter().any(|region| region.clients.iter().any(is_area)) {
+    let mut own = zone.regions.ids().filter_map(|id| zone.regions.get(id));
+    if !by_region || !own.any(|region| region.clients.iter().any(is_area)) {
         return None;
     }
     let has_none = |country: &Country| {

@@ -53,7 +53,7 @@ impl Group {
         }
         // Regions that consist only of prefixes, networks or subdivisions have no country in this list.
         let found: HashSet<RegionId> = groups.iter().map(|(region, _)| *region).collect();
-        for region in (0..regions.list().len()).map(RegionId::from_index).filter(|region| !found.contains(region)) {
+        for region in regions.ids().filter(|region| !found.contains(region)) {
             let client =
                 ("elsewhere".to_owned(), compiled_chain.rank(&Client { region, coordinates: None, rtts: &[] }));
             groups.push((region, Self { name: name_of(regions, region), clients: vec![client] }));

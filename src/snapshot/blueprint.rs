@@ -227,7 +227,9 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
         let first = NameId::from_index(plan_of_name.len());
         for name in &spec.names {
             let mut new = || {
-                rules.push(Arc::new(compiler.rule(&name.steering, &spec.regions)));
+                // Only a map of the zone can be in a name's configuration.
+                let regions = spec.regions.of_map(&name.steering.map).unwrap_or(&spec.regions);
+                rules.push(Arc::new(compiler.rule(&name.steering, regions)));
                 PlanId::from_index(rules.len() - 1)
             };
             // Each name with a roll-out needs a plan of its own.

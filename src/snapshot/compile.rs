@@ -46,7 +46,7 @@ impl<'a> Compiler<'a> {
         Self { world, maps }
     }
 
-    /// Returns the rule for a name's steering, with the regions of its zone.
+    /// Returns the rule for a name's steering, with the regions of its map.
     pub(super) fn rule(&mut self, steering: &Steering, regions: &Arc<Regions>) -> Rule {
         let ranked = steering.ranked_steps();
         let by_order = ranked.clone().any(|step| step == Step::Failover);
@@ -266,7 +266,7 @@ fn region_tiers(region: &Region, steering: &Steering, classes: &[CandidateClass]
     let own = steering.prefer.iter().find(|(name, _)| *name == region.name).map(|(_, tiers)| tiers);
     let tiers = own.unwrap_or(&region.prefer).iter();
     let sets = tiers.map(|tier| set_of(classes, |class| class.1.is_some_and(|datacenter| tier.contains(&datacenter))));
-    RegionTiers { tiers: sets.filter(|&set| set != 0).collect(), only: region.only }
+    RegionTiers { tiers: sets.filter(|&set| set != 0).collect(), only: steering.only.unwrap_or(region.only) }
 }
 
 /// Returns the positions of the items for which `holds` is true.

@@ -53,7 +53,7 @@ pub struct Lists<T> {
     pub(super) all: Arc<[Member<T>]>,
     pub(super) recent: Arc<[Member<T>]>,
     pub(super) is_degraded: bool,
-    /// True if the configured weights differ.
+    /// True if one member is drawn by weight for names without a pick.
     pub(super) weighs: bool,
 }
 
@@ -74,7 +74,8 @@ pub enum Selection {
 
 impl<T: Clone + PartialEq> Lists<T> {
     /// Sorts members by their states. `outage` is the maximum time between the first and the last fall of one outage.
-    pub(super) fn new(members: &[(Member<T>, EndpointState)], outage: Duration) -> Self {
+    /// `draws` says whether one is drawn by weight for names without a pick; `None` leaves it to the weights.
+    pub(super) fn new(members: &[(Member<T>, EndpointState)], outage: Duration, draws: Option<bool>) -> Self {
         let list =
             |holds: &dyn Fn(&EndpointState) -> bool, share: &dyn Fn(&EndpointState) -> Share| -> Arc<[Member<T>]> {
                 let held = members.iter().filter(|(_, endpoint_state)| holds(endpoint_state));
@@ -113,7 +114,8 @@ impl<T: Clone + PartialEq> Lists<T> {
         let was_up = |endpoint_state: &EndpointState| endpoint_state.last_up > NEVER && endpoint_state.last_up >= since;
         let recent = list(&|endpoint_state| endpoint_state.is_in_service() && was_up(endpoint_state), &full);
         let recent = if recent.is_empty() { all.clone() } else { recent };
-        let weighs = members.iter().any(|(member, _)| member.weight != members[0].0.weight);
+        let differs = || members.iter().any(|(member, _)| member.weight != members[0].0.weight);
+        let weighs = draws.unwrap_or_else(differs);
         Self { given: members.len(), in_service: count, open, held, draining, all, recent, is_degraded, weighs }
     }
 
@@ -133,7 +135,7 @@ impl<T: Clone + PartialEq> Lists<T> {
         self.is_degraded
     }
 
-    /// True if the configured weights differ.
+    /// True if one member is drawn by weight for names without a pick.
     pub fn weighs(&self) -> bool {
         self.weighs
     }

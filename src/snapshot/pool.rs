@@ -72,12 +72,12 @@ impl Pool {
         let is_any_down = endpoint_states.iter().any(|endpoint_state| endpoint_state.last_up < Duration::MAX);
         let outage = if is_any_down { spec.members.outage() } else { Duration::ZERO };
         let kind = match &spec.members {
-            Members::Addresses(endpoints) => addresses(endpoints, &endpoint_states, outage, first),
+            Members::Addresses(endpoints) => addresses(endpoints, &endpoint_states, (outage, spec.draws), first),
             Members::Cname(endpoint) => {
                 let key = HashKey::of_candidate(endpoint.value.as_wire());
                 let (value, weight) = (endpoint.value.clone(), endpoint.weight);
                 let member = Member { value, weight, share: Share::FULL, key, room: FULL_WEIGHT, number: first };
-                Kind::Cname(Lists::new(&[(member, endpoint_states[0])], outage))
+                Kind::Cname(Lists::new(&[(member, endpoint_states[0])], outage, None))
             }
         };
         let draining = endpoint_states.iter().any(|endpoint_state| endpoint_state.admin_state == AdminState::Draining);
@@ -208,7 +208,7 @@ impl Pool {
         }
     }
 
-    /// True if the weights of its endpoints of a family differ.
+    /// True if one of its endpoints of a family is drawn by weight for names without a pick.
     pub(super) fn weighs(&self, family: Family) -> bool {
         match (&self.kind, family) {
             (Kind::Addresses(v4, _), Family::V4) => v4.weighs,
@@ -239,7 +239,13 @@ impl Pool {
     }
 }
 
-fn addresses(endpoints: &[Endpoint<IpAddr>], endpoint_states: &[EndpointState], outage: Duration, first: u32) -> Kind {
+/// `outage` and `draws` are those of [`Lists::new`].
+fn addresses(
+    endpoints: &[Endpoint<IpAddr>],
+    endpoint_states: &[EndpointState],
+    (outage, draws): (Duration, Option<bool>),
+    first: u32,
+) -> Kind {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     for ((endpoint, &endpoint_state), number) in endpoints.iter().zip(endpoint_states).zip(first..) {
         let weight = endpoint.weight;
@@ -248,7 +254,7 @@ fn addresses(endpoints: &[Endpoint<IpAddr>], endpoint_states: &[EndpointState], 
             IpAddr::V6(address) => v6.push((address_member(address.octets(), weight, number), endpoint_state)),
         }
     }
-    Kind::Addresses(Lists::new(&v4, outage), Lists::new(&v6, outage))
+    Kind::Addresses(Lists::new(&v4, outage, draws), Lists::new(&v6, outage, draws))
 }
 
 fn address_member<const LENGTH: usize>(value: [u8; LENGTH], weight: u16, number: u32) -> Member<[u8; LENGTH]> {

@@ -129,6 +129,9 @@ pub struct PoolSpec {
     pub datacenter: Option<DatacenterId>,
     /// The endpoints of a family that must be open for the pool to be usable.
     pub min_healthy: MinHealthy,
+    /// For names without a pick: true if one endpoint is drawn by weight, false if all rotate. `None` draws if the
+    /// weights differ.
+    pub draws: Option<bool>,
     /// The maximum load of the whole pool.
     pub capacity: Option<Capacity>,
     /// The pool's behaviour after it was down.
@@ -150,6 +153,7 @@ impl PoolSpec {
             zone: None,
             datacenter: None,
             min_healthy: MinHealthy::default(),
+            draws: None,
             capacity: None,
             recovery: Recovery::default(),
             members,
@@ -365,6 +369,10 @@ pub struct Steering {
     pub pools: PoolList,
     /// The chain, as configured.
     pub steer: Vec<Step>,
+    /// The map whose regions the step `region` uses; empty for the zone's `[regions]`.
+    pub map: Box<str>,
+    /// Whether clients of a region may be sent to datacenters that it does not list; `None` leaves it to each region.
+    pub only: Option<bool>,
     /// The difference up to which the step `latency` considers round trips equal.
     pub latency_tolerance: Tolerance,
     /// How endpoints of its pools are picked; `None` leaves it to each pool's weights.
@@ -378,8 +386,8 @@ pub struct Steering {
     /// Number of leading bits of a client's address that hashes use, for each family; `None` without a step or pick
     /// that hashes. Not above the maxima of [`Ecs`].
     pub sticky: Option<PerFamily<u8>>,
-    /// This name's own tiers for a region, instead of the region's: `prefer = { europe = [...] }`. `only` still comes
-    /// from the region.
+    /// This name's own tiers for a region, instead of the region's: `prefer = { europe = [...] }`, with the region's
+    /// whole name.
     pub prefer: Vec<(Box<str>, Vec<Vec<DatacenterId>>)>,
     /// The pool that answers if no other can.
     pub fallback: Option<PoolId>,
@@ -399,6 +407,8 @@ impl Steering {
         Self {
             pools,
             steer: Vec::new(),
+            map: "".into(),
+            only: None,
             latency_tolerance: Tolerance::default(),
             pick: None,
             answers: None,

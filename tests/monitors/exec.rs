@@ -8,14 +8,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use truenorth::health::{Check, ExecCheck, Failure, Finding, Monitor, Outcome, Pace, Share, Stage, Target};
+use truenorth::health::{Check, ExecCheck, ExitCodes, Failure, Finding, Monitor, Outcome, Pace, Share, Stage, Target};
 use truenorth::monitor::Prober;
 
 use crate::{IMPATIENCE, PATIENCE, failure, probe, target};
 
 fn command(program: &str, arguments: &[&str]) -> Check {
     let arguments = arguments.iter().map(|&argument| argument.into()).collect();
-    Check::Exec(ExecCheck { program: Path::new(program).into(), arguments })
+    Check::Exec(ExecCheck { program: Path::new(program).into(), arguments, degraded: ExitCodes::default() })
 }
 
 fn shell(script: &str) -> Check {

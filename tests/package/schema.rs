@@ -298,6 +298,11 @@ fn tables() -> Vec<(&'static str, String, String)> {
         add(ZONE, &format!("{name}/{pointer}"), format!("[names.www]\npools = []\n[names.www.{inner}]\n{strange}"));
     }
     add(ZONE, "/definitions/degraded", format!("[monitors.a]\ntype = \"http\"\ndegraded = {{ {STRANGE} = 1 }}\n"));
+    add(
+        ZONE,
+        "/definitions/monitor/oneOf/7/properties/degraded",
+        format!("[monitors.a]\ntype = \"exec\"\ncommand = [\"/bin/true\"]\ndegraded = {{ {STRANGE} = 1 }}\n"),
+    );
     let document = of(ZONE).document;
     for (number, branch) in document["definitions"]["monitor"]["oneOf"].as_array().unwrap().iter().enumerate() {
         let kind = branch["properties"]["type"]["enum"][0].as_str().unwrap();

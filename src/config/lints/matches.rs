@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net};
 use crate::config::code::Code;
 use crate::config::decode::Placed;
 use crate::config::fault::{Fault, Faults};
-use crate::config::regions::PlacedRegion;
-use crate::config::scope::View;
+use crate::config::regions::{PlacedRegion, map_of};
+use crate::config::scope::{Definition, View};
 use crate::config::shadows::shadowed;
 use crate::geo::{ClientMatch, countries};
 use crate::snapshot::Ecs;
@@ -16,16 +16,25 @@ use crate::wire::Fold;
 
 /// Warns of matches without effect in a file's own regions. `view` holds all regions that they compete with.
 pub(in crate::config) fn check_matches(view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut Faults) {
-    if view.own.is_empty() {
-        return;
+    let mut maps: Vec<&str> = view.own.iter().map(|definition| map_of(definition.text())).collect();
+    let mut seen = HashSet::new();
+    maps.retain(|map| seen.insert(*map));
+    for map in maps {
+        check_map(map, view, ecs, faults);
     }
+}
+
+/// Checks the regions of one map, which compete with each other only.
+fn check_map(map: &str, view: View<'_, PlacedRegion>, ecs: Ecs, faults: &mut Faults) {
+    let of_map = |definition: &&Definition<PlacedRegion>| map_of(definition.text()) == map;
     let all: Vec<ClientMatch> = view
         .visible()
+        .filter(of_map)
         .filter_map(|definition| definition.value.as_ref())
         .flat_map(|region| region.clients().iter().map(|client| client.value))
         .collect();
     let shadowed = shadowed(all.iter().copied());
-    let own = view.own.iter().filter_map(|definition| definition.value.as_ref());
+    let own = view.own.iter().filter(of_map).filter_map(|definition| definition.value.as_ref());
     for client in own.flat_map(PlacedRegion::clients) {
         match client.value {
             ClientMatch::Prefix(net) => check_prefix(client, net, shadowed.contains(&net), ecs, faults),

@@ -12,7 +12,7 @@ use crate::config::code::Code;
 use crate::config::fault::{Fault, Faults};
 use crate::config::names::Owner;
 use crate::config::pools::{DraftMembers, PoolDraft};
-use crate::config::regions::DEFAULT;
+use crate::config::regions::{DEFAULT, in_map};
 use crate::config::suggest::list_of;
 use crate::geo::{DatacenterId, Region};
 use crate::snapshot::{PoolId, SteeredName};
@@ -48,6 +48,22 @@ impl NameLints<'_> {
         self.name.steering.steer.contains(&step)
     }
 
+    /// The regions of the name's map.
+    fn regions(&self) -> impl Iterator<Item = &Arc<Region>> {
+        self.names.regions.iter().filter(|region| region.map() == &*self.name.steering.map)
+    }
+
+    /// True if clients of the region are never sent to other datacenters than its own.
+    fn is_only(&self, region: &Region) -> bool {
+        self.name.steering.only.unwrap_or(region.only)
+    }
+
+    /// True if clients that no region names may be sent anywhere.
+    fn lacks_default(&self) -> bool {
+        let default = in_map(&self.name.steering.map, DEFAULT);
+        !self.regions().any(|region| *region.name == *default)
+    }
+
     /// The tiers of datacenters for clients of each region. The last tier, with all datacenters that are not listed, is
     /// `None`. Clients that are in no region may be sent anywhere.
     fn tiers<'t>(&'t self, region: &'t Region) -> &'t [Vec<DatacenterId>] {
@@ -58,13 +74,11 @@ impl NameLints<'_> {
     /// Warns of pools that no client is ever sent to: every region has `only`, and none lists their datacenter. Returns
     /// true if there are such pools.
     pub(super) fn check_reach(&self, faults: &mut Faults) -> bool {
-        let regions = self.names.regions;
-        let somebody_is_nowhere = !regions.iter().any(|region| &*region.name == DEFAULT);
-        if !self.has(Step::Region) || somebody_is_nowhere || regions.iter().any(|region| !region.only) {
+        if !self.has(Step::Region) || self.lacks_default() || self.regions().any(|region| !self.is_only(region)) {
             return false;
         }
         let listed: HashSet<DatacenterId> =
-            regions.iter().flat_map(|region| self.tiers(region).iter().flatten().copied()).collect();
+            self.regions().flat_map(|region| self.tiers(region).iter().flatten().copied()).collect();
         let is_out = |id: &PoolId| !self.pool(*id).datacenter.is_some_and(|datacenter| listed.contains(&datacenter));
         let unreachable: Vec<PoolId> =
             self.name.steering.pools.iter().map(|used| used.pool).filter(|id| is_out(id)).collect();
@@ -83,9 +97,9 @@ impl NameLints<'_> {
         let places: HashSet<DatacenterId> =
             self.name.steering.pools.iter().filter_map(|used| self.pool(used.pool).datacenter).collect();
         let is_empty = |region: &&Arc<Region>| {
-            region.only && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
+            self.is_only(region) && !self.tiers(region).iter().flatten().any(|datacenter| places.contains(datacenter))
         };
-        let names: Vec<&str> = self.names.regions.iter().filter(is_empty).map(|region| &*region.name).collect();
+        let names: Vec<&str> = self.regions().filter(is_empty).map(|region| &*region.name).collect();
         if let [first, ..] = names[..] {
             let message = format!("clients of region {} get nothing from {}", list_of(&names), self.name.owner);
             let label = format!("`{first}` has `only`, and no pool of the name is in its datacenters");
@@ -108,7 +122,7 @@ impl NameLints<'_> {
         if !steering.steer.iter().any(|step| step.draws()) {
             let message = format!("the weights of {}'s pools have no effect", self.name.owner);
             self.warn(message, "no step of `steer` uses weights", None, faults);
-        } else if self.has(Step::Region) && !self.names.regions.is_empty() && !self.ties_anywhere() {
+        } else if self.has(Step::Region) && self.regions().next().is_some() && !self.ties_anywhere() {
             let message = format!("the weights of {}'s pools have no effect", self.name.owner);
             let help = "an inner list in a region's `prefer` is a tie, which weights break".to_owned();
             self.warn(message, "no region leaves a tie between them", Some(help), faults);
@@ -117,11 +131,10 @@ impl NameLints<'_> {
 
     /// True if some region leaves two of the pools tied. For clients that are in no region, all pools are tied.
     fn ties_anywhere(&self) -> bool {
-        let regions = self.names.regions;
-        if !regions.iter().any(|region| &*region.name == DEFAULT) {
+        if self.lacks_default() {
             return true;
         }
-        regions.iter().any(|region| {
+        self.regions().any(|region| {
             let tiers = self.tiers(region);
             let tier_of = |id: PoolId| {
                 let datacenter = self.pool(id).datacenter;
@@ -131,7 +144,7 @@ impl NameLints<'_> {
             for used in &self.name.steering.pools {
                 *counts.entry(tier_of(used.pool)).or_default() += 1;
             }
-            counts.iter().any(|(tier, &count)| count > 1 && (tier.is_some() || !region.only))
+            counts.iter().any(|(tier, &count)| count > 1 && (tier.is_some() || !self.is_only(region)))
         })
     }
 

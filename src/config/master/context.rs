@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{Outcome, with_help};
 use crate::config::code::Code;
 use crate::config::fault::Fault;
-use crate::config::names::MAX_TTL;
 use crate::config::presentation::{self, Token};
 use crate::config::records;
 use crate::config::source::{Place, Source};
+use crate::config::ttls::MAX_TTL;
 use crate::name::Name;
 use crate::wire::Rtype;
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::config::fault::Severity;
-use crate::config::names::MAX_TTL;
+use crate::config::ttls::MAX_TTL;
 use crate::disk::Disk;
 use crate::zone::Builder;
 

@@ -119,7 +119,7 @@ const KEYS: &[(&str, &str)] = &[
     ("names", "hosts hostnames services wideips wide_ips resources"),
     ("records", "rrsets rrs static"),
     ("monitors", "service_types healthchecks health_checks checks"),
-    ("regions", "maps geo topology"),
+    ("regions", "geo topology"),
     ("mname", "primary master"),
     ("rname", "email mail admin contact"),
     ("minimum", "ncache negative_ttl nxdomain_ttl"),

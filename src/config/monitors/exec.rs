@@ -4,18 +4,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::disk::Disk;
-use crate::health::ExecCheck;
+use crate::health::{ExecCheck, ExitCodes, Share};
 
 use super::super::code::Code;
 use super::super::decode::{Placed, TomlTable, Value};
 use super::super::fault::{Fault, Faults};
+use super::http::DEGRADED_SHARE;
 
 /// Permissions that let someone run a file.
 const ANYONE_RUNS: u32 = 0o111;
 
-/// Takes `command` from a monitor's table. `None` if it is faulty, which was reported. `has_port` is true if `{port}`
+/// Takes `command` and `degraded` from a monitor's table. `None` if it is faulty, which was reported. `has_port` is true if `{port}`
 /// has a value.
 pub(super) fn read(table: &mut TomlTable<'_>, has_port: bool, disk: &Disk, faults: &mut Faults) -> Option<ExecCheck> {
+    let degraded = table.take("degraded");
+    let degraded = degraded.map_or_else(|| Some(ExitCodes::default()), |value| read_degraded(&value, faults));
     let command = table.require("command", faults)?;
     let items = command.items("`command` needs a program", faults);
     // Reads all words first, so that each fault is reported. A faulty word is not left out, because the others would
@@ -32,7 +35,19 @@ pub(super) fn read(table: &mut TomlTable<'_>, has_port: bool, disk: &Disk, fault
         faults.push(fault);
     }
     let program = read_program(&items[0], program, disk, faults)?;
-    Some(ExecCheck { program, arguments: arguments.iter().map(|argument| argument.value.as_str().into()).collect() })
+    let arguments = arguments.iter().map(|argument| argument.value.as_str().into()).collect();
+    Some(ExecCheck { program, arguments, degraded: degraded? })
+}
+
+/// Reads `degraded = { exit_codes = [1], share = 0.5 }`. No code is degraded if the list is empty.
+fn read_degraded(value: &Value<'_>, faults: &mut Faults) -> Option<ExitCodes> {
+    let mut table = value.table("`degraded`", faults)?;
+    let codes = table.require("exit_codes", faults);
+    let share = table.take("share").map(|value| value.number(0.0..=1.0, faults));
+    table.finish(faults);
+    let codes = codes?.each(faults, |item, faults| item.integer(1..=u8::MAX, faults));
+    let share = share.map_or(Some(DEGRADED_SHARE), |share| Some(Share::from_part(share?.value)));
+    Some(ExitCodes { codes: codes.iter().map(|code| code.value).collect(), share: share? })
 }
 
 /// Returns the program's path, relative to the folder of the file that names it.

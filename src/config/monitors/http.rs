@@ -12,19 +12,9 @@ use super::super::decode::{TomlTable, Value};
 use super::super::fault::{Fault, Faults};
 use super::super::source::Place;
 
-/// The keys that this module reads.
-pub(super) const KEYS: [&str; 10] = [
-    "version",
-    "method",
-    "path",
-    "headers",
-    "expect_status",
-    "expect_body",
-    "degraded",
-    "weight_header",
-    "load_json",
-    "reuse",
-];
+/// The keys that only this module reads. It also reads `degraded`.
+pub(super) const KEYS: [&str; 9] =
+    ["version", "method", "path", "headers", "expect_status", "expect_body", "weight_header", "load_json", "reuse"];
 
 /// Valid status codes (RFC 9110, section 15).
 const STATUS: std::ops::RangeInclusive<u16> = 100..=599;
@@ -36,7 +26,7 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "
 const RESERVED: [&str; 4] = ["host", "connection", "content-length", "transfer-encoding"];
 
 /// Default share of a degraded endpoint.
-const DEGRADED_SHARE: Share = Share::from_thousandths(500);
+pub(super) const DEGRADED_SHARE: Share = Share::from_thousandths(500);
 
 /// Takes the keys of the request and the response from a monitor's table. `None` if one is faulty, which was reported.
 pub(super) fn read(table: &mut TomlTable<'_>, timeout: Duration, faults: &mut Faults) -> Option<HttpCheck> {

@@ -4,8 +4,8 @@
 use super::*;
 use crate::config::IcmpMonitor;
 use crate::health::{
-    BodyMatch, Check, DnsCheck, DnsTransport, ExecCheck, ExpectedRecord, GrpcCheck, Monitor, Pattern, TcpCheck,
-    TlsCheck,
+    BodyMatch, Check, DnsCheck, DnsTransport, ExecCheck, ExitCodes, ExpectedRecord, GrpcCheck, Monitor, Pattern,
+    TcpCheck, TlsCheck,
 };
 
 /// A zone around a monitor, whose keys begin on line 2.
@@ -239,6 +239,7 @@ fn exec_runs_a_program_that_is_there() {
     let shell = |arguments: &[&str]| ExecCheck {
         program: Path::new("/bin/sh").into(),
         arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+        degraded: ExitCodes::default(),
     };
     let bare = Monitor::new(Check::Exec(shell(&[])), 0);
     assert_eq!(monitor("type = \"exec\"\ncommand = [\"/bin/sh\"]"), bare);

@@ -7,7 +7,8 @@ use regex::bytes::Regex;
 
 use crate::geo::{ClientMatch, Continent, Coordinates, CountryCode, DatacenterId, Region};
 use crate::health::{
-    BodyMatch, Check, Condition, HttpCheck, Monitor, Pace, Pattern, StatusRange, Target, TcpCheck, TlsCheck,
+    BodyMatch, Check, Condition, DEFAULT_CLEAR, HttpCheck, Monitor, Pace, Pattern, StatusRange, Target, TcpCheck,
+    TlsCheck,
 };
 use crate::latency::Tolerance;
 use crate::name::Name;
@@ -255,6 +256,7 @@ fn https_monitor() -> Monitor {
         pace: Pace::try_new(Duration::from_millis(500), Duration::from_millis(100)).unwrap(),
         rise: 1.try_into().unwrap(),
         fall: 5.try_into().unwrap(),
+        clear: DEFAULT_CLEAR,
         ..Monitor::new(Check::Https(http, tls), 443)
     }
 }
@@ -283,6 +285,8 @@ fn names_know_their_pools() {
                 PoolUse { pool: PoolId::from_index(1), weight: 1, order: 1 },
             ]),
             steer: vec![Step::Region, Step::Failover, Step::Weight],
+            map: "".into(),
+            only: None,
             latency_tolerance: Tolerance::default(),
             pick: None,
             answers: None,
@@ -305,6 +309,8 @@ fn names_know_their_pools() {
         steering: Arc::new(Steering {
             pools: pool_list(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]),
             steer: vec![Step::Region, Step::Weight],
+            map: "".into(),
+            only: None,
             latency_tolerance: Tolerance::default(),
             pick: None,
             answers: None,

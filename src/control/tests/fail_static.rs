@@ -1,7 +1,7 @@
 //! Fail-static: all endpoints stop answering at once.
 
 use super::*;
-use crate::health::ExecCheck;
+use crate::health::{ExecCheck, ExitCodes};
 
 /// Three endpoints in two datacenters.
 const SOME: &[&[&str]] = &[&["127.0.0.1", "127.0.0.2"], &["127.0.0.3"]];
@@ -311,7 +311,11 @@ fn a_node_that_restarts_behind_a_pulled_cable_answers_as_before() {
 
 #[test]
 fn what_programs_find_neither_makes_a_doubt_nor_ends_it() {
-    let program = ExecCheck { program: std::path::Path::new("/bin/true").into(), arguments: Vec::new() };
+    let program = ExecCheck {
+        program: std::path::Path::new("/bin/true").into(),
+        arguments: Vec::new(),
+        degraded: ExitCodes::default(),
+    };
     let exec = Monitor { pace: pace(INTERVAL), ..Monitor::new(Check::Exec(program), 0) };
     let with_program = |sent: &[&[&str]], run: &[&[&str]]| {
         let (mut both, more) = (world(tcp(), sent), world(exec.clone(), run));

@@ -63,10 +63,12 @@ impl HopShape {
         let key = resolution.name(hop);
         let above = |length: usize| Name::from_wire(&key[key.len() - length..]);
         let client = resolution.client();
-        let tells_no_place = client.tells_no_place(snapshot.locations(), &hop.zone.regions);
+        let of_zone = &hop.zone.regions;
+        let regions = hop.steered().map_or(of_zone, |steered| steered.plan.rule().regions(of_zone));
+        let tells_no_place = client.tells_no_place(snapshot.locations(), regions);
         let ranked_by = hop.steered().map_or(client.address, |steered| steered.ranked_by);
         let location = snapshot.locations().look_up(ranked_by);
-        let region = hop.zone.regions.get(hop.zone.regions.of(ranked_by, &location));
+        let region = regions.get(regions.of(ranked_by, &location));
         let matching = region.and_then(|region| region.best_match(ranked_by, &location));
         let encloser = above(hop.encloser);
         let wildcard = hop.is_from_wildcard(key.len()).then(|| encloser.wildcard()).flatten();

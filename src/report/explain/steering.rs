@@ -116,7 +116,7 @@ impl SteeringShape {
         };
         let pools_of_slots = |classes: Set| members(classes).fold(0, |set, class| set | rule.policy.classes[class]);
         let ranked = steering::Client {
-            region: zone.regions.of(ranked_by, location),
+            region: rule.regions(&zone.regions).of(ranked_by, location),
             coordinates: location.coordinates,
             rtts: snapshot.client_rtts().map_or(&[], |client_rtts| client_rtts.look_up(ranked_by)),
         };

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
+use crate::geo::Regions;
 use crate::snapshot::{Family, PerFamily, PoolId, Ttls};
 use crate::steering::{AllDown, HashKey, Map, Pick, Placement, SelectionPolicy, Set, Split, members};
 use crate::wire::SvcParams;
@@ -20,8 +21,7 @@ pub struct Rule {
     pub map: Arc<Map>,
     /// How a ranking of candidate classes leads to pools.
     pub policy: SelectionPolicy,
-    /// How endpoints are picked; `None` leaves it to each pool: if its weights differ, one is drawn by weight, else all
-    /// rotate.
+    /// How endpoints are picked; `None` leaves it to each pool: one is drawn by weight, or all rotate.
     pub pick: Option<Pick>,
     /// Maximum number of endpoints in an answer; `None` leaves it to the pick.
     pub answers: Option<NonZeroU16>,
@@ -56,10 +56,15 @@ pub struct LoadKeys {
 
 impl Rule {
     /// Returns the pick and the maximum number of endpoints. It applies if one pool answers, or if the operator set a
-    /// pick. `weighs` is true if the weights of that pool differ.
+    /// pick. `weighs` is true if that pool draws by weight.
     pub fn pick(&self, weighs: bool) -> (Pick, u16) {
         let pick = self.pick.unwrap_or(if weighs { Pick::Weighted } else { Pick::Rotate });
         (pick, self.answers.map_or(pick.default_answers(), NonZeroU16::get))
+    }
+
+    /// Returns the regions that rank clients, or those of `[regions]` if no step ranks by region.
+    pub fn regions<'a>(&'a self, of_zone: &'a Arc<Regions>) -> &'a Arc<Regions> {
+        self.map.compiled_chain().regions().unwrap_or(of_zone)
     }
 
     /// Returns the ranking of a client, and the length of the shortest prefix around its address for which the ranking
