@@ -18,6 +18,7 @@ pub mod geo;
 pub mod geoip;
 pub mod handover;
 pub mod health;
+pub mod import;
 pub mod latency;
 pub mod lease;
 pub mod ledger;

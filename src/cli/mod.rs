@@ -13,6 +13,7 @@ mod dnssec;
 mod events;
 mod explain;
 mod fleet;
+mod import;
 mod init;
 mod kept_latency;
 mod load;
@@ -76,6 +77,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Asks five questions, and writes a server file and a zone file
     Init(init::Arguments),
+    /// Writes the files of another server as files of truenorth
+    Import(import::Arguments),
     /// Reports every fault of the configuration with its file, line and column
     Check {
         #[command(flatten)]
@@ -147,6 +150,7 @@ pub fn run() -> ExitCode {
         Command::Probe { config, log } => serve::observe(&config.path(), log),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Check { config, json } => check::run(&config.path(), json),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),

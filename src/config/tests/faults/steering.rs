@@ -291,3 +291,35 @@ fn roll_outs_are_told_where_they_cannot_be() {
         &["3:10 warning: `active` has no effect: it names all of `pools` | no pool is left to switch to"],
     );
 }
+
+#[test]
+fn maps_of_names_are_checked_each_for_itself() {
+    let with = |name: &str| {
+        let maps = "[maps.wide.all]\nclients = [\"continent:EU\"]\nprefer = [\"iad\"]\n[maps.wide.default]\nprefer = [\"fra\"]";
+        added(&format!("{maps}\n[names.other]\npools = [\"web\"]\n{name}\n"))
+    };
+    // The same match in another map is no fault.
+    assert_told(&with("map = \"wide\"\nonly = false\nttl = 60\nttl_min = 60"), &[]);
+    assert_told(
+        &with("map = \"wid\"")[..1],
+        &["8:7 error: there is no map `wid` | did you mean `wide`? | help: there is `wide`"],
+    );
+    assert_told(
+        &with("map = \"wide\"\nprefer = { al = [\"fra\"] }"),
+        &[
+            "9:12 error: there is no region `wide/al` | did you mean `wide/all`? | help: there is `europe`, `default`, `wide/all`, `wide/default`",
+        ],
+    );
+    assert_told(
+        &with("map = \"wide\"\nsteer = [\"distance\"]")[..1],
+        &["8:1 warning: `map` has no effect: `steer` has no step `region`"],
+    );
+    assert_told(
+        &with("map = \"wide\"\nttl = 10\nttl_min = 20"),
+        &["10:11 error: `ttl_min` (20) is above `ttl` (10) | never above `ttl`"],
+    );
+    assert_told(
+        &added("[maps.wide.all]\nclients = [\"continent:EU\", \"continent:EU\"]\nprefer = [\"iad\"]\n")[..1],
+        &["2:28 error: the clients continent:EU are named twice | again | 2:12 first named here"],
+    );
+}
