@@ -1,5 +1,7 @@
 //! `[names]`: owner names whose addresses are selected for each client.
 
+mod by_region;
+
 use std::collections::HashMap;
 use std::num::{NonZeroU8, NonZeroU16};
 use std::sync::Arc;
@@ -15,9 +17,9 @@ use super::fault::{Fault, Faults};
 use super::https;
 use super::owners::read_owner;
 use super::pools::{self, DraftMembers, PoolDraft, PoolEntry};
-use super::regions::{PlacedRegion, in_map, map_of, read_tiers};
+use super::regions::PlacedRegion;
 use super::rollouts;
-use super::scope::{View, missing};
+use super::scope::View;
 use super::source::Place;
 use super::suggest::list_of;
 use super::tolerance;
@@ -322,50 +324,6 @@ impl NameReader<'_, '_> {
             length.value
         });
         is_used.then_some(lengths)
-    }
-
-    /// Warns of a key that has no effect, because `steer` has no step `region`.
-    fn warn_without_region(&mut self, value: &Value<'_>, steer: &[Step]) {
-        if !steer.contains(&Step::Region) {
-            let message = format!("`{}` has no effect: `steer` has no step `region`", value.key);
-            self.faults.push(Fault::warning(&value.anchor(), message, "").code(Code::NoEffect));
-        }
-    }
-
-    /// Reads the name of one of `[maps]`.
-    fn read_map(&mut self, value: &Value<'_>, steer: &[Step]) -> Option<String> {
-        self.warn_without_region(value, steer);
-        let name = value.string(self.faults)?;
-        let mut maps: Vec<&str> = self.scope.regions.visible().map(|region| map_of(region.text())).collect();
-        maps.retain(|map| !map.is_empty());
-        maps.sort_unstable();
-        maps.dedup();
-        if !maps.contains(&name.value.as_str()) {
-            self.faults.push(missing("map", &name, &maps, self.faults));
-            return None;
-        }
-        Some(name.value)
-    }
-
-    fn read_only(&mut self, value: &Value<'_>, steer: &[Step]) -> Option<bool> {
-        self.warn_without_region(value, steer);
-        value.boolean(self.faults).map(|only| only.value)
-    }
-
-    /// Reads the name's own tiers for regions of its map.
-    fn read_prefer(&mut self, value: &Value<'_>, steer: &[Step], map: &str) -> Vec<(Box<str>, Vec<Vec<DatacenterId>>)> {
-        self.warn_without_region(value, steer);
-        let entries = value.table("prefer", self.faults).map(TomlTable::into_values).unwrap_or_default();
-        let mut prefer = Vec::new();
-        for entry in entries {
-            let name = entry.name().with(in_map(map, entry.key));
-            let region = self.scope.regions.find(&name, self.faults);
-            let tiers = read_tiers(&entry, self.scope.datacenters, self.faults);
-            if region.is_some() {
-                prefer.push((name.value.into(), tiers));
-            }
-        }
-        prefer
     }
 
     fn read_fallback(&mut self, value: &Value<'_>, owner: &Name) -> Option<PoolId> {
