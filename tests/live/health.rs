@@ -225,3 +225,46 @@ fn down_the_ladder_and_up_again() {
         assert_eq!(sight(&ask(&mut asker, name)), fra, "{name}");
     }
 }
+
+#[test]
+fn an_endpoint_that_fails_every_other_time_falls_if_successes_clear_failures_slowly() {
+    let folder = tempfile::tempdir().expect("there is room for a folder");
+    let file = folder.path().display();
+    // Succeeds and fails in turn, for each endpoint.
+    let script = format!("f={file}/$TRUENORTH_ADDRESS; if [ -e $f ]; then rm $f; exit 2; fi; touch $f");
+    let zone = format!(
+        r#"[nameservers]
+ns1 = ["192.0.2.53"]
+[monitors.kind]
+type = "exec"
+command = ["/bin/sh", "-c", "{script}"]
+interval = "1s"
+timeout = "900ms"
+rise = 5
+[monitors.strict]
+type = "exec"
+command = ["/bin/sh", "-c", "{script}"]
+interval = "1s"
+timeout = "900ms"
+rise = 5
+clear = 5
+[pools.strict]
+monitor = "strict"
+endpoints = ["192.0.2.1"]
+[pools.kind]
+monitor = "kind"
+endpoints = ["192.0.2.2"]
+[pools.sorry]
+endpoints = ["192.0.2.3"]
+[names.www]
+pools = ["strict", "kind", "sorry"]
+steer = ["failover"]
+"#
+    );
+    let node = Files::new(SERVER, &[("example.com.toml", &zone)]).serve();
+    node.comes_to_answer("www.example.com", &["192.0.2.2"]);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(4) {
+        assert_eq!(node.dig("www.example.com").data(), ["192.0.2.2"]);
+    }
+}

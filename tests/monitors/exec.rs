@@ -61,12 +61,20 @@ async fn line_of(file: &Path) -> String {
 }
 
 #[tokio::test]
-async fn exit_codes_are_those_of_nagios() {
+async fn exit_codes_are_those_of_nagios_or_as_configured() {
     assert_eq!(share(run(shell("exit 0")).await), Share::FULL);
     assert_eq!(share(run(shell("echo WARNING; exit 1")).await), Share::from_thousandths(500));
     let outcome = run(shell("echo 'CRITICAL - it burns | heat=900'; echo more; exit 2")).await;
     assert_eq!(failure(outcome), exit(2, "CRITICAL - it burns | heat=900"));
     assert_eq!(failure(run(shell("exit 3")).await), exit(3, ""));
+    let with = |codes: &[u8], script: &str| {
+        let Check::Exec(check) = shell(script) else { unreachable!("it is a program") };
+        let degraded = ExitCodes { codes: codes.into(), share: Share::from_thousandths(250) };
+        run(Check::Exec(ExecCheck { degraded, ..check }))
+    };
+    assert_eq!(share(with(&[3, 4], "exit 4").await), Share::from_thousandths(250));
+    assert_eq!(failure(with(&[3, 4], "exit 1").await), exit(1, ""));
+    assert_eq!(failure(with(&[], "exit 1").await), exit(1, ""));
     assert_eq!(failure(run(shell("kill -9 $$")).await), Failure::Signal(9));
 }
 
