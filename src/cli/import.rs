@@ -169,10 +169,7 @@ fn read(path: &str) -> Result<String, String> {
 fn finish(imported: &Imported, place: &Destination) -> Result<ExitCode, Refusal> {
     let files: Vec<(&str, String)> = imported.files().collect();
     let faults = check(&files, place.out.as_deref()).map_err(|error| (error.to_string(), super::BAD))?;
-    let mut report = imported.report.to_string();
-    if let Some(faults) = &faults {
-        report = format!("{faults}\n{report}\n`truenorth check` has errors, see above");
-    }
+    let report = imported.report.to_string();
     let is_whole = faults.is_none() && imported.report.is_complete();
     let code = if is_whole { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) };
     let Some(folder) = &place.out else {
@@ -183,7 +180,7 @@ fn finish(imported: &Imported, place: &Destination) -> Result<ExitCode, Refusal>
                 USAGE,
             ));
         };
-        output::complain(Lines(&report));
+        tell(faults.as_deref(), &report);
         return Ok(output::print(text.trim_end(), code));
     };
     let paths: Vec<PathBuf> = files.iter().map(|(path, _)| folder.join(path)).collect();
@@ -194,9 +191,17 @@ fn finish(imported: &Imported, place: &Destination) -> Result<ExitCode, Refusal>
     for (path, (_, text)) in paths.iter().zip(&files) {
         write(path, text).map_err(|error| (format!("{}: {error}", path.display()), super::BAD))?;
     }
-    output::complain(Lines(&report));
+    tell(faults.as_deref(), &report);
     let paths: Vec<String> = paths.iter().map(|path| format!("wrote {}", path.display())).collect();
     Ok(output::print(paths.join("\n"), code))
+}
+
+/// Prints what `check` found, which escapes texts itself, and the report.
+fn tell(faults: Option<&str>, report: &str) {
+    if let Some(faults) = faults {
+        output::complain(format_args!("{faults}\n`truenorth check` has errors in the new files, see above"));
+    }
+    output::complain(Lines(report));
 }
 
 /// Lines of a report, in which text of the source cannot act on the terminal.

@@ -57,8 +57,9 @@ fn what_cannot_be_read_is_told_with_its_place() {
 fn what_has_no_equal_is_a_comment_and_a_line_of_the_summary() {
     let config = "plugins => { geoip => { maps => { m => { datacenters => [ a, b ] } }\n\
                   resources => { web => { map => m, dcmap => { a => x.example.net., b => 192.0.2.1 } } } } }\n";
+    let config = format!("{}multifo => {{ odd => [ 192.0.2.1 ] }} }}\n", config.trim_end().trim_end_matches('}'));
     let zone = format!("{ZONE}bad 30 DYNC geoip!web\nnone DYNA geoip!none\nodd DYNA perl!code\n");
-    let old = folder(&[("config", config), ("zones/example.com", &zone)]);
+    let old = folder(&[("config", &config), ("zones/example.com", &zone)]);
     let imported = Imported::of(&["gdnsd", &path(&old, "")]);
     assert_eq!(imported.code, Some(3), "{}", imported.told);
     let written = imported.text("zones/example.com.zone");
@@ -70,4 +71,18 @@ fn what_has_no_equal_is_a_comment_and_a_line_of_the_summary() {
         assert!(written.contains(why), "{why}: {written}");
         assert!(imported.told.contains(why), "{why}: {}", imported.told);
     }
+    assert!(imported.told.contains("no zone uses multifo!odd: it is left out"), "{}", imported.told);
+}
+
+#[test]
+fn faults_of_the_new_files_are_told_with_their_new_places() {
+    let old = folder(&[("db.example.com", &format!("{ZONE}www CNAME other\n"))]);
+    let imported = Imported::of(&["bind", &path(&old, "db.example.com")]);
+    assert_eq!(imported.code, Some(3), "{}", imported.told);
+    let place = format!("{}/zones/example.com.zone:5:1", imported.folder.path().display());
+    assert!(
+        imported.told.contains(&place) && imported.told.contains("has errors in the new files"),
+        "{}",
+        imported.told
+    );
 }

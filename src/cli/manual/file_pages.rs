@@ -3,7 +3,7 @@
 //! A key with a simple value is an entry. A table, a list of tables or a set of named tables is a section of its own,
 //! after the section of the table that contains it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt::Write;
 use std::path::Path;
 use std::{fs, io};
@@ -36,7 +36,7 @@ pub(super) fn write_to(folder: &Path) -> io::Result<()> {
 }
 
 fn page(title: &str, what: &str, schema: &Value) -> String {
-    let mut page = Page { root: schema, out: String::new(), sections: VecDeque::new(), headings: HashSet::new() };
+    let mut page = Page { root: schema, out: String::new(), sections: VecDeque::new(), headings: HashMap::new() };
     let version = env!("CARGO_PKG_VERSION");
     page.line(&format!(".TH {title} 5 \"\" \"truenorth {version}\" \"File formats\""));
     page.line(".SH NAME");
@@ -67,8 +67,8 @@ struct Page<'a> {
     out: String,
     /// Tables that are not written yet, with their headings.
     sections: VecDeque<(String, &'a Value)>,
-    /// The headings of all tables so far.
-    headings: HashSet<String>,
+    /// All tables so far, by their headings.
+    headings: HashMap<String, &'a Value>,
 }
 
 impl<'a> Page<'a> {
@@ -108,7 +108,7 @@ impl<'a> Page<'a> {
             inner.extend(self.named(table).map(|named| (format!("[{}]", path(heading, "NAME")), named)));
         }
         for section in inner.into_iter().rev() {
-            if self.headings.insert(section.0.clone()) {
+            if self.headings.insert(section.0.clone(), section.1).is_none() {
                 self.sections.push_front(section);
             }
         }
@@ -116,7 +116,13 @@ impl<'a> Page<'a> {
 
     /// Writes a key. Returns the table that it holds, with its heading.
     fn key(&mut self, heading: &str, key: &str, value: &'a Value, is_needed: bool) -> Option<(String, &'a Value)> {
-        if let Some((inner, table)) = self.table_in(heading, key, value) {
+        if let Some((mut inner, table)) = self.table_in(heading, key, value) {
+            // Two branches of a choice may have different tables with the same path.
+            if self.headings.get(&inner).is_some_and(|other| !std::ptr::eq(*other, table))
+                && let Some((_, branch)) = heading.split_once(", ")
+            {
+                let _ = write!(inner, ", {branch}");
+            }
             self.entry(key, &format!("see {inner}"), description(value));
             return Some((inner, table));
         }

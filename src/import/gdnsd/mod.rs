@@ -66,6 +66,7 @@ pub fn gdnsd(folder: &str, zones: &[String], read: Reader<'_>) -> Result<Importe
         let text = read(&path)?;
         read_zones.push(read_zone((name, &path), &text, default_ttl, (&mut resources, &maps, read))?);
     }
+    resources.note_unused();
     let Resources { services, pools, report, .. } = resources;
 
     let of_names = || read_zones.iter().flat_map(|zone| &zone.names);

@@ -2,7 +2,7 @@
 
 mod weighted;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::services::Services;
@@ -12,6 +12,9 @@ use crate::import::{Report, word};
 
 /// Plugins whose resources refer to those of others.
 const META: [&str; 2] = ["geoip", "metafo"];
+
+/// Plugins whose resources have addresses.
+const PLAIN: [&str; 4] = ["multifo", "simplefo", "static", "weighted"];
 
 /// References within references, at most: gdnsd does not detect loops.
 const MAX_DEPTH: usize = 8;
@@ -80,6 +83,8 @@ pub(super) struct Resources<'a> {
     pub(super) pools: BTreeMap<String, Pool>,
     /// The resources that were read already.
     known: BTreeMap<(String, String), Tree>,
+    /// The plugins and resources that something refers to.
+    seen: BTreeSet<(String, String)>,
     pub(super) report: &'a mut Report,
 }
 
@@ -90,6 +95,7 @@ impl<'a> Resources<'a> {
             services: Services::new(config),
             pools: BTreeMap::new(),
             known: BTreeMap::new(),
+            seen: BTreeSet::new(),
             report,
         }
     }
@@ -108,6 +114,23 @@ impl<'a> Resources<'a> {
         Ok(tree)
     }
 
+    /// Notes each resource that no zone uses.
+    pub(super) fn note_unused(&mut self) {
+        for (plugin, setting) in self.plugins.map_or(&[][..], Setting::entries) {
+            let is_meta = META.contains(&plugin.as_str());
+            let all = if is_meta {
+                setting.get("resources")
+            } else {
+                Some(setting).filter(|_| PLAIN.contains(&plugin.as_str()))
+            };
+            for (name, _) in all.map_or(&[][..], Setting::entries) {
+                if !PARAMETERS.contains(&name.as_str()) && !self.seen.contains(&(plugin.clone(), name.clone())) {
+                    self.report.note(format!("no zone uses {plugin}!{name}: it is left out"));
+                }
+            }
+        }
+    }
+
     /// Makes the pools of a resource. `name` begins their names; they are in the datacenter, if there is one.
     fn resource(
         &mut self,
@@ -120,6 +143,8 @@ impl<'a> Resources<'a> {
             return Err("its resources refer to one another in a circle".to_owned());
         }
         let missing = || format!("there is no resource {plugin}!{resource}");
+        let bare = resource.split_once('/').map_or(resource, |(name, _)| name);
+        self.seen.insert((plugin.to_owned(), bare.to_owned()));
         let of_plugin = self.plugins.and_then(|plugins| plugins.get(plugin)).ok_or_else(missing)?;
         let inherited = Inherited::default().within(of_plugin);
         if !META.contains(&plugin) {

@@ -9,6 +9,9 @@ use crate::import::Reader;
 /// Includes within includes, at most.
 const MAX_DEPTH: usize = 16;
 
+/// Hashes and arrays within others, at most.
+const MAX_NESTING: usize = 64;
+
 /// A value of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Setting {
@@ -62,7 +65,7 @@ fn file(path: &str, read: Reader<'_>, depth: usize) -> Result<Setting, String> {
         return Err(format!("{path}: files include one another more than {MAX_DEPTH} deep"));
     }
     let text = read(path)?;
-    let mut parser = Parser { path, letters: text.chars().peekable(), line: 1, read, depth };
+    let mut parser = Parser { path, letters: text.chars().peekable(), line: 1, read, depth, nesting: 0 };
     parser.blanks();
     let setting =
         if parser.letters.peek() == Some(&'[') { parser.value() } else { parser.hash(None).map(Setting::Hash) };
@@ -75,6 +78,8 @@ struct Parser<'a> {
     line: usize,
     read: Reader<'a>,
     depth: usize,
+    /// The number of hashes and arrays around what comes next.
+    nesting: usize,
 }
 
 impl Parser<'_> {
@@ -142,6 +147,16 @@ impl Parser<'_> {
     }
 
     fn value(&mut self) -> Result<Setting, String> {
+        if self.nesting > MAX_NESTING {
+            return Err(format!("values are nested more than {MAX_NESTING} deep"));
+        }
+        self.nesting += 1;
+        let value = self.any_value();
+        self.nesting -= 1;
+        value
+    }
+
+    fn any_value(&mut self) -> Result<Setting, String> {
         match self.letters.peek() {
             Some('{') => {
                 self.next();
@@ -265,5 +280,7 @@ mod tests {
         ] {
             assert_eq!(parsed(text).unwrap_err(), expected, "{text}");
         }
+        let deep = format!("a = {}", "[".repeat(100_000));
+        assert_eq!(parsed(&deep).unwrap_err(), "dir/config:1: values are nested more than 64 deep");
     }
 }

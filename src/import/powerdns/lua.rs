@@ -8,6 +8,9 @@
 use std::iter::Peekable;
 use std::vec::IntoIter;
 
+/// Values within others, at most.
+const MAX_NESTING: usize = 32;
+
 /// A value, or the call of a function.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expression {
@@ -72,7 +75,7 @@ enum Token {
 pub(super) fn read(code: &str) -> Result<Program, String> {
     let code = code.trim();
     let (is_program, code) = code.strip_prefix(';').map_or((false, code), |code| (true, code));
-    let mut parser = Parser(tokens(code)?.into_iter().peekable());
+    let mut parser = Parser(tokens(code)?.into_iter().peekable(), 0);
     let program =
         if is_program { parser.program()? } else { Program { branches: Vec::new(), last: Some(parser.expression()?) } };
     parser.take(&Token::Sign(';'));
@@ -123,7 +126,8 @@ fn tokens(code: &str) -> Result<Vec<Token>, String> {
     Ok(tokens)
 }
 
-struct Parser(Peekable<IntoIter<Token>>);
+/// The tokens to come, and the number of values around them.
+struct Parser(Peekable<IntoIter<Token>>, usize);
 
 impl Parser {
     fn take(&mut self, token: &Token) -> bool {
@@ -180,6 +184,16 @@ impl Parser {
     }
 
     fn expression(&mut self) -> Result<Expression, String> {
+        if self.1 > MAX_NESTING {
+            return Err(format!("values are nested more than {MAX_NESTING} deep"));
+        }
+        self.1 += 1;
+        let expression = self.any_expression();
+        self.1 -= 1;
+        expression
+    }
+
+    fn any_expression(&mut self) -> Result<Expression, String> {
         match self.0.next() {
             Some(Token::Text(text)) => Ok(Expression::Text(text)),
             Some(Token::Number(number)) => Ok(Expression::Number(number)),
@@ -259,5 +273,6 @@ mod tests {
         ] {
             assert_eq!(read(code).unwrap_err(), why, "{code}");
         }
+        assert_eq!(read(&"{".repeat(100_000)).unwrap_err(), "values are nested more than 32 deep");
     }
 }
