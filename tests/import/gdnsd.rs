@@ -23,6 +23,7 @@ near 30 DYNA geoip!near
 part 30 DYNA geoip!part
 layers 30 DYNA geoip!layers
 direct 30 DYNA geoip!web/iad
+other 30 DYNA geoip!mixed/iad
 order DYNA metafo!order
 around 30 DYNA metafo!around
 plain 30 DYNA multifo!plain
@@ -48,7 +49,7 @@ const MORE: &str = "a A 192.0.2.78\nb.@Z A 192.0.2.79\nc DYNA geoip!web\n";
 const NETS: [&str; 4] = ["85.0.0.0/16", "85.0.7.0/24", "2a05::/32", "90.3.0.0/16"];
 
 /// Names without draws, and the type to ask for.
-const NAMES: [(&str, RecordType); 20] = [
+const NAMES: [(&str, RecordType); 21] = [
     ("www.example.com.", RecordType::A),
     ("www.example.com.", RecordType::MX),
     ("second.example.com.", RecordType::A),
@@ -57,6 +58,7 @@ const NAMES: [(&str, RecordType); 20] = [
     ("part.example.com.", RecordType::A),
     ("layers.example.com.", RecordType::A),
     ("direct.example.com.", RecordType::A),
+    ("other.example.com.", RecordType::A),
     ("order.example.com.", RecordType::A),
     ("around.example.com.", RecordType::A),
     ("plain.example.com.", RecordType::A),

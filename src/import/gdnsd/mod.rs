@@ -79,7 +79,10 @@ pub fn gdnsd(folder: &str, zones: &[String], read: Reader<'_>) -> Result<Importe
     let used: BTreeSet<String> = steered().flat_map(|(_, steered, _)| steered.pools().cloned()).collect();
     let map_uses: BTreeSet<MapUse> = steered().filter_map(|(_, _, map)| map.clone()).collect();
     let (pool_tables, entries) = Entries::of(&pools, &used);
-    let host = read_zones.iter().find_map(|zone| Some(format!("{}.{}", zone.names.first()?.0, zone.name)));
+    let host = read_zones.iter().find_map(|zone| {
+        let (owner, _) = zone.names.iter().find(|(owner, _)| !owner.starts_with('*'))?;
+        Some(format!("{owner}.{}", zone.name))
+    });
     let host = host.map(|host| host.trim_start_matches("@.").to_owned());
     report.carried("pools", pool_tables.len());
     report.carried("maps", map_uses.len());

@@ -106,7 +106,8 @@ impl<'a> Resources<'a> {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let plain = word(&resource.replace('/', "."));
+        // `web.fra` may be the name of the pool that `geoip!web` has there.
+        let plain = word(&resource.replace('/', "-only-"));
         let of_same_name = |(other, name): &(String, String)| other != plugin && *name == resource;
         let name = if self.known.keys().any(of_same_name) { format!("{plugin}.{plain}") } else { plain };
         let tree = self.resource(plugin, resource, (&name, None), 0)?;
