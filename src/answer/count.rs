@@ -142,7 +142,7 @@ pub(super) fn plain_client(
     weight: u64,
 ) {
     let served = &snapshot.zones()[zone.index()];
-    let location = region(answer, snapshot, (zone, served, ranked_by), weight);
+    let location = region(answer, snapshot, (zone, served, plan, ranked_by), weight);
     let pool = plan.rule().pools_of(pools_of_choice(choice)).next();
     let datacenter = pool.and_then(|pool| snapshot.world().pools[pool.index()].datacenter);
     answer.client(location.country, datacenter, weight);
@@ -152,11 +152,11 @@ pub(super) fn plain_client(
 fn region(
     answer: AnswerTally<'_>,
     snapshot: &Snapshot,
-    (zone, served, ranked_by): (ZoneId, &ServedZone, IpAddr),
+    (zone, served, plan, ranked_by): (ZoneId, &ServedZone, &Plan, IpAddr),
     weight: u64,
 ) -> Location {
     let location = snapshot.locations().look_up(ranked_by);
-    let region = served.regions.of(ranked_by, &location).index();
+    let region = plan.rule().regions(&served.regions).of(ranked_by, &location).index();
     answer.region(zone.index(), (region < served.regions.list().len()).then_some(region), weight);
     location
 }
@@ -173,7 +173,7 @@ fn client(answer: AnswerTally<'_>, snapshot: &Snapshot, resolution: &Resolution<
     let mut sent = None;
     for hop in resolution.hops() {
         let Some(steered) = hop.steered() else { continue };
-        let location = region(answer, snapshot, (hop.zone_id, hop.zone, steered.ranked_by), weight);
+        let location = region(answer, snapshot, (hop.zone_id, hop.zone, steered.plan, steered.ranked_by), weight);
         sent = Some((location.country, datacenter(steered, snapshot)));
     }
     let unsteered = || (snapshot.locations().look_up(resolution.client().address).country, None);

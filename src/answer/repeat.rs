@@ -24,7 +24,7 @@ use super::{Asker, Client, Reply, Transport, Worker, render};
 use crate::counters::{SubnetUse, ZoneAnswer};
 use crate::name::{MAX_NAME_LENGTH, is_key, is_same_key, key_of};
 use crate::snapshot::Snapshot;
-use crate::wire::{ClientSubnet, Form, HEADER_LENGTH, Opt, Outline, Query, Rtype, Section};
+use crate::wire::{BadSubnet, ClientSubnet, Form, HEADER_LENGTH, Opt, Outline, Query, Rtype, Section};
 use crate::zone::{NameId, PlanId, ZoneId};
 
 /// Number of queries that are kept; a power of two. They take 512 KiB.
@@ -168,7 +168,7 @@ impl Datagram<'_> {
         let Way::Whole { reply, kind } = kept.way else {
             return self.steer(&Asked { outline, key, hash }, worker, out);
         };
-        let subnet = kept.subnet(&outline)?;
+        let subnet = kept.subnet(&outline).ok()?;
         out.get_mut(..reply.length)?.copy_from_slice(&kept.octets[..reply.length]);
         out[..outline.id.len()].copy_from_slice(&outline.id);
         if subnet.is_some() {
@@ -189,7 +189,7 @@ impl Datagram<'_> {
         out.get_mut(..head)?.copy_from_slice(&kept.octets[..head]);
         out[..outline.id.len()].copy_from_slice(&outline.id);
         let mut tail = *kept.octets[head..].first_chunk::<MAX_TAIL>()?;
-        let (counted, subnet) = (kept.counted(self.snapshot), kept.subnet(outline)?);
+        let (counted, subnet) = (kept.counted(self.snapshot), kept.subnet(outline).ok()?);
         let client = self.client(subnet.as_ref());
         let (zone, rtype, source) = (kept.zone, kept.rtype, self.source);
         let subnet = subnet.map(|subnet| subnet.octets);
@@ -236,14 +236,14 @@ impl Datagram<'_> {
 }
 
 impl Kept {
-    /// Returns the Client Subnet option of an equal query, if it has one that counts. `None` if the option's address is
-    /// not valid.
+    /// Returns the Client Subnet option of an equal query, if it has one that counts. Fails if the option's address is not
+    /// valid.
     #[inline]
-    fn subnet<'q>(&self, outline: &Outline<'q>) -> Option<Option<ClientSubnet<'q>>> {
+    fn subnet<'q>(&self, outline: &Outline<'q>) -> Result<Option<ClientSubnet<'q>>, BadSubnet> {
         match (self.subnet, self.v4_source) {
-            (None, _) => Some(None),
+            (None, _) => Ok(None),
             (Some(_), Some(source)) => ClientSubnet::of_v4(source, outline.subnet()).map(Some),
-            (Some(_), None) => ClientSubnet::parse(outline.subnet()).ok().map(Some),
+            (Some(_), None) => ClientSubnet::parse(outline.subnet()).map(Some),
         }
     }
 
@@ -289,7 +289,8 @@ fn is_worth_keeping(exchange: &Exchange<'_>, resolution: &Resolution<'_>, reply:
     if !hops.iter().all(is_same_for_all) && only_addresses(resolution).is_none() {
         return false;
     }
-    !matches!(first.step, Step::NxDomain) && !(exchange.is_dnssec_ok() && resolution.is_signed())
+    let is_signed = exchange.is_dnssec_ok() && resolution.is_signed();
+    !is_signed && !matches!(first.step, Step::NxDomain)
 }
 
 impl Kept {

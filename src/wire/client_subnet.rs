@@ -88,13 +88,13 @@ impl<'a> ClientSubnet<'a> {
         if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
     }
 
-    /// Reads an IPv4 option with this SOURCE PREFIX-LENGTH, of which all but the address is known to be valid. Returns
-    /// `None` if the address is not.
+    /// Reads an IPv4 option with this SOURCE PREFIX-LENGTH, of which all but the address is known to be valid.
     #[inline]
-    pub fn of_v4(source: u8, octets: &'a [u8]) -> Option<Self> {
-        let number = v4(octets.get(FIXED..)?);
+    pub fn of_v4(source: u8, octets: &'a [u8]) -> Result<Self, BadSubnet> {
+        let number = v4(octets.get(FIXED..).ok_or(BadSubnet::Short)?);
         let is_cut = number & u32::MAX.checked_shr(source.into()).unwrap_or(0) == 0;
-        is_cut.then_some(Self { address: Some(IpAddr::V4(Ipv4Addr::from_bits(number))), source, octets })
+        let address = Some(IpAddr::V4(Ipv4Addr::from_bits(number)));
+        if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
     }
 }
 

@@ -138,10 +138,8 @@ impl Node {
 
     /// The pools with these numbers are down.
     fn snapshot(&self, down: &[usize]) -> Snapshot {
-        let state = |pool: PoolId, _| match down.contains(&pool.index()) {
-            true => EndpointState { share: Share::NONE, last_up: Duration::ZERO, ..EndpointState::CALM },
-            false => EndpointState::CALM,
-        };
+        let is_down = EndpointState { share: Share::NONE, last_up: Duration::ZERO, ..EndpointState::CALM };
+        let state = |pool: PoolId, _| if down.contains(&pool.index()) { is_down } else { EndpointState::CALM };
         Snapshot::new(self.blueprint.clone(), state, None)
     }
 
