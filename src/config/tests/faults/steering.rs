@@ -311,8 +311,12 @@ fn maps_of_names_are_checked_each_for_itself() {
         ],
     );
     assert_told(
-        &with("map = \"wide\"\nsteer = [\"distance\"]")[..1],
-        &["8:1 warning: `map` has no effect: `steer` has no step `region`"],
+        &with("map = \"wide\"\nsteer = [\"distance\"]"),
+        &[
+            "1:12 warning: region `wide/all` is never used | nothing refers to it",
+            "4:12 warning: region `wide/default` is never used | nothing refers to it",
+            "8:1 warning: `map` has no effect: `steer` has no step `region`",
+        ],
     );
     assert_told(
         &with("map = \"wide\"\nttl = 10\nttl_min = 20"),
