@@ -111,3 +111,43 @@ pub(super) fn read_reported(reported: Vec<ReportedShape>) -> Option<Vec<Reported
     }
     reported.into_iter().map(ReportedShape::read).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_comes_back_as_it_was() {
+        let endpoint: IpAddr = "2001:db8::1".parse().unwrap();
+        let push = |said, load| Reported::Push(Push { endpoint, pool: Some("web/fra".into()), said, load });
+        let load = Load { used: 1500, capacity: Some(4000) };
+        let bad = Said::Bad { failures: NonZeroU8::MIN, reason: Some("disk full".into()) };
+        for reported in [
+            push(Some(Said::Good(Share::from_thousandths(250))), Some(load)),
+            push(Some(bad), None),
+            push(None, Some(Load { used: 0, capacity: None })),
+            Reported::Requests(Requests { endpoint: None, pool: Some("next".into()), requests: 100, errors: 3 }),
+        ] {
+            let text = serde_json::to_string(&[ReportedShape::new(&reported)]).unwrap();
+            let shapes: Vec<ReportedShape> = serde_json::from_str(&text).unwrap();
+            assert_eq!(read_reported(shapes), Some(vec![reported]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_report_is_not_read() {
+        for text in [
+            "[{}]",
+            r#"[{"endpoint":"192.0.2.1"}]"#,
+            r#"[{"endpoint":"192.0.2.1","share":1001}]"#,
+            r#"[{"endpoint":"192.0.2.1","share":1000,"failures":1}]"#,
+            r#"[{"endpoint":"192.0.2.1","capacity":1000}]"#,
+            r#"[{"endpoint":"192.0.2.1","used":1,"capacity":0}]"#,
+            r#"[{"share":1000}]"#,
+            r#"[{"pool":"web","requests":1,"errors":2}]"#,
+        ] {
+            let shapes: Vec<ReportedShape> = serde_json::from_str(text).unwrap();
+            assert_eq!(read_reported(shapes), None, "{text}");
+        }
+    }
+}

@@ -483,3 +483,28 @@ fn a_node_that_may_not_give_orders_follows_those_of_others_and_says_that_its_own
     trio.order(1, "drain pool:blue --reason later --for 1h --yes");
     wait_until("the others' order counts", || files.run("overrides --json").stdout.contains("\"later\""));
 }
+
+#[test]
+fn a_report_at_one_node_counts_at_all() {
+    let zone = ZONE.replace(
+        "[pools.web]\n",
+        "[monitors.told]\ntype = \"push\"\ndeadline = \"1m\"\nfall = 3\nrise = 1\n[pools.web]\nmonitor = \"told\"\n",
+    );
+    let mut trio = Trio::start_with(&zone, Nats::jetstream);
+    trio.wait_until_shared();
+    for number in 0..3 {
+        wait_until("all hear each other", || {
+            let view: serde_json::Value = serde_json::from_str(&trio.order(number, "fleet --json")).expect("JSON");
+            let points = view["fleet"]["vantage_points"].as_array().cloned().unwrap_or_default();
+            points.len() == 3 && points.iter().all(|point| point["in_step"] == true)
+        });
+    }
+    let report = |body: &str| {
+        let said = http(trio.node(1).admin(), "POST", "/v1/reports", body);
+        assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    };
+    report("{\"endpoint\":\"192.0.2.1\",\"ok\":false,\"failures\":3,\"reason\":\"disk full\"}");
+    trio.soon("www.example.com A", &[IAD]);
+    report("{\"endpoint\":\"192.0.2.1\",\"ok\":true}");
+    trio.soon("www.example.com A", &[FRA]);
+}
