@@ -7,7 +7,7 @@
 //!   header, question, OPT record       of a steered name: each client gets its own choice, and its addresses between them
 //! ```
 //!
-//! What is kept saves reading and checking the query, finding the name, and writing the answer again. It is valid for one
+//! A query is kept when it is asked for the second time. What is kept saves reading and checking the query, finding the name, and writing the answer again. It is valid for one
 //! snapshot. The answer is the same, octet by octet, as without it.
 //!
 //! Some answers are not kept: those with cookies, those that tell of the asker, signed ones, long ones, truncated
@@ -27,7 +27,7 @@ use crate::snapshot::Snapshot;
 use crate::wire::{BadSubnet, ClientSubnet, Form, HEADER_LENGTH, Opt, Outline, Query, Rtype, Section};
 use crate::zone::{NameId, PlanId, ZoneId};
 
-/// Number of queries that are kept; a power of two. They take 512 KiB.
+/// Number of queries that are kept; a power of two. They take 520 KiB.
 const SLOTS: usize = 1024;
 
 /// Number of octets that a slot has for an answer.
@@ -45,11 +45,14 @@ const FORM_SHIFT: u32 = 40;
 pub(super) struct Repeats {
     /// Each query has the one slot that its name and its form select.
     slots: Box<[Kept]>,
+    /// The hash of the last name that each slot was asked for and did not hold. What is asked only once is not kept: it would
+    /// cost more than it saves, and replace what is asked more often.
+    missed: Box<[u64]>,
 }
 
 impl Default for Repeats {
     fn default() -> Self {
-        Self { slots: vec![Kept::NOTHING; SLOTS].into() }
+        Self { slots: vec![Kept::NOTHING; SLOTS].into(), missed: vec![0; SLOTS].into() }
     }
 }
 
@@ -270,9 +273,13 @@ pub(super) fn keep(
     let mut key = [0; MAX_NAME_LENGTH];
     let key = key_of(outline.name, &mut key);
     let hash = worker.hash(key);
-    let kept = Kept::of((&outline, key, hash), exchange, resolution, reply, &out[..reply.length]);
-    if let (Some(repeats), Some(kept)) = (&mut worker.repeats, kept) {
-        repeats.slots[Repeats::slot(hash, &outline)] = kept;
+    let Some(repeats) = &mut worker.repeats else { return };
+    let slot = Repeats::slot(hash, &outline);
+    if std::mem::replace(&mut repeats.missed[slot], hash) != hash {
+        return;
+    }
+    if let Some(kept) = Kept::of((&outline, key, hash), exchange, resolution, reply, &out[..reply.length]) {
+        repeats.slots[slot] = kept;
     }
 }
 

@@ -176,7 +176,7 @@ fn answers_and_counters_are_those_of_a_worker_that_keeps_nothing() {
         // Both datacenters are up; one is down, and the other; all endpoints are down; all are up again.
         for down in [&[][..], &[0], &[1], &[0, 1], &[]] {
             let snapshots = [plain.snapshot(down), repeating.snapshot(down)];
-            for round in 0..3 {
+            for round in 0..4 {
                 for query in queries() {
                     let expected = plain.ask(&snapshots[0], &query);
                     assert_eq!(repeating.ask(&snapshots[1], &query), expected, "round {round}, {query:02x?}");
@@ -203,8 +203,10 @@ fn common_queries_are_repeated_and_only_for_their_snapshot() {
     for name in ["www", "sticky", "static", "chain", "child"] {
         for opt in [plain, subnet] {
             let asked = query(name, Rtype::A, opt, 1);
-            assert!(!is_repeated(&mut node, &snapshot, &asked), "{name}");
-            node.ask(&snapshot, &asked);
+            for _ in 0..2 {
+                assert!(!is_repeated(&mut node, &snapshot, &asked), "{name}");
+                node.ask(&snapshot, &asked);
+            }
             assert!(is_repeated(&mut node, &snapshot, &asked), "{name}");
             assert!(is_repeated(&mut node, &snapshot, &query(&name.to_uppercase(), Rtype::A, opt, 1)), "{name}");
             assert!(!is_repeated(&mut node, &other, &asked), "{name}");
@@ -230,7 +232,7 @@ fn what_tells_of_the_asker_and_what_a_flood_may_ask_is_not_kept() {
         ("static", Rtype::A, OPTS[13]),
     ] {
         let asked = query(name, rtype, opt, 1);
-        node.ask(&snapshot, &asked);
+        (0..3).for_each(|_| _ = node.ask(&snapshot, &asked));
         assert!(!is_repeated(&mut node, &snapshot, &asked), "{name} {rtype}");
     }
 }
