@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
+use crate::report::{self, Shape};
 
 /// Maximum length of an ordinary body in octets. The longest order is a name and a value.
 pub(super) const MAX_BODY: usize = 64 * 1024;
@@ -90,4 +91,10 @@ pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, 
         text.extend_from_slice(&octets);
     }
     String::from_utf8(text).map_err(|_| ApiError::bad("the body is not UTF-8"))
+}
+
+/// Reads a body of at most [`MAX_BODY`] octets that is JSON. Fails with the reason why it is refused.
+pub(super) async fn read_json<T: Shape>(request: Request<Body>) -> Result<T, ApiError> {
+    let text = read(request, MAX_BODY).await?;
+    report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))
 }

@@ -26,7 +26,7 @@ use data_encoding::BASE64;
 use super::encryption::Peer;
 use super::refusal::ApiError;
 use super::rooms::{Room, Visit};
-use super::{AppState, external_dns, leases, page};
+use super::{AppState, external_dns, leases, page, txt};
 use crate::config::{Admin, Client, Grant, Purpose};
 use crate::lease::Asker;
 
@@ -84,8 +84,8 @@ impl Caller {
 fn purposes(method: &Method, path: &str) -> &'static [Purpose] {
     let is_reading = method == Method::GET || method == Method::HEAD;
     match path {
-        "/v1/txt" if is_reading => &[Purpose::Txt, Purpose::Read],
-        "/v1/txt" => &[Purpose::Txt],
+        _ if txt::is_txt(path) && is_reading => &[Purpose::Txt, Purpose::Read],
+        _ if txt::is_txt(path) => &[Purpose::Txt],
         "/external-dns/records" | "/external-dns/adjustendpoints" if !is_reading => &[Purpose::ExternalDns],
         _ if external_dns::is_external_dns(path) => &[Purpose::ExternalDns, Purpose::Read],
         _ if is_reading => &[Purpose::Read],

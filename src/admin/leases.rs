@@ -47,6 +47,20 @@ pub(super) async fn list(
     Ok(answer(StatusCode::OK, &done, None))
 }
 
+/// `GET /v1/pools/{pool}/endpoints/{id}?datacenter=&zone=`.
+pub(super) async fn show(
+    State(app): State<Arc<AppState>>,
+    Path((pool, id)): Path<(String, String)>,
+    query: QueryPairs,
+) -> Result<Response, ApiError> {
+    let mut parameters = Parameters::new(query)?;
+    let choice = choice(pool, &mut parameters)?;
+    parameters.finish()?;
+    let done = obey(&app, LeaseOrder::Show(choice, read_id(&id)?)).await?;
+    let view = done.leases.first().ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "there is no such lease"))?;
+    Ok(json(StatusCode::OK, report::to_json(&LeaseShape::new(view, unix_time()))))
+}
+
 /// `PUT /v1/pools/{pool}/endpoints/{id}` with `{"address": ..., "ttl": ...}`. Registers an endpoint, or renews its lease.
 pub(super) async fn claim(
     State(app): State<Arc<AppState>>,
@@ -54,9 +68,7 @@ pub(super) async fn claim(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let text = body::read(request, body::MAX_BODY).await?;
-    let LeaseClaim { address, ttl, weight, capacity, datacenter, zone } =
-        report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let LeaseClaim { address, ttl, weight, capacity, datacenter, zone } = body::read_json(request).await?;
     let address = address.parse().map_err(|_| ApiError::bad(format!("`address`: `{address}` is not an address")))?;
     let ttl = duration::parse(&ttl).filter(|ttl| (MIN_TTL..=MAX_TTL).contains(ttl));
     let ttl = ttl.ok_or_else(|| ApiError::bad("`ttl` takes a duration from 1s to 24h, such as \"30s\""))?;

@@ -46,6 +46,8 @@ pub struct OrderReceivers {
 pub enum LeaseOrder {
     /// List those of the pools that this may mean; all of them if it is `None`.
     List(Option<PoolChoice>),
+    /// Show one lease.
+    Show(PoolChoice, LeaseId),
     /// Give an endpoint a lease, or renew it.
     Claim(PoolChoice, LeaseId, Claim, Asker),
     /// End a lease after this time, during which the endpoint is drained.
@@ -113,6 +115,8 @@ pub enum TxtOrder {
     List,
     /// Set a value until this Unix time in seconds, on behalf of somebody.
     Set(Name, String, u64, Box<str>),
+    /// Set these values until this Unix time in seconds and remove all others of the name, on behalf of somebody.
+    Replace(Name, Vec<String>, u64, Box<str>),
     /// Remove one value, or all of a name, on behalf of somebody.
     Unset(Name, Option<String>, Box<str>),
 }
@@ -122,6 +126,8 @@ pub enum TxtOrder {
 pub struct TxtDone {
     /// All records that are set now.
     pub records: DynamicTxt,
+    /// True if the values of a name were replaced that had none.
+    pub is_first: bool,
     /// Receives the first snapshot with the change; `None` if nothing changed.
     pub served: Option<oneshot::Receiver<Arc<Snapshot>>>,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
@@ -15,14 +15,16 @@ use super::{AppState, body};
 use crate::clock::{self, unix_time};
 use crate::control::Proposal;
 use crate::duration;
-use crate::overrides::{self, Order, Override, Placement, Selector, TargetPattern};
-use crate::report::{self, FleetShare, OrderEffect, OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+use crate::overrides::{self, Order, Override, OverrideId, OverrideRefusal, Placement, Selector, TargetPattern};
+use crate::report::{self, OverrideList, OverrideOrder, OverrideSelector, OverrideShape, TargetOrder};
 
 /// `GET /v1/overrides`.
 pub(super) async fn list(State(app): State<Arc<AppState>>) -> Result<Response, ApiError> {
     let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let shape = |(item, in_force): &(Override, bool)| OverrideShape { in_force: Some(*in_force), ..item.into() };
-    Ok(answer(all.iter().map(shape).collect(), Vec::new(), None, None, None))
+    let list =
+        OverrideList { overrides: all.iter().map(shape).collect(), time: unix_time(), ..OverrideList::default() };
+    Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 
 /// `POST /v1/overrides` with `{"mode": ..., "target": ..., "for": ..., "reason": ...}`. Answers as soon as DNS answers
@@ -32,17 +34,10 @@ pub(super) async fn place(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let text = body::read(request, body::MAX_BODY).await?;
-    let order: OverrideOrder = report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let order: OverrideOrder = body::read_json(request).await?;
     let dry_run = order.dry_run;
-    let placement = read_order(order, &caller)?;
-    let Foreseen { changes, released, effect } = app.foresee(Proposal::Place(placement.clone()), dry_run).await?;
-    if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, None, effect));
-    }
-    let placed = app.control.place(placement).await.ok_or_else(ApiError::stopping)??;
-    let (kept, fleet) = app.settled().await?;
-    Ok(answer(placed.iter().map(Into::into).collect(), released, Some(kept), fleet, effect))
+    let list = app.place(read_order(order, &caller)?, dry_run).await?;
+    Ok(json(StatusCode::OK, report::to_json(&list)))
 }
 
 /// `DELETE /v1/overrides` with `{"override": ...}` or `{"target": ...}`. Takes `"dry_run": true` too.
@@ -51,9 +46,7 @@ pub(super) async fn lift(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let text = body::read(request, body::MAX_BODY).await?;
-    let selector: OverrideSelector =
-        report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let selector: OverrideSelector = body::read_json(request).await?;
     let which = match (selector.number, selector.target) {
         (Some(number), None) => {
             Selector::Id(number.parse().map_err(|_| ApiError::bad(format!("`override`: `{number}` is not a number")))?)
@@ -61,14 +54,91 @@ pub(super) async fn lift(
         (None, Some(target)) => Selector::Target(read_target(&target)?),
         _ => return Err(ApiError::bad("either `override` or `target` is needed")),
     };
-    let dry_run = selector.dry_run;
-    let Foreseen { changes, released, effect } = app.foresee(Proposal::Lift(which.clone()), dry_run).await?;
-    if dry_run {
-        return Ok(answer(changes.iter().map(Into::into).collect(), released, None, None, effect));
+    let list = app.lift(which, caller.who(selector.who), selector.dry_run).await?;
+    Ok(json(StatusCode::OK, report::to_json(&list)))
+}
+
+/// `GET /v1/overrides/{override}`: the override with this number, or the one that counts of those that were placed on
+/// this target.
+pub(super) async fn show(State(app): State<Arc<AppState>>, Path(which): Path<String>) -> Result<Response, ApiError> {
+    let which = read_selector(&which)?;
+    let all = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
+    let found = match &which {
+        Selector::Id(id) => all.iter().find(|(item, _)| item.id == *id),
+        Selector::Target(target) => {
+            let placed = all.iter().filter(|(item, _)| matches!(item.id, OverrideId::Placed(_)));
+            // One that is in force comes before one that begins later; of several in force the latest counts.
+            placed
+                .filter(|(item, _)| item.order.target == *target)
+                .max_by_key(|(item, in_force)| (*in_force, item.made_at, item.id))
+        }
+    };
+    let (item, in_force) = found.ok_or(OverrideRefusal::NotPlaced(which))?;
+    let shape = OverrideShape { in_force: Some(*in_force), ..item.into() };
+    Ok(json(StatusCode::OK, report::to_json(&shape)))
+}
+
+/// `PUT /v1/overrides/{target}` with `{"mode": ..., "reason": ...}`. Places an override in place of the one that is in
+/// force on the target.
+pub(super) async fn put(
+    State(app): State<Arc<AppState>>,
+    Path(target): Path<String>,
+    Extension(caller): Extension<Caller>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let TargetOrder { mode, target: named, lifetime, over, reason, who } = body::read_json(request).await?;
+    let meant = read_target(&target)?;
+    if let Some(named) = named
+        && read_target(&named)? != meant
+    {
+        return Err(ApiError::bad(format!("`target` is another than {meant}, which the path is for")));
     }
-    let lifted = app.control.lift(which, caller.who(selector.who)).await.ok_or_else(ApiError::stopping)??;
-    let (kept, fleet) = app.settled().await?;
-    Ok(answer(lifted.iter().map(Into::into).collect(), released, Some(kept), fleet, effect))
+    let order = OverrideOrder { mode, target, lifetime, from: None, over, reason, who, dry_run: false };
+    let list = app.place(read_order(order, &caller)?, false).await?;
+    let has = |happening: &str| list.overrides.iter().any(|item| item.happening.as_deref() == Some(happening));
+    let status = if has("placed") && !has("lifted") { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(json(status, report::to_json(&list)))
+}
+
+/// `DELETE /v1/overrides/{override}`: lifts the override with this number, or all that were placed on this target.
+pub(super) async fn remove(
+    State(app): State<Arc<AppState>>,
+    Path(which): Path<String>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, ApiError> {
+    let list = app.lift(read_selector(&which)?, caller.who(String::new()), false).await?;
+    Ok(json(StatusCode::OK, report::to_json(&list)))
+}
+
+impl AppState {
+    async fn place(&self, placement: Placement, dry_run: bool) -> Result<OverrideList, ApiError> {
+        let foreseen = self.foresee(Proposal::Place(placement.clone()), dry_run).await?;
+        if dry_run {
+            return Ok(list_of_changes(foreseen));
+        }
+        let changes = self.control.place(placement).await.ok_or_else(ApiError::stopping)??;
+        let (kept, fleet) = self.settled().await?;
+        Ok(OverrideList { kept: Some(kept), fleet, ..list_of_changes(Foreseen { changes, ..foreseen }) })
+    }
+
+    async fn lift(&self, which: Selector, who: Box<str>, dry_run: bool) -> Result<OverrideList, ApiError> {
+        let foreseen = self.foresee(Proposal::Lift(which.clone()), dry_run).await?;
+        if dry_run {
+            return Ok(list_of_changes(foreseen));
+        }
+        let changes = self.control.lift(which, who).await.ok_or_else(ApiError::stopping)??;
+        let (kept, fleet) = self.settled().await?;
+        Ok(OverrideList { kept: Some(kept), fleet, ..list_of_changes(Foreseen { changes, ..foreseen }) })
+    }
+}
+
+/// Reads the number of an override, or a target.
+fn read_selector(text: &str) -> Result<Selector, ApiError> {
+    match text.parse() {
+        Ok(id) => Ok(Selector::Id(id)),
+        Err(_) if text.contains(':') => Ok(Selector::Target(read_target(text)?)),
+        Err(_) => Err(ApiError::bad("the path ends with the number of an override or with its target")),
+    }
 }
 
 fn read_order(
@@ -102,27 +172,22 @@ fn read_target(text: &str) -> Result<TargetPattern, ApiError> {
     text.parse().map_err(|error: overrides::TargetPatternError| ApiError::bad(format!("`target`: {error}")))
 }
 
-impl From<overrides::OverrideRefusal> for ApiError {
-    fn from(refusal: overrides::OverrideRefusal) -> Self {
+impl From<OverrideRefusal> for ApiError {
+    fn from(refusal: OverrideRefusal) -> Self {
         let status = match refusal {
-            overrides::OverrideRefusal::Unknown(..) | overrides::OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
-            overrides::OverrideRefusal::Over
-            | overrides::OverrideRefusal::NotGradual
-            | overrides::OverrideRefusal::NotInName
-            | overrides::OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
-            overrides::OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
-            overrides::OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,
+            OverrideRefusal::Unknown(..) | OverrideRefusal::NotPlaced(_) => StatusCode::NOT_FOUND,
+            OverrideRefusal::Over
+            | OverrideRefusal::NotGradual
+            | OverrideRefusal::NotInName
+            | OverrideRefusal::TooLong => StatusCode::BAD_REQUEST,
+            OverrideRefusal::TooMany => StatusCode::INSUFFICIENT_STORAGE,
+            OverrideRefusal::IsWindow(_) => StatusCode::CONFLICT,
         };
         Self::new(status, refusal.to_string())
     }
 }
 
-fn answer(
-    overrides: Vec<OverrideShape>,
-    released: Vec<String>,
-    kept: Option<bool>,
-    fleet: Option<FleetShare>,
-    effect: Option<OrderEffect>,
-) -> Response {
-    json(StatusCode::OK, report::to_json(&OverrideList { overrides, released, time: unix_time(), kept, fleet, effect }))
+fn list_of_changes(Foreseen { changes, released, effect }: Foreseen) -> OverrideList {
+    let overrides = changes.iter().map(Into::into).collect();
+    OverrideList { overrides, released, time: unix_time(), kept: None, fleet: None, effect }
 }

@@ -36,9 +36,7 @@ pub(super) async fn order(
     Extension(caller): Extension<Caller>,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let text = body::read(request, body::MAX_BODY).await?;
-    let RolloutOrder { active, action, reason, who, dry_run } =
-        report::from_json(&text).map_err(|why| ApiError::bad(format!("the body: {why}")))?;
+    let RolloutOrder { active, action, reason, who, dry_run } = body::read_json(request).await?;
     let command = match (active, action) {
         (Some(pool), None) => Command::Switch(pool.into()),
         (None, Some(action)) => {

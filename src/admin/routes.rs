@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{get, post};
 use hickory_proto::rr::RecordType;
 use tokio::sync::oneshot;
 
@@ -39,6 +39,7 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/explain", get(explain))
         .route("/v1/reload", post(reload))
         .route("/v1/overrides", get(overrides::list).post(overrides::place).delete(overrides::lift))
+        .route("/v1/overrides/{override}", get(overrides::show).put(overrides::put).delete(overrides::remove))
         .route("/v1/rollouts", get(rollouts::list))
         .route("/v1/rollouts/{name}", get(rollouts::show).post(rollouts::order))
         .route("/v1/reports", post(reports::take))
@@ -47,11 +48,12 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/fleet", get(overview::fleet))
         .route("/v1/leases", get(leases::all))
         .route("/v1/pools/{pool}/endpoints", get(leases::list))
-        .route("/v1/pools/{pool}/endpoints/{id}", put(leases::claim).delete(leases::release))
+        .route("/v1/pools/{pool}/endpoints/{id}", get(leases::show).put(leases::claim).delete(leases::release))
         .route("/external-dns", get(external_dns::negotiate))
         .route("/external-dns/records", get(external_dns::records).post(external_dns::change))
         .route("/external-dns/adjustendpoints", post(external_dns::adjust))
         .route("/v1/txt", get(txt::list).post(txt::set).delete(txt::unset))
+        .route("/v1/txt/{name}", get(txt::show).put(txt::replace).delete(txt::remove))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is no such path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not accept the method")

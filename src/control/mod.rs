@@ -57,7 +57,7 @@ pub use remapping::Remaps;
 pub use rollouts::{RequestsRefusal, RolloutEvent, RolloutReply};
 pub use run::run;
 pub use turns::{Part, Turn};
-pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, TxtError, TxtValue};
+pub use txt::{DynamicTxt, MAX_TXT_LIFETIME, MAX_VALUES, Replaced, TxtError, TxtValue};
 
 use crate::health::{Failure, KeptAgreement, LastProbe, Outcome, Survey, Target};
 use crate::overrides::OverrideStore;

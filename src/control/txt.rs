@@ -44,6 +44,17 @@ pub struct DynamicTxt {
     values: Vec<TxtValue>,
 }
 
+/// The result of replacing the values of a name.
+#[derive(Debug)]
+pub struct Replaced {
+    /// All values of the name now.
+    pub set: Vec<TxtValue>,
+    /// Those of them that were not set before.
+    pub new: Vec<TxtValue>,
+    /// The values that are no longer set.
+    pub gone: Vec<TxtValue>,
+}
+
 /// Why a value cannot be set.
 #[derive(Debug)]
 pub enum TxtError {
@@ -104,6 +115,28 @@ impl DynamicTxt {
     /// Removes one value of a name, or all of its values. Returns the removed ones.
     pub fn unset(&mut self, name: &Name, value: Option<&str>) -> Vec<TxtValue> {
         self.take(|old| old.name == *name && value.is_none_or(|value| old.value == value))
+    }
+
+    /// Sets these values of a name until this Unix time in seconds, and removes all others of the name. Fails as
+    /// [`Self::set`] does, and changes nothing then.
+    pub fn replace(&mut self, name: &Name, values: &[String], until: u64) -> Result<Replaced, TxtError> {
+        let mut after = self.clone();
+        let gone = after.take(|old| old.name == *name && !values.contains(&old.value));
+        let mut replaced = Replaced { set: Vec::new(), new: Vec::new(), gone };
+        for value in values {
+            let value = TxtValue { name: name.clone(), value: value.clone(), until };
+            if after.set(value.clone())? {
+                replaced.new.push(value.clone());
+            }
+            replaced.set.push(value);
+        }
+        *self = after;
+        Ok(replaced)
+    }
+
+    /// The values of a name, in the order in which they were set.
+    pub fn of<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a TxtValue> {
+        self.values.iter().filter(move |value| value.name == *name)
     }
 
     /// Removes the values that have expired, and returns them.
@@ -211,6 +244,24 @@ mod tests {
         }
         assert!(matches!(txt.set(value("a.example", "x", 1)), Err(TxtError::Full)));
         assert!(!txt.set(value("a.example", "0", 2)).unwrap());
+    }
+
+    #[test]
+    fn values_of_a_name_are_replaced_together_or_not_at_all() {
+        let mut txt = DynamicTxt::default();
+        let of = |txt: &DynamicTxt, name: &str| -> Vec<(String, u64)> {
+            txt.of(&value(name, "", 0).name).map(|value| (value.value.clone(), value.until)).collect()
+        };
+        for (name, text) in [("a.example", "x"), ("a.example", "y"), ("b.example", "x")] {
+            txt.set(value(name, text, 1)).unwrap();
+        }
+        let name = value("A.example", "", 0).name;
+        let Replaced { set, new, gone } = txt.replace(&name, &["y".to_owned(), "z".to_owned()], 5).unwrap();
+        assert_eq!((set.len(), new, gone), (2, vec![value("a.example", "z", 5)], vec![value("a.example", "x", 1)]));
+        assert_eq!(of(&txt, "a.example"), [("y".to_owned(), 5), ("z".to_owned(), 5)]);
+        assert!(txt.replace(&name, &["new".to_owned(), String::new()], 9).is_err());
+        assert_eq!(of(&txt, "a.example"), [("y".to_owned(), 5), ("z".to_owned(), 5)]);
+        assert_eq!(of(&txt, "b.example"), [("x".to_owned(), 1)]);
     }
 
     #[test]

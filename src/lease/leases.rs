@@ -340,10 +340,11 @@ impl Leases {
         views.collect()
     }
 
-    /// One lease; `None` if there is no such lease.
-    pub fn get(&self, choice: &PoolChoice, id: &LeaseId, now: Duration) -> Option<LeaseView> {
-        let pool = self.pools.get(&self.find(choice).ok()?)?;
-        Some(pool.leases.get(id)?.view(&pool.name, pool.taking.as_ref()?, id, now))
+    /// One lease. Fails if there is no such pool or lease, or if several pools may be meant.
+    pub fn get(&self, choice: &PoolChoice, id: &LeaseId, now: Duration) -> Result<LeaseView, LeaseRefusal> {
+        let pool = self.pools.get(&self.find(choice)?);
+        let view = pool.and_then(|pool| Some(pool.leases.get(id)?.view(&pool.name, pool.taking.as_ref()?, id, now)));
+        view.ok_or_else(|| LeaseRefusal::NoLease(id.clone(), choice.pool.to_string()))
     }
 
     /// Number of leases, of all pools.

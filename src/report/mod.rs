@@ -77,7 +77,7 @@ pub use name_answers::{NameAnswers, PoolAnswers};
 pub use network::Network;
 pub use notice::{CertificateTurn, Changed, EventKind, Notice};
 pub use order_effect::OrderEffect;
-pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape};
+pub use overrides::{OverrideList, OverrideOrder, OverrideSelector, OverrideShape, TargetOrder};
 pub use overview::Overview;
 pub use pool_load::PoolLoad;
 pub use problem::{Problem, SelfCheck};
@@ -92,7 +92,7 @@ pub use signing::{Signing, Signs};
 pub use simulate::Simulation;
 pub use status::{DatacenterStatus, FilesStatus, Filter, Status, StatusFacts, Traffic, When};
 pub use totals::{NameTotals, Tallies, Totals};
-pub use txt::{TxtChange, TxtList, TxtShape};
+pub use txt::{TxtChange, TxtList, TxtOfName, TxtReplacement, TxtShape};
 pub use what_if::endpoint_state_without;
 
 /// Returns pretty JSON. All shapes here can be written as JSON.

@@ -112,6 +112,29 @@ pub struct OverrideOrder {
     pub dry_run: bool,
 }
 
+/// A request to place an override on the target in its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetOrder {
+    /// `drain`, `open`, `force-up` or `force-down`.
+    pub mode: String,
+    /// The target of the path once more, or nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<String>,
+    /// Duration of the override, such as `2h`, counted from now.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
+    pub lifetime: Option<String>,
+    /// Duration of a slow drain, such as `5m`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub over: Option<String>,
+    /// The reason.
+    #[serde(default)]
+    pub reason: String,
+    /// The person or program that asks for it.
+    #[serde(default)]
+    pub who: String,
+}
+
 /// A request to lift overrides: one by its number, or all with exactly this target.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

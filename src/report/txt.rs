@@ -38,6 +38,40 @@ pub struct TxtList {
     pub fleet: Option<FleetShare>,
 }
 
+/// The TXT records that were set at one name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TxtOfName {
+    /// Their owner.
+    pub name: String,
+    /// Their values, in the order of their octets.
+    pub values: Vec<String>,
+    /// When the first of them is removed: Unix time in seconds.
+    pub until: u64,
+    /// The first generation with the change, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub generation: Option<u64>,
+    /// After an order: as in [`TxtList`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub kept: Option<bool>,
+    /// After an order: as in [`TxtList`].
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fleet: Option<FleetShare>,
+}
+
+/// A request to replace the TXT records that were set at the name in its path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TxtReplacement {
+    /// The name of the path once more, or nothing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub name: Option<String>,
+    /// The values.
+    pub values: Vec<String>,
+    /// Time for which the records are served, such as `10m`.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
+    pub lifetime: Option<String>,
+}
+
 /// A request to set or remove TXT records.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -23,6 +23,7 @@ mod reports;
 mod rollouts;
 mod routes;
 mod served;
+mod terraform;
 mod tls;
 mod txt;
 

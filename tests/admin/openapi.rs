@@ -46,6 +46,12 @@ pools = ["guests"]
 "#
 );
 
+/// The operation that places an override on a target.
+const OVERRIDE: &str = "PUT /v1/overrides/{override}";
+
+/// The operation that replaces the TXT records of a name.
+const TXT: &str = "PUT /v1/txt/{name}";
+
 /// The operation that registers an endpoint.
 const LEASE: &str = "PUT /v1/pools/{pool}/endpoints/{id}";
 
@@ -111,7 +117,9 @@ impl Api {
     /// Sends a request to the path of an operation, and checks the answer.
     #[track_caller]
     fn send(&self, name: &str, query: &str, body: &str) -> Response {
-        let line = name.replace("{name}", "shop.example.com").replace("{pool}", "guests").replace("{id}", "one");
+        let owner = if name.contains("/v1/txt/") { "_acme-challenge.www.example.com" } else { "shop.example.com" };
+        let line = name.replace("{name}", owner).replace("{pool}", "guests").replace("{id}", "one");
+        let line = line.replace("{override}", "dc:fra");
         let answer = ask(self.scene.admin, &format!("{line}{query}"), &[], body);
         self.check(name, &answer);
         answer
@@ -178,6 +186,13 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
         ("POST /v1/overrides", json!({"mode": "drain", "target": "dc:mars"}).to_string(), 404),
         ("DELETE /v1/overrides", json!({"target": "dc:fra"}).to_string(), 200),
         ("DELETE /v1/overrides", json!({"override": "99"}).to_string(), 404),
+        ("GET /v1/overrides/{override}", String::new(), 404),
+        (OVERRIDE, json!({"mode": "drain"}).to_string(), 201),
+        (OVERRIDE, json!({"mode": "drain", "target": "dc:fra", "over": "1m", "who": "me"}).to_string(), 200),
+        (OVERRIDE, json!({"mode": "drain", "target": "dc:iad"}).to_string(), 400),
+        ("GET /v1/overrides/{override}", String::new(), 200),
+        ("DELETE /v1/overrides/{override}", String::new(), 200),
+        ("DELETE /v1/overrides/{override}", String::new(), 404),
         ("POST /v1/rollouts/{name}", json!({"active": "next", "dry_run": true}).to_string(), 200),
         ("POST /v1/rollouts/{name}", json!({"active": "next"}).to_string(), 200),
         ("POST /v1/rollouts/{name}", json!({"action": "pause"}).to_string(), 409),
@@ -196,12 +211,20 @@ fn what_is_ordered_and_reported_is_answered_as_promised() {
         ("POST /v1/txt", json!({"name": "_acme-challenge.www.example.com", "value": "x"}).to_string(), 200),
         ("POST /v1/txt", json!({"name": "www.example.net", "value": "x"}).to_string(), 409),
         ("DELETE /v1/txt", json!({"name": "_acme-challenge.www.example.com"}).to_string(), 200),
+        ("GET /v1/txt/{name}", String::new(), 404),
+        (TXT, json!({"values": ["x", "y"]}).to_string(), 201),
+        (TXT, json!({"values": ["y"], "name": "_acme-challenge.www.example.com.", "for": "168h"}).to_string(), 200),
+        (TXT, json!({"values": ["y", "y"]}).to_string(), 400),
+        ("GET /v1/txt/{name}", String::new(), 200),
+        ("DELETE /v1/txt/{name}", String::new(), 200),
+        ("GET /v1/pools/{pool}/endpoints/{id}", String::new(), 404),
         (LEASE, json!({"address": "127.0.0.5", "ttl": "1h", "weight": 2, "capacity": 10}).to_string(), 201),
         (LEASE, json!({"address": "127.0.0.5", "ttl": "1h"}).to_string(), 200),
         (LEASE, json!({"address": "127.0.0.6", "ttl": "1h"}).to_string(), 409),
         (LEASE, json!({"address": "192.0.2.5", "ttl": "1h"}).to_string(), 403),
         (LEASE, json!({"address": "127.0.0.5", "ttl": "1h", "datacenter": "fra"}).to_string(), 404),
         (LEASE, json!({"address": "::ffff:127.0.0.5", "ttl": "1h"}).to_string(), 422),
+        ("GET /v1/pools/{pool}/endpoints/{id}", String::new(), 200),
         ("DELETE /v1/pools/{pool}/endpoints/{id}", String::new(), 200),
         ("DELETE /v1/pools/{pool}/endpoints/{id}", String::new(), 404),
         ("POST /v1/reload", String::new(), 200),
@@ -306,6 +329,7 @@ fn example(key: &str, schema: &Value) -> Value {
         "name" => json!("_acme-challenge.www.example.com"),
         "load" => json!({"used": 1.0, "capacity": 2.0}),
         "override" => json!("1"),
+        "values" => json!(["x"]),
         "errors" => json!(0),
         "address" => json!("127.0.0.5"),
         "ttl" => json!("30s"),

@@ -104,6 +104,14 @@ fn every_request_is_for_one_purpose() {
         ("POST /v1/txt", &[Txt]),
         ("DELETE /v1/txt", &[Txt]),
         ("GET /v1/txt", &[Txt, Read]),
+        ("GET /v1/txt/a.example.com", &[Txt, Read]),
+        ("PUT /v1/txt/a.example.com", &[Txt]),
+        ("DELETE /v1/txt/a.example.com", &[Txt]),
+        ("PUT /v1/txtures", &[Order]),
+        ("GET /v1/overrides/dc:fra", &[Read]),
+        ("PUT /v1/overrides/dc:fra", &[Order]),
+        ("DELETE /v1/overrides/1", &[Order]),
+        ("GET /v1/pools/web/endpoints/a", &[Read]),
     ] {
         let (method, path) = line.split_once(' ').unwrap();
         assert_eq!(purposes(&method.parse().unwrap(), path), purpose, "{line}");

@@ -11,7 +11,7 @@ use super::serials::put_serials;
 use super::shared::word_on_txt;
 use crate::admin::{Order, OrderReceivers, TxtDone, TxtOrder};
 use crate::clock::unix_time;
-use crate::control::{DynamicTxt, TxtError, TxtValue};
+use crate::control::{DynamicTxt, Replaced, TxtError, TxtValue};
 use crate::name::Name;
 use crate::report::EventKind;
 use crate::snapshot::Snapshot;
@@ -67,8 +67,10 @@ impl Node {
     }
 
     async fn obey_txt(&mut self, order: TxtOrder) -> Result<TxtDone, TxtError> {
+        let is_first = matches!(&order, TxtOrder::Replace(name, ..) if self.txt.of(name).next().is_none());
         let served = match order {
             TxtOrder::List => None,
+            TxtOrder::Replace(name, values, until, who) => self.replace_txt(&name, &values, until, &who).await?,
             TxtOrder::Set(name, value, until, who) => self.set_txt(TxtValue { name, value, until }, &who).await?,
             TxtOrder::Unset(name, value, who) => {
                 let gone = self.txt.unset(&name, value.as_deref());
@@ -81,7 +83,33 @@ impl Node {
                 served
             }
         };
-        Ok(TxtDone { records: self.txt.clone(), served })
+        Ok(TxtDone { records: self.txt.clone(), is_first, served })
+    }
+
+    async fn replace_txt(
+        &mut self,
+        name: &Name,
+        values: &[String],
+        until: u64,
+        who: &str,
+    ) -> Result<Option<oneshot::Receiver<Arc<Snapshot>>>, TxtError> {
+        self.latest.place_for_txt(name).map_err(TxtError::Unfit)?;
+        let before = self.txt.clone();
+        let Replaced { set, new, gone } = self.txt.replace(name, values, until)?;
+        let batch = rows(&set, &gone);
+        let served = if new.is_empty() && gone.is_empty() {
+            self.files.store.write(batch);
+            None
+        } else {
+            self.amend(std::slice::from_ref(name), batch).await.inspect_err(|_| self.txt = before)?
+        };
+        let word = |(value, until): (&TxtValue, Option<u64>)| word_on_txt(&value.name, &value.value, until, who);
+        let gone_words = gone.iter().map(|value| (value, None));
+        self.say(gone_words.chain(set.iter().map(|value| (value, Some(until)))).map(word).collect()).await;
+        for (value, is_set) in gone.iter().map(|value| (value, false)).chain(new.iter().map(|value| (value, true))) {
+            self.tell_txt(value, is_set, who);
+        }
+        Ok(served)
     }
 
     async fn set_txt(

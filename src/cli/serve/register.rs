@@ -136,6 +136,9 @@ impl Node {
         let leases = &mut self.register.leases;
         let done = match order {
             LeaseOrder::List(choice) => Ok(LeaseDone { leases: leases.list(choice.as_ref(), now), claimed: None }),
+            LeaseOrder::Show(choice, id) => {
+                leases.get(&choice, &id, now).map(|lease| LeaseDone { leases: vec![lease], claimed: None })
+            }
             LeaseOrder::Claim(choice, id, claim, asker) => {
                 let claimed = leases.claim(&choice, &id, claim, &asker, now);
                 claimed.map(|claimed| LeaseDone {
