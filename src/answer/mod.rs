@@ -150,35 +150,42 @@ pub fn answer_datagram(
 ) -> Option<(Reply, bool)> {
     let datagram = Datagram { snapshot, octets, source, now };
     match datagram.repeat(worker, out) {
-        Some(reply) => Some((reply, false)),
-        None => answer_anew(datagram, worker, out),
+        Ok(reply) => Some((reply, false)),
+        Err(hash) => answer_anew(datagram, hash, worker, out),
     }
 }
 
-/// Answers a datagram of which nothing is kept.
+/// Answers a datagram of which nothing is kept. `hash` is the hash of its name, if that is known.
 #[inline(never)]
-fn answer_anew(datagram: Datagram<'_>, worker: &mut Worker, out: &mut [u8]) -> Option<(Reply, bool)> {
+fn answer_anew(
+    datagram: Datagram<'_>,
+    hash: Option<u64>,
+    worker: &mut Worker,
+    out: &mut [u8],
+) -> Option<(Reply, bool)> {
     let Datagram { snapshot, octets, source, now } = datagram;
     let header = Query::header(octets)?;
     let mut query = Query::new(header);
     query.read(octets, header);
     let asker = Asker { address: source, transport: Transport::Udp, idle: None };
     let exchange = Exchange::new(snapshot, &query, asker, now);
-    Some((answer_and_keep(&exchange, Some(octets), worker, out), exchange.has_valid_cookie()))
+    let trace = hash.map(|hash| (octets, hash));
+    Some((answer_and_keep(&exchange, trace, worker, out), exchange.has_valid_cookie()))
 }
 
-/// Answers a query. If these are its octets, `worker` keeps what an equal query can have of the answer.
-#[inline(never)]
-fn answer_and_keep(exchange: &Exchange<'_>, octets: Option<&[u8]>, worker: &mut Worker, out: &mut [u8]) -> Reply {
+/// Answers a query. If `trace` are its octets and the hash of its name, `worker` keeps what an equal query can have of the
+/// answer.
+#[inline]
+fn answer_and_keep(exchange: &Exchange<'_>, trace: Option<(&[u8], u64)>, worker: &mut Worker, out: &mut [u8]) -> Reply {
     if let Some(question) = exchange.question() {
         let (client, source) = (exchange.client(), exchange.asker().address);
         let mut resolution = Resolution::new((question.name, question.rtype), client, source);
-        resolution.resolve(exchange.snapshot(), worker);
+        resolution.resolve_hashed(exchange.snapshot(), worker, trace.map(|(_, hash)| hash));
         let reply = render(exchange, &resolution, worker, out);
         count::response(worker, exchange, Some(&resolution), &reply);
         note::response(worker, exchange, Some(&resolution), &reply);
-        if let Some(octets) = octets {
-            repeat::keep(worker, (exchange, octets), &resolution, &reply, out);
+        if let Some(trace) = trace {
+            repeat::keep((worker, trace), exchange, &resolution, &reply, out);
         }
         return reply;
     }

@@ -136,33 +136,41 @@ struct Asked<'q> {
 }
 
 impl Datagram<'_> {
-    /// Answers the query if the worker keeps what it needs for that, and counts the answer.
+    /// Answers the query if the worker keeps what it needs for that, and counts the answer. If it does not, returns the hash of
+    /// the query's name, or `None` for a query of which nothing is kept.
     #[inline]
-    pub(super) fn repeat(self, worker: &mut Worker, out: &mut [u8]) -> Option<Reply> {
+    pub(super) fn repeat(self, worker: &mut Worker, out: &mut [u8]) -> Result<Reply, Option<u64>> {
         // A log needs what decided the answer.
         if worker.repeats.is_none() || self.snapshot.world().protocol.query_log.is_some() {
-            return None;
+            return Err(None);
         }
-        let outline = Outline::of(self.octets)?;
-        if is_key(outline.name) {
-            self.recall(outline, outline.name, worker, out)
-        } else {
-            self.repeat_lower(outline, worker, out)
+        let outline = Outline::of(self.octets).ok_or(None)?;
+        if !is_key(outline.name) {
+            return self.repeat_lower(outline, worker, out);
         }
+        let hash = worker.hash(outline.name);
+        self.recall(outline, (outline.name, hash), worker, out).ok_or(Some(hash))
     }
 
     /// The same for a name with upper-case letters.
     #[inline(never)]
-    fn repeat_lower(self, outline: Outline<'_>, worker: &mut Worker, out: &mut [u8]) -> Option<Reply> {
+    fn repeat_lower(self, outline: Outline<'_>, worker: &mut Worker, out: &mut [u8]) -> Result<Reply, Option<u64>> {
         let mut key = [0; MAX_NAME_LENGTH];
-        let reply = self.recall(outline, key_of(outline.name, &mut key), worker, out)?;
+        let key = key_of(outline.name, &mut key);
+        let hash = worker.hash(key);
+        let reply = self.recall(outline, (key, hash), worker, out).ok_or(Some(hash))?;
         out[HEADER_LENGTH..HEADER_LENGTH + outline.name.len()].copy_from_slice(outline.name);
-        Some(reply)
+        Ok(reply)
     }
 
     #[inline]
-    fn recall(self, outline: Outline<'_>, key: &[u8], worker: &mut Worker, out: &mut [u8]) -> Option<Reply> {
-        let hash = worker.hash(key);
+    fn recall(
+        self,
+        outline: Outline<'_>,
+        (key, hash): (&[u8], u64),
+        worker: &mut Worker,
+        out: &mut [u8],
+    ) -> Option<Reply> {
         let kept = &worker.repeats.as_ref()?.slots[Repeats::slot(hash, &outline)];
         let is_equal = kept.snapshot == self.snapshot.identity() && kept.hash == hash && outline.is_of(&kept.form);
         if !is_equal || !is_same_key(kept.name(), key) {
@@ -256,29 +264,39 @@ impl Kept {
     }
 }
 
-/// Keeps what an equal query can have of an answer to the query in these octets, in the place of what its slot held. `out`
-/// begins with the answer.
-#[inline(never)]
+/// Keeps what an equal query can have of an answer to the query in these octets, whose name has this hash, in the place of
+/// what its slot held. `out` begins with the answer.
+#[inline]
 pub(super) fn keep(
-    worker: &mut Worker,
-    (exchange, octets): (&Exchange<'_>, &[u8]),
+    (worker, (octets, hash)): (&mut Worker, (&[u8], u64)),
+    exchange: &Exchange<'_>,
     resolution: &Resolution<'_>,
     reply: &Reply,
     out: &[u8],
 ) {
-    if worker.repeats.is_none() || !is_worth_keeping(exchange, resolution, reply) {
-        return;
+    if is_worth_keeping(exchange, resolution, reply) {
+        keep_worthy(worker, (octets, hash), exchange, resolution, &out[..reply.length], reply);
     }
+}
+
+#[inline(never)]
+fn keep_worthy(
+    worker: &mut Worker,
+    (octets, hash): (&[u8], u64),
+    exchange: &Exchange<'_>,
+    resolution: &Resolution<'_>,
+    answer: &[u8],
+    reply: &Reply,
+) {
     let Some(outline) = Outline::of(octets) else { return };
     let mut key = [0; MAX_NAME_LENGTH];
     let key = key_of(outline.name, &mut key);
-    let hash = worker.hash(key);
     let Some(repeats) = &mut worker.repeats else { return };
     let slot = Repeats::slot(hash, &outline);
     if std::mem::replace(&mut repeats.missed[slot], hash) != hash {
         return;
     }
-    if let Some(kept) = Kept::of((&outline, key, hash), exchange, resolution, reply, &out[..reply.length]) {
+    if let Some(kept) = Kept::of((&outline, key, hash), exchange, resolution, reply, answer) {
         repeats.slots[slot] = kept;
     }
 }
@@ -288,8 +306,7 @@ pub(super) fn keep(
 fn is_worth_keeping(exchange: &Exchange<'_>, resolution: &Resolution<'_>, reply: &Reply) -> bool {
     let hops = resolution.hops();
     let Some(first) = hops.first().filter(|first| first.encloser == resolution.question.len()) else { return false };
-    if reply.is_truncated || reply.length > ROOM - MAX_TAIL || exchange.snapshot().world().protocol.query_log.is_some()
-    {
+    if reply.is_truncated || reply.length > ROOM - MAX_TAIL {
         return false;
     }
     let is_same_for_all = |hop: &Hop<'_>| !matches!(hop.step, Step::Steered(_) | Step::Reflect(_));

@@ -36,8 +36,14 @@ impl<'s> Resolution<'s> {
     ///
     /// The value is filled in place, because it has thousands of octets and most answers use few of them.
     pub fn resolve(&mut self, snapshot: &'s Snapshot, worker: &mut Worker) {
+        self.resolve_hashed(snapshot, worker, None);
+    }
+
+    /// The same for a question whose name has this [hash](Worker::hash), if that is known.
+    #[inline]
+    pub(super) fn resolve_hashed(&mut self, snapshot: &'s Snapshot, worker: &mut Worker, hash: Option<u64>) {
         if let Some(name) = self.keep(self.question) {
-            Resolver { snapshot, worker, resolution: self, hash: 0 }.follow(name);
+            Resolver { snapshot, worker, resolution: self, hash: 0 }.follow(name, hash);
         }
     }
 
@@ -59,20 +65,20 @@ impl<'s> Resolution<'s> {
             return false;
         }
         if let Some(next) = resolver.next(sname) {
-            resolver.follow(next);
+            resolver.follow(next, None);
         }
         true
     }
 }
 
 impl<'s> Resolver<'_, 's> {
-    /// Looks up a name, and then each name that it is an alias of.
+    /// Looks up a name, and then each name that it is an alias of. `hash` is the hash of the first name, if it is known.
     #[inline(never)]
-    fn follow(&mut self, name: Sname<'s>) {
+    fn follow(&mut self, name: Sname<'s>, mut hash: Option<u64>) {
         let mut next = Some(name);
         while let Some(sname) = next {
             // If no zone here holds the name, the resolver looks it up elsewhere.
-            if !self.visit(sname) {
+            if !self.visit(sname, hash.take()) {
                 return;
             }
             next = self.next(sname);
@@ -90,9 +96,9 @@ impl<'s> Resolver<'_, 's> {
 
     /// Looks up one name, and adds its hop. Returns false if no zone here holds the name.
     #[inline]
-    fn visit(&mut self, sname: Sname<'s>) -> bool {
+    fn visit(&mut self, sname: Sname<'s>, hash: Option<u64>) -> bool {
         let (snapshot, rtype, key) = (self.snapshot, self.rtype(), self.resolution.octets(sname));
-        self.hash = self.worker.hash(key);
+        self.hash = hash.unwrap_or_else(|| self.worker.hash(key));
         // Which zone answers for a name depends on the type if that is DS.
         let known = if rtype == Rtype::DS { None } else { self.worker.recall(snapshot, self.hash, key) };
         if let Some((zone_id, node)) = known {

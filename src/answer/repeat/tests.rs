@@ -192,7 +192,7 @@ fn answers_and_counters_are_those_of_a_worker_that_keeps_nothing() {
 /// True if the worker answers the query without reading it.
 fn is_repeated(node: &mut Node, snapshot: &Snapshot, query: &[u8]) -> bool {
     let source = Ipv4Addr::new(10, 2, 0, 1).into();
-    Datagram { snapshot, octets: query, source, now: 1 }.repeat(&mut node.worker, &mut [0; 1232]).is_some()
+    Datagram { snapshot, octets: query, source, now: 1 }.repeat(&mut node.worker, &mut [0; 1232]).is_ok()
 }
 
 #[test]
