@@ -59,9 +59,7 @@ impl Trio {
     }
 
     fn wait_until_shared(&mut self) {
-        for number in 0..3 {
-            self.node_mut(number).log.wait_for("orders are shared with the fleet");
-        }
+        (0..3).for_each(|number| wait_until_shared(self.node_mut(number)));
     }
 
     fn node(&self, number: usize) -> &Node {
@@ -138,6 +136,14 @@ fn claim(trio: &Trio, number: usize, id: &str, address: &str) {
     assert!(said.starts_with("HTTP/1.1 20"), "{said}");
 }
 
+/// Waits until a node that was just started says that it shares orders. It may say so before it answers, and the harness
+/// goes through the log until then.
+fn wait_until_shared(node: &mut Node) {
+    wait_until("orders are shared", || {
+        node.log.lines().iter().any(|line| line.contains("orders are shared with the fleet"))
+    });
+}
+
 #[test]
 fn an_order_at_one_node_is_in_the_answers_of_all_within_a_second() {
     let mut trio = Trio::start();
@@ -177,7 +183,7 @@ fn an_order_at_one_node_is_in_the_answers_of_all_within_a_second() {
     // Another process takes over, and goes on sharing.
     let after = trio.nodes[1].0.replace();
     trio.nodes[1].1 = Some(after);
-    trio.node_mut(1).log.wait_for("orders are shared with the fleet");
+    wait_until_shared(trio.node_mut(1));
     trio.order(0, "txt set b.example.com token-3 --for 1h");
     trio.soon("b.example.com TXT", &["\"token-3\""]);
 
@@ -380,7 +386,7 @@ fn a_node_at_a_leaf_without_jetstream_shares_orders_and_goes_on_while_it_is_part
         );
         let files = Files::new(&server, &[("example.com.toml", ZONE)]);
         let mut node = files.serve();
-        node.log.wait_for("orders are shared with the fleet");
+        wait_until_shared(&mut node);
         (files, node)
     };
     let (at_hub, at_leaf) = (serve(&hub, "ns1"), serve(&leaf, "ns3"));
@@ -468,7 +474,7 @@ fn a_node_that_may_not_give_orders_follows_those_of_others_and_says_that_its_own
     let server = format!("[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nsocket = \"admin.sock\"\n{section}");
     let files = Files::new(&server, &[("example.com.toml", ZONE)]);
     let mut follower = files.serve();
-    follower.log.wait_for("orders are shared with the fleet");
+    wait_until_shared(&mut follower);
     trio.order(0, "drain dc:fra --for 1h");
     wait_until("it follows", || follower.dig("www.example.com A").data() == [IAD]);
     let ran = files.run("force-down pool:blue --for 1h");
