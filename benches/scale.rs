@@ -1,4 +1,4 @@
-//! What a node costs that serves many zones: reading them, its memory, a new snapshot, a query beside the same query of a
+//! The cost of a node that serves many zones: reading them, its memory, a new snapshot, a query beside the same query of a
 //! small node, a reload of one zone, and memory after many reloads.
 //!
 //! A zone has a pool with an endpoint, ten steered names, and a hundred static records. A number after `--` replaces the

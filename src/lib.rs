@@ -31,6 +31,7 @@ pub mod outbound;
 pub mod overrides;
 pub mod printable;
 pub mod querylog;
+pub mod quoted;
 pub mod report;
 pub mod resolver;
 pub mod rollout;

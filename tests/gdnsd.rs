@@ -4,6 +4,7 @@
 //! networks that override both. gdnsd has these as a map with nets, truenorth as regions.
 
 mod harness;
+mod networks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 
 use fastrand::Rng;
 use hickory_proto::rr::RecordType;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net};
 use maxminddb_writer::Database;
 use maxminddb_writer::metadata::IpVersion;
 use maxminddb_writer::paths::IpAddrWithMask;
@@ -21,6 +22,10 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use harness::{Asker, Files, Log, SERVER, addresses, random, scope};
+use networks::{address_in, in_ipv6};
+
+/// Lengths of IPv4 networks in the database.
+const LENGTHS: std::ops::RangeInclusive<u8> = 10..=28;
 
 /// The datacenters. The last octet of a datacenter's address is its position here, counted from 1.
 const DATACENTERS: [&str; 6] = ["fra", "iad", "gru", "jnb", "sin", "syd"];
@@ -69,7 +74,7 @@ impl World {
             let (continent, countries) = COUNTRIES[random.usize(..COUNTRIES.len())];
             // For a few networks only the continent is known.
             let country = (random.u8(..) > 8).then(|| countries[random.usize(..countries.len())]);
-            networks.push((network(random, number < NETWORKS), continent, country));
+            networks.push((networks::network(random, number < NETWORKS, LENGTHS), continent, country));
         }
         let mut world = Self {
             networks,
@@ -98,7 +103,7 @@ impl World {
                 let length = (i16::from(near.prefix_len()) + shift).clamp(8, if is_v4 { 32 } else { 64 });
                 IpNet::new(address_in(random, near), length as u8).expect("a length that fits").trunc()
             } else {
-                network(random, is_v4)
+                networks::network(random, is_v4, LENGTHS)
             };
             world.overrides.insert(net, order(random));
         }
@@ -198,47 +203,11 @@ fn order(random: &mut Rng) -> Order {
     order
 }
 
-/// A unicast network. IPv6 networks are outside of prefixes that embed IPv4.
-fn network(random: &mut Rng, is_v4: bool) -> IpNet {
-    let address = if is_v4 {
-        // Few first octets, so that networks lie in one another.
-        IpAddr::from([random.u8(80..96), random.u8(..), random.u8(..), random.u8(..)])
-    } else {
-        let bits = u128::from(random.u16(0x2a00..0x2a10)) << 112 | random.u128(..) >> 16;
-        IpAddr::from(bits.to_be_bytes())
-    };
-    let length = if is_v4 { random.u8(10..=28) } else { random.u8(20..=52) };
-    IpNet::new(address, length).expect("a length that fits").trunc()
-}
-
-/// Returns the position of a network in an IPv6 database: IPv4 is under `::/96`.
-fn in_ipv6(net: IpNet) -> Ipv6Net {
-    match net {
-        IpNet::V4(net) => {
-            let address = Ipv6Addr::from(u128::from(u32::from(net.network())));
-            Ipv6Net::new(address, net.prefix_len() + 96).expect("a length that fits")
-        }
-        IpNet::V6(net) => net,
-    }
-}
-
-/// Some address of a network.
-fn address_in(random: &mut Rng, net: IpNet) -> IpAddr {
-    match net {
-        IpNet::V4(net) => {
-            IpAddr::V4(Ipv4Addr::from(u32::from(net.network()) | random.u32(..) & u32::from(net.hostmask())))
-        }
-        IpNet::V6(net) => {
-            IpAddr::V6(Ipv6Addr::from(u128::from(net.network()) | random.u128(..) & u128::from(net.hostmask())))
-        }
-    }
-}
-
 /// A client: in or beside a network of the configuration or the database, or anywhere.
 fn client(random: &mut Rng, world: &World, is_v4: bool) -> IpNet {
     let of_family = |net: &&IpNet| net.addr().is_ipv4() == is_v4;
     let net = match random.u8(..4) {
-        0 => network(random, is_v4),
+        0 => networks::network(random, is_v4, LENGTHS),
         1 => {
             let overrides: Vec<&IpNet> = world.overrides.keys().filter(of_family).collect();
             *overrides[random.usize(..overrides.len())]

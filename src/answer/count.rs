@@ -36,17 +36,17 @@ pub(super) fn response(
 
 /// Counts the response to a query.
 #[inline]
-pub(super) fn resolved(worker: &mut Worker, asked: Counted<'_>, resolution: Option<&Resolution<'_>>, reply: &Reply) {
+pub(super) fn resolved(worker: &mut Worker, counted: Counted<'_>, resolution: Option<&Resolution<'_>>, reply: &Reply) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
-    tally.response(asked.transport as usize, asked.rtype, (reply.rcode, asked.subnet), reply.length);
+    tally.response(counted.transport as usize, counted.rtype, (reply.rcode, counted.subnet), reply.length);
     if reply.is_truncated {
         // The client asks again over a stream. The counters of the zones count only that answer.
         return tally.truncated();
     }
     let Some(resolution) = resolution else { return };
-    let Some(counters) = asked.snapshot.counters() else { return };
-    zones(tally, tally.answer(counters), asked.snapshot, (resolution, reply), weight);
+    let Some(counters) = counted.snapshot.counters() else { return };
+    zones(tally, tally.answer(counters), counted.snapshot, (resolution, reply), weight);
 }
 
 /// Counts a whole answer that was kept. `place` is the zone of the question's name and the kind of answer, and `client` the
@@ -54,19 +54,19 @@ pub(super) fn resolved(worker: &mut Worker, asked: Counted<'_>, resolution: Opti
 #[inline]
 pub(super) fn repeated(
     worker: &mut Worker,
-    asked: Counted<'_>,
+    counted: Counted<'_>,
     (zone, kind): (ZoneId, ZoneAnswer),
     reply: &Reply,
     client: impl FnOnce() -> IpAddr,
 ) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
-    tally.response(asked.transport as usize, asked.rtype, (reply.rcode, asked.subnet), reply.length);
-    let Some(counters) = asked.snapshot.counters() else { return };
+    tally.response(counted.transport as usize, counted.rtype, (reply.rcode, counted.subnet), reply.length);
+    let Some(counters) = counted.snapshot.counters() else { return };
     let answer = tally.answer(counters);
     answer.zone(zone.index(), kind);
     if let Some(weight) = weight {
-        answer.client(asked.snapshot.locations().look_up(client()).country, None, weight);
+        answer.client(counted.snapshot.locations().look_up(client()).country, None, weight);
     }
 }
 
@@ -107,16 +107,16 @@ fn zones(
     }
 }
 
-/// Counts an answer with the addresses of one pool at a steered name. `choice` chose the pool, `numbers` are those of the
-/// endpoints, and `client` counts the client as so many clients.
+/// Counts an answer with the addresses of one pool at a steered name of a zone, for the client with this address. `choice`
+/// chose the pool, and `numbers` are those of the endpoints.
 #[inline]
 pub(super) fn plain(
     worker: &mut Worker,
     counted: Counted<'_>,
     reply: &Reply,
-    (zone, name, choice): (ZoneId, NameId, &Choice),
+    (zone, name, client): (ZoneId, NameId, IpAddr),
+    (plan, choice): (&Plan, &Choice),
     numbers: impl Iterator<Item = u32>,
-    client: impl FnOnce(AnswerTally<'_>, u64),
 ) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
@@ -128,13 +128,13 @@ pub(super) fn plain(
     tally.rung(choice.rung as usize);
     members(pools_of_choice(choice)).for_each(|position| answer.pool(name.index(), position));
     if let Some(weight) = weight {
-        client(answer, weight);
+        plain_client(answer, counted.snapshot, (zone, client), (plan, choice), weight);
     }
 }
 
 /// Counts the client of such an answer as `weight` clients.
 #[inline(never)]
-pub(super) fn plain_client(
+fn plain_client(
     answer: AnswerTally<'_>,
     snapshot: &Snapshot,
     (zone, ranked_by): (ZoneId, IpAddr),

@@ -2,7 +2,7 @@
 
 use super::Reply;
 use super::resolution::{Given, Hop, Resolution, Step};
-use crate::snapshot::Rung;
+use crate::snapshot::{Member, Rung};
 use crate::wire::{FIELDS, NameOffset, Opt, Rcode, Rtype, Section, put_addresses};
 
 /// A message that lacks its answer section.
@@ -45,21 +45,25 @@ impl Frame<'_> {
 
     /// Fills the message with the answer of a resolution. `None` if that has other parts, or does not fit.
     pub(super) fn fill_from(&mut self, resolution: &Resolution<'_>, out: &mut [u8]) -> Option<Reply> {
-        /// Where each member has its address.
-        fn values<'v, T>(picked: &'v [&'v crate::snapshot::Member<T>]) -> (usize, impl Iterator<Item = &'v T>) {
-            (picked.len(), picked.iter().map(|member| &member.value))
-        }
         let ttl = only_addresses(resolution)?;
         let (v4, v6, scope) = (resolution.v4(), resolution.v6(), resolution.scope());
         let length = if v6.is_empty() {
-            self.has_room(v4.len(), size_of::<[u8; 4]>(), out)
-                .then(|| self.fill(out, (Rtype::A, ttl, scope), values(v4)))?
+            self.fill_with((Rtype::A, ttl, scope), v4, out)?
         } else {
-            self.has_room(v6.len(), size_of::<[u8; 16]>(), out)
-                .then(|| self.fill(out, (Rtype::AAAA, ttl, scope), values(v6)))?
+            self.fill_with((Rtype::AAAA, ttl, scope), v6, out)?
         };
         let (rcode, class, ttl) = (Rcode::NoError, resolution.class(), resolution.ttl());
         Some(Reply { length, rcode, class, ttl, is_truncated: false })
+    }
+
+    fn fill_with<const LENGTH: usize>(
+        &mut self,
+        fields: (Rtype, u32, u8),
+        picked: &[&Member<[u8; LENGTH]>],
+        out: &mut [u8],
+    ) -> Option<usize> {
+        let addresses = picked.iter().map(|member| &member.value);
+        self.has_room(picked.len(), LENGTH, out).then(|| self.fill(out, fields, (picked.len(), addresses)))
     }
 }
 

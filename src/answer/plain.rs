@@ -44,7 +44,7 @@ impl Question {
             return None;
         }
         let chosen = Chosen::of(&choice, plan, snapshot.pools())?;
-        let given = (snapshot, plan, &choice, scope);
+        let given = (plan, &choice, scope);
         match self.rtype {
             Rtype::A => self.give(given, (&chosen.v4(None, worker), worker), counted, frame, out),
             Rtype::AAAA => self.give(given, (&chosen.v6(None, worker), worker), counted, frame, out),
@@ -71,7 +71,7 @@ impl Question {
     #[inline]
     fn give<const LENGTH: usize>(
         &self,
-        (snapshot, plan, choice, scope): (&Snapshot, &Plan, &Choice, u8),
+        (plan, choice, scope): (&Plan, &Choice, u8),
         (candidates, worker): (&Candidates<'_, [u8; LENGTH]>, &mut Worker),
         counted: Counted<'_>,
         frame: &mut Frame<'_>,
@@ -88,9 +88,8 @@ impl Question {
         let class = ResponseClass::Answer;
         let reply = Reply { length, rcode: Rcode::NoError, class, ttl: Some(ttl), is_truncated: false };
         let numbers = members().map(|member| member.number);
-        count::plain(worker, counted, &reply, (self.zone, self.id.1, choice), numbers, |answer, weight| {
-            count::plain_client(answer, snapshot, (self.zone, self.client.address), (plan, choice), weight);
-        });
+        let place = (self.zone, self.id.1, self.client.address);
+        count::plain(worker, counted, &reply, place, (plan, choice), numbers);
         Some(reply)
     }
 }

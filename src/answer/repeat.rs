@@ -7,8 +7,8 @@
 //!   header, question, OPT record       of a steered name: each client gets its own choice, and its addresses between them
 //! ```
 //!
-//! A query is kept when it is asked for the second time. What is kept saves reading and checking the query, finding the name, and writing the answer again. It is valid for one
-//! snapshot. The answer is the same, octet by octet, as without it.
+//! A query is kept when it is asked for the second time. That saves reading and checking the query, finding the name, and
+//! writing the answer again. What is kept is valid for one snapshot. The answer is the same, octet by octet, as without it.
 //!
 //! Some answers are not kept: those with cookies, those that tell of the asker, signed ones, long ones, truncated
 //! ones. Neither are those for names that do not exist: a flood of random names would replace all that is worth keeping.
@@ -128,13 +128,6 @@ pub(super) struct Datagram<'s> {
     pub(super) now: u64,
 }
 
-/// A query whose name is in lower case here.
-struct Asked<'q> {
-    outline: Outline<'q>,
-    key: &'q [u8],
-    hash: u64,
-}
-
 impl Datagram<'_> {
     /// Answers the query if the worker keeps what it needs for that, and counts the answer. If it does not, returns the hash of
     /// the query's name, or `None` for a query of which nothing is kept.
@@ -177,7 +170,7 @@ impl Datagram<'_> {
             return None;
         }
         let Way::Whole { reply, kind } = kept.way else {
-            return self.steer(&Asked { outline, key, hash }, worker, out);
+            return self.steer(&outline, (key, hash), worker, out);
         };
         let subnet = kept.subnet(&outline).ok()?;
         out.get_mut(..reply.length)?.copy_from_slice(&kept.octets[..reply.length]);
@@ -192,9 +185,14 @@ impl Datagram<'_> {
 
     /// Answers a query for a steered name.
     #[inline(never)]
-    fn steer(self, asked: &Asked<'_>, worker: &mut Worker, out: &mut [u8]) -> Option<Reply> {
-        let Asked { outline, key, hash } = asked;
-        let kept = &worker.repeats.as_ref()?.slots[Repeats::slot(*hash, outline)];
+    fn steer(
+        self,
+        outline: &Outline<'_>,
+        (key, hash): (&[u8], u64),
+        worker: &mut Worker,
+        out: &mut [u8],
+    ) -> Option<Reply> {
+        let kept = &worker.repeats.as_ref()?.slots[Repeats::slot(hash, outline)];
         let (Way::Steered { id, head, limit }, length) = (kept.way, usize::from(kept.length)) else { return None };
         let (head, limit) = (usize::from(head), usize::from(limit));
         out.get_mut(..head)?.copy_from_slice(&kept.octets[..head]);
@@ -205,7 +203,7 @@ impl Datagram<'_> {
         let (zone, rtype, source) = (kept.zone, kept.rtype, self.source);
         let subnet = subnet.map(|subnet| subnet.octets);
         let mut frame = Frame { head, tail: &mut tail[..length - head], subnet, limit };
-        let question = Question { zone, id, rtype, hash: *hash, client, source };
+        let question = Question { zone, id, rtype, hash, client, source };
         let plain = question.answer((self.snapshot, worker), counted, &mut frame, out);
         plain.or_else(|| self.steer_otherwise((key, &question), counted, &mut frame, worker, out))
     }

@@ -106,7 +106,7 @@ pub struct Worker {
     signer: Option<Box<Signer>>,
     /// The names that it found lately; `None` if it answers too few queries for that.
     known: Option<KnownNames>,
-    /// What it answered lately; `None` if it keeps no names either.
+    /// The queries that it answered lately; `None` if it keeps no names either.
     pub(super) repeats: Option<Repeats>,
 }
 

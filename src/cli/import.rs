@@ -61,7 +61,7 @@ enum Source {
         /// The JSON file. It may have the health checks too
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// What `aws route53 list-health-checks` prints
+        /// The health checks, as `aws route53 list-health-checks` prints them
         #[arg(long, value_name = "FILE")]
         health_checks: Option<PathBuf>,
         #[command(flatten)]

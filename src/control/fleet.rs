@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-pub(super) use self::orders::by;
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
 use crate::health::{KeptAgreement, Opinion, Outcome, State, Target};

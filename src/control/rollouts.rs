@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, fleet, push};
+use super::{Control, Effect, Now, PUBLISH_WINDOW, Serving, push};
 use crate::health::{Finding, Outcome, Requests, Share};
-use crate::ledger::{Content, Follow, Matter, Saying, Word};
+use crate::ledger::{Content, Follow, Matter, Origin, Saying, Word};
 use crate::rollout::{Change, Happening, Kept, Order, RolloutId, RolloutRefusal, RolloutStore, Side, Spec, View};
 use crate::snapshot::{AdminState, EndpointState, PoolId, World};
 use crate::steering::Split;
@@ -88,8 +88,7 @@ impl Rollouts {
         self.store.wake_at()
     }
 
-    /// Takes in a configuration that is about to be served.
-    /// `elsewhere` is what other nodes made of each roll-out.
+    /// Takes in a configuration that is about to be served. `elsewhere` returns the state that other nodes gave a roll-out.
     pub(super) fn adopt(
         &mut self,
         world: &World,
@@ -291,7 +290,7 @@ impl Control {
         // Nobody takes a roll-out back: it ends with its files.
         let Some(Content::Rollout(kept)) = content else { return };
         let kept = kept.timed(&|time| self.now.to_elapsed(time));
-        let change = self.rollouts.store.follow(&id, kept, is_live, &fleet::by(origin.as_ref()), now);
+        let change = self.rollouts.store.follow(&id, kept, is_live, &Origin::shown(origin.as_ref()), now);
         self.tell_rollouts(change, now, effects);
         self.keep_rollouts(effects);
         // A canary that begins anew has no evidence yet.

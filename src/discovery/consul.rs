@@ -31,7 +31,7 @@ const WAIT: Duration = Duration::from_secs(30);
 /// time.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// What Consul's instances in maintenance have among their checks.
+/// Beginnings of the ids of checks. Instances in maintenance have such a check.
 const MAINTENANCE: [&str; 2] = ["_service_maintenance:", "_node_maintenance"];
 
 pub(super) struct ConsulSource {

@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::record::Record;
 use crate::name::Name;
+use crate::quoted::Quoted;
 
 /// The longest readable part of a pool's name.
 const MAX_SLUG: usize = 60;
@@ -59,7 +60,7 @@ impl Owner<'_> {
                 }
             }
         }
-        line(text, format_args!("[records.{}]", quoted(&self.key)));
+        line(text, format_args!("[records.{}]", Quoted(&self.key)));
         write_ttl(records, text);
         for (rtype, list) in data {
             line(text, format_args!("{rtype} = {}", array(&list)));
@@ -82,7 +83,7 @@ impl Owner<'_> {
             });
             let weight = records.iter().find_map(|record| record.weight()?.ok());
             let weight = weight.map_or_else(String::new, |weight| format!(", weight = {weight}"));
-            uses.push(format!("{{ pool = {}{weight} }}", quoted(&pool)));
+            uses.push(format!("{{ pool = {}{weight} }}", Quoted(&pool)));
             if let (Some(region), Some(datacenter)) = (own(records, "region"), own(records, "datacenter")) {
                 let list = prefer.entry(region).or_default();
                 if !list.contains(&datacenter) {
@@ -90,7 +91,7 @@ impl Owner<'_> {
                 }
             }
         }
-        line(text, format_args!("[names.{}]", quoted(&self.key)));
+        line(text, format_args!("[names.{}]", Quoted(&self.key)));
         line(text, format_args!("pools = [{}]", uses.join(", ")));
         let is_placed = own(records, "datacenter").is_some() || own(records, "pool").is_some();
         let steer = own(records, "steer").map(|steps| steps.split(',').map(|step| step.trim().to_owned()).collect());
@@ -102,26 +103,30 @@ impl Owner<'_> {
         }
         write_ttl(records, text);
         if let Some(fallback) = own(records, "fallback") {
-            line(text, format_args!("fallback = {}", quoted(&fallback)));
+            line(text, format_args!("fallback = {}", Quoted(&fallback)));
         }
         if !prefer.is_empty() {
-            let prefer = prefer.iter().map(|(region, list)| format!("{} = {}", quoted(region), array(list)));
+            let prefer = prefer.iter().map(|(region, list)| format!("{} = {}", Quoted(region), array(list)));
             line(text, format_args!("prefer = {{ {} }}", prefer.collect::<Vec<_>>().join(", ")));
         }
     }
 }
 
 fn write_pool(pool: &str, records: &[&Record], text: &mut String) {
-    line(text, format_args!("[pools.{}]", quoted(pool)));
+    line(text, format_args!("[pools.{}]", Quoted(pool)));
     for key in OF_POOL {
         if let Some(value) = records.iter().find_map(|record| record.own(key)) {
-            line(text, format_args!("{key} = {}", quoted(value)));
+            line(text, format_args!("{key} = {}", Quoted(value)));
         }
     }
     let endpoints = records.iter().flat_map(|record| {
         let is_name = record.record_type == "CNAME";
         record.targets.iter().map(move |target| {
-            if is_name { format!("{{ cname = {} }}", quoted(&format!("{target}."))) } else { quoted(target) }
+            if is_name {
+                format!("{{ cname = {} }}", Quoted(&format!("{target}.")))
+            } else {
+                Quoted(target).to_string()
+            }
         })
     });
     line(text, format_args!("endpoints = [{}]", endpoints.collect::<Vec<_>>().join(", ")));
@@ -174,20 +179,7 @@ fn print(text: &str) -> u32 {
 }
 
 fn array(texts: &[String]) -> String {
-    format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
-}
-
-/// Returns a basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => _ = write!(quoted, "\\u{:04X}", u32::from(c)),
-            c => quoted.push(c),
-        }
-    }
-    quoted + "\""
+    format!("[{}]", texts.iter().map(|text| Quoted(text).to_string()).collect::<Vec<_>>().join(", "))
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

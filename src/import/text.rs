@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::quoted::Quoted;
+
 /// The longest line of a comment.
 const WIDTH: usize = 120;
 
@@ -161,27 +163,12 @@ fn dotted(path: &[String]) -> String {
 /// A key, in quotes if it needs them.
 fn key(key: &str) -> String {
     let is_bare = !key.is_empty() && key.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_".contains(&octet));
-    if is_bare { key.to_owned() } else { quoted(key) }
-}
-
-/// A basic string of TOML.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            letter if letter.is_control() => _ = write!(quoted, "\\u{:04X}", u32::from(letter)),
-            letter => quoted.push(letter),
-        }
-    }
-    quoted.push('"');
-    quoted
+    if is_bare { key.to_owned() } else { Quoted(key).to_string() }
 }
 
 fn rendered(value: &Value) -> String {
     match value {
-        Value::Text(text) => quoted(text),
+        Value::Text(text) => Quoted(text).to_string(),
         Value::Number(number) => number.to_string(),
         // A fraction always has a point.
         Value::Fraction(number) => format!("{number:?}"),

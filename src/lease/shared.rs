@@ -41,10 +41,11 @@ impl Leases {
     /// wall-clock time.
     pub fn take_said(&mut self, now: Duration, wall: Duration) -> Vec<(LeaseWord, Option<LeaseRow>)> {
         let said = std::mem::take(&mut self.said);
-        said.into_iter()
-            .map(|word| (self.row(&word.pool, &word.id, now, wall), word))
-            .map(|(row, word)| (word, row))
-            .collect()
+        let with_row = |word: LeaseWord| {
+            let row = self.row(&word.pool, &word.id, now, wall);
+            (word, row)
+        };
+        said.into_iter().map(with_row).collect()
     }
 
     fn row(&self, key: &PoolKey, id: &LeaseId, now: Duration, wall: Duration) -> Option<LeaseRow> {

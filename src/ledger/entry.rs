@@ -1,5 +1,7 @@
 //! Entries of the ledger.
 
+use std::fmt;
+
 use super::{Matter, MatterKey};
 use crate::lease::LeaseRow;
 use crate::overrides::{Override, OverrideId, TargetPattern};
@@ -107,7 +109,20 @@ impl TargetOrders {
     }
 }
 
+/// The operator and the node: `ada at ns1`.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node, who, .. } = self;
+        write!(f, "{} at {node}", if who.is_empty() { "somebody" } else { who })
+    }
+}
+
 impl Origin {
+    /// Names whoever said it; an entry without origin is one that the stream no longer has.
+    pub fn shown(origin: Option<&Self>) -> String {
+        origin.map_or_else(|| "the fleet, which no longer has it".to_owned(), Self::to_string)
+    }
+
     /// True if it comes from the same node as another one, and not after it.
     pub(super) fn is_up_to(&self, other: &Self) -> bool {
         self.node == other.node && (self.run, self.number) <= (other.run, other.number)

@@ -18,6 +18,7 @@ mod probe;
 mod restart;
 mod sharing;
 mod streets;
+mod trio;
 mod view;
 mod way;
 

@@ -3,6 +3,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../networks/mod.rs"]
+mod networks;
 
 mod bind;
 mod command;

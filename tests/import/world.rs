@@ -1,18 +1,21 @@
 //! The clients of the tests, and the database that locates them.
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 use maxminddb_writer::Database;
 use maxminddb_writer::metadata::IpVersion;
 use maxminddb_writer::paths::IpAddrWithMask;
 use serde_json::json;
+
+use crate::networks::{address_in, in_ipv6, network};
 
 /// Continents, countries, and points in them.
 const COUNTRIES: [(&str, &str, f64, f64); 14] = [
@@ -35,6 +38,9 @@ const COUNTRIES: [(&str, &str, f64, f64); 14] = [
 /// Networks in the database, for each family.
 const NETWORKS: usize = 1500;
 
+/// Lengths of IPv4 networks in the database.
+const LENGTHS: RangeInclusive<u8> = 10..=24;
+
 /// What is known of the networks of clients.
 pub(crate) struct World {
     networks: Vec<(IpNet, usize)>,
@@ -42,8 +48,8 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn draw(random: &mut Rng) -> Self {
-        let networks =
-            (0..2 * NETWORKS).map(|number| (network(random, number < NETWORKS), random.usize(..COUNTRIES.len())));
+        let networks = (0..2 * NETWORKS)
+            .map(|number| (network(random, number < NETWORKS, LENGTHS), random.usize(..COUNTRIES.len())));
         Self { networks: networks.collect() }
     }
 
@@ -78,7 +84,7 @@ impl World {
         let net = match random.u8(..8) {
             0 => {
                 let is_v4 = random.bool();
-                network(random, is_v4)
+                network(random, is_v4, LENGTHS)
             }
             1 if !others.is_empty() => others[random.usize(..others.len())].parse().expect("a network"),
             _ => self.networks[random.usize(..self.networks.len())].0,
@@ -133,43 +139,6 @@ impl World {
         // The last one of the same length is in the database.
         around.max_by_key(|(net, _)| net.prefix_len()).map(|(_, country)| *country)
     }
-}
-
-/// A unicast network. Few first octets, so that networks lie in one another.
-fn network(random: &mut Rng, is_v4: bool) -> IpNet {
-    let address = if is_v4 {
-        IpAddr::from([random.u8(80..96), random.u8(..), random.u8(..), random.u8(..)])
-    } else {
-        let bits = u128::from(random.u16(0x2a00..0x2a10)) << 112 | random.u128(..) >> 16;
-        IpAddr::from(bits.to_be_bytes())
-    };
-    let length = if is_v4 { random.u8(10..=24) } else { random.u8(20..=52) };
-    IpNet::new(address, length).expect("a length that fits").trunc()
-}
-
-/// Returns the position of a network in an IPv6 database: IPv4 is under `::/96`.
-fn in_ipv6(net: IpNet) -> Ipv6Net {
-    match net {
-        IpNet::V4(net) => {
-            let address = Ipv6Addr::from(u128::from(u32::from(net.network())));
-            Ipv6Net::new(address, net.prefix_len() + 96).expect("a length that fits")
-        }
-        IpNet::V6(net) => net,
-    }
-}
-
-/// Some address of a network.
-fn address_in(random: &mut Rng, net: IpNet) -> IpAddr {
-    match net {
-        IpNet::V4(net) => of_v4(random, net),
-        IpNet::V6(net) => {
-            IpAddr::V6(Ipv6Addr::from(u128::from(net.network()) | random.u128(..) & u128::from(net.hostmask())))
-        }
-    }
-}
-
-fn of_v4(random: &mut Rng, net: Ipv4Net) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from(u32::from(net.network()) | random.u32(..) & u32::from(net.hostmask())))
 }
 
 /// An address that the kernel has just given for both transports: other servers cannot ask for one themselves.

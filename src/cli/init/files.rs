@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use super::answers::{Answers, Datacenter, Endpoints, Probe};
+use crate::quoted::Quoted;
 
 /// The folder in which the Debian package has the schemas, for editors.
 pub(super) const SCHEMAS: &str = "/usr/share/truenorth/schemas";
@@ -29,7 +30,7 @@ impl ServerFile<'_> {
         let schema = schema("server", *schemas);
         let listen: Vec<String> = listen.iter().map(|address| format!("\"{address}\"")).collect();
         let listen = listen.join(", ");
-        let databases = geoip.map_or_else(String::new, |path| format!("\"{}\"", escape(&path.display().to_string())));
+        let databases = geoip.map_or_else(String::new, |path| Quoted(&path.display().to_string()).to_string());
         let is_trial = self.listen.iter().all(|address| address.ip().is_loopback());
         let to_serve = if is_trial { TRIAL } else { "" };
         format!(
@@ -196,9 +197,4 @@ fn list(addresses: &[IpAddr]) -> String {
 /// Returns a TOML key, in quotes if it needs them.
 fn key(name: &str) -> String {
     if name.contains('.') { format!("\"{name}\"") } else { name.to_owned() }
-}
-
-/// Escapes text for a basic string of TOML.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
 }

@@ -26,11 +26,11 @@ const LAST_LETTERS: Duration = Duration::from_secs(1);
 /// The orders of the fleet about TXT records and leases, as control passes them on.
 pub(super) type Follows = mpsc::UnboundedReceiver<Followed>;
 
-/// What control has for others.
+/// The way from control to others.
 pub(super) struct Post {
-    /// What goes to the fleet; `None` once a task sends it.
+    /// Letters and entries for the fleet; `None` once a task sends them.
     mail: Option<Mail>,
-    /// What goes to the loop of the node.
+    /// Orders of others for the loop of the node.
     pub(super) follows: Follows,
 }
 
@@ -56,7 +56,7 @@ pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Post) {
     };
     let posts = Posts {
         letters: Box::new(send),
-        // What does not fit in is sent again.
+        // Control sends entries again that do not fit in.
         entries: Box::new(move |batch| _ = entries.try_send(batch)),
         // Nobody takes them if the node only observes, or stops.
         follows: Box::new(move |batch| _ = follows.send(batch)),

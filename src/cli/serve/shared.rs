@@ -23,15 +23,6 @@ pub(super) async fn next(follows: &mut Follows) -> Followed {
     }
 }
 
-/// The operator and the node of an order.
-fn by(origin: Option<&Origin>) -> String {
-    match origin {
-        Some(Origin { node, who, .. }) if who.is_empty() => format!("somebody at {node}"),
-        Some(Origin { node, who, .. }) => format!("{who} at {node}"),
-        None => "the fleet, which no longer has it".to_owned(),
-    }
-}
-
 /// The word on a TXT record: it is set until this Unix time in seconds, or removed.
 pub(super) fn word_on_txt(name: &Name, value: &str, until: Option<u64>, who: &str) -> Word {
     let (matter, content) = (Matter::Txt(name.clone(), value.into()), until.map(Content::Txt));
@@ -44,7 +35,7 @@ pub(super) fn words_on_txt(store: &Store) -> Vec<Word> {
     kept_txt(store).values().iter().map(word).collect()
 }
 
-/// What this part of the node told the ledger.
+/// The words of this part of the node that the ledger was told.
 #[derive(Default)]
 pub(super) struct Words {
     said: u64,
@@ -74,7 +65,7 @@ impl Node {
                 // The ledger does not know yet what was ordered here since then.
                 continue;
             }
-            let by = by(origin.as_ref());
+            let by = Origin::shown(origin.as_ref());
             match (matter, content) {
                 (Matter::Txt(name, value), Some(Content::Txt(until))) => txt.push((name, value, Some(until), by)),
                 (Matter::Txt(name, value), _) => txt.push((name, value, None, by)),

@@ -358,7 +358,7 @@ pub(super) struct StartedControl {
     lateness: Arc<Lateness>,
     probes: Arc<ProbeCounters>,
     history: Arc<ProbeHistory>,
-    /// What control has for others.
+    /// The way from control to others.
     pub(super) post: fleet::Post,
 }
 

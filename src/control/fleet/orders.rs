@@ -178,7 +178,7 @@ impl Control {
             let news = LedgerNews::Meaningless(Matter::Target(target.clone()), origin.clone());
             effects.push(Effect::FleetTurn(FleetTurn::Orders(news)));
         }
-        let changes = self.overrides.follow(&target, placed, &by(origin.as_ref()), self.now.wall);
+        let changes = self.overrides.follow(&target, placed, &Origin::shown(origin.as_ref()), self.now.wall);
         effects.extend(self.tell(changes));
         if opens && is_live {
             self.release(&target, now);
@@ -200,14 +200,5 @@ impl Control {
 
     pub(in crate::control) fn ledger(&mut self) -> Option<&mut Ledger> {
         self.fleet.as_mut()?.ledger.as_mut()
-    }
-}
-
-/// The operator and the node of an entry.
-pub(in crate::control) fn by(origin: Option<&Origin>) -> Box<str> {
-    match origin {
-        Some(Origin { node, who, .. }) if who.is_empty() => format!("somebody at {node}").into(),
-        Some(Origin { node, who, .. }) => format!("{who} at {node}").into(),
-        None => "the fleet, which no longer has it".into(),
     }
 }

@@ -118,7 +118,7 @@ impl Shared {
         })
     }
 
-    /// What is placed at each node.
+    /// The overrides that are placed at each node.
     fn placed(&self) -> [Vec<(String, String)>; 3] {
         [0, 1, 2].map(|number| {
             let placed = self.nodes[number].control.overrides().placed();

@@ -93,7 +93,7 @@ struct Ingress {
     ip: Option<String>,
 }
 
-/// What the objects of a Service list, by their names.
+/// The endpoints in each object of a Service, by the object's name.
 #[derive(Debug, Default)]
 pub(super) struct Objects(BTreeMap<String, Result<Vec<Discovered>, String>>);
 
