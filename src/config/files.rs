@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -59,7 +60,12 @@ pub(super) fn read_named(disk: &Disk, path: &Path, place: &Place, faults: &mut F
 }
 
 fn read(disk: &Disk, path: &Path, place: Option<&Place>, faults: &mut Faults) -> Option<ReadFile> {
-    match disk.read(path) {
+    take_in(path, disk.read(path), place, faults)
+}
+
+/// Takes in what was read at a path. Reports a fault and returns `None` if that failed, or if it is not text.
+fn take_in(path: &Path, read: io::Result<Contents>, place: Option<&Place>, faults: &mut Faults) -> Option<ReadFile> {
+    match read {
         Ok(Contents { octets, modified }) => {
             let source = text_of(path, octets, faults)?;
             // A date in the future would give a serial that no later change exceeds for years.
@@ -115,18 +121,18 @@ pub(super) fn read_zones(
             return zones;
         }
     };
-    for path in paths {
+    for (path, read) in disk.read_in_turn(paths) {
         let Some((stem, extension)) = path.file_name().and_then(|name| name.to_str()).and_then(|n| n.rsplit_once('.'))
         else {
             continue;
         };
         let is_master = extension == MASTER;
-        // Once a file system hangs, the fault of the first file is enough. A folder is never a zone, whatever its name.
-        if disk.is_stuck() || disk.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
+        // A folder is never a zone, whatever its name.
+        if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
             continue;
         }
         let files = zones.entry(stem.to_owned()).or_default();
-        let file = read_file(disk, &path, faults);
+        let file = take_in(&path, read, None, faults);
         files.unreadable |= file.is_none();
         if is_master { files.master = file } else { files.toml = file }
     }

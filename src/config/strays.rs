@@ -51,7 +51,7 @@ fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut strays: Vec<String> = entries
         .flatten()
-        .filter(|entry| entry.metadata().is_ok_and(|metadata| metadata.is_file()) && !used.contains(&entry.path()))
+        .filter(|entry| !used.contains(&entry.path()) && entry.metadata().is_ok_and(|metadata| metadata.is_file()))
         .filter_map(|entry| match entry.file_name().into_string() {
             Ok(name) => is_stray(&name, &entry.path()).then_some(name),
             // This name is not UTF-8. Zones have names in UTF-8, so the file is never read.

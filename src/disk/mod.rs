@@ -12,6 +12,7 @@
 //!
 //! The identities of all files that were read are recorded, so that a later look can find changes without reading.
 
+mod in_turn;
 mod memory;
 mod reads;
 mod regular;
@@ -27,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+pub use in_turn::InTurn;
 pub use reads::{Counts, Reads, Seen};
 use regular::read_regular;
 pub use regular::{Contents, read_patiently};
@@ -79,6 +81,12 @@ impl Disk {
         let (seen, contents) = self.run(path, &progress, move || read_regular(&from, &counted))?;
         self.inner().reads.note(path, seen);
         contents
+    }
+
+    /// Reads many files, each as [`read`](Self::read) does, in this order. The thread goes on to read while the caller works on
+    /// what it has. Nothing is read behind the first file that is not read in time.
+    pub fn read_in_turn(&self, paths: Vec<PathBuf>) -> InTurn<'_> {
+        InTurn::begin(self, paths)
     }
 
     /// Opens a file to be read piece by piece, each within the deadline. It may be a pipe: its writer has the same time
@@ -156,22 +164,29 @@ impl Disk {
         progress: &AtomicU64,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> io::Result<T> {
-        self.operations.fetch_add(1, Ordering::Relaxed);
-        if let Some(stuck) = self.stuck.get() {
-            return Err(timed_out(format!("not tried, because {} could not be read in time", stuck.display())));
-        }
         let (done, result) = channel();
         let job = move || {
             // The caller may have given up.
             let _ = done.send(work());
         };
         self.submit(Job(Box::new(job)))?;
+        match self.wait(path, progress, &result) {
+            Ok(done) => done,
+            Err(error) => {
+                leave_behind(result);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for what the thread found at `path`, as long as it makes progress. Returns the outer error if it makes none.
+    fn wait<T>(&self, path: &Path, progress: &AtomicU64, result: &Receiver<T>) -> io::Result<io::Result<T>> {
         let mut made = progress.load(Ordering::Relaxed);
         loop {
             match result.recv_timeout(self.patience) {
-                Ok(result) => return Ok(result),
+                Ok(result) => return Ok(Ok(result)),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(io::Error::other("the thread that read it panicked"));
+                    return Ok(Err(io::Error::other("the thread that read it panicked")));
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let now = progress.load(Ordering::Relaxed);
@@ -184,12 +199,15 @@ impl Disk {
         }
         // Only the first file is recorded.
         let _ = self.stuck.set(path.to_owned());
-        leave_behind(result);
         let seconds = self.patience.as_secs();
         Err(timed_out(format!("no data came for {seconds} s: its file system may hang")))
     }
 
     fn submit(&self, job: Job) -> io::Result<()> {
+        self.operations.fetch_add(1, Ordering::Relaxed);
+        if let Some(stuck) = self.stuck.get() {
+            return Err(timed_out(format!("not tried, because {} could not be read in time", stuck.display())));
+        }
         if LEFT_BEHIND.load(Ordering::Relaxed) >= MOST_LEFT_BEHIND {
             return Err(timed_out(
                 "not tried, because too many earlier reads still wait for their file systems".to_owned(),

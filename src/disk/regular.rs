@@ -17,6 +17,10 @@ pub(super) const MOST_OCTETS: u64 = 8 << 30;
 /// are parsed, and an endless or sparse file must not end the process.
 const SHARE_OF_MEMORY: u64 = 2;
 
+/// Octets of a file that there is always room for. Finding out how much memory is free takes longer than reading a small
+/// file.
+const ALWAYS: u64 = 1 << 20;
+
 /// Octets by which a file may grow while it is read. The kernel reports size 0 for its own files, and some of them have
 /// no end.
 const GROWTH: u64 = 64 << 20;
@@ -57,23 +61,31 @@ pub(super) fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Resu
     // The identity is taken before reading: a change in the meantime makes it a different file.
     let contents = match irregular(metadata.file_type()) {
         Some(error) => Err(error),
-        None => read_all(&file, &metadata, memory::available() / SHARE_OF_MEMORY, progress),
+        None => read_all(&file, &metadata, || memory::available() / SHARE_OF_MEMORY, progress),
     };
     (Seen::of(&metadata), contents)
 }
 
-/// Reads a file that may have `room` octets.
-pub(super) fn read_all(file: &File, metadata: &Metadata, room: u64, progress: &AtomicU64) -> io::Result<Contents> {
+/// Reads a file that may have [`ALWAYS`] octets, or as many as `room` returns.
+pub(super) fn read_all(
+    file: &File,
+    metadata: &Metadata,
+    room: impl Fn() -> u64,
+    progress: &AtomicU64,
+) -> io::Result<Contents> {
     let modified = metadata.modified()?;
     let size = metadata.len();
     if size > MOST_OCTETS {
         return Err(too_large("it is larger than 8 GiB".to_owned()));
     }
-    if size > room {
-        let (size, room) = (size >> 20, room >> 20);
-        return Err(too_large(format!("it has {size} MiB, and there is memory for a file of {room} MiB")));
+    let mut most = size.max(ALWAYS);
+    if size > ALWAYS {
+        let room = room();
+        if size > room {
+            let (size, room) = (size >> 20, room >> 20);
+            return Err(too_large(format!("it has {size} MiB, and there is memory for a file of {room} MiB")));
+        }
     }
-    let most = room.min(size.saturating_mul(2).saturating_add(GROWTH));
     let mut octets = Vec::new();
     octets.try_reserve(usize::try_from(size).unwrap_or(usize::MAX))?;
     loop {
@@ -82,6 +94,10 @@ pub(super) fn read_all(file: &File, metadata: &Metadata, room: u64, progress: &A
             return Ok(Contents { octets, modified });
         }
         progress.fetch_add(length as u64, Ordering::Relaxed);
+        if octets.len() as u64 > most {
+            // It grows: its size was not known.
+            most = room().min(size.saturating_mul(2).saturating_add(GROWTH));
+        }
         if octets.len() as u64 > most {
             return Err(too_large("it grows without end while it is read".to_owned()));
         }

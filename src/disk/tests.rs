@@ -30,13 +30,55 @@ fn files_that_do_not_fit_into_memory_are_refused() {
     let sparse = File::create_new(at("sparse")).unwrap();
     sparse.set_len(5 << 30).unwrap();
     let metadata = sparse.metadata().unwrap();
-    let error = read_all(&sparse, &metadata, 4 << 20, &AtomicU64::new(0)).unwrap_err();
+    let error = read_all(&sparse, &metadata, || 4 << 20, &AtomicU64::new(0)).unwrap_err();
     assert_eq!(error.to_string(), "it has 5120 MiB, and there is memory for a file of 4 MiB");
     File::create_new(at("huge")).unwrap().set_len(MOST_OCTETS + 1).unwrap();
     assert_eq!(told(&at("huge")), "it is larger than 8 GiB");
     // The kernel reports size 0 for this regular file. It has an entry for each page of the address space.
     symlink("/proc/self/pagemap", at("endless")).unwrap();
     assert_eq!(told(&at("endless")), "it grows without end while it is read");
+}
+
+#[test]
+fn many_files_are_read_in_their_order_and_folders_are_not_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("folder")).unwrap();
+    let large = "x".repeat(3 << 20);
+    for (name, text) in [("a", "one"), ("large", &large), ("b", "two")] {
+        fs::write(at(name), text).unwrap();
+    }
+    let disk = Disk::new();
+    let names = ["b", "folder", "large", "gone", "a"];
+    let found = disk.read_in_turn(names.map(at).to_vec());
+    let found: Vec<_> = found.map(|(path, read)| (path, read.map(|read| read.octets))).collect();
+    assert_eq!(found.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), names.map(at));
+    let kind = |number: usize| found[number].1.as_ref().map_err(io::Error::kind).err();
+    assert_eq!((kind(1), kind(3)), (Some(io::ErrorKind::IsADirectory), Some(io::ErrorKind::NotFound)));
+    let octets = |number: usize| found[number].1.as_deref().unwrap();
+    assert_eq!((octets(0), octets(2), octets(4)), (&b"two"[..], large.as_bytes(), &b"one"[..]));
+    let reads = disk.reads();
+    fs::write(at("folder/new"), "").unwrap();
+    assert!(reads.look_again().is_same(&reads));
+    fs::write(at("gone"), "back").unwrap();
+    assert!(!reads.look_again().is_same(&reads));
+}
+
+#[test]
+fn a_file_system_that_hangs_ends_the_reading_of_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::with_patience(Duration::from_millis(50));
+    let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
+    let (hangs, never) = channel::<()>();
+    disk.submit(Job(Box::new(move || _ = never.recv()))).unwrap();
+    let found: Vec<_> = disk.read_in_turn(paths.to_vec()).collect();
+    let [(path, Err(error))] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((path, error.kind()), (&paths[0], io::ErrorKind::TimedOut));
+    assert!(disk.is_stuck());
+    let again: Vec<_> = disk.read_in_turn(paths.to_vec()).collect();
+    assert!(again[0].1.as_ref().unwrap_err().to_string().contains("could not be read in time"), "{again:?}");
+    assert_eq!(again.len(), 1);
+    drop(hangs);
 }
 
 #[test]
