@@ -66,15 +66,15 @@ const PLAIN: Kind = Kind {
     bound: 620,
 };
 
-const SUBNET: Kind = Kind { title: "steered, Client Subnet", name: "www", has_subnet: true, bound: 1600, ..PLAIN };
+const SUBNET: Kind = Kind { title: "steered, Client Subnet", name: "www", has_subnet: true, bound: 1200, ..PLAIN };
 
 const KINDS: &[Kind] = &[
     PLAIN,
-    Kind { title: "steered", name: "www", bound: 1330, ..PLAIN },
+    Kind { title: "steered", name: "www", bound: 1040, ..PLAIN },
     SUBNET,
-    Kind { title: "steered, Client Subnet, one in a batch", batch: 1, bound: 1860, ..SUBNET },
-    Kind { title: "steered, Client Subnet, rate limit", server: RATE_LIMIT, bound: 1720, ..SUBNET },
-    Kind { title: "steered, sticky, Client Subnet", name: "sticky", bound: 2890, ..SUBNET },
+    Kind { title: "steered, Client Subnet, one in a batch", batch: 1, bound: 1480, ..SUBNET },
+    Kind { title: "steered, Client Subnet, rate limit", server: RATE_LIMIT, bound: 1330, ..SUBNET },
+    Kind { title: "steered, sticky, Client Subnet", name: "sticky", bound: 2840, ..SUBNET },
     Kind { title: "steered, HTTPS", rtype: RecordType::HTTPS, bound: 3800, ..SUBNET },
     Kind { title: "alias of a steered name", name: "alias", bound: 3430, ..SUBNET },
     Kind { title: "steered, Client Subnet, logged 1 in 100", server: LOG_FEW, bound: 2720, ..SUBNET },

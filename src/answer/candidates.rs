@@ -201,12 +201,6 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
     }
 
-    /// Returns the number of candidates.
-    #[inline]
-    pub(super) fn count(&self) -> usize {
-        self.count
-    }
-
     /// True if the members of one pool rotate, and nothing else decides.
     #[inline]
     pub(super) fn rotates(&self) -> bool {
@@ -214,18 +208,17 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         self.pick == Pick::Rotate && !is_degraded && self.more.is_empty() && !members.is_empty()
     }
 
-    /// Returns the members that are in the answer if they [rotate](Self::rotates): some of one pool's members, from the one
-    /// whose turn it is, and then those before it. `None` if the answer is made in another way.
+    /// Returns the members that are in the answer if they [rotate](Self::rotates), in their order. `None` if the answer is
+    /// made in another way.
     #[inline]
     pub(super) fn rotated(&self, turn: u32) -> Option<[&'s [Member<T>]; 2]> {
-        if !self.rotates() {
-            return None;
-        }
-        let Self { answers, first: Run { members, .. }, .. } = *self;
-        let (before, from) = members.split_at(turn as usize % members.len());
-        let wanted = usize::from(answers).min(MAX_ANSWERS).min(members.len());
-        let from = &from[..from.len().min(wanted)];
-        Some([from, &before[..wanted - from.len()]])
+        self.rotates().then(|| rotated(self.first.members, self.wanted(), turn))
+    }
+
+    /// Returns the number of members in the answer if they [rotate](Self::rotates).
+    #[inline]
+    pub(super) fn wanted(&self) -> usize {
+        usize::from(self.answers).min(MAX_ANSWERS).min(self.first.members.len())
     }
 
     /// Returns the members at these positions, counted over all runs.
@@ -277,4 +270,13 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         }
         Picks::new(pick, self.count, answers, turn, weight, draw)
     }
+}
+
+/// Returns `wanted` of these members, of which there are as many at least: from the one whose turn it is, and then those
+/// before it.
+#[inline]
+pub(super) fn rotated<T>(members: &[Member<T>], wanted: usize, turn: u32) -> [&[Member<T>]; 2] {
+    let (before, from) = members.split_at((turn % members.len() as u32) as usize);
+    let from = &from[..from.len().min(wanted)];
+    [from, &before[..wanted - from.len()]]
 }

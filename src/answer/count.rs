@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 
 use super::exchange::{Admission, Exchange};
+use super::plain::{Question, Turns};
 use super::resolution::{End, Given, Hop, Resolution, Steered};
 use super::{Reply, ResponseClass, Transport, Worker};
 use crate::counters::{AnswerTally, SubnetUse, Tally, ZoneAnswer};
 use crate::geo::{DatacenterId, Location, RegionId};
-use crate::snapshot::{Choice, Plan, ServedZone, Snapshot, Verdict};
+use crate::snapshot::{Choice, Member, Plan, Rung, ServedZone, Snapshot, Verdict};
 use crate::steering::{Set, members};
 use crate::wire::{Rcode, Rtype};
-use crate::zone::{NameId, ZoneId};
+use crate::zone::ZoneId;
 
 /// A query, as far as counters tell queries apart.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,7 @@ pub(super) fn repeated(
     counted: Counted<'_>,
     (zone, kind): (ZoneId, ZoneAnswer),
     reply: &Reply,
-    client: impl FnOnce() -> IpAddr,
+    client: IpAddr,
 ) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
@@ -66,7 +67,7 @@ pub(super) fn repeated(
     let answer = tally.answer(counters);
     answer.zone(zone.index(), kind);
     if let Some(weight) = weight {
-        answer.client(counted.snapshot.locations().look_up(client()).country, None, weight);
+        answer.client(counted.snapshot.locations().look_up(client).country, None, weight);
     }
 }
 
@@ -107,44 +108,41 @@ fn zones(
     }
 }
 
-/// Counts an answer with the addresses of one pool at a steered name of a zone, for the client with this address. `choice`
-/// chose the pool, and `numbers` are those of the endpoints.
+/// Counts an answer with addresses of one pool at a steered name: those of `from`, and behind them those of `before`.
 #[inline]
-pub(super) fn plain(
+pub(super) fn plain<T>(
     worker: &mut Worker,
     counted: Counted<'_>,
     reply: &Reply,
-    (zone, name, client): (ZoneId, NameId, IpAddr),
-    (plan, choice): (&Plan, &Choice),
-    numbers: impl Iterator<Item = u32>,
+    (question, turns): (&Question, &Turns),
+    [from, before]: [&[Member<T>]; 2],
 ) {
     let weight = worker.weight();
     let Some(tally) = worker.tally() else { return };
     tally.response(counted.transport as usize, counted.rtype, (reply.rcode, counted.subnet), reply.length);
     let Some(counters) = counted.snapshot.counters() else { return };
+    tally.rung(Rung::Usable as usize);
     let answer = tally.answer(counters);
-    answer.zone(zone.index(), ZoneAnswer::Answer);
-    endpoints(answer, numbers);
-    tally.rung(choice.rung as usize);
-    members(pools_of_choice(choice)).for_each(|position| answer.pool(name.index(), position));
+    answer.zone(question.zone.index(), ZoneAnswer::Answer);
+    answer.pool(question.id.1.index(), turns.position.into());
+    for (place, member) in from.iter().enumerate() {
+        answer.endpoint(member.number as usize, place == 0);
+    }
+    for member in before {
+        answer.endpoint(member.number as usize, false);
+    }
     if let Some(weight) = weight {
-        plain_client(answer, counted.snapshot, (zone, client), (plan, choice), weight);
+        plain_client(answer, counted.snapshot, (question, turns), weight);
     }
 }
 
 /// Counts the client of such an answer as `weight` clients.
 #[inline(never)]
-fn plain_client(
-    answer: AnswerTally<'_>,
-    snapshot: &Snapshot,
-    (zone, ranked_by): (ZoneId, IpAddr),
-    (plan, choice): (&Plan, &Choice),
-    weight: u64,
-) {
-    let served = &snapshot.zones()[zone.index()];
-    let location = region(answer, snapshot, (zone, served, plan, ranked_by), weight);
-    let pool = plan.rule().pools_of(pools_of_choice(choice)).next();
-    let datacenter = pool.and_then(|pool| snapshot.world().pools[pool.index()].datacenter);
+fn plain_client(answer: AnswerTally<'_>, snapshot: &Snapshot, (question, turns): (&Question, &Turns), weight: u64) {
+    let served = &snapshot.zones()[question.zone.index()];
+    let plan = snapshot.plan(question.id.0, question.id.1);
+    let location = region(answer, snapshot, (question.zone, served, plan, question.client.address), weight);
+    let datacenter = snapshot.world().pools[turns.pool.index()].datacenter;
     answer.client(location.country, datacenter, weight);
 }
 

@@ -1,6 +1,7 @@
 //! The parts of an answer around the addresses of a steered name. They are the same for each client.
 
 use super::Reply;
+use super::repeat::MAX_TAIL;
 use super::resolution::{Given, Hop, Resolution, Step};
 use crate::snapshot::{Member, Rung};
 use crate::wire::{FIELDS, NameOffset, Opt, Rcode, Rtype, Section, put_addresses};
@@ -9,8 +10,10 @@ use crate::wire::{FIELDS, NameOffset, Opt, Rcode, Rtype, Section, put_addresses}
 pub(super) struct Frame<'f> {
     /// The length in octets of the header and the question, with which the message begins.
     pub(super) head: usize,
-    /// The OPT record, which ends the message.
-    pub(super) tail: &'f mut [u8],
+    /// The OPT record, which ends the message, and octets that do not count.
+    pub(super) tail: &'f [u8; MAX_TAIL],
+    /// The length of the OPT record in octets.
+    pub(super) tail_length: usize,
     /// The octets of the query's Client Subnet option, if it has one.
     pub(super) subnet: Option<&'f [u8]>,
     /// The maximum length of the message in octets.
@@ -18,33 +21,38 @@ pub(super) struct Frame<'f> {
 }
 
 impl Frame<'_> {
-    /// True if this many addresses, each of so many octets, fit in the message and in `out`.
+    /// Returns the length of the message in octets if its answer section has so many.
     #[inline]
-    pub(super) fn has_room(&self, addresses: usize, length: usize, out: &[u8]) -> bool {
-        self.head + addresses * (FIELDS + length) + self.tail.len() <= self.limit.min(out.len())
+    pub(super) fn length(&self, answer: usize) -> usize {
+        self.head + answer + self.tail_length
     }
 
-    /// Fills the message with a record for each address. `out` begins with its head. Returns its length in octets.
+    /// Fills the message with a record for each address, those of one part behind those of the other. `out` begins with its
+    /// head. Returns its length in octets, which may be above the limit; `None` if it has no room in `out`.
     #[inline]
     pub(super) fn fill<'v, const LENGTH: usize>(
-        &mut self,
+        &self,
         out: &mut [u8],
         (rtype, ttl, scope): (Rtype, u32, u8),
-        (count, addresses): (usize, impl Iterator<Item = &'v [u8; LENGTH]>),
-    ) -> usize {
+        [first, second]: [impl ExactSizeIterator<Item = &'v [u8; LENGTH]>; 2],
+    ) -> Option<usize> {
+        let count = first.len() + second.len();
         let end = self.head + count * (FIELDS + LENGTH);
-        put_addresses(&mut out[self.head..end], (NameOffset::QUESTION, rtype, ttl), addresses);
+        // All of the tail is copied, because its length is known to the compiler. What does not count is left behind the end.
+        *out.get_mut(end..)?.first_chunk_mut()? = *self.tail;
+        let length = end + self.tail_length;
+        let (before, behind) = out[self.head..end].split_at_mut(first.len() * (FIELDS + LENGTH));
+        put_addresses(before, (NameOffset::QUESTION, rtype, ttl), first);
+        put_addresses(behind, (NameOffset::QUESTION, rtype, ttl), second);
         out[Section::Answer as usize..][..size_of::<u16>()].copy_from_slice(&(count as u16).to_be_bytes());
         if let Some(subnet) = self.subnet {
-            Opt::put_subnet(self.tail, subnet, scope);
+            Opt::put_subnet(&mut out[end..length], subnet, scope);
         }
-        let length = end + self.tail.len();
-        out[end..length].copy_from_slice(self.tail);
-        length
+        Some(length)
     }
 
     /// Fills the message with the answer of a resolution. `None` if that has other parts, or does not fit.
-    pub(super) fn fill_from(&mut self, resolution: &Resolution<'_>, out: &mut [u8]) -> Option<Reply> {
+    pub(super) fn fill_from(&self, resolution: &Resolution<'_>, out: &mut [u8]) -> Option<Reply> {
         let ttl = only_addresses(resolution)?;
         let (v4, v6, scope) = (resolution.v4(), resolution.v6(), resolution.scope());
         let length = if v6.is_empty() {
@@ -57,13 +65,14 @@ impl Frame<'_> {
     }
 
     fn fill_with<const LENGTH: usize>(
-        &mut self,
+        &self,
         fields: (Rtype, u32, u8),
         picked: &[&Member<[u8; LENGTH]>],
         out: &mut [u8],
     ) -> Option<usize> {
-        let addresses = picked.iter().map(|member| &member.value);
-        self.has_room(picked.len(), LENGTH, out).then(|| self.fill(out, fields, (picked.len(), addresses)))
+        let addresses = [picked, &[]].map(|members| members.iter().map(|member| &member.value));
+        let fits = self.length(picked.len() * (FIELDS + LENGTH)) <= self.limit;
+        if fits { self.fill(out, fields, addresses) } else { None }
     }
 }
 

@@ -5,6 +5,7 @@
 //! ```text
 //!   the whole answer                   if nothing but the query and the snapshot decides it
 //!   header, question, OPT record       of a steered name: each client gets its own choice, and its addresses between them
+//!   which pool answers, how many       of a steered name, for each ranking
 //! ```
 //!
 //! A query is kept when it is asked for the second time. That saves reading and checking the query, finding the name, and
@@ -13,47 +14,66 @@
 //! Some answers are not kept: those with cookies, those that tell of the asker, signed ones, long ones, truncated
 //! ones. Neither are those for names that do not exist: a flood of random names would replace all that is worth keeping.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use super::client::Subnet;
 use super::count::{self, Counted};
 use super::exchange::Exchange;
 use super::frame::{Frame, only_addresses};
-use super::plain::Question;
+use super::plain::{Question, Turns};
 use super::resolution::{Hop, Resolution, Step};
 use super::{Asker, Client, Reply, Transport, Worker, render};
 use crate::counters::{SubnetUse, ZoneAnswer};
+use crate::geo::Bits;
 use crate::name::{MAX_NAME_LENGTH, is_key, is_same_key, key_of};
 use crate::snapshot::Snapshot;
-use crate::wire::{BadSubnet, ClientSubnet, Form, HEADER_LENGTH, Opt, Outline, Query, Rtype, Section};
+use crate::wire::{ClientSubnet, Form, HEADER_LENGTH, Opt, Outline, Query, Rtype, Section};
 use crate::zone::{NameId, PlanId, ZoneId};
 
-/// Number of queries that are kept; a power of two. They take 520 KiB.
+/// Number of queries that are kept; a power of two. They take 690 KiB.
 const SLOTS: usize = 1024;
+
+/// Number of rankings of which a query keeps what they lead to; a power of two.
+const RANKINGS: usize = 8;
+
+/// Not the number of any ranking.
+const NO_RANKING: u32 = u32::MAX;
+
+/// Number of octets at the beginning of an answer that are copied at once.
+const BLOCK: usize = 64;
 
 /// Number of octets that a slot has for an answer.
 const ROOM: usize = 400;
 
 /// Maximum length of the OPT record of an answer that is kept, in octets: with a Client Subnet option of IPv6.
-const MAX_TAIL: usize = 35;
+pub(super) const MAX_TAIL: usize = 35;
 
 /// Spreads forms over slots, so that each type of a name has its own: 2^64 divided by the golden ratio, odd.
 const FORM_FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const FORM_SHIFT: u32 = 40;
 
+const _: () = assert!(SLOTS * (size_of::<Kept>() + size_of::<u64>()) <= 690 << 10, "as the constant says");
+
 /// The queries of one worker.
 #[derive(Clone, Debug)]
 pub(super) struct Repeats {
     /// Each query has the one slot that its name and its form select.
-    slots: Box<[Kept]>,
+    slots: Box<[Kept; SLOTS]>,
     /// The hash of the last name that each slot was asked for and did not hold. What is asked only once is not kept: it would
     /// cost more than it saves, and replace what is asked more often.
-    missed: Box<[u64]>,
+    missed: Box<[u64; SLOTS]>,
 }
 
 impl Default for Repeats {
     fn default() -> Self {
-        Self { slots: vec![Kept::NOTHING; SLOTS].into(), missed: vec![0; SLOTS].into() }
+        Self { slots: boxed(Kept::NOTHING), missed: boxed(0) }
     }
+}
+
+/// Returns copies of a value, without a copy on the stack.
+fn boxed<T: Clone>(value: T) -> Box<[T; SLOTS]> {
+    let all = vec![value; SLOTS].into_boxed_slice();
+    all.try_into().unwrap_or_else(|_| unreachable!("there are as many"))
 }
 
 /// A query, and what is kept of its answer.
@@ -66,15 +86,27 @@ struct Kept {
     form: Form,
     rtype: Rtype,
     subnet: Option<SubnetUse>,
-    /// SOURCE PREFIX-LENGTH of a Client Subnet option of IPv4.
-    v4_source: Option<u8>,
+    /// `None` if the query has no Client Subnet option of IPv4 that counts.
+    network: Option<Network>,
     zone: ZoneId,
     way: Way,
+    /// What rankings lead to, for a steered name: that of each number in the place that its last bits select.
+    turns: [(u32, Option<Turns>); RANKINGS],
     /// The length of the name in octets.
     name: u8,
     /// The length of all that is kept, in octets.
     length: u16,
     octets: [u8; ROOM],
+}
+
+/// The form of a Client Subnet option of IPv4: all but the address.
+#[derive(Clone, Copy, Debug)]
+struct Network {
+    /// SOURCE PREFIX-LENGTH.
+    source: u8,
+    /// The bits of the address that count.
+    mask: u32,
+    subnet: Subnet,
 }
 
 /// How a query is answered again.
@@ -94,9 +126,10 @@ impl Kept {
         form: Form::NONE,
         rtype: Rtype::A,
         subnet: None,
-        v4_source: None,
+        network: None,
         zone: ZoneId::from_index(0),
         way: Way::Steered { id: (PlanId::from_index(0), NameId::from_index(0)), head: 0, limit: 0 },
+        turns: [(NO_RANKING, None); RANKINGS],
         name: 0,
         length: 0,
         octets: [0; ROOM],
@@ -164,22 +197,22 @@ impl Datagram<'_> {
         worker: &mut Worker,
         out: &mut [u8],
     ) -> Option<Reply> {
-        let kept = &worker.repeats.as_ref()?.slots[Repeats::slot(hash, &outline)];
+        let slot = Repeats::slot(hash, &outline);
+        let kept = &worker.repeats.as_ref()?.slots[slot];
         let is_equal = kept.snapshot == self.snapshot.identity() && kept.hash == hash && outline.is_of(&kept.form);
         if !is_equal || !is_same_key(kept.name(), key) {
             return None;
         }
+        let client = self.client(kept, outline.subnet())?;
         let Way::Whole { reply, kind } = kept.way else {
-            return self.steer(&outline, (key, hash), worker, out);
+            return self.steer(&outline, (key, hash), (slot, client), worker, out);
         };
-        let subnet = kept.subnet(&outline).ok()?;
         out.get_mut(..reply.length)?.copy_from_slice(&kept.octets[..reply.length]);
         out[..outline.id.len()].copy_from_slice(&outline.id);
-        if subnet.is_some() {
+        if kept.subnet.is_some() {
             Opt::put_subnet(&mut out[..reply.length], outline.subnet(), 0);
         }
-        let client = || self.client(subnet.as_ref()).address;
-        count::repeated(worker, kept.counted(self.snapshot), (kept.zone, kind), &reply, client);
+        count::repeated(worker, kept.counted(self.snapshot), (kept.zone, kind), &reply, client.address);
         Some(reply)
     }
 
@@ -189,23 +222,38 @@ impl Datagram<'_> {
         self,
         outline: &Outline<'_>,
         (key, hash): (&[u8], u64),
+        (slot, client): (usize, Client),
         worker: &mut Worker,
         out: &mut [u8],
     ) -> Option<Reply> {
-        let kept = &worker.repeats.as_ref()?.slots[Repeats::slot(hash, outline)];
-        let (Way::Steered { id, head, limit }, length) = (kept.way, usize::from(kept.length)) else { return None };
-        let (head, limit) = (usize::from(head), usize::from(limit));
-        out.get_mut(..head)?.copy_from_slice(&kept.octets[..head]);
+        let kept = &worker.repeats.as_ref()?.slots[slot % SLOTS];
+        let Way::Steered { id, head, limit } = kept.way else { return None };
+        let (head, length) = (usize::from(head), usize::from(kept.length));
+        match out.first_chunk_mut::<BLOCK>().filter(|_| head <= BLOCK) {
+            Some(block) => *block = *kept.octets.first_chunk()?,
+            None => out.get_mut(..head)?.copy_from_slice(&kept.octets[..head]),
+        }
         out[..outline.id.len()].copy_from_slice(&outline.id);
-        let mut tail = *kept.octets[head..].first_chunk::<MAX_TAIL>()?;
-        let (counted, subnet) = (kept.counted(self.snapshot), kept.subnet(outline).ok()?);
-        let client = self.client(subnet.as_ref());
+        let tail = *kept.octets.get(head..)?.first_chunk()?;
+        let subnet = kept.subnet.map(|_| outline.subnet());
+        let frame = Frame { head, tail: &tail, tail_length: length - head, subnet, limit: limit.into() };
         let (zone, rtype, source) = (kept.zone, kept.rtype, self.source);
-        let subnet = subnet.map(|subnet| subnet.octets);
-        let mut frame = Frame { head, tail: &mut tail[..length - head], subnet, limit };
-        let question = Question { zone, id, rtype, hash, client, source };
-        let plain = question.answer((self.snapshot, worker), counted, &mut frame, out);
-        plain.or_else(|| self.steer_otherwise((key, &question), counted, &mut frame, worker, out))
+        let (counted, question) = (kept.counted(self.snapshot), Question { zone, id, rtype, hash, client, source });
+        let plan = self.snapshot.plan(id.0, id.1);
+        if let Some((ranking, scope)) = question.rank(plan) {
+            let (number, known) = kept.turns[ranking as usize % RANKINGS];
+            let turns = if number == ranking {
+                known
+            } else {
+                let turns = Turns::of((plan, ranking), rtype, (self.snapshot, worker), &frame);
+                worker.repeats.as_mut()?.slots[slot % SLOTS].turns[ranking as usize % RANKINGS] = (ranking, turns);
+                turns
+            };
+            if let Some(turns) = turns {
+                return question.answer((&turns, scope), (counted, worker), &frame, out);
+            }
+        }
+        self.steer_otherwise((key, &question), counted, &frame, worker, out)
     }
 
     /// Answers a query for a steered name whatever is chosen. `None` if the name's static records answer.
@@ -214,7 +262,7 @@ impl Datagram<'_> {
         self,
         (key, question): (&[u8], &Question),
         counted: Counted<'_>,
-        frame: &mut Frame<'_>,
+        frame: &Frame<'_>,
         worker: &mut Worker,
         out: &mut [u8],
     ) -> Option<Reply> {
@@ -238,24 +286,37 @@ impl Datagram<'_> {
         Some(render(&Exchange::new(self.snapshot, &query, asker, self.now), resolution, worker, out))
     }
 
+    /// Returns the client of a query that equals this one, with these octets of its Client Subnet option. `None` if the
+    /// option is not valid.
     #[inline]
-    fn client(self, subnet: Option<&ClientSubnet<'_>>) -> Client {
-        Client::find(&self.snapshot.world().ecs, subnet, self.source)
+    fn client(self, kept: &Kept, option: &[u8]) -> Option<Client> {
+        match kept.network {
+            Some(Network { source, mask, subnet }) => {
+                let address = ClientSubnet::v4_of(source, option).ok()?;
+                Some(Client { address: IpAddr::V4(Ipv4Addr::from_bits(address & mask)), subnet: Some(subnet) })
+            }
+            None if kept.subnet.is_none() => Some(Client::of_host(self.source)),
+            None => self.other_client(option),
+        }
+    }
+
+    #[inline(never)]
+    fn other_client(self, option: &[u8]) -> Option<Client> {
+        let subnet = ClientSubnet::parse(option).ok()?;
+        Some(Client::find(&self.snapshot.world().ecs, Some(&subnet), self.source))
+    }
+}
+
+impl Network {
+    /// Returns the form of an option, if its address is one of IPv4 and counts.
+    fn of(subnet: &ClientSubnet<'_>, snapshot: &Snapshot) -> Option<Self> {
+        let Some(address @ IpAddr::V4(_)) = subnet.address else { return None };
+        let subnet_of_client = Client::find(&snapshot.world().ecs, Some(subnet), address).subnet?;
+        Some(Self { source: subnet.source, mask: !u32::host_mask(subnet_of_client.length), subnet: subnet_of_client })
     }
 }
 
 impl Kept {
-    /// Returns the Client Subnet option of an equal query, if it has one that counts. Fails if the option's address is not
-    /// valid.
-    #[inline]
-    fn subnet<'q>(&self, outline: &Outline<'q>) -> Result<Option<ClientSubnet<'q>>, BadSubnet> {
-        match (self.subnet, self.v4_source) {
-            (None, _) => Ok(None),
-            (Some(_), Some(source)) => ClientSubnet::of_v4(source, outline.subnet()).map(Some),
-            (Some(_), None) => ClientSubnet::parse(outline.subnet()).map(Some),
-        }
-    }
-
     #[inline]
     fn counted<'s>(&self, snapshot: &'s Snapshot) -> Counted<'s> {
         Counted { snapshot, transport: Transport::Udp, rtype: Some(self.rtype), subnet: self.subnet }
@@ -326,12 +387,12 @@ impl Kept {
         answer: &[u8],
     ) -> Option<Self> {
         let (first, edns, option) = (resolution.hops().first()?, exchange.query().edns, outline.subnet());
-        let mut v4_source = None;
+        let mut network = None;
         if !option.is_empty() {
             // No other option is behind the Client Subnet option.
             let Ok(options) = edns?.options else { return None };
             let subnet = options.client_subnet?.ok().filter(|subnet| subnet.octets.len() == option.len())?;
-            v4_source = subnet.address.filter(IpAddr::is_ipv4).map(|_| subnet.source);
+            network = Network::of(&subnet, exchange.snapshot());
         }
         let subnet = exchange.subnet_use();
         // An OPT record with an Extended DNS Error is not plain.
@@ -359,9 +420,10 @@ impl Kept {
             form: outline.form(),
             rtype: resolution.rtype,
             subnet,
-            v4_source,
+            network,
             zone: first.zone_id,
             way,
+            turns: [(NO_RANKING, None); RANKINGS],
             name: key.len() as u8,
             length: length as u16,
             octets,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::shard::{Shard, sum};
+use super::shard::{Cells, Shard, sum};
 use super::{Tally, Traffic};
 use crate::geo::{CountryCode, DatacenterId};
 
@@ -183,16 +183,15 @@ fn country(row: usize) -> Option<CountryCode> {
 /// Counts what one answer gave.
 #[derive(Clone, Copy, Debug)]
 pub struct AnswerTally<'a> {
-    tally: &'a Tally,
     counters: &'a AnswerCounters,
-    shard: &'a Shard,
+    cells: Cells<'a>,
 }
 
 impl Tally {
     /// Returns access to the counters of a blueprint.
     #[inline]
     pub fn answer<'a>(&'a self, counters: &'a Arc<AnswerCounters>) -> AnswerTally<'a> {
-        AnswerTally { tally: self, counters, shard: &counters.shards[self.number] }
+        AnswerTally { counters, cells: counters.shards[self.number].cells(self.is_alone) }
     }
 }
 
@@ -245,7 +244,7 @@ impl AnswerTally<'_> {
 
     #[inline]
     fn count(&self, place: usize, count: u64) {
-        self.tally.add(self.shard.at(place), count);
+        self.cells.add(place, count);
     }
 }
 

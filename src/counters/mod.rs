@@ -24,7 +24,7 @@ pub use answers::{AnswerCounters, AnswerTally, Dimensions, ZoneAnswer};
 pub use fleet::FleetCounters;
 pub use histogram::{BOUNDS, Histogram};
 pub use node::{NodeCounters, QueryLogCounters};
-use shard::{Counter, Shard};
+use shard::Shard;
 pub use traffic::{QTYPES, QueryType, RCODES, SubnetUse, TRANSPORTS, Traffic, TrafficSums};
 
 /// Number of rungs of the ladder.
@@ -52,10 +52,5 @@ impl Tally {
     pub fn of_stream(traffic: &Traffic) -> Self {
         let shared = traffic.shared();
         Self { traffic: traffic.shard(shared), number: shared, is_alone: false }
-    }
-
-    #[inline]
-    fn add(&self, counter: &Counter, count: u64) {
-        if self.is_alone { counter.add_alone(count) } else { counter.add(count) }
     }
 }

@@ -14,12 +14,12 @@ pub(super) struct Counter(AtomicU64);
 impl Counter {
     /// Adds to the counter, if no other thread does so at the same time.
     #[inline]
-    pub(super) fn add_alone(&self, count: u64) {
+    fn add_alone(&self, count: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(count), Ordering::Relaxed);
     }
 
     /// Adds to the counter.
-    pub(super) fn add(&self, count: u64) {
+    fn add(&self, count: u64) {
         self.0.fetch_add(count, Ordering::Relaxed);
     }
 
@@ -37,9 +37,29 @@ impl Shard {
         Self((0..length + 2 * PADDING).map(|_| Counter::default()).collect())
     }
 
-    #[inline]
-    pub(super) fn at(&self, place: usize) -> &Counter {
+    fn at(&self, place: usize) -> &Counter {
         &self.0[PADDING + place]
+    }
+
+    /// Returns a writer's access. `is_alone` says that nobody else writes.
+    #[inline]
+    pub(super) fn cells(&self, is_alone: bool) -> Cells<'_> {
+        Cells { cells: &self.0[PADDING..], is_alone }
+    }
+}
+
+/// The counters of a shard, for one who writes them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cells<'a> {
+    cells: &'a [Counter],
+    is_alone: bool,
+}
+
+impl Cells<'_> {
+    #[inline]
+    pub(super) fn add(self, place: usize, count: u64) {
+        let counter = &self.cells[place];
+        if self.is_alone { counter.add_alone(count) } else { counter.add(count) }
     }
 }
 

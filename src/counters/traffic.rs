@@ -215,7 +215,7 @@ impl Tally {
 
     #[inline]
     fn count(&self, place: usize, count: u64) {
-        self.add(self.traffic.at(place), count);
+        self.traffic.cells(self.is_alone).add(place, count);
     }
 }
 

@@ -88,13 +88,12 @@ impl<'a> ClientSubnet<'a> {
         if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
     }
 
-    /// Reads an IPv4 option with this SOURCE PREFIX-LENGTH, of which all but the address is known to be valid.
+    /// Reads the address of an IPv4 option with this SOURCE PREFIX-LENGTH, of which all else is known to be valid.
     #[inline]
-    pub fn of_v4(source: u8, octets: &'a [u8]) -> Result<Self, BadSubnet> {
+    pub fn v4_of(source: u8, octets: &[u8]) -> Result<u32, BadSubnet> {
         let number = v4(octets.get(FIXED..).ok_or(BadSubnet::Short)?);
         let is_cut = number & u32::MAX.checked_shr(source.into()).unwrap_or(0) == 0;
-        let address = Some(IpAddr::V4(Ipv4Addr::from_bits(number)));
-        if is_cut { Ok(Self { address, source, octets }) } else { Err(BadSubnet::AddressBits) }
+        if is_cut { Ok(number) } else { Err(BadSubnet::AddressBits) }
     }
 }
 

@@ -127,9 +127,12 @@ struct Node {
 
 impl Node {
     fn new(server: &str, prepare: fn(Worker) -> Worker) -> Self {
-        let zone = ZONE.replace("LONG", &"long".repeat(55));
+        Self::of(&ZONE.replace("LONG", &"long".repeat(55)), server, prepare)
+    }
+
+    fn of(zone: &str, server: &str, prepare: fn(Worker) -> Worker) -> Self {
         let server = format!("{server}[cookies]\nsecrets = [\"e5e973e5a6b2a43f48e7dc849e37bfcf\"]\n");
-        let world = fixture::world(&server, &[("a.test.toml", &zone)]);
+        let world = fixture::world(&server, &[("a.test.toml", zone)]);
         let traffic = Traffic::new(1);
         let blueprint = Arc::new(Blueprint::compile(world, Arc::new(Locations::unknown()), None).counted(&traffic));
         let worker = Worker::new(Arc::new(Rotation::with_seed(1))).counting(Tally::of_worker(&traffic, 0));
@@ -187,6 +190,42 @@ fn answers_and_counters_are_those_of_a_worker_that_keeps_nothing() {
         let kept = repeating.worker.repeats.unwrap().slots.iter().filter(|kept| kept.snapshot != 0).count();
         assert!(kept > 300, "{kept} queries are kept with {server:?}");
     }
+}
+
+/// A query keeps what a few rankings lead to. Here are more of them than it has room for.
+#[test]
+fn clients_of_many_rankings_get_their_own_answers() {
+    let places = ["a", "b", "c", "d"];
+    let orders = (0..24).map(|order| {
+        let mut left = places.to_vec();
+        [order / 6, order / 2 % 3, order % 2, 0].map(|place| left.remove(place))
+    });
+    let mut zone =
+        "[nameservers]\nns1 = [\"192.0.2.53\"]\n[names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n".to_owned();
+    for (number, place) in places.iter().enumerate() {
+        zone += &format!("[datacenters.{place}]\nlatitude = {number}\nlongitude = 0\n");
+    }
+    zone += "[pools.web.endpoints]\n";
+    for (number, place) in places.iter().enumerate() {
+        zone += &format!("{place} = [\"192.0.2.{number}\", \"198.51.100.{number}\"]\n");
+    }
+    for (number, order) in orders.enumerate() {
+        zone += &format!("[regions.r{number}]\nclients = [\"10.{number}.0.0/16\"]\nprefer = {order:?}\n");
+    }
+    let (mut plain, mut repeating) = (Node::of(&zone, "", |worker| worker), Node::of(&zone, "", Worker::recalling));
+    for down in [&[][..], &[0], &[1, 2]] {
+        let snapshots = [plain.snapshot(down), repeating.snapshot(down)];
+        for round in 0..200_u32 {
+            // 7 and 25 have no common divisor.
+            let mut opt = OPTS[5].to_vec();
+            opt[20] = (round * 7 % 25) as u8;
+            let query = query("www", Rtype::A, &opt, 1);
+            assert_eq!(repeating.ask(&snapshots[1], &query), plain.ask(&snapshots[0], &query), "round {round}");
+        }
+        assert!(is_repeated(&mut repeating, &snapshots[1], &query("www", Rtype::A, OPTS[5], 1)));
+        plain.ask(&snapshots[0], &query("www", Rtype::A, OPTS[5], 1));
+    }
+    assert_eq!(repeating.worker.repeats.unwrap().slots.iter().filter(|kept| kept.snapshot != 0).count(), 1);
 }
 
 /// True if the worker answers the query without reading it.

@@ -70,6 +70,17 @@ pub struct Placement<'a> {
     pub is_unnamed: bool,
 }
 
+/// The result of a look-up in a map, with the number of the ranking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbered {
+    /// The [number](Map::rankings) of the ranking.
+    pub number: u32,
+    /// As in [`Placement`].
+    pub scope: u8,
+    /// As in [`Placement`].
+    pub is_unnamed: bool,
+}
+
 impl Map {
     /// Makes a map in one sweep over the ground; this takes milliseconds for a million networks. A chain with the step
     /// `latency` takes round trip times for unknown if the ground has none. `naming` are regions whose prefixes give
@@ -143,6 +154,13 @@ impl Map {
 
     /// The ranking for the network with this lowest address, and the scope on which it is valid.
     pub fn look_up(&self, network: IpAddr) -> Placement<'_> {
+        let Numbered { number, scope, is_unnamed } = self.number(network);
+        Placement { ranking: &self.rankings[number as usize], scope, is_unnamed }
+    }
+
+    /// The same with the number of the ranking.
+    #[inline]
+    pub fn number(&self, network: IpAddr) -> Numbered {
         match network {
             IpAddr::V4(address) => self.place(&self.v4, self.ground.v4(), address.to_bits()),
             IpAddr::V6(address) => self.place(&self.v6, self.ground.v6(), address.to_bits()),
@@ -158,18 +176,22 @@ impl Map {
 
     /// The ranking for the host with this address.
     pub fn ranking_of_host(&self, host: IpAddr) -> &Ranking {
-        let number = match host {
+        &self.rankings[self.number_of_host(host) as usize]
+    }
+
+    /// The number of the ranking for the host with this address.
+    #[inline]
+    pub fn number_of_host(&self, host: IpAddr) -> u32 {
+        match host {
             IpAddr::V4(address) => self.host(&self.v4, self.ground.v4(), address.to_bits()),
             IpAddr::V6(address) => self.host(&self.v6, self.ground.v6(), address.to_bits()),
-        };
-        &self.rankings[number as usize]
+        }
     }
 
     #[inline]
-    fn place<B: Bits>(&self, table: &MapTable<B>, side: Side<'_, B>, address: B) -> Placement<'_> {
+    fn place<B: Bits>(&self, table: &MapTable<B>, side: Side<'_, B>, address: B) -> Numbered {
         let run = table.networks.look_up(side, &self.numbers, address);
-        let is_unnamed = run.value == self.unnamed;
-        Placement { ranking: &self.rankings[run.value as usize], scope: run.scope(address), is_unnamed }
+        Numbered { number: run.value, scope: run.scope(address), is_unnamed: run.value == self.unnamed }
     }
 
     #[inline]
