@@ -222,6 +222,8 @@ fn forbidden(icmp: Vec<IcmpMonitor>) -> Faults {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counters::Traffic;
+    use crate::snapshot::EndpointState;
 
     #[test]
     fn a_missing_database_is_told_where_it_is_named_and_which_may_be_meant() {
@@ -241,5 +243,84 @@ mod tests {
         write("country.mmdb", "");
         write("asn.mmdb", "");
         assert!(told().ends_with("country.mmdb"), "{}", told());
+    }
+
+    const SERVER: &str = "[datacenters]\na = { latitude = 1, longitude = 1 }\nb = { latitude = 2, longitude = 2 }\n";
+
+    const ZONE: &str = "[nameservers]\nns1 = [\"192.0.2.53\"]\n\
+        [regions.near]\nclients = [\"10.1.0.0/16\"]\nprefer = [\"a\", \"b\"]\n[regions.default]\nprefer = [\"b\", \"a\"]\n\
+        [pools.web]\nendpoints.a = [\"192.0.2.1\", \"192.0.2.2\"]\nendpoints.b = [\"192.0.2.3\"]\n[pools.last]\nendpoints = [\"192.0.2.4\"]\n\
+        [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n[names.api]\npools = [\"web\", \"last\"]\nsteer = [\"failover\"]\n\
+        [names.also]\npools = [\"web\"]\nsteer = [\"region\"]\n[records.static]\nA = [\"192.0.2.9\"]\n";
+
+    /// What answers depend on, in words.
+    fn told(snapshot: &Snapshot) -> String {
+        let zones: Vec<_> = snapshot.zones().iter().map(|served| served.zone.steered().clone()).collect();
+        format!("{:#?} {:#?} {zones:#?}", snapshot.pools(), snapshot.plans())
+    }
+
+    #[test]
+    fn a_reload_shares_what_did_not_change_and_gives_what_a_start_would() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| fs::write(folder.path().join(path), text).unwrap();
+        fs::create_dir(folder.path().join("zones")).unwrap();
+        let (mut server, mut zones) = (SERVER.to_owned(), ["a", "b", "c"].map(|stem| (stem, ZONE.to_owned())));
+        let path = folder.path().join("truenorth.toml");
+        let (traffic, mut loader) = (Traffic::new(1), Loader::new(&path));
+        let mut before: Option<Snapshot> = None;
+        // The file, a part of its text, what it is replaced by, and whether all pools, rules and counters stay the same.
+        let edits = [
+            ("b", "192.0.2.9", "192.0.2.10", [true; 3]),
+            ("b", "", "# nothing\n", [true; 3]),
+            ("b", "\"192.0.2.3\"", "\"192.0.2.30\"", [false; 3]),
+            ("b", "[names.api]", "[names.api]\nttl = 7", [true, false, true]),
+            ("c", "10.1.0.0/16", "10.2.0.0/16", [true, false, true]),
+            ("a", "[names.also]", "[names.more]\npools = [\"last\"]\n[names.also]", [true, false, false]),
+            ("a", "[pools.last]", "[pools.first]\nendpoints = [\"192.0.2.5\"]\n[pools.last]", [false; 3]),
+            ("b", "[names.www]", "[names.www]\nfallback = \"last\"", [true, false, true]),
+            ("server", "latitude = 2", "latitude = 3", [true, false, false]),
+            ("c", "10.2.0.0/16", "10.3.0.0/16", [true, false, true]),
+            ("server", "b =", "c = { latitude = 7, longitude = 7 }\nb =", [false; 3]),
+            ("c", "192.0.2.9", "192.0.2.8", [true; 3]),
+        ];
+        for (file, part, other, expected) in edits {
+            for (stem, text) in &zones {
+                write(&format!("zones/{stem}.example.toml"), text);
+            }
+            write("truenorth.toml", &server);
+            let load = |loader: &mut Loader, before: Option<&Snapshot>| {
+                let loaded = loader.load(&Disk::new(), &|_| None, before);
+                let loaded = loaded.unwrap_or_else(|faults| panic!("{faults:?}"));
+                let blueprint = Arc::unwrap_or_clone(loaded.blueprint).counted(&traffic);
+                Snapshot::new(Arc::new(blueprint), |_, _| EndpointState::CALM, before)
+            };
+            let first = load(&mut loader, before.as_ref());
+            assert_eq!(told(&first), told(&load(&mut Loader::new(&path), None)));
+            let edited = if file == "server" {
+                &mut server
+            } else {
+                &mut zones.iter_mut().find(|(stem, _)| *stem == file).unwrap().1
+            };
+            *edited = edited.replacen(part, other, 1);
+            write(&format!("zones/{file}.example.toml"), edited);
+            if file == "server" {
+                fs::remove_file(folder.path().join("zones/server.example.toml")).unwrap();
+                write("truenorth.toml", &server);
+            }
+            let second = load(&mut loader, Some(&first));
+            assert_eq!(told(&second), told(&load(&mut Loader::new(&path), None)), "{file}: {other}");
+            let pools = |snapshot: &Snapshot| snapshot.pools().iter().map(Arc::as_ptr).collect::<Vec<_>>();
+            let rules = |snapshot: &Snapshot| -> Vec<_> {
+                snapshot.plans().iter().map(|plan| Arc::as_ptr(plan.rule())).collect()
+            };
+            let counters = |snapshot: &Snapshot| snapshot.counters().map(Arc::as_ptr);
+            let same = [
+                pools(&first) == pools(&second),
+                rules(&first) == rules(&second),
+                counters(&first) == counters(&second),
+            ];
+            assert_eq!(same, expected, "{file}: {other}");
+            before = Some(second);
+        }
     }
 }

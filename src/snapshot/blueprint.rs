@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::compile::{self, Compiler, Maps};
+use super::shared::KnownRules;
 use super::{PoolId, Rule, Snapshot, Steering, World, ZoneSpec};
 use crate::counters::{AnswerCounters, Dimensions, Traffic};
 use crate::dnssec::ZoneKeys;
@@ -58,9 +61,10 @@ impl Blueprint {
         let before = previous.map(|snapshot| &*snapshot.blueprint);
         if let Some(before) = before {
             before.share_trees(&mut world);
+            before.share_pools(&mut world);
         }
         let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
-        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, before);
+        let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, previous);
         let mut apexes = Names::default();
         for served in &zones {
             apexes.insert(&served.zone.apex().to_key());
@@ -68,6 +72,7 @@ impl Blueprint {
         let plans_of = plans_of(world.pools.len(), &rules);
         let first_endpoints = first_endpoints(&world);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
+        let counters = before.filter(|before| before.counts_as(&world)).and_then(|before| before.counters.clone());
         Self {
             world: Arc::new(world),
             locations,
@@ -79,13 +84,16 @@ impl Blueprint {
             plans_of,
             first_endpoints,
             own_secret,
-            counters: None,
+            counters,
         }
     }
 
-    /// Returns this blueprint with new counters of the pools and endpoints in answers, with as many shards as `traffic`
-    /// has.
+    /// Returns this blueprint with counters of the pools and endpoints in answers, with as many shards as `traffic` has: those
+    /// of the blueprint before, if they mean the same here, else new ones.
     pub fn counted(mut self, traffic: &Traffic) -> Self {
+        if self.counters.is_some() {
+            return self;
+        }
         let dimensions = Dimensions {
             regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
             pools: self.world.zones.iter().flat_map(|zone| &zone.names).map(|name| name.steering.pools.len()).collect(),
@@ -122,13 +130,18 @@ impl Blueprint {
         Self { own_secret: [secret], ..self }
     }
 
-    /// Replaces the trees of a new world by those of this one where both have the same contents. A reload then costs
-    /// only as much as changed.
+    /// Replaces the trees and the rules of names of a new world by those of this one where both have the same contents. A reload
+    /// then costs only as much as changed.
     fn share_trees(&self, world: &mut World) {
         for spec in &mut world.zones {
             let Some(before) = self.spec(&spec.origin) else { continue };
             if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree.says_as(&spec.tree) {
                 spec.tree = before.tree.clone();
+            }
+            for (name, before) in spec.names.iter_mut().zip(&before.names) {
+                if name.steering == before.steering {
+                    name.steering.clone_from(&before.steering);
+                }
             }
         }
     }
@@ -218,24 +231,25 @@ struct Zones {
     plan_of_name: Vec<PlanId>,
 }
 
-/// Compiles all zones. Shares the zones of `before` that did not change.
-fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Zones {
+/// Compiles all zones. Shares the zones and rules of `previous` that did not change.
+fn compile_zones(world: &World, maps: Maps<'_>, previous: Option<&Snapshot>) -> Zones {
+    let before = previous.map(|snapshot| &*snapshot.blueprint);
+    let known_rules = previous.map(|snapshot| KnownRules::new(snapshot, world));
     let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
     for spec in &world.zones {
-        let mut known: HashMap<&Steering, PlanId> = HashMap::new();
         let first = NameId::from_index(plan_of_name.len());
-        for name in &spec.names {
-            let mut new = || {
-                // Only a map of the zone can be in a name's configuration.
-                let regions = spec.regions.of_map(&name.steering.map).unwrap_or(&spec.regions);
-                rules.push(Arc::new(compiler.rule(&name.steering, regions)));
-                PlanId::from_index(rules.len() - 1)
-            };
-            // Each name with a roll-out needs a plan of its own.
-            let is_alone = name.steering.rollout.is_some();
-            let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
-            plan_of_name.push(plan);
+        let shared = known_rules.as_ref().and_then(|known| Some((known, known.of_zone(spec, compiler.maps())?)));
+        if let Some((known, plans)) = shared {
+            let mut new_of: HashMap<PlanId, PlanId, RandomState> = HashMap::default();
+            for &plan in plans {
+                plan_of_name.push(*new_of.entry(plan).or_insert_with(|| {
+                    rules.push(known.rule(plan).clone());
+                    PlanId::from_index(rules.len() - 1)
+                }));
+            }
+        } else {
+            compile_names(spec, &mut compiler, &mut rules, &mut plan_of_name);
         }
         let plans = &plan_of_name[first.index()..];
         let same = before.and_then(|before| before.zone_like(spec, first, plans));
@@ -250,6 +264,28 @@ fn compile_zones(world: &World, maps: Maps<'_>, before: Option<&Blueprint>) -> Z
         }));
     }
     Zones { served, rules, plan_of_name }
+}
+
+/// Adds the plan of each name of a zone, and the rules of these plans.
+fn compile_names(
+    spec: &ZoneSpec,
+    compiler: &mut Compiler<'_>,
+    rules: &mut Vec<Arc<Rule>>,
+    plan_of_name: &mut Vec<PlanId>,
+) {
+    let mut known: HashMap<&Steering, PlanId> = HashMap::new();
+    for name in &spec.names {
+        let mut new = || {
+            // Only a map of the zone can be in a name's configuration.
+            let regions = spec.regions.of_map(&name.steering.map).unwrap_or(&spec.regions);
+            rules.push(Arc::new(compiler.rule(&name.steering, regions)));
+            PlanId::from_index(rules.len() - 1)
+        };
+        // Each name with a roll-out needs a plan of its own.
+        let is_alone = name.steering.rollout.is_some();
+        let plan = if is_alone { new() } else { *known.entry(&name.steering).or_insert_with(new) };
+        plan_of_name.push(plan);
+    }
 }
 
 /// Returns the number of endpoints in the pools before each pool, by [`PoolId`].

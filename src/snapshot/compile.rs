@@ -31,6 +31,8 @@ pub(super) struct Maps<'a> {
     /// The ground of maps without round trip times, and of those with them; `None` before the first such map.
     grounds: [Option<Arc<Ground>>; 2],
     known: HashMap<Key, Arc<Map>>,
+    /// True if the maps of the snapshot before are still valid: those without round trip times, and those with them.
+    still_valid: [bool; 2],
 }
 
 /// The inputs in which maps over the same locations differ: the compiled chain, and, if the chain has no regions, the
@@ -44,6 +46,10 @@ type CandidateClass = (u8, Option<DatacenterId>);
 impl<'a> Compiler<'a> {
     pub(super) fn new(world: &'a World, maps: Maps<'a>) -> Self {
         Self { world, maps }
+    }
+
+    pub(super) fn maps(&self) -> &Maps<'a> {
+        &self.maps
     }
 
     /// Returns the rule for a name's steering, with the regions of its map.
@@ -146,6 +152,7 @@ impl<'a> Maps<'a> {
             (Some(before), Some(now)) => Arc::ptr_eq(before, now),
             _ => false,
         });
+        let still_valid = [previous.is_some(), same_client_rtts];
         let before = previous.map_or(&[][..], Snapshot::plans).iter().map(|plan| &plan.rule().map);
         let known = before.filter(|map| same_client_rtts || !map.compiled_chain().measures_latency());
         let mut grounds = [None, None];
@@ -154,7 +161,12 @@ impl<'a> Maps<'a> {
             ((map.compiled_chain().clone(), map.naming().cloned()), map.clone())
         });
         let known = known.collect();
-        Self { locations, client_rtts, caps, grounds, known }
+        Self { locations, client_rtts, caps, grounds, known, still_valid }
+    }
+
+    /// True if a map of the snapshot before is still valid.
+    pub(super) fn still_has(&self, map: &Map) -> bool {
+        self.still_valid[usize::from(map.compiled_chain().measures_latency())]
     }
 
     /// Returns the map of a compiled chain, and makes it if it is not known. `naming` is the argument of

@@ -95,7 +95,7 @@ pub(super) fn highest_ramp<'a>(endpoint_states: impl IntoIterator<Item = &'a End
 }
 
 /// The state of a pool.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PoolState {
     /// By the endpoints' positions in the pool's spec.
     pub(super) endpoint_states: Arc<[EndpointState]>,

@@ -23,6 +23,7 @@ mod query_log;
 mod registration;
 mod rehosted;
 mod rollouts;
+mod shared;
 mod source;
 mod targets;
 #[cfg(test)]
@@ -63,6 +64,7 @@ pub use query_log::{LogClass, LogRule};
 pub use registration::{Bounds, LeaseMark, Registered, Registration};
 pub use rehosted::{HostChange, Rehosted};
 pub use rollouts::RolledOut;
+use shared::KnownPlans;
 pub use source::{ApiServer, ConsulHealth, ConsulService, KubernetesAddresses, KubernetesService, Source};
 pub use unfit_address::UnfitAddress;
 pub use values::{Addresses, Capacity, MAX_ENDPOINTS, MAX_POOLS, MinHealthy, PoolList, Ttls};
@@ -100,17 +102,24 @@ impl Snapshot {
     }
 
     /// Returns the snapshot of a blueprint in a state. `since` is the snapshot before and the parts of the state that
-    /// changed since then: if both have the same world, everything else is shared.
+    /// changed since then: if both have the same world, everything else is shared. If they have not, those pools and plans are
+    /// shared that are the same in both.
     pub fn derive(blueprint: Arc<Blueprint>, state: WorldState, since: Option<(&Self, &Dirty)>) -> Self {
         let generation = since.map_or(1, |(before, _)| before.generation + 1);
-        let since = since.filter(|(before, _)| before.blueprint.is_like(&blueprint));
+        let (since, other) = match since {
+            Some((before, _)) if !before.blueprint.is_like(&blueprint) => (None, Some(before)),
+            since => (since, None),
+        };
         let make_pool = |id: PoolId| {
             let first_endpoint = blueprint.first_endpoints[id.index()];
             Arc::new(Pool::new(blueprint.world.pools[id.index()].clone(), state.pool(id), first_endpoint))
         };
         let mut pools = match since {
             Some((before, _)) => before.pools.clone(),
-            None => blueprint.world.pool_ids().map(make_pool).collect(),
+            None => {
+                let shared = |id: PoolId| other?.pool_like(id, &blueprint, &state);
+                blueprint.world.pool_ids().map(|id| shared(id).unwrap_or_else(|| make_pool(id))).collect()
+            }
         };
         for &id in since.iter().flat_map(|(_, dirty)| &dirty.pools) {
             pools[id.index()] = make_pool(id);
@@ -120,9 +129,12 @@ impl Snapshot {
         let plan_of = |name: NameId| blueprint.plan_of_name[name.index()];
         let splits: HashMap<PlanId, Split, foldhash::fast::RandomState> =
             state.splits().iter().map(|(&name, &split)| (plan_of(name), split)).collect();
+        let known = other.map(|before| KnownPlans::new(before, &pools));
         let make_plan = |id: PlanId| {
             let rule = &rules[id.index()];
-            Plan::new(rule.clone(), &pools, NameOrders::default(), splits.get(&id).copied().or(rule.split))
+            let split = splits.get(&id).copied().or(rule.split);
+            let shared = known.as_ref().and_then(|known| known.get(rule, split));
+            shared.unwrap_or_else(|| Plan::new(rule.clone(), &pools, NameOrders::default(), split))
         };
         let plans = match since {
             Some((before, dirty)) if !dirty.maps => {
