@@ -7,7 +7,7 @@
 //! have had to look in two places.
 //!
 //! Nothing is compiled anew: rankings, maps and rules do not depend on endpoints. What it costs is a copy of the world's
-//! lists and a new pool and plan for each pool and name, so the caller batches changes.
+//! lists, and a new pool and plan for the pool that changed and those behind it, so the caller batches changes.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
