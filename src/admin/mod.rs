@@ -57,6 +57,7 @@ use tracing::warn;
 use crate::config::{Admin, AdminTls, is_loopback};
 use crate::control::{Handle, Shared};
 use crate::counters::NodeCounters;
+use crate::dnssec::Signatures;
 use crate::handover::{Inherited, Label, Labelled, PrivateSocket, Role};
 use crate::limiter::{ConnectionLimiter, Losses, Occupancy};
 use crate::report::{FilesStatus, FleetShare, LastDecisions, Tallies, Traffic};
@@ -105,6 +106,7 @@ struct AppState {
     store: Arc<Store>,
     limiter: Arc<ConnectionLimiter>,
     losses: Arc<Losses>,
+    signatures: Arc<Signatures>,
     tallies: Arc<Tallies>,
     counters: Arc<NodeCounters>,
     probes: Arc<ProbeCounters>,
@@ -164,6 +166,8 @@ pub struct Node {
     pub limiter: Arc<ConnectionLimiter>,
     /// The counters of lost queries and connections.
     pub losses: Arc<Losses>,
+    /// The signatures that are kept.
+    pub signatures: Arc<Signatures>,
     /// The counters of queries and answers.
     pub tallies: Arc<Tallies>,
     /// Facts about the node.
@@ -229,7 +233,7 @@ impl Bound {
         let (orders, received) = mpsc::channel(ORDERS);
         let (leases, of_leases) = mpsc::channel(LEASES);
         let received = OrderReceivers { orders: received, leases: of_leases };
-        let Node { published, control, journal, dns, store, limiter, losses, .. } = node;
+        let Node { published, control, journal, dns, store, limiter, losses, signatures, .. } = node;
         let Node { tallies, counters, probes, history, lateness, connections, alarm, .. } = node;
         // A flood from the network cannot fill the rooms of the socket.
         let rooms = [Rooms::new(connections), Rooms::new(0)].map(Arc::new);
@@ -243,6 +247,7 @@ impl Bound {
             store,
             limiter,
             losses,
+            signatures,
             tallies,
             counters,
             probes,

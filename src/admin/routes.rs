@@ -150,7 +150,7 @@ async fn explain(State(app): State<Arc<AppState>>, query: QueryPairs) -> Result<
     let overrides = app.control.overrides().await.ok_or_else(ApiError::stopping)?;
     let _turn = app.long_work.acquire().await;
     let snapshot = app.published.load_full();
-    let beside = Beside { survey: &survey, overrides: &overrides, now: clock::wall() };
+    let beside = Beside { survey: &survey, overrides: &overrides, signatures: &app.signatures, now: clock::wall() };
     match Explanation::live(&snapshot, &Question { name, rtype, client }, &down, beside) {
         Ok(explanation) => Ok(json(StatusCode::OK, report::to_json(&explanation))),
         Err(why) => Err(ApiError::bad(why)),

@@ -1,5 +1,7 @@
 //! Lists the endpoints of the chosen pools, and picks those that are in the answer.
 
+mod every;
+
 use std::iter;
 use std::sync::Arc;
 
@@ -150,6 +152,12 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         if chosen.more != 0 {
             return Self::of_several(chosen, key, lists, worker);
         }
+        Self::of_one(chosen, key, lists)
+    }
+
+    /// Lists the candidates of one pool.
+    #[inline]
+    fn of_one(chosen: &Chosen<'s>, key: Option<HashKey>, lists: impl Fn(&'s Kind) -> Option<&'s Lists<T>>) -> Self {
         let first = lists(chosen.kind(chosen.first));
         let (pick, answers) = chosen.rule.pick(first.is_some_and(Lists::weighs));
         let first = first.map_or(Run::EMPTY, |pool| Run::of(pool, chosen.selection));
@@ -163,10 +171,21 @@ impl<'s, T: Clone + PartialEq> Candidates<'s, T> {
         lists: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
         worker: &mut Worker,
     ) -> Self {
+        Self::gather(chosen, key, lists, |run| run.drawn(worker))
+    }
+
+    /// Lists the candidates of several pools. `draw` reduces the run of a pool that gives one member to that member.
+    #[inline]
+    fn gather(
+        chosen: &Chosen<'s>,
+        key: Option<HashKey>,
+        lists: impl Fn(&'s Kind) -> Option<&'s Lists<T>>,
+        mut draw: impl FnMut(Run<'s, T>) -> Run<'s, T>,
+    ) -> Self {
         let mut given = |id: PoolId| {
             let pool = lists(chosen.kind(id))?;
             let (run, draws) = (Run::of(pool, chosen.selection), chosen.rule.pick.is_none() && pool.weighs());
-            Some(if draws { run.drawn(worker) } else { run })
+            Some(if draws { draw(run) } else { run })
         };
         let (pick, answers) = chosen.rule.pick(false);
         let first = given(chosen.first).unwrap_or(Run::EMPTY);

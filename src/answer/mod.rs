@@ -12,6 +12,7 @@
 
 mod access;
 mod additional;
+mod ahead;
 mod candidates;
 mod client;
 mod count;
@@ -37,6 +38,7 @@ mod write;
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use ahead::Ahead;
 pub use client::Client;
 use exchange::Admission;
 pub use exchange::Exchange;

@@ -69,6 +69,23 @@ impl<'s> Resolution<'s> {
         }
         true
     }
+
+    /// Answers a question for a steered name as somebody else has chosen, and looks up the name that it is an alias of, if that
+    /// is the choice. The name of the question is in lower case.
+    pub(super) fn steer_as(
+        &mut self,
+        (snapshot, worker): (&'s Snapshot, &mut Worker),
+        zone_id: ZoneId,
+        steered: Steered<'s>,
+    ) {
+        let (zone, sname, encloser) =
+            (&*snapshot.zones()[zone_id.index()], Sname::Held(self.question), self.question.len());
+        self.hops.push(Hop { sname, zone, zone_id, encloser, step: Step::Steered(steered) });
+        let mut resolver = Resolver { snapshot, worker, resolution: self, hash: 0 };
+        if let Some(next) = resolver.next(sname) {
+            resolver.follow(next, None);
+        }
+    }
 }
 
 impl<'s> Resolver<'_, 's> {

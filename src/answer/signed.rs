@@ -16,7 +16,10 @@ use super::write;
 use super::{Exchange, Reply, ResponseClass, Worker};
 use crate::dnssec::{Covered, Denial, Limits, Origin, Signer, Unsigned, ZoneKeys};
 use crate::snapshot::{ServedZone, Snapshot};
-use crate::wire::{ExtendedError, InfoCode, Message, NameOffset, Rcode, Rtype, Section, Truncated};
+use crate::wire::{
+    CLASS_IN, ExtendedError, HEADER_LENGTH, InfoCode, MAX_MESSAGE, Message, NameOffset, Query, Question, Rcode, Rtype,
+    Section, Truncated,
+};
 use crate::zone::{Dynamic, Found, Rrset};
 
 const SPENT: &str = "the budget for signatures of this second is spent";
@@ -62,8 +65,27 @@ pub(super) fn render(
     };
     if let Some(tally) = worker.tally() {
         tally.signatures(counts.kept, counts.fresh, counts.refused);
+        tally.foreseen(counts.foreseen);
     }
     reply
+}
+
+/// Signs what a resolution gives, for answers that may come, and writes it to `out`. `question` holds the whole question in wire
+/// format, and the length of its name.
+pub(super) fn sign_ahead(
+    snapshot: &Snapshot,
+    resolution: &Resolution<'_>,
+    (question, name): (&[u8], usize),
+    (signer, now): (&mut Signer, u64),
+    out: &mut [u8],
+) {
+    let mut query = Query::new(&[0; HEADER_LENGTH]);
+    let (name, rtype) = (&question[..name], resolution.rtype);
+    query.question = Ok(Some(Question { octets: question, name, rtype, class: CLASS_IN }));
+    let mut message = Message::begin(out, MAX_MESSAGE, &query, None);
+    let limits = snapshot.world().protocol.signing;
+    let mut signed = Signed { resolution, snapshot, limits, signer, now, failure: None };
+    write::write(resolution, snapshot.world(), &mut signed, &mut message);
 }
 
 /// True if the answer denies a name of a signed zone. RFC 9824, section 3.1: the response code is NOERROR then, because

@@ -133,9 +133,25 @@ impl Worker {
         Self { signer: Some(Box::new(Signer::new(signatures))), ..self }
     }
 
+    /// Returns the worker for signatures that nobody has asked for yet.
+    pub(super) fn ahead(self, signatures: Arc<Signatures>) -> Self {
+        Self { signer: Some(Box::new(Signer::ahead(signatures))), ..self }
+    }
+
+    /// Returns the worker for an explanation: it takes the signatures that are kept here, and changes nothing.
+    pub fn looking(self, signatures: Arc<Signatures>) -> Self {
+        Self { signer: Some(Box::new(Signer::looking(signatures))), ..self }
+    }
+
     /// Returns what signs this worker's answers. Without shared signatures it keeps its own.
     pub(super) fn signer(&mut self) -> &mut Signer {
         self.signer.get_or_insert_with(|| Box::new(Signer::new(Arc::default())))
+    }
+
+    /// Returns, for each signature that a worker that is [looking](Self::looking) has written since this was called last, true
+    /// if it was kept.
+    pub fn take_sources(&mut self) -> Vec<bool> {
+        self.signer().take_sources()
     }
 
     /// Returns the worker with a memory for names and queries, for one that answers many queries.

@@ -112,7 +112,9 @@ const UNLOGGED: usize = TRANSFERS + 1;
 const KEPT: usize = UNLOGGED + 1;
 const FRESH: usize = KEPT + 1;
 const REFUSED: usize = FRESH + 1;
-const LENGTH: usize = REFUSED + 1;
+const AHEAD: usize = REFUSED + 1;
+const FORESEEN: usize = AHEAD + 1;
+const LENGTH: usize = FORESEEN + 1;
 
 /// Counters of queries and responses since the server's start.
 #[derive(Debug)]
@@ -208,6 +210,18 @@ impl Tally {
         }
     }
 
+    /// Counts signatures that were made ahead, before any answer needed them.
+    pub fn signed_ahead(&self, count: u32) {
+        self.count(AHEAD, count.into());
+    }
+
+    /// Counts signatures that were made ahead, and that an answer needed for the first time.
+    pub fn foreseen(&self, count: u32) {
+        if count > 0 {
+            self.count(FORESEEN, count.into());
+        }
+    }
+
     /// Counts an answer that is missing in the query log, because its ring was full.
     pub fn unlogged(&self) {
         self.count(UNLOGGED, 1);
@@ -278,6 +292,11 @@ impl TrafficSums {
     /// Returns the numbers of signatures that were kept, made, and refused for want of budget.
     pub fn signatures(&self) -> [u64; 3] {
         [KEPT, FRESH, REFUSED].map(|place| self.0[place])
+    }
+
+    /// Returns the numbers of signatures that were made ahead, and of those that an answer needed since.
+    pub fn signed_ahead(&self) -> [u64; 2] {
+        [AHEAD, FORESEEN].map(|place| self.0[place])
     }
 
     /// Returns the number of answers that are missing in the query log, because a ring was full.

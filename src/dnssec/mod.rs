@@ -6,9 +6,8 @@
 //!                                                      written
 //! ```
 //!
-//! Nothing is signed beforehand, because answers of steered names change with health and clients. An RRset is signed
-//! when it is first given, and the signature is kept for all workers. It depends only on the key, the records and a
-//! window of time, so rotation, reloads and changes of health never make it wrong.
+//! An RRset is signed when it is first given, or ahead if it is likely, and the signature is kept for all workers. It depends
+//! only on the key, the records and a window of time, so rotation, reloads and changes of health never make it wrong.
 //!
 //! A name that does not exist is denied in the compact form of RFC 9824, and names that a wildcard answers for are
 //! signed as if they existed: both need no knowledge of other names.
@@ -35,5 +34,5 @@ pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};
 pub use plan::{KeyTimes, Part, Plan, State, Wait};
 pub use public::PublicKey;
 pub use schedule::{Refusal, Replacement, Role, Schedule};
-pub use signer::{Counts, Covered, Denial, Limits, Origin, Signatures, Signer, Unsigned};
+pub use signer::{Counts, Covered, Denial, LEAD, Limits, Origin, Signatures, Signer, Unsigned};
 pub use time::{Delays, MIN_WINDOW, Policy, Timing};

@@ -21,6 +21,10 @@ const FIXED: usize = 18;
 /// The key of the hash that spreads windows. It is not secret: it is fixed so that nodes agree.
 const SPREAD: &[u8; 16] = b"truenorth window";
 
+/// Signatures are made ahead for answers that are given up to this many seconds later. So a signature whose window ends is
+/// followed by the next one in time. Whoever signs ahead does so twice in this time at least.
+pub const LEAD: u64 = 120;
+
 /// Entries for known names for each entry for made-up ones, which need fewer: hardly any of them is asked for twice.
 const KNOWN_FOR_EACH_MADE_UP: usize = 4;
 
@@ -64,6 +68,15 @@ impl Signatures {
             let made_up = limits.kept.div_ceil(KNOWN_FOR_EACH_MADE_UP);
             Tables { known: Table::new(limits.kept), made_up: Table::new(made_up), secret }
         })
+    }
+}
+
+impl Tables {
+    fn of(&self, origin: Origin) -> &Table {
+        match origin {
+            Origin::Known => &self.known,
+            Origin::MadeUp => &self.made_up,
+        }
     }
 }
 
@@ -124,11 +137,24 @@ impl From<Truncated> for Unsigned {
     }
 }
 
+/// What a signer makes signatures for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Answers: within the budget.
+    Answers,
+    /// Answers that may come: without a budget, and nothing counts as read.
+    Ahead,
+    /// Explanations: nothing is kept either.
+    Explanations,
+}
+
 /// Numbers of signatures that were kept, made and refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Signatures that were kept.
     pub kept: u32,
+    /// Those of them that were made ahead, and are read for the first time.
+    pub foreseen: u32,
     /// Signatures that were made.
     pub fresh: u32,
     /// Signatures that were not made for want of budget.
@@ -139,6 +165,7 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct Signer {
     signatures: Arc<Signatures>,
+    purpose: Purpose,
     canonical: Canonical,
     /// The octets that are signed, after the key's own number.
     octets: Vec<u8>,
@@ -149,13 +176,31 @@ pub struct Signer {
     /// Signatures that were made in it.
     spent: u32,
     counts: Counts,
+    /// For explanations: true for each signature that was kept, in the order in which they were written.
+    sources: Vec<bool>,
 }
 
 impl Signer {
     /// Returns a signer that shares these signatures with others.
     pub fn new(signatures: Arc<Signatures>) -> Self {
+        Self::with_purpose(signatures, Purpose::Answers)
+    }
+
+    /// Returns a signer that fills these signatures before they are asked for. It has no budget: its caller limits the time.
+    pub fn ahead(signatures: Arc<Signatures>) -> Self {
+        Self::with_purpose(signatures, Purpose::Ahead)
+    }
+
+    /// Returns a signer that takes the signatures that are kept here, and leaves everything as it is.
+    pub fn looking(signatures: Arc<Signatures>) -> Self {
+        Self::with_purpose(signatures, Purpose::Explanations)
+    }
+
+    fn with_purpose(signatures: Arc<Signatures>, purpose: Purpose) -> Self {
         Self {
             signatures,
+            purpose,
+            sources: Vec::new(),
             canonical: Canonical::default(),
             octets: Vec::new(),
             types: Vec::new(),
@@ -169,6 +214,12 @@ impl Signer {
     /// Returns what signing did since this was called last.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.counts)
+    }
+
+    /// Returns, for each signature that was written since this was called last, true if it was kept. Empty unless the signer
+    /// is [looking](Self::looking).
+    pub fn take_sources(&mut self) -> Vec<bool> {
+        std::mem::take(&mut self.sources)
     }
 
     /// Returns the list of types for the next [denial](Self::deny), which is empty.
@@ -239,23 +290,16 @@ impl Signer {
         self.octets.resize(before, 0);
         self.canonical.append(original_ttl, &mut self.octets);
         for key in keys.signing(rtype) {
-            let (inception, expiration) = keys.policy().window(now, self.spread(key));
-            let public = key.public();
-            let fields: [&[u8]; 8] = [
-                key.id(),
-                &rtype.0.to_be_bytes(),
-                &[public.algorithm().number(), self.canonical.labels()],
-                &original_ttl.to_be_bytes(),
-                &expiration.to_be_bytes(),
-                &inception.to_be_bytes(),
-                &public.tag().to_be_bytes(),
-                keys.signer(),
-            ];
-            let mut at = 0;
-            for field in fields {
-                self.octets[at..at + field.len()].copy_from_slice(field);
-                at += field.len();
+            let spread = self.spread(key);
+            let window = keys.policy().window(now, spread);
+            if self.purpose == Purpose::Ahead {
+                let next = keys.policy().window(now + LEAD, spread);
+                if next != window {
+                    self.fill(key, keys.signer(), original_ttl, next);
+                    self.signature(key, limits, origin, now)?;
+                }
             }
+            self.fill(key, keys.signer(), original_ttl, window);
             let signature = self.signature(key, limits, origin, now)?;
             let rdata = &self.octets[KEY_ID..before];
             message.push_rrset(section, |rrset| {
@@ -267,6 +311,27 @@ impl Signer {
         Ok(())
     }
 
+    /// Writes the fields before the records into `octets`: the key's own number, and the RDATA of the RRSIG record without its
+    /// signature.
+    fn fill(&mut self, key: &SigningKey, signer: &[u8], original_ttl: u32, (inception, expiration): (u32, u32)) {
+        let public = key.public();
+        let fields: [&[u8]; 8] = [
+            key.id(),
+            &self.canonical.rtype().0.to_be_bytes(),
+            &[public.algorithm().number(), self.canonical.labels()],
+            &original_ttl.to_be_bytes(),
+            &expiration.to_be_bytes(),
+            &inception.to_be_bytes(),
+            &public.tag().to_be_bytes(),
+            signer,
+        ];
+        let mut at = 0;
+        for field in fields {
+            self.octets[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        }
+    }
+
     /// Returns the kept signature of `octets`, or makes one.
     fn signature(
         &mut self,
@@ -275,14 +340,14 @@ impl Signer {
         origin: Origin,
         now: u64,
     ) -> Result<[u8; SIGNATURE], Unsigned> {
+        if self.purpose != Purpose::Answers {
+            return self.signature_beside(key, limits, origin, now);
+        }
         let tables = self.signatures.tables(limits);
-        let table = match origin {
-            Origin::Known => &tables.known,
-            Origin::MadeUp => &tables.made_up,
-        };
-        let hash = hash(&tables.secret, &self.octets);
-        if let Some(kept) = table.get(hash, now as u32) {
+        let (table, hash) = (tables.of(origin), hash(&tables.secret, &self.octets));
+        if let Some((kept, is_foreseen)) = table.get(hash, now as u32) {
             self.counts.kept += 1;
+            self.counts.foreseen += u32::from(is_foreseen);
             return Ok(kept);
         }
         if self.second != now {
@@ -295,8 +360,37 @@ impl Signer {
             return Err(Unsigned::OverBudget);
         }
         let signature = key.sign(&self.octets[KEY_ID..]).ok_or(Unsigned::Failed)?;
-        table.keep(hash, &signature, now as u32);
+        table.keep(hash, &signature, now as u32, false);
         self.spent += 1;
+        self.counts.fresh += 1;
+        Ok(signature)
+    }
+
+    /// Returns the kept signature of `octets`, or makes one, for another purpose than an answer.
+    #[inline(never)]
+    fn signature_beside(
+        &mut self,
+        key: &SigningKey,
+        limits: Limits,
+        origin: Origin,
+        now: u64,
+    ) -> Result<[u8; SIGNATURE], Unsigned> {
+        let is_ahead = self.purpose == Purpose::Ahead;
+        // An explanation takes no memory for signatures.
+        let tables = if is_ahead { Some(self.signatures.tables(limits)) } else { self.signatures.tables.get() };
+        let place = tables.map(|tables| (tables.of(origin), hash(&tables.secret, &self.octets)));
+        let kept = place.and_then(|(table, hash)| table.peek(hash));
+        if !is_ahead {
+            self.sources.push(kept.is_some());
+        }
+        if let Some(kept) = kept {
+            self.counts.kept += 1;
+            return Ok(kept);
+        }
+        let signature = key.sign(&self.octets[KEY_ID..]).ok_or(Unsigned::Failed)?;
+        if let Some((table, hash)) = place.filter(|_| is_ahead) {
+            table.keep(hash, &signature, now as u32, true);
+        }
         self.counts.fresh += 1;
         Ok(signature)
     }
@@ -320,120 +414,4 @@ fn hash(secret: &[u8; 16], octets: &[u8]) -> Hash {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Algorithm, Policy, Rules, key_file};
-    use super::*;
-    use crate::name::Name;
-    use crate::wire::Query;
-
-    /// A query for `www.example.`, whose name is at offset 12.
-    const QUERY: &[u8] = b"\0\x07\0\0\0\x01\0\0\0\0\0\0\x03www\x07example\0\0\x01\0\x01";
-
-    const NOW: u64 = 1_800_000_000;
-
-    fn keys(algorithm: Algorithm) -> ZoneKeys {
-        let zone = Name::parse("Example.", &Name::root()).unwrap();
-        let files = key_file::NewKey::first(algorithm, 3600, 0).create(&zone).unwrap();
-        let key = key_file::read(&zone, &files.public, &files.private).unwrap();
-        ZoneKeys::try_new(&zone, vec![key], Rules::default(), NOW).unwrap()
-    }
-
-    fn signer() -> Signer {
-        Signer::new(Arc::default())
-    }
-
-    /// Writes these addresses and signs them. Returns the RDATA of the RRSIG record.
-    fn sign(
-        signer: &mut Signer,
-        keys: &ZoneKeys,
-        limits: Limits,
-        addresses: &[[u8; 4]],
-        (origin, now): (Origin, u64),
-    ) -> Result<Vec<u8>, Unsigned> {
-        let query = Query::parse(QUERY).unwrap();
-        let mut buffer = vec![0; 1232];
-        let mut message = Message::begin(&mut buffer, 1232, &query, None);
-        let start = message.len();
-        let of = (NameOffset::QUESTION, Rtype::A, 30);
-        message.push_rrset(Section::Answer, |rrset| rrset.addresses(of, addresses.iter())).unwrap();
-        let end = message.len();
-        let covered = Covered { section: Section::Answer, start, origin, original_ttl: None };
-        signer.sign(keys, limits, &mut message, covered, now)?;
-        // Owner, type, class, TTL and length come before.
-        Ok(message.as_octets()[end + 12..].to_vec())
-    }
-
-    const ADDRESSES: [[u8; 4]; 3] = [[192, 0, 2, 3], [192, 0, 2, 1], [192, 0, 2, 2]];
-
-    #[test]
-    fn a_signature_covers_the_canonical_records() {
-        use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, UnparsedPublicKey};
-        for algorithm in Algorithm::ALL {
-            let keys = keys(algorithm);
-            let rdata = sign(&mut signer(), &keys, Limits::default(), &ADDRESSES, (Origin::Known, NOW)).unwrap();
-            let (fields, signature) = rdata.split_at(rdata.len() - SIGNATURE);
-            let public = keys.parts().next().unwrap().0.public();
-            let [high, low] = public.tag().to_be_bytes();
-            assert_eq!(fields[..8], [0, 1, algorithm.number(), 2, 0, 0, 0, 30]);
-            assert_eq!(fields[16..], [&[high, low][..], b"\x07example\0"].concat());
-            let time = |at: usize| u64::from(u32::from_be_bytes(fields[at..at + 4].try_into().unwrap()));
-            assert!(time(12) <= NOW - 3600 && time(8) >= NOW + Policy::default().refresh());
-            // RFC 4034, section 3.1.8.1: signature = sign(RRSIG_RDATA | RR(1) | RR(2)... )
-            let record =
-                |last: u8| [&b"\x03www\x07example\0\0\x01\0\x01\0\0\0\x1e\0\x04\xc0\0\x02"[..], &[last]].concat();
-            let signed = [fields, &record(1), &record(2), &record(3)].concat();
-            let valid = match algorithm {
-                Algorithm::EcdsaP256Sha256 => {
-                    let point = [&[4], public.octets()].concat();
-                    UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(&signed, signature)
-                }
-                Algorithm::Ed25519 => UnparsedPublicKey::new(&ED25519, public.octets()).verify(&signed, signature),
-            };
-            assert!(valid.is_ok(), "{algorithm}");
-        }
-    }
-
-    #[test]
-    fn the_same_records_keep_their_signature_in_any_order() {
-        let (keys, mut signer, limits) = (keys(Algorithm::EcdsaP256Sha256), signer(), Limits::default());
-        let mut sign =
-            |addresses: &[[u8; 4]], now| sign(&mut signer, &keys, limits, addresses, (Origin::Known, now)).unwrap();
-        let first = sign(&ADDRESSES, NOW);
-        let mut turned = ADDRESSES;
-        turned.rotate_left(1);
-        assert_eq!(sign(&turned, NOW), first);
-        assert_ne!(sign(&ADDRESSES[..2], NOW), first);
-        // A week later every window has ended.
-        assert_ne!(sign(&ADDRESSES, NOW + 7 * 86_400), first);
-        assert_eq!(signer.take_counts(), Counts { kept: 1, fresh: 3, refused: 0 });
-        assert_eq!(signer.take_counts(), Counts::default());
-    }
-
-    #[test]
-    fn other_workers_use_what_one_has_signed() {
-        let (keys, shared) = (keys(Algorithm::Ed25519), Arc::<Signatures>::default());
-        let [mut first, mut second] = [(); 2].map(|()| Signer::new(shared.clone()));
-        for signer in [&mut first, &mut second] {
-            sign(signer, &keys, Limits::default(), &ADDRESSES, (Origin::Known, NOW)).unwrap();
-        }
-        assert_eq!([first.take_counts().fresh, second.take_counts().kept], [1, 1]);
-    }
-
-    #[test]
-    fn made_up_names_get_half_of_the_budget_and_the_next_second_a_new_one() {
-        let (keys, mut signer) = (keys(Algorithm::Ed25519), signer());
-        let limits = Limits { signatures_per_second: NonZeroU32::new(4).unwrap(), kept: 1024 };
-        let mut number = 0;
-        let mut fresh = |origin, now| {
-            number += 1;
-            sign(&mut signer, &keys, limits, &[[10, 0, 0, number]], (origin, now)).map(|_| ())
-        };
-        let over = Err(Unsigned::OverBudget);
-        let made_up = [(); 3].map(|()| fresh(Origin::MadeUp, NOW));
-        assert_eq!(made_up, [Ok(()), Ok(()), over]);
-        let known = [(); 3].map(|()| fresh(Origin::Known, NOW));
-        assert_eq!(known, [Ok(()), Ok(()), over]);
-        assert_eq!(fresh(Origin::MadeUp, NOW + 1), Ok(()));
-        assert_eq!(signer.take_counts(), Counts { kept: 0, fresh: 5, refused: 2 });
-    }
-}
+mod tests;

@@ -18,6 +18,9 @@ use super::algorithm::SIGNATURE;
 /// Number of entries that a hash can be in.
 const WAYS: usize = 4;
 
+/// The bit of [`Entry::used`] that is set until somebody reads a signature that was made ahead.
+const UNREAD: u32 = 1;
+
 /// Number of words of a signature.
 const WORDS: usize = SIGNATURE / size_of::<u64>();
 
@@ -28,7 +31,7 @@ pub(super) type Hash = [u64; 2];
 struct Entry {
     /// Odd while somebody writes the entry.
     version: AtomicU32,
-    /// The second in which it was read last, modulo 2^32.
+    /// The second in which it was made or read last, modulo 2^31, in the upper bits; [`UNREAD`] in the lowest one.
     used: AtomicU32,
     /// Zero in an empty entry.
     hash: [AtomicU64; 2],
@@ -48,20 +51,27 @@ impl Table {
         Self { sets: (0..sets).map(|_| <[Entry; WAYS]>::default()).collect() }
     }
 
-    /// Returns the signature with this hash. `now` is the time in seconds.
-    pub(super) fn get(&self, hash: Hash, now: u32) -> Option<[u8; SIGNATURE]> {
-        self.set(hash).iter().find_map(|entry| entry.get(hash, now))
+    /// Returns the signature with this hash, and true if it was made ahead and is read for the first time. `now` is the
+    /// time in seconds.
+    pub(super) fn get(&self, hash: Hash, now: u32) -> Option<([u8; SIGNATURE], bool)> {
+        self.set(hash).iter().find_map(|entry| Some((entry.read(hash)?, entry.mark_read(now))))
+    }
+
+    /// Returns the signature with this hash without marking it as read.
+    pub(super) fn peek(&self, hash: Hash) -> Option<[u8; SIGNATURE]> {
+        self.set(hash).iter().find_map(|entry| entry.read(hash))
     }
 
     /// Keeps a signature in place of the one of its set that was read the longest time ago. If another thread writes to
-    /// the same entry, it is not kept.
-    pub(super) fn keep(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32) {
+    /// the same entry, it is not kept. `is_ahead` is true if nobody has asked for it yet.
+    pub(super) fn keep(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32, is_ahead: bool) {
+        let present = stamp(now);
         let age = |entry: &&Entry| {
             let is_empty = entry.hash[0].load(Ordering::Relaxed) == 0;
-            if is_empty { u32::MAX } else { now.wrapping_sub(entry.used.load(Ordering::Relaxed)) }
+            if is_empty { u32::MAX } else { present.wrapping_sub(entry.used.load(Ordering::Relaxed) & !UNREAD) }
         };
         if let Some(entry) = self.set(hash).iter().max_by_key(age) {
-            entry.set(hash, signature, now);
+            entry.set(hash, signature, present | if is_ahead { UNREAD } else { 0 });
         }
     }
 
@@ -70,8 +80,13 @@ impl Table {
     }
 }
 
+/// Returns a time in seconds as entries hold it.
+fn stamp(now: u32) -> u32 {
+    now << 1
+}
+
 impl Entry {
-    fn get(&self, hash: Hash, now: u32) -> Option<[u8; SIGNATURE]> {
+    fn read(&self, hash: Hash) -> Option<[u8; SIGNATURE]> {
         // Acquire: the words that are read below are not older than the version.
         let version = self.version.load(Ordering::Acquire);
         let is_same = self.hash.each_ref().map(|word| word.load(Ordering::Relaxed)) == hash;
@@ -84,17 +99,26 @@ impl Entry {
         }
         // The words above are read before the version is read again.
         fence(Ordering::Acquire);
-        if self.version.load(Ordering::Relaxed) != version {
-            return None;
-        }
-        // Most entries are read many times a second. Writing only once keeps the line shared between processors.
-        if self.used.load(Ordering::Relaxed) != now {
-            self.used.store(now, Ordering::Relaxed);
-        }
-        Some(signature)
+        (self.version.load(Ordering::Relaxed) == version).then_some(signature)
     }
 
-    fn set(&self, hash: Hash, signature: &[u8; SIGNATURE], now: u32) {
+    /// Notes that the signature was read now. Returns true if it was made ahead and this is the first time.
+    fn mark_read(&self, now: u32) -> bool {
+        let present = stamp(now);
+        let before = self.used.load(Ordering::Relaxed);
+        // Most entries are read many times a second. Writing only once keeps the line shared between processors.
+        if before == present {
+            return false;
+        }
+        if before & UNREAD != 0 {
+            // Of several readers, one is the first.
+            return self.used.swap(present, Ordering::Relaxed) & UNREAD != 0;
+        }
+        self.used.store(present, Ordering::Relaxed);
+        false
+    }
+
+    fn set(&self, hash: Hash, signature: &[u8; SIGNATURE], used: u32) {
         let version = self.version.load(Ordering::Relaxed);
         let begun = version.wrapping_add(1);
         let is_free = version.is_multiple_of(2);
@@ -109,7 +133,7 @@ impl Entry {
         for (word, half) in self.hash.iter().zip(hash) {
             word.store(half, Ordering::Relaxed);
         }
-        self.used.store(now, Ordering::Relaxed);
+        self.used.store(used, Ordering::Relaxed);
         // Release: whoever sees this version sees the words.
         self.version.store(begun.wrapping_add(1), Ordering::Release);
     }
@@ -133,13 +157,36 @@ mod tests {
     fn what_was_read_last_stays() {
         let table = Table::new(WAYS);
         for number in 1..=4 {
-            table.keep([number, 7], &signature(number), number as u32);
+            table.keep([number, 7], &signature(number), number as u32, false);
         }
-        assert_eq!(table.get([1, 7], 9), Some(signature(1)), "read again");
-        table.keep([5, 7], &signature(5), 10);
+        assert_eq!(table.get([1, 7], 9), Some((signature(1), false)), "read again");
+        table.keep([5, 7], &signature(5), 10, false);
         let kept = [1, 2, 3, 4, 5].map(|number| table.get([number, 7], 10).is_some());
         assert_eq!(kept, [true, false, true, true, true]);
         assert_eq!(table.get([1, 8], 10), None);
+    }
+
+    #[test]
+    fn what_was_made_ahead_is_new_until_it_is_read() {
+        let table = Table::new(WAYS);
+        table.keep([1, 7], &signature(1), 5, true);
+        table.keep([2, 7], &signature(2), 5, false);
+        assert_eq!((table.peek([1, 7]), table.peek([3, 7])), (Some(signature(1)), None));
+        let mut is_new = |number| table.get([number, 7], 5).map(|(_, is_new)| is_new);
+        assert_eq!(
+            [1, 2, 1].map(&mut is_new),
+            [Some(true), Some(false), Some(false)],
+            "in the second of its making too"
+        );
+        for number in 3..=4 {
+            table.keep([number, 7], &signature(number), 6, true);
+        }
+        table.get([1, 7], 7);
+        // A look does not keep it.
+        table.peek([2, 7]);
+        table.keep([5, 7], &signature(5), 8, true);
+        let kept = [1, 2, 3, 4, 5].map(|number| table.peek([number, 7]).is_some());
+        assert_eq!(kept, [true, false, true, true, true]);
     }
 
     #[test]
@@ -148,7 +195,7 @@ mod tests {
         assert_eq!(size_of::<Entry>(), 88);
         let table = Table::new(10);
         for number in 1..10_000u64 {
-            table.keep([number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number], &signature(number), 0);
+            table.keep([number.wrapping_mul(0x9e37_79b9_7f4a_7c15), number], &signature(number), 0, false);
         }
         assert_eq!(table.sets.len(), 3);
     }
@@ -164,7 +211,7 @@ mod tests {
                     let mut number = 0;
                     while !stop.load(Ordering::Relaxed) {
                         number = number % 50 + 1;
-                        table.keep([number, number], &signature(number), number as u32);
+                        table.keep([number, number], &signature(number), number as u32, false);
                     }
                 })
             })
@@ -172,7 +219,7 @@ mod tests {
         let mut met = 0;
         while met < 20_000 {
             for number in 1..=50 {
-                if let Some(read) = table.get([number, number], 0) {
+                if let Some((read, _)) = table.get([number, number], 0) {
                     assert_eq!(read, signature(number));
                     met += 1;
                 }

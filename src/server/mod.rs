@@ -17,6 +17,7 @@
 //! their transport, share one connection limiter and one set of limits. All transports read the snapshot that is
 //! published at the time, and do not know where it comes from.
 
+mod ahead;
 mod answer_records;
 mod batch;
 mod bind;
@@ -46,7 +47,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-use crate::answer::{Rotation, Transport, Worker};
+use crate::answer::{Ahead, Rotation, Transport, Worker};
 use crate::counters::{Tally, Traffic};
 use crate::handover::{Inherited, Labelled, Role};
 use crate::limiter::{ConnectionLimiter, Losses};
@@ -54,6 +55,7 @@ use crate::snapshot::Snapshot;
 use crate::tap::{Producer, SharedProducers};
 use crate::tls::{self, Shown};
 use crate::vital::{self, Alarm, Part};
+pub use ahead::{AheadBell, AheadRings, ahead_bell};
 pub use bind::{BindError, BindFailure};
 use bind::{Listener, Sockets};
 pub use memory::share_heap;
@@ -85,6 +87,8 @@ pub struct Bound {
     quic_gate: Option<watch::Receiver<bool>>,
     /// The rings of the query log, for UDP workers one each; `None` if nobody reads it.
     taps: Option<Taps>,
+    /// `None` if nothing is signed ahead.
+    ahead: Option<AheadRings>,
 }
 
 /// The writing ends of the query log.
@@ -144,6 +148,7 @@ impl Bound {
             inherited,
             quic_gate: None,
             taps: None,
+            ahead: None,
         })
     }
 
@@ -199,6 +204,11 @@ impl Bound {
     /// Passes queries and answers to the query log, where the snapshot asks for it.
     pub fn with_taps(self, taps: Taps) -> Self {
         Self { taps: Some(taps), ..self }
+    }
+
+    /// Signs likely answers ahead whenever this bell rings.
+    pub fn with_ahead(self, rings: AheadRings) -> Self {
+        Self { ahead: Some(rings), ..self }
     }
 
     /// Returns the addresses in the given order, with the ports that the kernel chose.
@@ -258,7 +268,8 @@ impl Bound {
     /// system has no threads or descriptors left.
     pub fn start(self, published: Arc<ArcSwap<Snapshot>>, rotation: Arc<Rotation>) -> io::Result<Running> {
         let labelled = self.labelled()?;
-        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps } = self;
+        let Self { sockets, workers, encrypted, admin, limits, alarm, traffic, inherited: _, quic_gate, taps, ahead } =
+            self;
         let (own_taps, shared) = taps.map(|Taps { workers, connections }| (workers, Arc::new(connections))).unzip();
         let mut own_taps = own_taps.into_iter().flatten();
         let (stopping, stop) = watch::channel(());
@@ -282,6 +293,7 @@ impl Bound {
         let mut running = Running {
             limiter: limiter.clone(),
             losses: losses.clone(),
+            signatures: service.signatures.clone(),
             shown,
             sockets: labelled,
             quic: Vec::new(),
@@ -320,6 +332,9 @@ impl Bound {
                 pressure.look_at_connections(&listener.socket)?;
             }
             running.quic = encrypted.start(&service, quic_gate.as_ref(), &alarm)?;
+        }
+        if let Some(rings) = ahead {
+            sign_ahead(rings, &service)?;
         }
         tokio::spawn(alarm.part("the task that logs overload").run(pressure.tell()));
         tokio::spawn(alarm.part("the task that returns memory").run(memory::give_back(service.stopping)));
@@ -365,6 +380,14 @@ fn accept(listener: TcpListener, protocol: Protocol, service: &Service, alarm: &
     let acceptor = Acceptor { listener, protocol, service: service.clone() };
     tokio::spawn(alarm.part("a listener for TCP").run(acceptor.run()));
     Ok(())
+}
+
+/// Starts the thread that signs ahead.
+fn sign_ahead(rings: AheadRings, service: &Service) -> io::Result<()> {
+    let Service { published, rotation, signatures, traffic, .. } = service.clone();
+    let (ahead, tally) = (Ahead::new(rotation, signatures), traffic.map(|traffic| Tally::of_stream(&traffic)));
+    let work = move || ahead::run(rings, &published, ahead, tally.as_ref());
+    std::thread::Builder::new().name("sign-ahead".to_owned()).spawn(work).map(drop)
 }
 
 /// Starts the thread of a worker, named `udp-0` and so on for each address.

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::pulse::WorkerPulse;
+use crate::dnssec::Signatures;
 use crate::handover::Labelled;
 use crate::limiter::{ConnectionLimiter, Losses};
 use crate::tls::Shown;
@@ -27,6 +28,7 @@ pub const DRAIN: Duration = Duration::from_secs(5);
 pub struct Running {
     pub(super) limiter: Arc<ConnectionLimiter>,
     pub(super) losses: Arc<Losses>,
+    pub(super) signatures: Arc<Signatures>,
     /// The certificate of encrypted transports; `None` without such transports.
     pub(super) shown: Option<Arc<Shown>>,
     /// All listening sockets, for a process that replaces this one.
@@ -49,6 +51,11 @@ impl Running {
     /// Returns the counters of lost queries and connections. Losses in the kernel are added every 10 s.
     pub fn losses(&self) -> &Arc<Losses> {
         &self.losses
+    }
+
+    /// Returns the signatures that are kept.
+    pub fn signatures(&self) -> &Arc<Signatures> {
+        &self.signatures
     }
 
     /// Uses this certificate for new connections from now on; existing connections go on. Without encrypted transports

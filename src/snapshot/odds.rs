@@ -10,7 +10,7 @@ use super::ids::PoolId;
 use super::plan::{Choice, Plan, Rung, Verdict};
 use super::pool::Pool;
 use crate::health::Share;
-use crate::steering::{Draw, HashKey, Outcomes, Ranking, Set, outcomes};
+use crate::steering::{Draw, DrawPath, HashKey, Outcomes, Ranking, Set, first_outcomes, outcomes};
 
 /// The shares of clients that pools get.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,16 +32,23 @@ impl Plan {
     ///
     /// With the `key` of one client, its part of a roll-out is known and not drawn.
     pub fn odds(&self, ranking: &Ranking, families: &[Family], key: Option<HashKey>) -> Outcomes<(Family, Choice)> {
-        outcomes(|lots| {
-            let lots = RefCell::new(lots);
-            let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
-            ask_in_turn(families, |family| {
-                lots.borrow_mut().again();
-                let part = self.part(key, draw);
-                let eligible = self.eligible(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
-                self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, eligible, spill, draw))
-            })
-        })
+        outcomes(|lots| ask_in_turn(families, |family| self.drawn(ranking, family, key, lots)))
+    }
+
+    /// Returns the choices for these families that clients with this ranking can get: all of them, if there are at most `most`.
+    /// Each time, all families have the same draws.
+    pub fn choices<const N: usize>(&self, ranking: &Ranking, families: [Family; N], most: usize) -> Vec<[Choice; N]> {
+        first_outcomes(most, |lots| families.map(|family| self.drawn(ranking, family, None, lots)))
+    }
+
+    /// Returns the choice for one family that follows from these draws, beginning with the first one.
+    fn drawn(&self, ranking: &Ranking, family: Family, key: Option<HashKey>, lots: &mut DrawPath) -> Choice {
+        lots.again();
+        let lots = RefCell::new(lots);
+        let draw = |pools: Set, weights: &[u32]| lots.borrow_mut().draw(pools, weights);
+        let part = self.part(key, draw);
+        let eligible = self.eligible(ranking, part, |_, share| draw(BOTH, &shares(share)) == 0);
+        self.spill_by(ranking, part, draw, |spill| self.choose_by(ranking, family, eligible, spill, draw))
     }
 
     /// Returns all answers that the client with this key can get, with their probabilities. Its hashes are known, so

@@ -12,7 +12,7 @@ mod split;
 pub use chain::{AllDown, Pick, Step};
 pub use choice::{Draw, SelectionPolicy, Spill, Walk, by_hash, by_weight};
 pub use map::{Ground, Map, Numbered, Placement};
-pub use odds::{DrawPath, Outcomes, outcomes};
+pub use odds::{DrawPath, Outcomes, first_outcomes, outcomes};
 pub use pick::{MAX_ANSWERS, Picks};
 pub use ranking::{Client, CompiledChain, CompiledStep, Ranking, RegionTiers, Set, members};
 pub use rendezvous::{HashKey, is_among, winner};

@@ -53,20 +53,27 @@ pub fn outcomes<T>(mut decide: impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {
     every_way(&mut decide).unwrap_or_else(|| random_ways(&mut decide))
 }
 
-/// Decides once for every combination of draws. Returns `None` if there are more than [`MAX_WAYS`].
-fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<T>> {
+/// The outcomes of `decide`, which must draw by [`DrawPath::draw`] only, for the first combinations of draws: for all of them
+/// if there are at most `most`.
+pub fn first_outcomes<T>(most: usize, mut decide: impl FnMut(&mut DrawPath) -> T) -> Vec<T> {
     let mut path = DrawPath::default();
-    let mut ways = Vec::new();
-    loop {
-        let outcome = decide(&mut path);
-        ways.push((outcome, path.probability()));
+    let mut outcomes = Vec::new();
+    while outcomes.len() < most {
+        outcomes.push(decide(&mut path));
         if !path.turn() {
-            return Some(Outcomes { ways, are_exact: true });
-        }
-        if ways.len() == MAX_WAYS {
-            return None;
+            break;
         }
     }
+    outcomes
+}
+
+/// Decides once for every combination of draws. Returns `None` if there are more than [`MAX_WAYS`].
+fn every_way<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Option<Outcomes<T>> {
+    let ways = first_outcomes(MAX_WAYS + 1, |path| {
+        let outcome = decide(path);
+        (outcome, path.probability())
+    });
+    (ways.len() <= MAX_WAYS).then_some(Outcomes { ways, are_exact: true })
 }
 
 fn random_ways<T>(decide: &mut impl FnMut(&mut DrawPath) -> T) -> Outcomes<T> {

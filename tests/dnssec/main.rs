@@ -8,6 +8,7 @@ mod endpoint;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod ahead;
 mod answers;
 mod budget;
 mod keys;

@@ -4,8 +4,7 @@
 //! records into the parent zone (RFC 7344). The node of the zones asks the parent by itself.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -144,10 +143,7 @@ impl Scene {
         {
             assert!(events.stdout.contains(said), "{said}: {events:?}");
         }
-        let mut stream = TcpStream::connect(admin).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut metrics = String::new();
-        stream.read_to_string(&mut metrics).unwrap();
+        let metrics = self.node.metrics();
         let states = metrics.lines().filter(|line| line.starts_with("truenorth_key_state{"));
         let active: Vec<&str> = states.filter(|line| line.contains("state=\"active\"")).collect();
         assert_eq!(active.len(), 3, "{active:?}");

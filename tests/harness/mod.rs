@@ -334,6 +334,25 @@ impl Node {
         (self.address.ip(), port).into()
     }
 
+    /// Gets `/metrics` from its admin server: the head and the body of the response.
+    pub(crate) fn metrics(&self) -> String {
+        let admin = self.admin();
+        let mut stream = TcpStream::connect(admin).expect("it listens");
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it answers");
+        text
+    }
+
+    /// Returns the value of a counter, which is named with its labels.
+    #[track_caller]
+    pub(crate) fn count(&self, series: &str) -> u64 {
+        let metrics = self.metrics();
+        let value = metrics.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("{series}: {metrics}"))
+    }
+
     /// Gets `/healthz` from its admin server: the head and the body of the response.
     pub(crate) fn healthz(&self) -> String {
         let admin = self.admin();

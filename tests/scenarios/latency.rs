@@ -1,6 +1,7 @@
 //! Scenarios for latency: measured round trips and the answers that follow, with scope and TTL.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType::{A, AAAA};
@@ -127,7 +128,8 @@ fn explain_tells_each_round_trip_and_how_it_is_known() {
         rtype: A,
         client: "10.5.1.9/24".parse().unwrap(),
     };
-    let beside = Beside { survey: &Survey::default(), overrides: &[], now: Duration::ZERO };
+    let beside =
+        Beside { survey: &Survey::default(), overrides: &[], signatures: &Arc::default(), now: Duration::ZERO };
     let explanation = Explanation::live(&scene.snapshot(), &question, &[], beside).unwrap();
     let text = explanation.to_string();
     for line in [

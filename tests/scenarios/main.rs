@@ -3,6 +3,7 @@
 #[path = "../scene/mod.rs"]
 mod scene;
 
+mod ahead;
 mod counters;
 mod https;
 mod ladder;

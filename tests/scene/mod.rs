@@ -14,6 +14,8 @@ use hickory_proto::rr::{Name, RData, Record, RecordType};
 use truenorth::answer::{self, Asker, Exchange, Rotation, Transport, Worker};
 use truenorth::config::{Config, Faults};
 use truenorth::counters::{Tally, Traffic};
+use truenorth::dnssec::key_file::NewKey;
+use truenorth::dnssec::{Algorithm, Signatures};
 use truenorth::geo::Locations;
 use truenorth::health::Share;
 use truenorth::latency::{LatencyTable, MIN_SAMPLES, Sample};
@@ -268,6 +270,11 @@ impl Scene {
         self.tallies.totals(&self.snapshot)
     }
 
+    /// Uses these signatures, which others fill, from now on.
+    pub fn share(&mut self, signatures: &Arc<Signatures>) {
+        self.worker = self.worker.clone().sharing(signatures.clone());
+    }
+
     /// Returns a worker that counts as the scene's own one does.
     pub fn worker(&self) -> Worker {
         self.worker.clone()
@@ -368,9 +375,16 @@ impl Scene {
     }
 }
 
-/// Loads a configuration: additions to the server file, and zone files and master files by their names.
+/// Loads a configuration: additions to the server file, and zone files and master files by their names. If the server file
+/// speaks of DNSSEC, each zone has a new key.
 pub fn load(server: &str, files: &[(&str, &str)]) -> Result<Config, Faults> {
     let folder = tempfile::tempdir().unwrap();
+    for (name, _) in files.iter().filter(|_| server.contains("[dnssec]")) {
+        let stem = name.rsplit_once('.').map_or(*name, |(stem, _)| stem);
+        let zone = truenorth::name::Name::parse(stem, &truenorth::name::Name::root()).unwrap();
+        let key = NewKey::first(Algorithm::EcdsaP256Sha256, 3600, 0).create(&zone).unwrap();
+        truenorth::config::write_key(&folder.path().join("keys"), &key).unwrap();
+    }
     fs::create_dir(folder.path().join("zones")).unwrap();
     fs::write(folder.path().join("truenorth.toml"), format!("zones = \"zones\"\n{server}")).unwrap();
     for (name, text) in files {

@@ -105,7 +105,7 @@ impl Observer {
         let part = alarm.part("the task that keeps events");
         let notifier = Notifier::new(journal.clone(), files.counters.clone(), part);
         let StartedControl { control, control_task, first_published, latency, mut post, .. } =
-            start_control(&files, Descriptors::share().probes, true, &notifier, alarm);
+            start_control(&files, Descriptors::share().probes, None, &notifier, alarm);
         restore(&control, &files.store, &journal).await;
         control.tell(Event::Adopt(loaded.blueprint)).await;
         let fleet_task = fleet::start(&files, &mut post, true, control.clone());

@@ -17,6 +17,7 @@ use crate::overrides::{Change, Happening};
 use crate::report::Tallies;
 use crate::resolver::Resolver;
 use crate::rollout;
+use crate::server::AheadBell;
 use crate::snapshot::Snapshot;
 use crate::store::{
     AGREEMENTS, Batch, HEALTH, HealthRecord, LEDGER, LedgerRecord, OVERRIDES, OverrideRecord, RECOVERIES, ROLLOUTS,
@@ -25,11 +26,13 @@ use crate::store::{
 
 /// Returns the function that publishes snapshots. It takes a snapshot and the time that it took to make it, replaces
 /// the published snapshot, and returns the old one. With the first snapshot, it sends the place where snapshots are
-/// published to `first`. It counts in `counters`, and passes the counters of replaced configurations to `tallies`.
+/// published to `first`. It counts in `counters`, passes the counters of replaced configurations to `tallies`, and
+/// rings the bell of the thread that signs ahead, if there is one.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
     tallies: Arc<Tallies>,
     counters: Arc<NodeCounters>,
+    bell: Option<AheadBell>,
 ) -> impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>> {
     let mut first = Some(first);
     let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
@@ -39,6 +42,9 @@ pub(super) fn publisher(
         counters.published_at.store(unix_time(), Relaxed);
         if let Some(place) = &place {
             let before = place.swap(snapshot.clone());
+            if let Some(bell) = &bell {
+                bell.ring();
+            }
             if before.counters().map(Arc::as_ptr) != snapshot.counters().map(Arc::as_ptr) {
                 tallies.replace(before.blueprint());
             }

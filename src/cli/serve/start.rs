@@ -47,7 +47,7 @@ use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
 use crate::report::EventKind;
-use crate::server::{Bound, EncryptedAddresses, Running, TcpLimits};
+use crate::server::{AheadBell, Bound, EncryptedAddresses, Running, TcpLimits, ahead_bell};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::store::{AGREEMENTS, HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
 use crate::vital::{self, Alarm};
@@ -231,9 +231,9 @@ impl Node {
         let bind = move || Sockets::bind(server, credentials, inherited, is_replacement);
         let sockets = privileges.bind(bind).await.map_err(ServeError::Other)??;
         let Sockets { bound, mut admin, addresses, encrypted, descriptors } = sockets;
-        let (open_quic, gate) = watch::channel(!is_replacement);
+        let ((open_quic, gate), (bell, rings)) = (watch::channel(!is_replacement), ahead_bell());
         let bound = bound.with_alarm(alarm.clone()).with_quic_gate(gate).with_counters(tallies.traffic().clone());
-        let (query_log, bound) = query_log::start(bound, &files, &loaded.blueprint, is_replacement)?;
+        let (query_log, bound) = query_log::start(bound.with_ahead(rings), &files, &loaded.blueprint, is_replacement)?;
 
         let predecessor = match predecessor {
             Some(predecessor) => Some(take(predecessor, &mut admin, &files, &loaded.blueprint).await?),
@@ -243,7 +243,7 @@ impl Node {
         let notifier = Notifier::new(journal.clone(), counters.clone(), alarm.part("the task that delivers events"));
         notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         let StartedControl { control, control_task, first_published, latency, lateness, probes, history, mut post } =
-            start_control(&files, descriptors.probes, false, &notifier, alarm);
+            start_control(&files, descriptors.probes, Some(bell), &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
         control.tell(Event::Adopt(latest.clone())).await;
@@ -273,6 +273,7 @@ impl Node {
                 store: files.store.clone(),
                 limiter: running.limiter().clone(),
                 losses: running.losses().clone(),
+                signatures: running.signatures().clone(),
                 tallies,
                 counters,
                 probes,
@@ -362,11 +363,12 @@ pub(super) struct StartedControl {
     pub(super) post: fleet::Post,
 }
 
-/// Starts control, with this maximum number of simultaneous probes. `observes` is true for a node that answers nothing.
+/// Starts control, with this maximum number of simultaneous probes. `bell` rings for each new snapshot; `None` for a node that
+/// only observes and answers nothing.
 pub(super) fn start_control(
     files: &Files,
     in_flight: usize,
-    observes: bool,
+    bell: Option<AheadBell>,
     notifier: &Notifier,
     alarm: &Alarm,
 ) -> StartedControl {
@@ -374,14 +376,14 @@ pub(super) fn start_control(
     let (first, first_published) = oneshot::channel();
     let mut machine = Control::new(fastrand::u64(..), in_flight);
     if let Some(fleet) = &files.server.fleet {
-        fleet::join(&mut machine, fleet, observes, &files.counters);
+        fleet::join(&mut machine, fleet, bell.is_none(), &files.counters);
     }
     let (posts, post) = fleet::posts(files.counters.clone());
     let (lateness, probes, history) = (machine.lateness(), machine.probe_counters(), machine.probe_history());
     let latency = KeptLatency::new(files.store.clone());
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
-    let publish = publisher(first, files.tallies.clone(), files.counters.clone());
+    let publish = publisher(first, files.tallies.clone(), files.counters.clone(), bell);
     let running = control::run(
         machine,
         received.posting(posts),

@@ -23,6 +23,7 @@ use super::Network;
 use super::what_if::snapshot_without;
 use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
 use crate::clock::unix_time;
+use crate::dnssec::Signatures;
 use crate::health::Survey;
 use crate::name::Name;
 use crate::overrides::{Override, TargetPattern};
@@ -75,6 +76,8 @@ pub struct Beside<'a> {
     pub survey: &'a Survey,
     /// All overrides and windows, each with true if it is in force.
     pub overrides: &'a [(Override, bool)],
+    /// The signatures that it keeps.
+    pub signatures: &'a Arc<Signatures>,
     /// The present time, since the Unix epoch.
     pub now: Duration,
 }
@@ -145,6 +148,9 @@ impl Explanation {
         };
         let client = exchange.client();
         let mut worker = Worker::new(Arc::new(Rotation::default()));
+        if let Some(beside) = beside {
+            worker = worker.looking(beside.signatures.clone());
+        }
         let mut resolution = Resolution::new((asked.name, asked.rtype), client, address);
         resolution.resolve(snapshot, &mut worker);
         let signatures = if resolution.hops().iter().any(|hop| hop.zone.keys.is_some()) {

@@ -23,11 +23,14 @@ pub(super) struct SignatureShape {
     algorithm: String,
     /// When it expires, in Unix seconds.
     expires: u32,
+    /// True if the node keeps it, false if it would be made for the answer; `None` without a running node.
+    #[serde(default)]
+    kept: Option<bool>,
 }
 
 impl SignatureShape {
     /// Writes the answer of a resolution with signatures, as the server does, and reads them with another library. Fails
-    /// if the library cannot read them.
+    /// if the library cannot read them. The message holds the signatures in the order in which they were written.
     pub(super) fn of(
         exchange: &Exchange<'_>,
         resolution: &Resolution<'_>,
@@ -35,6 +38,7 @@ impl SignatureShape {
     ) -> Result<Vec<Self>, String> {
         let mut out = vec![0; MAX_MESSAGE];
         let Reply { length, .. } = render(exchange, resolution, worker, &mut out);
+        let mut sources = worker.take_sources().into_iter();
         let message = Message::from_slice(&out[..length]).map_err(|error| error.to_string())?;
         let sections = [message.answer(), message.authority()];
         let mut signatures = Vec::new();
@@ -51,6 +55,7 @@ impl SignatureShape {
                     key_tag: data.key_tag(),
                     algorithm: known.unwrap_or_else(|| number.to_string()),
                     expires: data.expiration().into_int(),
+                    kept: sources.next(),
                 });
             }
         }
@@ -60,8 +65,13 @@ impl SignatureShape {
 
 impl fmt::Display for SignatureShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, covers, key_tag, algorithm, expires } = self;
+        let Self { name, covers, key_tag, algorithm, expires, kept } = self;
         let expires = rfc3339(Duration::from_secs((*expires).into()));
-        write!(f, "{covers} of {name} by key {key_tag} ({algorithm}) until {expires}")
+        let source = match kept {
+            Some(true) => ", kept",
+            Some(false) => ", made when it is asked for",
+            None => "",
+        };
+        write!(f, "{covers} of {name} by key {key_tag} ({algorithm}) until {expires}{source}")
     }
 }

@@ -167,7 +167,7 @@ impl SteeringShape {
     /// Adds the facts that only a running node knows: the present loads with their times, and the reasons why endpoints
     /// get no clients.
     pub(super) fn beside(mut self, snapshot: &Snapshot, plan: &Plan, beside: Beside<'_>) -> Self {
-        let Beside { survey, overrides, now } = beside;
+        let Beside { survey, overrides, now, .. } = beside;
         let in_force = overrides.iter().filter(|(_, is_in_force)| *is_in_force).map(|(item, _)| item);
         let effective_overrides = EffectiveOverrides::new(in_force);
         let known = Known { world: snapshot.world(), effective_overrides: &effective_overrides, now };

@@ -59,6 +59,13 @@ impl Metrics<'_> {
                 samples.count(&[("source", source)], count);
             }
         });
+        let help =
+            "Signatures made ahead for answers of steered names, and those of them that an answer has needed since.";
+        out.family("truenorth_signatures_ahead", Kind::Counter, help, |samples| {
+            for (state, count) in ["made", "used"].into_iter().zip(sums.signed_ahead()) {
+                samples.count(&[("state", state)], count);
+            }
+        });
         let help = "Choices of steered names, by the rung of the ladder that they were made on.";
         out.family("truenorth_choices", Kind::Counter, help, |samples| {
             for rung in Rung::ALL {
