@@ -1,37 +1,73 @@
-//! Keys roll while validators ask: time is sped up by TTLs of seconds.
+//! Keys roll while validators ask and everything else changes too: time is sped up by TTLs of seconds.
 //!
 //! Two nodes serve a parent zone and two zones below it. The test is the parent's agent: it reads CDS records, and puts DS
-//! records into the parent zone (RFC 7344). The node of the zones asks the parent by itself.
+//! records into the parent zone (RFC 7344). The node of the zones asks the parent by itself. Meanwhile endpoints fall and return,
+//! canaries run, TTLs change, and TXT records come and go.
+//!
+//! `TRUENORTH_QUESTIONS=200000` goes on with further roll-overs until so many questions are answered.
 
 use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hickory_proto::rr::RecordType::{A, CDS, DNSKEY, MX, SOA, TXT};
+use hickory_proto::rr::RecordType::{self, A, AAAA, CDS, DNSKEY, DS, HTTPS, MX, SOA, TXT};
 
-use crate::harness::{Files, Node, SERVER};
+use crate::endpoint::{ANY_PORT, Endpoint, Script};
+use crate::harness::{Files, Node, SERVER, member, places};
 use crate::validators::{Memory, Validator, is_authentic};
 use crate::world::ds;
 
-/// TTL of all records in seconds.
+/// TTL of all records in seconds, at most.
 const TTL: u32 = 2;
 
 /// Time for one roll-over, on a busy machine. On an idle one it takes 30 s at most.
 const ROLL: Duration = Duration::from_secs(120);
 
 /// Pause of an asker between two questions.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(3);
+
+/// Pause between two changes of the world.
+const CHANGE: Duration = Duration::from_millis(200);
+
+/// Number of questions that are asked at least.
+const QUESTIONS: usize = 20_000;
+
+/// Files change all the time here, and must not wait for one another: keys have 3 s to be served by all nodes.
+const RELOAD: &str = "[reload]\nquiet = \"100ms\"\n";
 
 /// A zone of one key, which signs everything, and a zone with a KSK and a ZSK.
 const ZONES: [&str; 2] = ["single.example", "pair.example"];
 
+/// Questions below a zone, and whether there are records of that type.
+const ASKED: [(&str, RecordType, bool); 18] = [
+    ("", SOA, true),
+    ("", DNSKEY, true),
+    ("", CDS, true),
+    ("", MX, true),
+    ("", AAAA, false),
+    ("www.", A, true),
+    ("www.", HTTPS, true),
+    ("www.", TXT, false),
+    ("shop.", A, true),
+    ("shop.", AAAA, false),
+    ("any.apps.", A, true),
+    ("any.apps.", MX, false),
+    ("mail.", A, true),
+    ("x.wild.", TXT, true),
+    ("host.old.", A, true),
+    ("here.", TXT, true),
+    ("cut.", DS, false),
+    ("securecut.", DS, true),
+];
+
 struct Scene {
     parent_files: Files,
     parent: Node,
-    files: Files,
+    files: Arc<Files>,
     node: Node,
     /// The DS records that the parent holds, by zone.
     held: [Vec<String>; 2],
@@ -53,8 +89,95 @@ fn parent_zone(held: &[Vec<String>; 2]) -> String {
     zone
 }
 
+/// The files of a zone below. Every other turn has other TTLs, and begins the canary anew.
+fn zone_files(parent: SocketAddr, [fra, iad]: [SocketAddr; 2], turn: u32) -> [String; 2] {
+    let (ttl, step) = if turn.is_multiple_of(2) { (TTL, 20) } else { (TTL - 1, 30) };
+    let (fra, iad) = (member(fra), member(iad));
+    let steered = format!(
+        r#"
+ttl = {ttl}
+ttl_min = 1
+[dnssec]
+enabled = true
+propagation = "3s"
+ds_ttl = "{TTL}s"
+parent = ["{parent}"]
+[monitors.web]
+type = "http"
+interval = "300ms"
+timeout = "250ms"
+rise = 1
+fall = 1
+[pools.web]
+monitor = "web"
+endpoints.fra = [{fra}]
+endpoints.iad = [{iad}]
+[pools.blue]
+endpoints = ["192.0.2.1", "192.0.2.2"]
+[pools.green]
+endpoints = ["192.0.2.3"]
+[names.www]
+pools = ["web"]
+https = {{ alpn = ["h2"] }}
+[names."*.apps"]
+pools = ["web"]
+[names.shop]
+pools = ["blue", "green"]
+canary = {{ pool = "green", steps = [{step}, 60, 100], hold = "1s" }}
+[datacenters]
+{datacenters}
+"#,
+        datacenters = places!().split("[datacenters]\n").nth(1).expect("they come last")
+    );
+    let records = format!(
+        "$TTL {ttl}\n@ SOA ns1 hostmaster 1 3600 600 604800 {TTL}\n@ NS ns1\nns1 A 127.0.0.1\nmail A 192.0.2.25\n@ MX 10 mail\n\
+         *.wild TXT wild\nold DNAME new\nhost.new A 192.0.2.31\ncut NS ns.cut\nns.cut A 192.0.2.54\nsecurecut NS ns.cut\n\
+         securecut DS 12345 13 2 0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF0123456789ABCDEF\n"
+    );
+    [steered, records]
+}
+
+/// Writes the files of both zones below.
+fn write_zones(files: &Files, parent: SocketAddr, endpoints: [SocketAddr; 2], turn: u32) {
+    let [steered, records] = zone_files(parent, endpoints, turn);
+    for origin in ZONES {
+        files.write(&format!("zones/{origin}.zone"), &records);
+        files.write(&format!("zones/{origin}.toml"), &steered);
+    }
+}
+
+/// Changes everything but keys until it is told to stop: endpoints, canaries, TTLs and TXT records.
+fn change_on(
+    files: &Files,
+    admin: SocketAddr,
+    parent: SocketAddr,
+    [fra, iad]: [&mut Endpoint; 2],
+    is_done: &AtomicBool,
+) {
+    let addresses = [fra.address(), iad.address()];
+    let mut turn = 0;
+    while !is_done.load(Ordering::Relaxed) {
+        turn += 1;
+        match turn % 4 {
+            1 => fra.stop_listening(),
+            2 => fra.listen_again(),
+            3 => iad.stop_listening(),
+            _ => iad.listen_again(),
+        }
+        if turn % 8 == 0 {
+            write_zones(files, parent, addresses, turn / 8);
+        }
+        for origin in ZONES {
+            let (verb, value) = if turn % 2 == 1 { ("set", "token") } else { ("unset", "") };
+            let ran = files.run(&format!("txt {verb} _acme-challenge.www.{origin} {value} --node {admin}"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
+        thread::sleep(CHANGE);
+    }
+}
+
 impl Scene {
-    fn begin() -> Self {
+    fn begin(endpoints: [SocketAddr; 2]) -> Self {
         let parent_files = Files::new(
             &format!("{SERVER}[dnssec]\nenabled = true\n"),
             &[("example.zone", &parent_zone(&Default::default()))],
@@ -62,23 +185,18 @@ impl Scene {
         let created = parent_files.run(&format!("dnssec create example --ttl {TTL}"));
         assert_eq!(created.code, Some(0), "{created:?}");
         let parent = parent_files.serve();
-        let section = format!(
-            "ttl = {TTL}\nttl_min = 1\n[dnssec]\nenabled = true\npropagation = \"3s\"\nds_ttl = \"{TTL}s\"\nparent = [\"{}\"]\n\
-             [pools.web]\nendpoints = [\"192.0.2.1\", \"192.0.2.2\"]\n[names.www]\npools = [\"web\"]\n",
-            parent.address()
-        );
-        let records = head("ns1") + "mail A 192.0.2.25\n@ MX 10 mail\n*.wild TXT wild\n";
-        let names: Vec<[String; 2]> =
-            ZONES.iter().map(|origin| [format!("{origin}.toml"), format!("{origin}.zone")]).collect();
-        let zones: Vec<(&str, &str)> =
-            names.iter().flat_map(|[toml, zone]| [(&**toml, &*section), (&**zone, &*records)]).collect();
-        let files = Files::new(&format!("{SERVER}[admin]\nlisten = \"127.0.0.1:0\"\n"), &zones);
+        let files = Arc::new(Files::new(&format!("{SERVER}{RELOAD}[admin]\nlisten = \"127.0.0.1:0\"\n"), &[]));
+        write_zones(&files, parent.address(), endpoints, 0);
         let created = files.run(&format!("dnssec create {} --ttl {TTL}", ZONES[0]));
         assert_eq!(created.code, Some(0), "{created:?}");
         make_pair(&files);
         make_old(&files);
         let mut node = files.serve();
         node.wait_for_admin();
+        for origin in ZONES {
+            let ran = files.run(&format!("txt set here.{origin} token --node {}", node.admin()));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+        }
         let mut scene = Self { parent_files, parent, files, node, held: Default::default() };
         scene.act_as_parent();
         scene
@@ -194,18 +312,21 @@ fn make_old(files: &Files) {
 fn ask_on(validator: &Validator, is_tcp: bool, seed: u64, is_done: &AtomicBool, asked: &AtomicUsize) {
     let mut client = validator.client(is_tcp);
     let mut random = fastrand::Rng::with_seed(seed);
-    let questions =
-        [("www.", A), ("mail.", A), ("", SOA), ("", DNSKEY), ("", CDS), ("", MX), ("www.", TXT), ("x.wild.", TXT)];
     while !is_done.load(Ordering::Relaxed) {
-        let (prefix, rtype) = questions[random.usize(..questions.len())];
+        let (prefix, mut rtype, mut exists) = ASKED[random.usize(..ASKED.len())];
         let zone = ZONES[random.usize(..ZONES.len())];
-        let name = match random.usize(..6) {
-            0 => format!("n{}.{zone}.", random.u32(..)),
-            1 => format!("w{}.wild.{zone}.", random.u32(..)),
-            _ => format!("{prefix}{zone}."),
-        };
+        let mut name = format!("{prefix}{zone}.");
+        match random.usize(..8) {
+            0 => (name, exists) = (format!("n{}.{zone}.", random.u32(..)), false),
+            1 => (name, rtype, exists) = (format!("w{}.wild.{zone}.", random.u32(..)), TXT, true),
+            2 => (name, rtype, exists) = (format!("a{}.apps.{zone}.", random.u32(..)), A, true),
+            _ => {}
+        }
         let reply = client.ask(&name, rtype);
         assert!(is_authentic(&reply), "{}: {name} {rtype}: {reply}\n{}", client.name, validator.log());
+        // RFC 8198: no proof hides what exists.
+        let is_there = reply.answers.iter().any(|record| record.record_type() == rtype);
+        assert_eq!(is_there, exists, "{}: {name} {rtype}: {reply}", client.name);
         asked.fetch_add(1, Ordering::Relaxed);
         thread::sleep(PAUSE);
     }
@@ -219,14 +340,21 @@ fn are_others(before: &[String], after: &[String]) {
 
 #[test]
 fn validators_find_every_answer_authentic_while_all_keys_roll() {
-    let mut scene = Scene::begin();
+    let [mut fra, mut iad] = [(); 2].map(|()| Endpoint::start(ANY_PORT, Script::status(200)));
+    let mut scene = Scene::begin([fra.address(), iad.address()]);
     let anchor = ds(&scene.parent_files, "example");
     let (parent, node) = (scene.parent.address(), scene.node.address());
     let zones: [(&str, SocketAddr); 3] = [("example", parent), (ZONES[0], node), (ZONES[1], node)];
-    let validators =
-        [Validator::unbound_for(&zones, &anchor, Memory::Long), Validator::named_for(&zones, &anchor, Memory::Long)];
+    let validators = [
+        Validator::unbound_for(&zones, &anchor, Memory::Long),
+        Validator::named_for(&zones, &anchor, Memory::Long),
+        Validator::kresd_for(&zones, &anchor, Memory::Long),
+    ];
+    let wanted = std::env::var("TRUENORTH_QUESTIONS").map_or(QUESTIONS, |count| count.parse().expect("a number"));
     let (is_done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
-    thread::scope(|scope| {
+    let (files, admin) = (scene.files.clone(), scene.node.admin());
+    let ends = thread::scope(|scope| {
+        let changing = scope.spawn(|| change_on(&files, admin, parent, [&mut fra, &mut iad], &is_done));
         let asking: Vec<_> = validators
             .iter()
             .flat_map(|validator| [(validator, false), (validator, true)])
@@ -253,13 +381,22 @@ fn validators_find_every_answer_authentic_while_all_keys_roll() {
             are_others(&pair, &fourth);
             scene.node.log.wait_for("the parent holds the DS record of the new key");
             scene.tells();
+            while asked.load(Ordering::Relaxed) < wanted {
+                scene.roll(&ZONES);
+            }
+            let published = scene.node.count("truenorth_publications_total");
+            assert!(published > 50, "{published}: the world has hardly changed");
         });
         let rolled = rolled.join();
         is_done.store(true, Ordering::Relaxed);
-        let ends: Vec<_> = asking.into_iter().map(thread::ScopedJoinHandle::join).collect();
-        for end in ends.into_iter().chain([rolled]) {
-            end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        }
+        let ends = asking.into_iter().chain([changing]).map(thread::ScopedJoinHandle::join);
+        ends.chain([rolled]).collect::<Vec<_>>()
     });
-    assert!(asked.load(Ordering::Relaxed) > 1000, "{asked:?}");
+    for end in ends {
+        end.unwrap_or_else(|panic| {
+            eprintln!("{}", scene.node.log.lines().join("\n"));
+            std::panic::resume_unwind(panic)
+        });
+    }
+    println!("{asked:?} questions");
 }

@@ -24,6 +24,8 @@ pub(crate) struct Validator {
     process: Child,
     folder: TempDir,
     port: u16,
+    /// The resolver that it asks, if it asks one.
+    beneath: Option<Box<Validator>>,
 }
 
 /// How long it keeps answers.
@@ -43,7 +45,12 @@ impl Validator {
 
     /// Starts unbound. It trusts the DS record of the first zone, and asks each zone's own node.
     pub(crate) fn unbound_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
-        let anchor = zones[0].0;
+        let trust = format!("trust-anchor: \"{}. DS {ds}\"\n aggressive-nsec: yes\n", zones[0].0);
+        Self::resolver(zones, &format!("module-config: \"validator iterator\"\n {trust}"), memory)
+    }
+
+    /// Starts an unbound with these lines, which asks each zone's own node.
+    fn resolver(zones: &[(&str, SocketAddr)], lines: &str, memory: Memory) -> Self {
         Self::start("unbound", "unbound", zones[0], |folder, port| {
             let ttl = if memory == Memory::Short { "cache-max-ttl: 1\n cache-max-negative-ttl: 1\n" } else { "" };
             let stub = |&(zone, node): &(&str, SocketAddr)| {
@@ -52,13 +59,37 @@ impl Validator {
             let stubs: Vec<String> = zones.iter().map(stub).collect();
             format!(
                 "server:\n directory: \"{folder}\"\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
-                 logfile: \"{folder}/log\"\n val-log-level: 2\n interface: 127.0.0.1\n port: {port}\n do-ip6: no\n \
-                 do-not-query-localhost: no\n access-control: 127.0.0.0/8 allow\n module-config: \"validator iterator\"\n \
-                 trust-anchor: \"{anchor}. DS {ds}\"\n aggressive-nsec: yes\n num-threads: 1\n {ttl}\
+                 logfile: \"{folder}/log\"\n val-log-level: 2\n log-servfail: yes\n interface: 127.0.0.1\n port: {port}\n do-ip6: no\n \
+                 do-not-query-localhost: no\n access-control: 127.0.0.0/8 allow\n num-threads: 1\n {lines} {ttl}\
                  remote-control:\n control-enable: no\n{}",
                 stubs.concat()
             )
         })
+    }
+
+    /// Starts knot-resolver.
+    pub(crate) fn kresd(node: SocketAddr, ds: &str, memory: Memory) -> Self {
+        Self::kresd_for(&STUBS.map(|zone| (zone, node)), ds, memory)
+    }
+
+    /// Starts knot-resolver. It trusts the DS record of the first zone. It validates only what it asks a resolver for, so it asks
+    /// one that does not validate, which asks each zone's own node.
+    pub(crate) fn kresd_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
+        let beneath = Self::resolver(zones, "module-config: \"iterator\"\n", memory);
+        let (anchor, port_beneath) = (zones[0].0, beneath.port);
+        let mut validator = Self::start("kresd", "knot-resolver", zones[0], |folder, port| {
+            let ttl = if memory == Memory::Short { "cache.max_ttl(1)\n" } else { "" };
+            format!(
+                "net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})\nnet.ipv6 = false\n\
+                 cache.open(10 * MB, 'lmdb://{folder}/cache')\ncache.min_ttl(0)\n{ttl}\
+                 trust_anchors.remove('.')\ntrust_anchors.add('{anchor}. 3600 IN DS {ds}')\n\
+                 trust_anchors.set_insecure({{ '{}.' }})\n\
+                 policy.add(policy.all(policy.FORWARD({{ '127.0.0.1@{port_beneath}' }})))\n",
+                STUBS[1]
+            )
+        });
+        validator.beneath = Some(Box::new(beneath));
+        validator
     }
 
     /// Starts a validating `named`.
@@ -107,17 +138,17 @@ impl Validator {
         fs::write(&path, config(folder.path().to_str().unwrap(), port)).unwrap();
         let log = fs::File::create(folder.path().join("output")).unwrap();
         let mut command = Command::new(name);
-        if name == "named" {
-            command.args(["-g", "-n", "1", "-c"]);
-        } else {
-            command.args(["-d", "-c"]);
-        }
-        command.arg(&path).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        match name {
+            "named" => command.args(["-g", "-n", "1", "-c"]).arg(&path),
+            "kresd" => command.args(["-n", "-q", "-c"]).arg(&path).arg(folder.path()),
+            _ => command.args(["-d", "-c"]).arg(&path),
+        };
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         command.env("PATH", format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default()));
         let process = command.spawn();
         let process =
             process.unwrap_or_else(|error| panic!("{name} does not start ({error}): apt-get install {package}"));
-        let mut validator = Self { name, process, folder, port };
+        let mut validator = Self { name, process, folder, port, beneath: None };
         validator.wait_until_it_answers(anchor);
         validator
     }

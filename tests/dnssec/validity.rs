@@ -46,11 +46,11 @@ const NAMES: [&str; 26] = [
 
 const TYPES: [RecordType; 14] = [A, AAAA, HTTPS, TXT, MX, SOA, NS, CAA, SRV, CNAME, DNSKEY, DS, CDS, NSEC];
 
-/// True if validators can answer the question. They ask the parent zone for the DS records of the zone, and nobody serves
-/// that here. unbound looks for a signature of the CNAME that a DNAME yields, which has none (RFC 6672, section 5.3.1), if
-/// that is asked for.
-fn can_be_asked(name: &str, rtype: RecordType) -> bool {
-    !(rtype == DS && name == ZONE || rtype == CNAME && name.contains(".old."))
+/// True if a validator can answer the question. They ask the parent zone for the DS records of the zone, and nobody serves
+/// that here. unbound (1.17.1) fails if the CNAME is asked for that a DNAME yields and that has no signature (RFC 6672, section
+/// 5.3.1): it looks for keys at that name. With a zone that Knot signs and serves, it fails in the same way.
+fn can_be_asked(validator: &str, name: &str, rtype: RecordType) -> bool {
+    !(rtype == DS && name == ZONE || rtype == CNAME && name.contains(".old.") && validator == "unbound")
 }
 
 /// Asks random questions. Names that do not exist are new each time.
@@ -64,7 +64,7 @@ fn ask_many(mut client: Client, seed: u64, asked: &AtomicUsize) {
             _ => format!("{}{ZONE}", NAMES[random.usize(..NAMES.len())]),
         };
         let mut rtype = TYPES[random.usize(..TYPES.len())];
-        if !can_be_asked(&name, rtype) {
+        if !can_be_asked(client.name, &name, rtype) {
             rtype = A;
         }
         let reply = client.ask(&name, rtype);
@@ -83,6 +83,7 @@ fn thousands_of_answers_validate_while_the_world_changes() {
     let validators = [
         Validator::unbound(node.address(), &anchor, Memory::Short),
         Validator::named(node.address(), &anchor, Memory::Short),
+        Validator::kresd(node.address(), &anchor, Memory::Short),
     ];
     let (is_done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
@@ -125,13 +126,14 @@ fn thousands_of_answers_validate_while_the_world_changes() {
         changing.join().unwrap();
         for end in ends {
             end.unwrap_or_else(|panic| {
-                eprintln!("{}", validators[0].log());
-                eprintln!("{}", validators[1].log());
+                for validator in &validators {
+                    eprintln!("{}", validator.log());
+                }
                 std::panic::resume_unwind(panic)
             });
         }
     });
-    assert_eq!(asked.load(Ordering::Relaxed), 4 * QUESTIONS);
+    assert_eq!(asked.load(Ordering::Relaxed), 6 * QUESTIONS);
 }
 
 #[test]
@@ -141,13 +143,14 @@ fn every_kind_of_answer_validates() {
     let anchor = ds(&files, ZONE);
     let unbound = Validator::unbound(node.address(), &anchor, Memory::Long);
     let named = Validator::named(node.address(), &anchor, Memory::Long);
-    for validator in [&unbound, &named] {
+    let kresd = Validator::kresd(node.address(), &anchor, Memory::Long);
+    for validator in [&unbound, &named, &kresd] {
         let mut client = validator.client(false);
         // Twice, because the second time the validator concludes from what it knows.
         for name in NAMES.iter().chain(&NAMES) {
             for rtype in TYPES {
                 let name = format!("{name}{ZONE}");
-                if !can_be_asked(&name, rtype) {
+                if !can_be_asked(client.name, &name, rtype) {
                     continue;
                 }
                 let reply = client.ask(&name, rtype);
@@ -167,6 +170,59 @@ fn every_kind_of_answer_validates() {
         // Validators that know NXNAME say NXDOMAIN, older ones NODATA.
         let code = client.ask(&format!("never.{ZONE}"), A).metadata.response_code;
         assert!(matches!(code, ResponseCode::NoError | ResponseCode::NXDomain), "{code}");
+    }
+}
+
+/// Labels around the names of the zone in canonical order (RFC 4034, section 6.1), for proofs on both sides of each.
+fn neighbours(label: &str) -> [String; 4] {
+    let (most, last) = label.split_at(label.len() - 1);
+    let before = if last == "a" { '9' } else { char::from(last.as_bytes()[0] - 1) };
+    [format!("{label}0"), format!("{label}-"), format!("{most}{before}"), format!("a.{label}")]
+}
+
+/// RFC 8198: a validator that concludes from proofs what else does not exist never hides what exists.
+#[test]
+fn proofs_hide_nothing_that_exists() {
+    let files = files(&server(""), &zone(STEADY));
+    let mut node = files.serve();
+    node.log.wait_for("admin server listening");
+    let anchor = ds(&files, ZONE);
+    let mut direct = Client::of_node(node.address(), true);
+    for validator in [
+        Validator::unbound(node.address(), &anchor, Memory::Long),
+        Validator::named(node.address(), &anchor, Memory::Long),
+        Validator::kresd(node.address(), &anchor, Memory::Long),
+    ] {
+        let mut client = validator.client(true);
+        let token = format!("token-of-{}", client.name);
+        // Proofs first: beside all names, of names that come later, and of types.
+        for name in NAMES.iter().filter(|name| !name.is_empty()) {
+            let first = name.split('.').next().unwrap().to_ascii_lowercase();
+            for label in neighbours(&first) {
+                client.ask(&format!("{label}.{ZONE}"), A);
+            }
+            client.ask(&format!("{name}{ZONE}"), RecordType::NAPTR);
+        }
+        client.ask(&format!("a.{token}.{ZONE}"), TXT);
+        for owner in [token.clone(), format!("deep.{token}.www")] {
+            let ran = files.run(&format!("txt set {owner}.signed.example {token}"));
+            assert_eq!(ran.code, Some(0), "{ran:?}");
+            let reply = client.ask(&format!("{owner}.{ZONE}"), TXT);
+            assert!(reply.answers.iter().any(|record| record.record_type() == TXT), "{}: {reply}", client.name);
+        }
+        for name in NAMES {
+            for rtype in TYPES {
+                let name = format!("{name}{ZONE}");
+                if !can_be_asked(client.name, &name, rtype) || rtype == NSEC {
+                    continue;
+                }
+                let has = |client: &mut Client| {
+                    let reply = client.ask(&name, rtype);
+                    reply.answers.iter().any(|record| record.record_type() == rtype)
+                };
+                assert_eq!(has(&mut client), has(&mut direct), "{}: {name} {rtype}", client.name);
+            }
+        }
     }
 }
 
