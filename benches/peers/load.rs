@@ -1,9 +1,13 @@
 //! dnsperf as the client of all servers.
 
+// Each bench compiles this module and uses a part of it.
+#![allow(dead_code)]
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::figures::Rounds;
 use crate::server::Server;
 
 /// The processor of dnsperf; the servers have another.
@@ -38,15 +42,15 @@ impl Transport {
 }
 
 /// The work of a server in one round.
-pub(crate) struct Work {
+struct Work {
     /// Microseconds of processor time for each answer.
-    pub(crate) cost: f64,
+    cost: f64,
     /// Answers a second.
-    pub(crate) rate: f64,
+    rate: f64,
 }
 
 /// Asks for a while, as fast as answers come. `None` if the client lost so many answers that the cost means nothing.
-pub(crate) fn measure(server: &Server, questions: &Path, transport: Transport) -> Option<Work> {
+fn measure(server: &Server, questions: &Path, transport: Transport) -> Option<Work> {
     let before = server.processor_time();
     let seconds = ROUND.as_secs().to_string();
     let text = dnsperf(server, questions, transport, &["-l", &seconds, "-c", "8", "-q", "100", "-t", "1"]);
@@ -54,6 +58,32 @@ pub(crate) fn measure(server: &Server, questions: &Path, transport: Transport) -
     let (completed, lost) = (number(&text, "Queries completed:"), number(&text, "Queries lost:"));
     let work = Work { cost: spent.as_secs_f64() * 1e6 / completed, rate: number(&text, "Queries per second:") };
     (lost < completed / 10.0).then_some(work)
+}
+
+/// Lets servers answer in turn in each round, each its own questions. Returns for each the cost of an answer and the answers a
+/// second in all rounds; `None` if the client lost too many answers of it.
+pub(crate) fn in_turn(
+    contests: &[(&Server, &Path)],
+    transport: Transport,
+    rounds: usize,
+) -> Vec<Option<(Rounds, Rounds)>> {
+    let mut works: Vec<Vec<Work>> = contests.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        let mut turns: Vec<usize> = (0..contests.len()).collect();
+        // In every other round they come in reverse.
+        if round % 2 == 1 {
+            turns.reverse();
+        }
+        for turn in turns {
+            let (server, questions) = contests[turn];
+            works[turn].extend(measure(server, questions, transport));
+        }
+    }
+    let rounds_of = |works: Vec<Work>| {
+        let of = |of: fn(&Work) -> f64| Rounds::new(works.iter().map(of).collect());
+        (works.len() == rounds).then(|| (of(|work| work.cost), of(|work| work.rate)))
+    };
+    works.into_iter().map(rounds_of).collect()
 }
 
 /// Asks each question of a file once, 32 at a time.

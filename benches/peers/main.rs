@@ -16,6 +16,7 @@ mod load;
 mod questions;
 mod server;
 
+use std::iter::repeat_n;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -34,7 +35,6 @@ use serde_json::json;
 use truenorth::geo::{CountryCode, countries};
 
 use contestants::{ADMIN, CERTIFICATE, DATABASE, ECHO, HICKORY, KEY};
-use figures::Rounds;
 use load::Transport;
 use questions::With;
 use server::{Ports, Server};
@@ -164,32 +164,17 @@ fn print_starts(folder: &Path) {
 /// Lets all servers of a case answer in turn, and prints their cost. Returns truenorth's answers a second.
 fn compare(folder: &Path, case: &Case, rounds: usize) -> f64 {
     let questions = folder.join("questions");
-    questions::write(&questions, case.name, case.with, QUESTIONS);
+    questions::write(&questions, repeat_n(case.name, QUESTIONS), case.with);
     let servers: Vec<Server> = case.servers.iter().map(|contestant| start(folder, *contestant)).collect();
-    let mut costs = vec![Vec::new(); servers.len()];
-    let mut rates = costs.clone();
-    for round in 0..rounds {
-        let mut turns: Vec<usize> = (0..servers.len()).collect();
-        // In every other round they come in reverse.
-        if round % 2 == 1 {
-            turns.reverse();
-        }
-        for turn in turns {
-            let Some(work) = load::measure(&servers[turn], &questions, case.transport) else { continue };
-            costs[turn].push(work.cost);
-            rates[turn].push(work.rate);
-        }
-    }
+    let contests: Vec<(&Server, &Path)> = servers.iter().map(|server| (server, &*questions)).collect();
+    let works = load::in_turn(&contests, case.transport, rounds);
     let mut own_rate = 0.0;
-    let first = costs[0].clone();
-    for ((server, costs), rates) in servers.iter().zip(costs).zip(rates) {
-        if costs.len() < rounds {
+    for (server, work) in servers.iter().zip(&works) {
+        let Some((costs, rates)) = work else {
             println!("{:<28} {:<15} lost a tenth of the questions or more", case.title, server.name);
             continue;
-        }
-        let (costs, rates) = (Rounds::new(costs), Rounds::new(rates));
-        let ratio =
-            if first.len() == rounds { costs.ratio(&Rounds::new(first.clone())).to_string() } else { String::new() };
+        };
+        let ratio = works[0].as_ref().map_or(String::new(), |(first, _)| costs.ratio(first).to_string());
         println!("{:<28} {:<15} {costs:>22} {:>12.0} {ratio:>24}", case.title, server.name, rates.median());
         if server.name == TRUENORTH.0 {
             own_rate = rates.median();
@@ -205,7 +190,7 @@ fn print_instructions(folder: &Path) {
         for contestant in [BARE, TRUENORTH, GDNSD, KNOT] {
             let [few, many] = COUNTED.map(|count| {
                 let questions = folder.join("questions");
-                questions::write(&questions, case.name, case.with, count);
+                questions::write(&questions, repeat_n(case.name, count), case.with);
                 let counts = folder.join("callgrind.out");
                 let ports = Ports::free();
                 let server = Server::start_counted(contestant.0, &contestant.1(folder, ports), ports, &counts);

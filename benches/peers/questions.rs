@@ -1,5 +1,8 @@
 //! The questions that all servers get, in dnsperf's binary form: each message after its length.
 
+// Each bench compiles this module and uses a part of it.
+#![allow(dead_code)]
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -16,13 +19,15 @@ pub(crate) enum With {
     Edns,
     /// EDNS with a Client Subnet that is drawn at random.
     Subnet,
+    /// EDNS with DO: the asker wants signatures.
+    Dnssec,
 }
 
-/// Writes so many questions for a name's A records.
-pub(crate) fn write(to: &Path, name: &str, with: With, count: usize) {
+/// Writes questions for the A records of these names.
+pub(crate) fn write(to: &Path, names: impl Iterator<Item = impl AsRef<str>>, with: With) {
     let mut random = Rng::with_seed(1);
     let stream = |message: Vec<u8>| [&(message.len() as u16).to_be_bytes()[..], &message].concat();
-    let octets: Vec<u8> = (0..count).flat_map(|_| stream(question(name, with, &mut random))).collect();
+    let octets: Vec<u8> = names.flat_map(|name| stream(question(name.as_ref(), with, &mut random))).collect();
     fs::write(to, octets).expect("a file is written");
 }
 
@@ -37,14 +42,15 @@ pub(crate) fn question(name: &str, with: With, random: &mut Rng) -> Vec<u8> {
     message.extend_from_slice(&[0, 0, 1, 0, 1]);
     let option = match with {
         With::Nothing => return message,
-        With::Edns => Vec::new(),
+        With::Edns | With::Dnssec => Vec::new(),
         With::Subnet => {
             let [a, b, c, _] = public(random).octets();
             vec![0, 8, 0, 7, 0, 1, SOURCE, 0, a, b, c]
         }
     };
-    // The root, OPT, a payload of 1232, no flags.
-    message.extend_from_slice(&[0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, option.len() as u8]);
+    let flags = if with == With::Dnssec { 0x80 } else { 0 };
+    // The root, OPT, a payload of 1232.
+    message.extend_from_slice(&[0, 0, 41, 0x04, 0xd0, 0, 0, flags, 0, 0, option.len() as u8]);
     message.extend_from_slice(&option);
     message
 }

@@ -1,5 +1,8 @@
 //! A server as a process of its own on one processor, and what it costs.
 
+// Each bench compiles this module and uses a part of it.
+#![allow(dead_code)]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
