@@ -287,6 +287,7 @@ fn load_all(
     let icmp = sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
     pools::check_files(&drafts.pools, disk, faults);
     let mut regions = HashSet::new();
+    let places: Vec<_> = zones.iter().map(|zone| zone.place.clone()).collect();
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
         pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
@@ -317,6 +318,7 @@ fn load_all(
     }
     // The definitions of a file that could not be read are unknown.
     if !faults.has_errors() {
+        windows::add_modes(&mut world, &places, faults);
         windows::check(&server.windows, &world, faults);
     }
     Some((server, world, icmp, asked))

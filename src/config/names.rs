@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::geo::DatacenterId;
 use crate::name::Name;
+use crate::overrides::Mode;
 use crate::snapshot::{Ecs, MAX_POOLS, PerFamily, PoolId, PoolList, PoolUse, SteeredName, Steering, Ttls};
 use crate::steering::{AllDown, MAX_ANSWERS, Pick, Step};
 
@@ -27,6 +28,9 @@ use super::ttls;
 
 /// The chain of a name without `steer`.
 const DEFAULT_STEER: [Step; 2] = [Step::Region, Step::Weight];
+
+/// The orders that a name can give for one of its pools. An endpoint is up for all names or for none, so none is forced up.
+const MODES: [(&str, Mode); 2] = [("drain", Mode::Drain), ("force-down", Mode::ForceDown)];
 
 /// Bits of an IPv4 and an IPv6 client address that `sticky` hashes unless the name sets another number: the lengths
 /// that RFC 7871, section 11.1, recommends to resolvers. A lower maximum of the server file takes precedence.
@@ -218,16 +222,17 @@ impl NameReader<'_, '_> {
         uses.list
     }
 
-    /// `"web"` or `{ pool = "web", weight = 3 }`.
+    /// `"web"` or `{ pool = "web", weight = 3, mode = "drain" }`.
     fn read_pool_use(&mut self, item: &Value<'_>, order: u8, owner: &Name, uses: &mut PoolUses) {
-        let (reference, weight) = if item.is_table() {
+        let (reference, weight, mode) = if item.is_table() {
             let Some(mut table) = item.table("a use of a pool", self.faults) else { return };
             let reference = table.require("pool", self.faults).and_then(|value| value.string(self.faults));
             let weight = table.take("weight").and_then(|value| value.integer(0..=u16::MAX, self.faults));
+            let mode = table.take("mode").and_then(|value| value.word(&MODES, self.faults));
             table.finish(self.faults);
-            (reference, weight.map_or(1, |weight| weight.value))
+            (reference, weight.map_or(1, |weight| weight.value), mode.map(|mode| mode.value))
         } else {
-            (item.string(self.faults), 1)
+            (item.string(self.faults), 1, None)
         };
         let Some(reference) = reference else { return };
         let mut is_reported = false;
@@ -242,7 +247,7 @@ impl NameReader<'_, '_> {
                 }
             } else {
                 uses.first.insert(pool, reference.place.clone());
-                uses.list.push((PoolUse { pool, weight, order }, reference.place.clone()));
+                uses.list.push((PoolUse { pool, weight, order, mode }, reference.place.clone()));
             }
         }
     }

@@ -3,13 +3,14 @@
 
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use toml::value::{Datetime, Offset};
 
 use crate::disk::Disk;
 use crate::overrides::{MAX_OVERRIDES, MAX_REASON, Mode, Order, OverrideRefusal, TargetPattern};
-use crate::snapshot::{KnownTargets, World};
+use crate::snapshot::{KnownTargets, PoolSpec, PoolUse, SteeredName, World};
 use crate::timestamp::Civil;
 
 use super::code::Code;
@@ -17,10 +18,14 @@ use super::decode::{Placed, TomlTable, Value};
 use super::document::read_document_again;
 use super::fault::{Fault, Faults};
 use super::files::{self, ReadFile};
+use super::source::Place;
 use super::suggest::is_worth_comparing;
 
 /// The author of overrides from the server file.
 const SERVER_FILE: &str = "server file";
+
+/// The author of orders that names give for their pools.
+const ZONE_FILE: &str = "zone file";
 
 /// Range of the time that a drain may take.
 const OVER: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
@@ -111,6 +116,43 @@ fn read_window(value: &Value<'_>, who: &str, faults: &mut Faults) -> Option<Plac
         return None;
     }
     Some(target.with(order))
+}
+
+/// Adds the orders that names give for their pools to the windows of a world, as windows that last as long as they are in the
+/// file. `places` holds the place of each zone. Reports too many of them.
+pub(super) fn add_modes(world: &mut World, places: &[Place], faults: &mut Faults) {
+    let mut orders = Vec::new();
+    for (zone, place) in world.zones.iter().zip(places) {
+        let before = orders.len();
+        zone.names.iter().for_each(|name| orders.extend(modes(name, &world.pools)));
+        if before <= MAX_OVERRIDES && orders.len() > MAX_OVERRIDES {
+            let message = format!("names have a `mode` for more than {MAX_OVERRIDES} of their pools");
+            faults.push(Fault::error(place, message, "those of this zone are too many").code(Code::Limit));
+        }
+    }
+    world.windows.extend(orders);
+}
+
+/// Returns the orders of a name for its pools. An entry of which all pools have the same mode is one order, as an operator
+/// gives it, so that an order of an operator for the whole entry counts before it.
+fn modes(name: &SteeredName, pools: &[Arc<PoolSpec>]) -> Vec<Order> {
+    let uses = &*name.steering.pools;
+    let spec = |used: &PoolUse| &pools[used.pool.index()];
+    let mut orders = Vec::new();
+    for (number, used) in uses.iter().enumerate() {
+        let Some(mode) = used.mode else { continue };
+        let entry = spec(used).entry();
+        let of_entry = |other: &&PoolUse| spec(other).entry() == entry;
+        let is_whole = entry.is_some() && uses.iter().filter(of_entry).all(|other| other.mode == used.mode);
+        if is_whole && uses[..number].iter().any(|other| of_entry(&other)) {
+            continue;
+        }
+        let pool = entry.filter(|_| is_whole).unwrap_or(&spec(used).name);
+        let target = TargetPattern::pool_in_name(pool, &name.owner);
+        let who = ZONE_FILE.into();
+        orders.push(Order { mode, target, from: None, until: None, over: None, reason: "".into(), who });
+    }
+    orders
 }
 
 /// Reports windows that have no effect.

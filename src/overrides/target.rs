@@ -154,6 +154,14 @@ impl fmt::Display for TargetPattern {
 }
 
 impl TargetPattern {
+    /// Returns the target of a pool, or of an entry in all of its datacenters, in the answers of exactly this name.
+    pub fn pool_in_name(pool: &str, name: &Name) -> Self {
+        let of_kind =
+            |kind, text: String, name| Self { kind, tokens: tokens(&text).collect(), text: text.into(), name };
+        let name = of_kind(TargetKind::Name, literal(name), None);
+        of_kind(TargetKind::PoolInName, pool.to_owned(), Some(Box::new(name)))
+    }
+
     /// The kind of the target.
     pub fn kind(&self) -> TargetKind {
         self.kind
@@ -279,7 +287,12 @@ fn endpoint_text(text: &str) -> Result<String, TargetPatternError> {
 /// A name without globs. `*` and `?` in it are escaped, as they were written.
 fn name_text(text: &str) -> Result<String, TargetPatternError> {
     let name = Name::parse(text, &Name::root()).map_err(|error| TargetPatternError::BadName(text.into(), error))?;
-    Ok(canonical(&name).replace('*', "\\*").replace('?', "\\?"))
+    Ok(literal(&name))
+}
+
+/// A name as the text of a pattern that matches nothing else.
+fn literal(name: &Name) -> String {
+    canonical(name).replace('*', "\\*").replace('?', "\\?")
 }
 
 #[cfg(test)]
@@ -289,6 +302,18 @@ mod tests {
 
     fn pattern(text: &str) -> TargetPattern {
         text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    #[test]
+    fn a_pool_in_a_name_is_the_target_that_operators_write() {
+        for (pool, name, text) in [
+            ("web/fra", "www.Example.com.", "pool:web/fra@www.example.com"),
+            ("web", "*.apps.example.com.", r"pool:web@\*.apps.example.com"),
+            ("web", r"a\.b.example.com.", r"pool:web@a\.b.example.com"),
+        ] {
+            let target = TargetPattern::pool_in_name(pool, &Name::parse(name, &Name::root()).unwrap());
+            assert_eq!((&target, &*target.to_string()), (&pattern(text), text));
+        }
     }
 
     #[test]

@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn lists_are_bounded_and_hold_nothing_twice() {
-        let used = |pool: usize| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0 };
+        let used = |pool: usize| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0, mode: None };
         for (pools, is_valid) in [(0..0, false), (0..1, true), (0..MAX_POOLS, true), (0..MAX_POOLS + 1, false)] {
             assert_eq!(PoolList::try_new(pools.clone().map(used).collect()).is_some(), is_valid, "{pools:?}");
         }

@@ -14,7 +14,7 @@ use crate::geo::{Caps, Coordinates, CountryCode, DatacenterId, Regions};
 use crate::health::{Condition, ConditionProbe, EndpointKey, PoolKey, Quorum, Recovery, Target};
 use crate::latency::Tolerance;
 use crate::name::Name;
-use crate::overrides::Order;
+use crate::overrides::{Mode, Order};
 use crate::rollout;
 use crate::steering::{AllDown, Pick, Step};
 use crate::wire::SvcParams;
@@ -35,7 +35,7 @@ pub struct World {
     pub pools: Vec<Arc<PoolSpec>>,
     /// All zones; origins are unique.
     pub zones: Vec<ZoneSpec>,
-    /// Maintenance windows, as orders with a beginning and an end.
+    /// Maintenance windows, as orders with a beginning and an end, and the orders of zone files for pools in names.
     pub windows: Vec<Order>,
     /// Settings for EDNS Client Subnet.
     pub ecs: Ecs,
@@ -450,4 +450,7 @@ pub struct PoolUse {
     /// Position in the list, for the step `failover`. The pools of an inner list, and those of one name in several
     /// datacenters, have the same one.
     pub order: u8,
+    /// The order of the zone file for the pool in the answers of this name: a drain, or forced down. The world has it among
+    /// its windows too.
+    pub mode: Option<Mode>,
 }

@@ -158,3 +158,34 @@ fn a_target_longer_than_any_name_is_refused_at_once() {
     }
     answers_with(&scene, "127.0.0.1");
 }
+
+#[test]
+fn a_zone_file_drains_a_pool_in_one_name_until_an_operator_says_otherwise() {
+    let other = "[names.other]\npools = [\"web\"]\n";
+    let drained = TWO_PLACES.replace(
+        "[names.www]\npools = [\"web\"]",
+        "[names.www]\npools = [{ pool = \"web/fra\", mode = \"drain\" }, \"web/iad\"]",
+    );
+    assert_ne!(drained, TWO_PLACES);
+    let scene = Scene::new(SERVER, &[("example.com.toml", &format!("{drained}{other}"))]);
+    answers_with(&scene, "127.0.0.2");
+    assert_eq!(scene.node.dig("other.example.com").data(), ["127.0.0.1"], "the other name goes on");
+    let listed = get(scene.admin, "/v1/overrides").json();
+    let item = &listed["overrides"][0];
+    assert_eq!(
+        (&item["override"], &item["target"], &item["who"], &item["in_force"]),
+        (&json!("window-1"), &json!("pool:web/fra@www.example.com"), &json!("zone file"), &json!(true))
+    );
+    let explained = scene.run("explain www.example.com --client 192.0.2.1");
+    assert!(explained.stdout.contains("zone file"), "{explained:?}");
+    // An operator's order for the same target counts before it.
+    assert_eq!(scene.run("open pool:web/fra@www.example.com").code, Some(0));
+    answers_with(&scene, "127.0.0.1");
+    assert_eq!(scene.run("drain pool:web/fra@www.example.com --yes").code, Some(0));
+    answers_with(&scene, "127.0.0.2");
+    assert_eq!(scene.run("open pool:web/fra@www.example.com").code, Some(0));
+    // Without the line in the file nothing is left.
+    scene.files.write("zones/example.com.toml", format!("{TWO_PLACES}{other}"));
+    eventually(|| get(scene.admin, "/v1/overrides").json()["overrides"] == json!([]));
+    answers_with(&scene, "127.0.0.1");
+}

@@ -82,7 +82,8 @@ fn zone(version: &str) -> ZoneSpec {
     ];
     let big = (0..BIG_RECORDS).map(|n| record("big", Rtype::TXT, string(&[b'a' + n as u8; BIG_STRING as usize])));
     records.extend(big);
-    let pools = PoolList::try_new(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]).unwrap();
+    let pools =
+        PoolList::try_new(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0, mode: None }]).unwrap();
     let steering = Steering {
         pick: Some(Pick::Rotate),
         answers: NonZeroU16::new(ADDRESSES.into()),

@@ -1,4 +1,4 @@
-//! `[[windows]]` of the server file.
+//! `[[windows]]` of the server file, and the orders that names give for their pools.
 
 use std::fmt::Write as _;
 
@@ -35,6 +35,67 @@ fn windows_are_orders_with_times() {
         (mode, target.to_owned(), from.to_owned(), until.to_owned(), reason)
     });
     assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn names_give_orders_for_their_pools() {
+    const HEAD: &str = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[datacenters]\nfra = { latitude = 50.11, longitude = 8.68 }\n\
+        iad = { latitude = 38.95, longitude = -77.45 }\n[pools.web]\nendpoints.fra = [\"192.0.2.1\"]\nendpoints.iad = [\"192.0.2.2\"]\n\
+        [pools.green]\nendpoints = [\"192.0.2.3\"]\n";
+    let load = |pools: &str| {
+        let zone = format!("{HEAD}[names.\"*.apps\"]\nsteer = [\"failover\"]\npools = [{pools}]\n");
+        let server: &[u8] = b"[[windows]]\ntarget = \"dc:fra\"\nmode = \"drain\"\n";
+        load_files(&[("truenorth.toml", server), ("zones/example.com.toml", zone.as_bytes())])
+    };
+    for (pools, told) in [
+        ("\"web\", \"green\"", vec![]),
+        ("{ pool = \"web\", mode = \"drain\" }, \"green\"", vec![r"drain pool:web@\*.apps.example.com"]),
+        (
+            "[{ pool = \"web/fra\", mode = \"force-down\", weight = 3 }, \"web/iad\"], { pool = \"green\", mode = \"drain\" }",
+            vec![r"force-down pool:web/fra@\*.apps.example.com", r"drain pool:green@\*.apps.example.com"],
+        ),
+    ] {
+        let windows = load(pools).unwrap().world.windows;
+        let orders = windows[1..].iter().map(|order| {
+            assert_eq!((order.from, order.until, &*order.who), (None, None, "zone file"));
+            format!("{} {}", order.mode.as_str(), order.target)
+        });
+        assert_eq!(orders.collect::<Vec<_>>(), told, "{pools}");
+    }
+    for (pools, told) in [
+        ("{ pool = \"web\", mode = \"force-up\" }, \"green\"", "takes one of `drain`, `force-down`"),
+        ("{ pool = \"web\", mode = 3 }, \"green\"", "`mode`"),
+    ] {
+        let line = lines(&load(pools).unwrap_err()).remove(0);
+        assert!(line.contains(told), "{line}");
+    }
+}
+
+#[test]
+fn modes_of_names_are_bounded() {
+    let pools: String = (0..64)
+        .fold(String::new(), |text, number| format!("{text}[pools.p{number}]\nendpoints = [\"10.0.0.{number}\"]\n"));
+    let uses: Vec<String> = (0..64).map(|number| format!("{{ pool = \"p{number}\", mode = \"drain\" }}")).collect();
+    let zone = |names: usize| {
+        let names = (0..names).fold(String::new(), |text, number| {
+            format!("{text}[names.n{number}]\nsteer = []\npools = [{}]\n", uses.join(", "))
+        });
+        format!("[nameservers]\nns1 = [\"192.0.2.53\"]\n{pools}{names}")
+    };
+    assert_eq!(
+        load_files(&[("truenorth.toml", b""), ("zones/example.com.toml", zone(64).as_bytes())])
+            .unwrap()
+            .world
+            .windows
+            .len(),
+        4096
+    );
+    let faults = load_files(&[("truenorth.toml", b""), ("zones/example.com.toml", zone(65).as_bytes())]).unwrap_err();
+    assert!(
+        lines(&faults)[0].contains("names have a `mode` for more than 4096 of their pools"),
+        "{:?}",
+        lines(&faults)
+    );
 }
 
 #[test]

@@ -280,9 +280,9 @@ fn names_know_their_pools() {
         owner: name("www.example.com."),
         steering: Arc::new(Steering {
             pools: pool_list(vec![
-                PoolUse { pool: PoolId::from_index(2), weight: 1, order: 0 },
-                PoolUse { pool: PoolId::from_index(0), weight: 9, order: 1 },
-                PoolUse { pool: PoolId::from_index(1), weight: 1, order: 1 },
+                PoolUse { pool: PoolId::from_index(2), weight: 1, order: 0, mode: None },
+                PoolUse { pool: PoolId::from_index(0), weight: 9, order: 1, mode: None },
+                PoolUse { pool: PoolId::from_index(1), weight: 1, order: 1, mode: None },
             ]),
             steer: vec![Step::Region, Step::Failover, Step::Weight],
             map: "".into(),
@@ -307,7 +307,7 @@ fn names_know_their_pools() {
     let apps = SteeredName {
         owner: name("*.apps.example.com."),
         steering: Arc::new(Steering {
-            pools: pool_list(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0 }]),
+            pools: pool_list(vec![PoolUse { pool: PoolId::from_index(0), weight: 1, order: 0, mode: None }]),
             steer: vec![Step::Region, Step::Weight],
             map: "".into(),
             only: None,

@@ -30,7 +30,8 @@ fn draft(datacenters: &[&str], steer: Step) -> World {
     };
     let record = |rtype, rdata: Vec<u8>| ZoneRecord { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
     let soa = [origin.as_wire(), origin.as_wire(), &[0; 20]].concat();
-    let uses = (0..datacenters.len()).map(|pool| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0 });
+    let uses =
+        (0..datacenters.len()).map(|pool| PoolUse { pool: PoolId::from_index(pool), weight: 1, order: 0, mode: None });
     let (pools, ttls) = (PoolList::try_new(uses.collect()).unwrap(), Ttls::try_new(30, 5).unwrap());
     let steering = Steering { steer: vec![steer], pick: Some(Pick::Rotate), ..Steering::new(pools, ttls) };
     let place = |name: &&str| Datacenter {

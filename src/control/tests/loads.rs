@@ -31,7 +31,7 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
     }
     let origin = Name::parse("example.com.", &Name::root()).unwrap();
     let record = |rtype, rdata: &[u8]| Record { owner: origin.clone(), rtype, ttl: 300, rdata: rdata.into() };
-    let uses = world.pool_ids().map(|pool| PoolUse { pool, weight: 1, order: pool.index() as u8 });
+    let uses = world.pool_ids().map(|pool| PoolUse { pool, weight: 1, order: pool.index() as u8, mode: None });
     let (pools, ttls) = (PoolList::try_new(uses.collect()).unwrap(), Ttls::try_new(TTL, 5).unwrap());
     let steering = Steering {
         steer: steer.into(),
