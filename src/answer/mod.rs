@@ -22,6 +22,7 @@ mod identity;
 mod known;
 mod note;
 mod plain;
+mod presigned;
 mod reflect;
 mod repeat;
 mod resolution;

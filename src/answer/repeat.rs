@@ -372,7 +372,8 @@ fn is_worth_keeping(exchange: &Exchange<'_>, resolution: &Resolution<'_>, reply:
     if !hops.iter().all(is_same_for_all) && only_addresses(resolution).is_none() {
         return false;
     }
-    let is_signed = exchange.is_dnssec_ok() && resolution.is_signed();
+    // Signatures of files are the same for all.
+    let is_signed = exchange.is_dnssec_ok() && resolution.is_signed_here();
     !is_signed && !matches!(first.step, Step::NxDomain)
 }
 

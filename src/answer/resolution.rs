@@ -262,8 +262,13 @@ impl<'s> Resolution<'s> {
         self.hops.first().is_some_and(|hop| !matches!(hop.step, Step::Referral { .. }))
     }
 
-    /// True if a zone that answers has keys.
-    pub(super) fn is_signed(&self) -> bool {
+    /// True if a zone that answers is signed, with its keys or by its file.
+    pub fn is_signed(&self) -> bool {
+        self.hops.iter().any(|hop| hop.zone.is_signed())
+    }
+
+    /// True if a zone that answers is signed with its keys.
+    pub(super) fn is_signed_here(&self) -> bool {
         self.hops.iter().any(|hop| hop.zone.keys.is_some())
     }
 

@@ -207,7 +207,9 @@ impl<'s> Resolver<'_, 's> {
             Dynamic::Reflect | Dynamic::None => {}
         }
         self.take(if rtype == Rtype::ANY {
-            match (rrsets.first(), node.dynamic()) {
+            // RFC 8482, section 4.1, leaves the choice: signatures and proofs say least of the name.
+            let says_more = |rrset: &&Rrset| !matches!(rrset.rtype(), Rtype::RRSIG | Rtype::NSEC);
+            match (rrsets.iter().find(says_more).or(rrsets.first()), node.dynamic()) {
                 (None, Dynamic::None) => Step::Nodata,
                 (first, _) => Step::Any(first),
             }

@@ -7,7 +7,13 @@ use crate::wire::{Message, NameOffset, Section, Truncated};
 /// Signs the RRsets of an answer, and proves what does not exist.
 pub(super) trait Seal<'s> {
     /// Signs an RRset of the answer section. It begins at `start` and ends at the end of the message.
-    fn answer(&mut self, message: &mut Message<'_>, hop: &Hop<'s>, start: usize) -> Result<(), Truncated>;
+    fn answer(
+        &mut self,
+        message: &mut Message<'_>,
+        hop: &Hop<'s>,
+        place: HopNames<'s>,
+        start: usize,
+    ) -> Result<(), Truncated>;
 
     /// Signs the RRsets of the additional section from `start` on, as far as there is room.
     fn additional(&mut self, message: &mut Message<'_>, hop: &Hop<'s>, start: usize);
@@ -29,6 +35,9 @@ pub(super) trait Seal<'s> {
         place: HopNames<'s>,
         ttl: u32,
     ) -> Result<(), Truncated>;
+
+    /// Writes proofs that belong to the answer section to the authority section. No record of these two sections follows.
+    fn proofs(&mut self, message: &mut Message<'_>) -> Result<(), Truncated>;
 }
 
 /// Seals nothing.
@@ -36,7 +45,7 @@ pub(super) struct Plain;
 
 impl<'s> Seal<'s> for Plain {
     #[inline]
-    fn answer(&mut self, _: &mut Message<'_>, _: &Hop<'s>, _: usize) -> Result<(), Truncated> {
+    fn answer(&mut self, _: &mut Message<'_>, _: &Hop<'s>, _: HopNames<'s>, _: usize) -> Result<(), Truncated> {
         Ok(())
     }
 
@@ -57,6 +66,11 @@ impl<'s> Seal<'s> for Plain {
         ttl: u32,
     ) -> Result<(), Truncated> {
         push_soa(message, place, ttl).map(|_| ())
+    }
+
+    #[inline]
+    fn proofs(&mut self, _: &mut Message<'_>) -> Result<(), Truncated> {
+        Ok(())
     }
 }
 

@@ -7,8 +7,10 @@
 //!   over the budget         SERVFAIL
 //! ```
 //!
-//! Answers of zones without keys are as for everybody else. A chain may lead through zones of both kinds.
+//! Zones that their files have signed have [their own rules](super::presigned). Answers of all other zones are as for
+//! everybody else. A chain may lead through zones of all three kinds.
 
+use super::presigned::Proofs;
 use super::resolution::{Hop, Resolution, Step};
 use super::rrset::{HopNames, push};
 use super::seal::{Seal, push_soa};
@@ -43,6 +45,7 @@ pub(super) fn render(
         signer,
         now: exchange.now(),
         failure: None,
+        proofs: Proofs::default(),
     };
     write::write(resolution, snapshot.world(), &mut signed, &mut message);
     let failure = signed.failure;
@@ -105,10 +108,21 @@ struct Signed<'a, 's> {
     now: u64,
     /// The reason why no answer can be given, other than want of room.
     failure: Option<Unsigned>,
+    /// The proofs of zones that their files have signed.
+    proofs: Proofs<'s>,
 }
 
 impl<'s> Seal<'s> for Signed<'_, 's> {
-    fn answer(&mut self, message: &mut Message<'_>, hop: &Hop<'s>, start: usize) -> Result<(), Truncated> {
+    fn answer(
+        &mut self,
+        message: &mut Message<'_>,
+        hop: &Hop<'s>,
+        place: HopNames<'s>,
+        start: usize,
+    ) -> Result<(), Truncated> {
+        if hop.zone.zone.is_presigned() {
+            return self.proofs.answer(message, self.resolution, hop, place, start);
+        }
         let Some(keys) = hop.zone.keys.as_ref().filter(|_| message.len() > start) else { return Ok(()) };
         let covered = Covered { section: Section::Answer, start, origin: self.origin(hop), original_ttl: None };
         self.sign(keys, message, covered)
@@ -118,12 +132,20 @@ impl<'s> Seal<'s> for Signed<'_, 's> {
     /// its RRSIG RRs in the Additional section. If space does not permit inclusion of both the RRset and its associated
     /// RRSIG RRs, the name server MAY retain the RRset while dropping the RRSIG RRs."
     fn additional(&mut self, message: &mut Message<'_>, hop: &Hop<'s>, start: usize) {
-        let Some(keys) = &hop.zone.keys else { return };
+        if !hop.zone.is_signed() {
+            return;
+        }
         let (end, mut next) = (message.len(), start);
         while next < end {
             let start = next;
             let Some((owner, rtype, rrset_end)) = self.signer.look(message, start) else { return };
             next = rrset_end;
+            let Some(keys) = &hop.zone.keys else {
+                if Proofs::additional(message, hop.zone, (owner, rtype, start)).is_err() {
+                    return;
+                }
+                continue;
+            };
             // Records at and below a cut are glue, which is not signed (RFC 4035, section 2.2).
             if matches!(hop.zone.zone.look_up(owner, rtype), Found::Node { .. }) {
                 let origin = self.origin(hop);
@@ -144,7 +166,11 @@ impl<'s> Seal<'s> for Signed<'_, 's> {
         place: HopNames<'s>,
         (owner, cut): (NameOffset, &[u8]),
     ) -> Result<(), Truncated> {
-        let ServedZone { zone, keys: Some(keys), .. } = place.zone else { return Ok(()) };
+        let ServedZone { zone, keys, .. } = place.zone;
+        if zone.is_presigned() {
+            return self.proofs.referral(message, place, (owner, cut));
+        }
+        let Some(keys) = keys else { return Ok(()) };
         if let Some(ds) = zone.node(cut).and_then(|node| node.rrset(Rtype::DS)) {
             let start = push(message, Section::Authority, place, owner, ds, u32::MAX)?;
             let covered = Covered { section: Section::Authority, start, origin: Origin::Known, original_ttl: None };
@@ -164,16 +190,17 @@ impl<'s> Seal<'s> for Signed<'_, 's> {
         place: HopNames<'s>,
         ttl: u32,
     ) -> Result<(), Truncated> {
-        let ServedZone { zone, keys: Some(keys), .. } = place.zone else {
-            return push_soa(message, place, ttl).map(|_| ());
-        };
-        let resolution = self.resolution;
+        let (ServedZone { zone, keys, .. }, resolution) = (place.zone, self.resolution);
+        if zone.is_presigned() {
+            return self.proofs.negative(message, resolution, hop, place, ttl);
+        }
+        let Some(keys) = keys else { return push_soa(message, place, ttl).map(|_| ()) };
         let (name, asked, origin) = (resolution.name(hop), resolution.rtype, self.origin(hop));
         if let Some(cname) = self.list_types(hop, name, asked) {
             // KEY and other types stand beside a CNAME (RFC 2181, section 10.1), but no proof of their absence is valid
             // at an alias (RFC 6840, section 4.3). So the alias answers.
             let start = push(message, Section::Answer, place, place.owner, cname, u32::MAX)?;
-            return self.answer(message, hop, start);
+            return self.answer(message, hop, place, start);
         }
         // RFC 9077, section 3: the TTL of NSEC is that of a negative answer's SOA.
         let ttl = zone.negative_soa().ttl().min(ttl);
@@ -189,6 +216,10 @@ impl<'s> Seal<'s> for Signed<'_, 's> {
                 self.deny(keys, message, denial(section, true))
             }
         }
+    }
+
+    fn proofs(&mut self, message: &mut Message<'_>) -> Result<(), Truncated> {
+        self.proofs.write(message)
     }
 }
 

@@ -69,7 +69,7 @@ impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
                 owner = target.ok_or(Truncated)?;
             }
         }
-        Ok(())
+        self.seal.proofs(self.message)
     }
 
     /// Writes a hop's records. Returns where the message holds the name that the hop leads to.
@@ -80,6 +80,7 @@ impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
                 let owner = self.message.ancestor(place.owner, name.len() - cut);
                 let start = push(self.message, Section::Authority, place, owner, nameservers, u32::MAX)?;
                 self.seal.referral(self.message, place, (owner, &name[name.len() - cut..]))?;
+                self.seal.proofs(self.message)?;
                 additional::push_glue(self.message, place, &name[name.len() - cut..], nameservers, start)?;
             }
             Step::Dname { dname, owner, is_repeated, synthesis } => {
@@ -87,7 +88,7 @@ impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
                 if !is_repeated {
                     let owner = self.message.ancestor(place.owner, prefix);
                     let start = push(self.message, Section::Answer, place, owner, dname, u32::MAX)?;
-                    self.seal.answer(self.message, hop, start)?;
+                    self.seal.answer(self.message, hop, place, start)?;
                 }
                 if let Synthesis::Cname = synthesis {
                     return self.synthesized(place, prefix, dname);
@@ -95,32 +96,33 @@ impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
             }
             Step::Cname(cname) => {
                 let start = push(self.message, Section::Answer, place, place.owner, cname, u32::MAX)?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
                 return Ok(NameOffset::at(start + POINTER_LENGTH + FIXED_FIELDS));
             }
             Step::Static(rrset) => {
                 let start = push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
+                self.seal.proofs(self.message)?;
                 let end = self.message.len();
                 additional::push_targets(self.message, place, name, rrset, start);
                 self.seal.additional(self.message, hop, end);
             }
             Step::Any(Some(rrset)) => {
                 let start = push(self.message, Section::Answer, place, place.owner, rrset, u32::MAX)?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
             }
             Step::Any(None) => {
                 let start = self.message.len();
                 self.message.push_rrset(Section::Answer, |rrset| {
                     rrset.record(place.owner, Rtype::HINFO, HINFO_TTL, HINFO_RFC8482)
                 })?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
             }
             Step::Steered(steered) => return self.steered(hop, place, steered),
             Step::Reflect(reflection) => {
                 let start = self.message.len();
                 reflect::write(reflection, self.resolution, self.world, place, self.message)?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
             }
             Step::Nodata | Step::NxDomain => self.seal.negative(self.message, hop, place, u32::MAX)?,
         }
@@ -164,29 +166,30 @@ impl<'s, S: Seal<'s>> Writer<'_, 's, '_, S> {
             Given::Addresses => {
                 addresses(self.message, Section::Answer, place.owner, (Rtype::AAAA, ttl), resolution.v6())?;
             }
-            Given::Https(params) => return self.https(hop, place.owner, ttl, params).map(|()| None),
+            Given::Https(params) => return self.https(hop, place, ttl, params).map(|()| None),
             Given::Cname(target) => {
                 let no_labels = |_: &mut RrsetWriter<'_, '_>| Ok(());
                 let target = self.cname(place, ttl, (0, no_labels), target)?;
-                self.seal.answer(self.message, hop, start)?;
+                self.seal.answer(self.message, hop, place, start)?;
                 return Ok(target);
             }
             Given::Nodata => return self.seal.negative(self.message, hop, place, ttl).map(|()| None),
             Given::Servfail => return Ok(None),
         }
-        self.seal.answer(self.message, hop, start)?;
+        self.seal.answer(self.message, hop, place, start)?;
         Ok(None)
     }
 
     #[inline(never)]
-    fn https(&mut self, hop: &Hop<'s>, owner: NameOffset, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
-        let start = self.message.len();
+    fn https(&mut self, hop: &Hop<'s>, place: HopNames<'s>, ttl: u32, params: &SvcParams) -> Result<(), Truncated> {
+        let (owner, start) = (place.owner, self.message.len());
         let (v4, v6) = (self.resolution.v4(), self.resolution.v6());
         self.message.push_rrset(Section::Answer, |rrset| {
             rrset.fields(owner, Rtype::HTTPS, ttl, params.length(v4.len(), v6.len()))?;
             params.write(rrset, v4.iter().map(|member| &member.value), v6.iter().map(|member| &member.value))
         })?;
-        self.seal.answer(self.message, hop, start)?;
+        self.seal.answer(self.message, hop, place, start)?;
+        self.seal.proofs(self.message)?;
         let end = self.message.len();
         // RFC 9460, section 4.1: "authoritative DNS servers SHOULD return A, AAAA, and SVCB RRs in the Additional
         // section for any TargetNames that are in the zone". The answer is complete without them.

@@ -66,7 +66,6 @@ impl<'a> ZoneCheck<'a> {
         }
         self.check_below_dnames(faults);
         self.check_dnames_at_cuts(&cuts, faults);
-        self.warn_signed(faults);
         self.warn_unspecified_wildcards(faults);
         self.warn_occluded(&cuts, faults);
     }
@@ -89,14 +88,14 @@ impl<'a> ZoneCheck<'a> {
         }
     }
 
-    /// Warns once if the zone is signed. This server does not serve its signatures (RFC 4035, section 3.1).
-    fn warn_signed(&self, faults: &mut Faults) {
+    /// Warns once if a zone holds records of signing and is not signed as a whole: its answers carry no signatures.
+    pub(super) fn warn_half_signed(&self, faults: &mut Faults) {
         let mut of_signing = self.records.iter().filter(|located| DNSSEC.contains(&located.record.rtype));
         if let Some(first) = of_signing.next() {
-            let message = format!("the zone {} is signed, but its answers carry no signatures", self.origin);
+            let message = format!("the SOA record of {} has no signature, so that answers carry none", self.origin);
             let label = format!("{} is not served with answers", first.record.rtype);
-            let help = "validating resolvers reject such answers while the parent zone holds a DS record: \
-                        remove the DS record, and write the zone unsigned";
+            let help = "sign the whole zone, or write it unsigned: validating resolvers reject such answers while the parent \
+                        zone holds a DS record";
             faults.push(Fault::warning(&first.place, message, label).code(Code::Signed).help(help));
         }
     }

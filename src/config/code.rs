@@ -56,7 +56,7 @@ pub enum Code {
     Serial,
     /// A TTL differs from the others of its RRset, or does not suit the name.
     Ttl,
-    /// A zone is signed, but its signatures are not served.
+    /// A zone is signed in a way that resolvers reject, or soon will.
     Signed,
     /// A record's data is well-formed, but probably not what was meant.
     DoubtfulData,

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use crate::clock::unix_time;
 use crate::disk::Disk;
-use crate::dnssec::{Algorithm, Delays, Limits, MIN_WINDOW, Policy, Rules, Wish, ZoneKeys};
+use crate::dnssec::{Algorithm, Delays, Limits, MIN_WINDOW, Policy, Rules, Wish, ZoneKeys, has_key_of_ds};
 use crate::duration::Written;
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
@@ -241,9 +241,6 @@ pub(super) fn sign(
         .enumerate()
         .filter_map(|(number, zone)| Some((number, server.signs(zone)?, server.rules(zone, faults)?)))
         .collect();
-    if signed.is_empty() {
-        return HashMap::new();
-    }
     let refuse = |zone: &ZoneDraft, place: &Place, why: String, faults: &mut Faults| {
         let help = format!(
             "`truenorth dnssec create {}` makes a key; if another node has one, copy its files instead",
@@ -251,6 +248,21 @@ pub(super) fn sign(
         );
         faults.push(Fault::error(place, why, "signed by this").code(Code::Credentials).help(help));
     };
+    let (presigned, signed): (Vec<_>, Vec<_>) =
+        signed.into_iter().partition(|&(number, ..)| zones[number].presigned.is_some());
+    for (number, place, _) in presigned {
+        let zone = &zones[number];
+        let message = format!("the zone {} holds signatures or keys, and is to be signed here", zone.origin);
+        let help = "write the zone unsigned, and give its keys to `truenorth dnssec import`; or, to serve it as its file is \
+                    signed, set `enabled = false` in `[dnssec]` of its own zone file";
+        if let Some(presigned) = &zone.presigned {
+            let fault = Fault::error(presigned, message, "of another signer").code(Code::Signed);
+            faults.push(fault.related(place, "signed by this").help(help));
+        }
+    }
+    if signed.is_empty() {
+        return HashMap::new();
+    }
     let folder = match KeyFolder::read(&server.folder, disk) {
         Ok(folder) => folder,
         Err(why) => {
@@ -263,13 +275,6 @@ pub(super) fn sign(
     let mut keys = HashMap::new();
     for (number, place, rules) in signed {
         let zone = &zones[number];
-        if let Some(presigned) = &zone.presigned {
-            let message = format!("the zone {} holds signatures or keys, and is to be signed here", zone.origin);
-            let fault = Fault::error(presigned, message, "of another signer").code(Code::Signed);
-            let help = "write the zone unsigned, and give its keys to `truenorth dnssec import`";
-            faults.push(fault.related(place, "signed by this").help(help));
-            continue;
-        }
         let found = folder.keys(&zone.origin, disk).and_then(|of_zone| {
             if of_zone.is_empty() {
                 return Err(format!("the zone {} is to be signed, but {} holds no key of it", zone.origin, folder));
@@ -286,7 +291,6 @@ pub(super) fn sign(
             Err(why) => refuse(zone, place, why, faults),
         }
     }
-    check_nesting(zones, &keys, faults);
     keys
 }
 
@@ -372,7 +376,12 @@ impl ZoneDraft {
 
 /// Checks zones within signed zones, and zones within zones that say that they are signed: resolvers take what
 /// contradicts the outer zone as forged.
-fn check_nesting(zones: &[ZoneDraft], keys: &HashMap<usize, Arc<ZoneKeys>>, faults: &mut Faults) {
+pub(super) fn check_nesting(zones: &[ZoneDraft], keys: &HashMap<usize, Arc<ZoneKeys>>, faults: &mut Faults) {
+    let is_presigned = |zone: &ZoneDraft| zone.tree.as_ref().is_some_and(|tree| tree.chain().is_some());
+    // Where nothing is signed, nothing is rejected.
+    if keys.is_empty() && !zones.iter().any(is_presigned) {
+        return;
+    }
     let by_origin: HashMap<Box<[u8]>, usize> =
         zones.iter().enumerate().map(|(number, zone)| (zone.origin.to_key(), number)).collect();
     for (number, zone) in zones.iter().enumerate() {
@@ -381,13 +390,14 @@ fn check_nesting(zones: &[ZoneDraft], keys: &HashMap<usize, Arc<ZoneKeys>>, faul
         let Some(tree) = &zones[outer].tree else { continue };
         let delegates = suffixes(&key).take_while(|name| name.len() > tree.apex().as_wire().len());
         let is_cut = delegates.into_iter().any(|name| tree.rrset(name, Rtype::NS).is_some());
-        if keys.contains_key(&outer) && !is_cut {
+        let is_signed = keys.contains_key(&outer) || tree.chain().is_some();
+        if is_signed && !is_cut {
             let message = format!("the zone {} is signed, but does not delegate {}", zones[outer].origin, zone.origin);
             let fault = Fault::error(&zone.place, message, "resolvers reject its answers").code(Code::Delegation);
             faults.push(fault.help(format!("give {} an NS record for it", zones[outer].origin)));
         }
         let ds = tree.rrset(&key, Rtype::DS);
-        if let Some(why) = ds.and_then(|_| contradiction(tree, &zone.origin, keys.get(&number))) {
+        if let Some(why) = ds.and_then(|_| contradiction(tree, zone, keys.get(&number))) {
             let message = format!("{} holds DS records of {}, but {why}", zones[outer].origin, zone.origin);
             faults.push(Fault::error(&zone.place, message, "resolvers reject its answers").code(Code::Delegation));
         }
@@ -395,11 +405,19 @@ fn check_nesting(zones: &[ZoneDraft], keys: &HashMap<usize, Arc<ZoneKeys>>, faul
 }
 
 /// Returns why the DS records of a zone that its parent holds contradict the zone; `None` if they do not.
-fn contradiction(parent: &Tree, zone: &Name, keys: Option<&Arc<ZoneKeys>>) -> Option<&'static str> {
-    let Some(keys) = keys else { return Some("it is not signed") };
-    let node = parent.find(&zone.to_key())?;
+fn contradiction(parent: &Tree, zone: &ZoneDraft, keys: Option<&Arc<ZoneKeys>>) -> Option<&'static str> {
+    let node = parent.find(&zone.origin.to_key())?;
     let records = (0..).map_while(|place| parent.record(node, Rtype::DS, place));
+    let Some(keys) = keys else {
+        // What is wrong with a zone that has no tree was reported.
+        let presigned = zone.tree.as_ref()?;
+        if presigned.chain().is_none() {
+            return Some("it is not signed");
+        }
+        let is_fit = records.into_iter().any(|record| has_key_of_ds(presigned, &record.rdata));
+        return (!is_fit).then_some("none of them is that of a key in its file");
+    };
     let entries = || keys.signing(Rtype::DNSKEY).iter().map(|key| key.public());
-    let is_fit = records.into_iter().any(|record| entries().any(|key| key.is_in(&record.rdata, zone)));
+    let is_fit = records.into_iter().any(|record| entries().any(|key| key.is_in(&record.rdata, &zone.origin)));
     (!is_fit).then_some("none of them is that of a key that signs it")
 }

@@ -45,6 +45,7 @@ mod pointers;
 mod pools;
 mod prefix;
 mod presentation;
+mod presigned;
 mod process;
 mod protocol;
 mod query_log;
@@ -275,6 +276,8 @@ fn load_all(
         pointers::check(&zones, &drafts.pools, faults);
     }
     let mut keys = dnssec::sign(&server.dnssec, &zones, disk, faults);
+    dnssec::check_nesting(&zones, &keys, faults);
+    presigned::warn_of_ends(&zones, faults);
     server.server.parents = server.dnssec.parents(&zones);
     let used = used_files(&zones, disk);
     strays::check(&server.server.zones, server.zones_place.as_ref(), used, disk, faults);

@@ -12,9 +12,13 @@
 //! A name that does not exist is denied in the compact form of RFC 9824, and names that a wildcard answers for are
 //! signed as if they existed: both need no knowledge of other names.
 //!
+//! A zone that another program has signed is [audited](audit()) when its file is read; its answers need nothing of this
+//! room.
+//!
 //! This room holds rules and keys, and reads no file. Only askers that set DO reach it.
 
 mod algorithm;
+mod audit;
 mod canonical;
 mod history;
 pub mod key_file;
@@ -29,6 +33,7 @@ mod table;
 mod time;
 
 pub use algorithm::Algorithm;
+pub use audit::{Flaw, FlawKind, Validity, audit, has_key_of_ds, published};
 pub use key_file::KEY_TTL;
 pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};
 pub use plan::{KeyTimes, Part, Plan, State, Wait};

@@ -75,33 +75,50 @@ impl PublicKey {
 
     /// Returns the key tag (RFC 4034, appendix B).
     pub fn tag(&self) -> u16 {
-        let pairs = self.rdata.chunks(2).map(|pair| match *pair {
-            [high, low] => u32::from(u16::from_be_bytes([high, low])),
-            [high] => u32::from(high) << 8,
-            _ => 0,
-        });
-        let sum: u32 = pairs.sum();
-        (sum + (sum >> 16)) as u16
+        tag(&self.rdata)
     }
 
     /// Returns the RDATA of the DS record with SHA-256 for this key of a zone (RFC 4034, section 5.1).
     pub fn ds(&self, zone: &Name) -> [u8; DS_LENGTH] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(&zone.to_key());
-        context.update(&self.rdata);
-        let [high, low] = self.tag().to_be_bytes();
-        let mut ds = [0; DS_LENGTH];
-        ds[..4].copy_from_slice(&[high, low, self.algorithm.number(), SHA256]);
-        ds[4..].copy_from_slice(context.finish().as_ref());
-        ds
+        ds(&self.rdata, zone)
     }
 
     /// True if this RDATA of a DS record refers to the key. A digest of another kind is not computed here: tag and algorithm
     /// must do.
     pub fn is_in(&self, rdata: &[u8], zone: &Name) -> bool {
-        let ds = self.ds(zone);
-        rdata == ds || (rdata.len() > 4 && rdata[3] != ds[3] && rdata[..3] == ds[..3])
+        is_in(&self.rdata, rdata, zone)
     }
+}
+
+/// Returns the tag of the key with this RDATA of a DNSKEY record (RFC 4034, appendix B). Its algorithm is not 1.
+pub(super) fn tag(rdata: &[u8]) -> u16 {
+    let pairs = rdata.chunks(2).map(|pair| match *pair {
+        [high, low] => u32::from(u16::from_be_bytes([high, low])),
+        [high] => u32::from(high) << 8,
+        _ => 0,
+    });
+    let sum: u32 = pairs.sum();
+    (sum + (sum >> 16)) as u16
+}
+
+/// Returns the RDATA of the DS record with SHA-256 for the key of a zone with this RDATA of a DNSKEY record, which has four
+/// octets at least.
+pub(super) fn ds(rdata: &[u8], zone: &Name) -> [u8; DS_LENGTH] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&zone.to_key());
+    context.update(rdata);
+    let [high, low] = tag(rdata).to_be_bytes();
+    let mut ds = [0; DS_LENGTH];
+    ds[..4].copy_from_slice(&[high, low, rdata[BEFORE_KEY - 1], SHA256]);
+    ds[4..].copy_from_slice(context.finish().as_ref());
+    ds
+}
+
+/// True if the RDATA `of_parent` of a DS record refers to the key of a zone with this RDATA of a DNSKEY record. A digest of another
+/// kind is not computed here: tag and algorithm must do.
+pub(super) fn is_in(rdata: &[u8], of_parent: &[u8], zone: &Name) -> bool {
+    let ds = ds(rdata, zone);
+    of_parent == ds || (of_parent.len() > 4 && of_parent[3] != ds[3] && of_parent[..3] == ds[..3])
 }
 
 impl std::fmt::Debug for PublicKey {

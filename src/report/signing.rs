@@ -1,10 +1,14 @@
 //! The signed zones of a configuration, their keys, and what comes next in their roll-overs.
 
+mod presigned;
+
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use self::presigned::PresignedZone;
+pub(super) use self::presigned::mnemonic;
 use super::text::Counted;
 use crate::dnssec::{Delays, Part, SigningKey, Wait, Wish, ZoneKeys};
 use crate::duration::Written;
@@ -16,6 +20,9 @@ use crate::timestamp::rfc3339;
 pub struct Signing {
     /// The zones, in the order of the configuration.
     pub(super) zones: Vec<SignedZone>,
+    /// The zones that their files have signed.
+    #[serde(default)]
+    presigned: Vec<PresignedZone>,
 }
 
 /// A signed zone.
@@ -146,13 +153,16 @@ impl Signing {
     pub fn of(world: &World) -> Self {
         Self {
             zones: world.zones.iter().filter_map(|zone| zone.keys.as_ref()).map(|keys| SignedZone::of(keys)).collect(),
+            presigned: world.zones.iter().filter_map(|zone| PresignedZone::of(&zone.tree)).collect(),
         }
     }
 
     /// Returns lines for a summary: the tags of the keys of the first zones.
     pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        let listed = self.zones.iter().take(MAX_LISTED).map(SignedZone::line);
-        let more = self.zones.len().saturating_sub(MAX_LISTED);
+        let all = self.zones.len() + self.presigned.len();
+        let lines = self.zones.iter().map(SignedZone::line).chain(self.presigned.iter().map(PresignedZone::line));
+        let listed = lines.take(MAX_LISTED);
+        let more = all.saturating_sub(MAX_LISTED);
         let more = (more > 0)
             .then(|| format!("{} more signed: `truenorth dnssec status` lists their keys", Counted(more, "zone")));
         listed.chain(more)
@@ -219,13 +229,10 @@ impl Key {
 
 impl fmt::Display for Signing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.zones.is_empty() {
-            return f.write_str("no zone is signed");
-        }
-        for (number, zone) in self.zones.iter().enumerate() {
-            write!(f, "{}{zone}", if number > 0 { "\n" } else { "" })?;
-        }
-        Ok(())
+        let zones = self.zones.iter().map(ToString::to_string);
+        let zones: Vec<String> = zones.chain(self.presigned.iter().map(ToString::to_string)).collect();
+        f.write_str(if zones.is_empty() { "no zone is signed" } else { "" })?;
+        f.write_str(&zones.join("\n"))
     }
 }
 

@@ -29,6 +29,8 @@ pub enum Unfit {
     Cname,
     /// The name is a reflecting name: it answers TXT with what the node knows about the client.
     Reflects,
+    /// The zone is signed by its file, and no signature there would cover the record.
+    Presigned,
     /// This wildcard answers for the name, always or sometimes, with a record of this type. No other records are
     /// allowed beside such a record. A TXT record would make the name exist, so the wildcard would no longer answer for
     /// it.
@@ -49,6 +51,10 @@ impl fmt::Display for Unfit {
             Self::Reflects => {
                 f.write_str("the name has `reflect = true`: it answers TXT with what the node knows about the client")
             }
+            Self::Presigned => f.write_str(
+                "the zone is signed by its file, and no signature there would cover the record: write it into the zone and \
+                 sign it again, or keep such names in a zone of their own",
+            ),
             Self::HidesWildcard(wildcard, rtype) => write!(
                 f,
                 "a TXT record would hide the {rtype} record of {wildcard}, which answers for the name always or sometimes; no \
@@ -78,6 +84,9 @@ impl Blueprint {
             Found::Cut { length, .. } => return Err(Unfit::Delegated(above(length))),
             Found::Dname { length, .. } => return Err(Unfit::BelowDname(above(length))),
             Found::Node { .. } | Found::Nothing { .. } => {}
+        }
+        if served.zone.is_presigned() {
+            return Err(Unfit::Presigned);
         }
         let wildcard = served.zone.own_wildcard(name);
         if let Some((node, owner)) = &wildcard {

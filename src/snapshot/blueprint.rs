@@ -53,6 +53,13 @@ pub struct ServedZone {
     pub keys: Option<Arc<ZoneKeys>>,
 }
 
+impl ServedZone {
+    /// True if askers that set DO get signatures: of its keys or of its file.
+    pub fn is_signed(&self) -> bool {
+        self.keys.is_some() || self.zone.is_presigned()
+    }
+}
+
 impl Blueprint {
     /// Compiles a world. Shares the maps of `previous` that have the same locations, and the zones that did not change.
     /// Cookies that `previous` made stay valid.

@@ -110,6 +110,7 @@ impl Builder {
             nodes: self.nodes.into(),
             records: records.len(),
             is_static: self.steered == 0 && !self.reflects,
+            chain: None,
         })
     }
 

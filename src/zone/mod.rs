@@ -1,6 +1,7 @@
 //! Zones: records, and the tree of names that answers are looked up in.
 
 mod builder;
+mod chain;
 mod ids;
 mod names;
 mod patch;
@@ -9,9 +10,11 @@ mod record;
 mod rrset;
 mod served;
 mod shared;
+mod signatures;
 mod tree;
 
 pub use builder::Builder;
+pub use chain::{Chain, Denied, Hashing, Link, MAX_ITERATIONS, NoChain, Proof};
 pub use ids::{NameId, PlanId, ZoneId};
 pub use names::Names;
 pub use rdata::{Part, canonical, parts};
@@ -19,4 +22,5 @@ pub use record::Record;
 pub use rrset::{FIXED_FIELDS, POINTER_LENGTH, Pointer, Rrset, TTL_OFFSET, Target, TooLarge, below};
 pub use served::{Dynamic, Found, Node, Steered, Zone};
 pub use shared::{NEAR, Shared};
-pub use tree::{NodeId, Tree, ZoneError};
+pub use signatures::Signature;
+pub use tree::{NodeId, Place, Tree, ZoneError};

@@ -310,7 +310,7 @@ impl Rrset {
 
     /// Returns the records that the RRset was rendered from, with this owner. If a name shares its end with another
     /// name, the end has the case of that other name.
-    pub(super) fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
+    pub fn contents(&self, owner: &Name, apex: &Name) -> Vec<Record> {
         (0..self.len()).filter_map(|place| self.content(place, owner, apex)).collect()
     }
 

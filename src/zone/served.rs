@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::chain::Chain;
 use super::ids::{NameId, PlanId};
 use super::patch::Patch;
 use super::record::Record;
@@ -144,6 +145,11 @@ impl Zone {
         &self.tree
     }
 
+    /// True if its file has signed it.
+    pub fn is_presigned(&self) -> bool {
+        self.tree.chain().is_some()
+    }
+
     /// Returns the numbers and plans of its steered names.
     pub fn steered(&self) -> &Steered {
         &self.steered
@@ -179,12 +185,14 @@ impl Zone {
         self.tree.is_static()
     }
 
-    /// Returns all static RRsets without duplicates, including those below cuts, with their owners in lower case. The
+    /// Returns all static RRsets without duplicates, including those below cuts and those of its chain, with their owners in lower case. The
     /// RRsets of one owner are together. The order of owners is arbitrary, but it is always the same for one zone.
     pub fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
         let own = self.tree.names.iter().zip((0..).map(NodeId::of_name)).map(|(owner, id)| (owner, self.stored(id)));
         let new = self.patch.iter().flat_map(Patch::new_names);
-        own.chain(new).flat_map(|(owner, node)| node.rrsets.as_slice().iter().map(move |rrset| (owner, rrset)))
+        let of_names =
+            own.chain(new).flat_map(|(owner, node)| node.rrsets.as_slice().iter().map(move |rrset| (owner, rrset)));
+        of_names.chain(self.tree.chain().into_iter().flat_map(Chain::rrsets))
     }
 
     /// Returns the node of the apex.

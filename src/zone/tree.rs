@@ -8,6 +8,7 @@
 //! of the configuration, so snapshots share it as long as the zone stays the same. It never changes; a
 //! [`Zone`](super::Zone) holds later changes.
 
+use super::chain::Chain;
 use super::names::Names;
 use super::record::Record;
 use super::rrset::Rrset;
@@ -57,6 +58,8 @@ pub struct Tree {
     pub(super) records: usize,
     /// True if no name is steered or reflects.
     pub(super) is_static: bool,
+    /// The proofs of a zone that its file has signed.
+    pub(super) chain: Option<Box<Chain>>,
 }
 
 /// A name that exists.
@@ -111,6 +114,17 @@ pub(super) struct End {
     pub(super) is_dname: bool,
 }
 
+/// Where a name lies in its zone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The zone is authoritative for the name.
+    Own,
+    /// The name is a zone cut: the zone is authoritative for its DS records and for proofs.
+    Cut,
+    /// The name is below a zone cut or a DNAME: the zone is not authoritative for it.
+    Below,
+}
+
 /// The reason why records do not form a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ZoneError {
@@ -148,6 +162,7 @@ impl Tree {
         self.apex == other.apex
             && self.names == other.names
             && apex(self) == apex(other)
+            && self.chain == other.chain
             && self.nodes.iter().skip(1).eq(other.nodes.iter().skip(1))
     }
 
@@ -214,6 +229,18 @@ impl Tree {
         let owner = key.get(key.len() - usize::from(end.length)..)?;
         // The owner itself is not redirected (RFC 6672, section 2.3).
         (end.is_dname && owner.len() < key.len()).then_some(owner)
+    }
+
+    /// Returns all names in lower case, empty non-terminals included, each with its place and its static RRsets.
+    pub fn nodes(&self) -> impl Iterator<Item = (&[u8], Place, &[Rrset])> {
+        self.names.iter().zip(&self.nodes).map(|(key, node)| {
+            let place = match node.end {
+                Some(end) if usize::from(end.length) < key.len() => Place::Below,
+                Some(End { is_dname: false, .. }) => Place::Cut,
+                _ => Place::Own,
+            };
+            (key, place, node.rrsets.as_slice())
+        })
     }
 
     /// Returns the names that have records, are steered or reflect, in lower case.

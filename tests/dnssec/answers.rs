@@ -10,7 +10,7 @@ use crate::validators::Client;
 use crate::world::{files, server, steady};
 
 /// The types of a section's records, with the type that a signature covers.
-fn types(section: &[Record]) -> Vec<String> {
+pub(crate) fn types(section: &[Record]) -> Vec<String> {
     let shown = |record: &Record| match record.rtype.as_str() {
         "RRSIG" => format!("RRSIG {}", record.data.split(' ').next().unwrap_or_default()),
         other => other.to_owned(),

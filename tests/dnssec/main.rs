@@ -13,6 +13,7 @@ mod answers;
 mod budget;
 mod keys;
 mod nested;
+mod presigned;
 mod rolling;
 mod rollovers;
 mod validators;

@@ -197,7 +197,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    fn wait_at_most(&mut self, time: Duration) {
+    pub(crate) fn wait_at_most(&mut self, time: Duration) {
         self.socket.set_read_timeout(Some(time)).unwrap();
     }
 
@@ -215,7 +215,7 @@ impl Client {
         self.try_ask(name, rtype).unwrap_or_else(|| panic!("{} does not answer for {name} {rtype}", self.name))
     }
 
-    fn try_ask(&mut self, name: &str, rtype: RecordType) -> Option<Message> {
+    pub(crate) fn try_ask(&mut self, name: &str, rtype: RecordType) -> Option<Message> {
         self.try_ask_with(name, rtype, |edns| _ = edns.set_dnssec_ok(true))
     }
 
@@ -285,7 +285,7 @@ pub(crate) fn delv(node: SocketAddr, ds: &str, words: &str) -> String {
 }
 
 /// A port that is free for UDP and TCP now: these programs do not accept port 0.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = tcp.local_addr().unwrap().port();

@@ -116,13 +116,13 @@ fn an_rrset_that_fits_no_message_is_told_with_its_place() {
 }
 
 #[test]
-fn a_signed_zone_is_served_without_signatures_and_that_is_told_once() {
+fn a_half_signed_zone_is_served_without_signatures_and_that_is_told_once() {
     let signed = b"@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\nns1 A 192.0.2.1\n\
         ns1 RRSIG A 13 3 300 20260101000000 20250101000000 1 a.example. AQID\n\
         ns1 NSEC a.example. A RRSIG NSEC\n@ NSEC3PARAM 1 0 0 -\n";
-    let text = "the zone a.example. is signed, but its answers carry no signatures";
-    let help = "validating resolvers reject such answers while the parent zone holds a DS record: remove \
-                the DS record, and write the zone unsigned";
+    let text = "the SOA record of a.example. has no signature, so that answers carry none";
+    let help = "sign the whole zone, or write it unsigned: validating resolvers reject such answers while the parent \
+                zone holds a DS record";
     assert_told(
         &[("truenorth.toml", b""), ("zones/a.example.zone", signed)],
         &[&format!("a.example.zone 4:1 warning: {text} | RRSIG is not served with answers | help: {help}")],

@@ -9,6 +9,7 @@ use crate::config::fault::{Fault, Faults};
 use crate::config::leads;
 use crate::config::master::{Included, Located, rrset};
 use crate::config::names::{Owner, OwnerKind};
+use crate::config::presigned;
 use crate::config::sections::Sections;
 use crate::config::serial;
 use crate::config::source::Place;
@@ -70,6 +71,10 @@ impl ZoneDraft {
         self.soa = soa.and_then(|soa| Some((serial::of_soa(&soa.record.rdata)?, soa.place.clone())));
         let presigned = records.iter().find(|located| dnssec::OF_SIGNING.contains(&located.record.rtype));
         self.presigned = presigned.map(|located| located.place.clone());
+        let (records, presigned) = presigned::split(&self.origin, records);
+        if let Some(presigned) = &presigned {
+            presigned.check_alone(&self, &records, faults);
+        }
         let names = self.names(&records);
         spelling::check_origin(&self.origin, &self.place, faults);
         spelling::check_owners(&self.origin, &records, &self.owners, &names, faults);
@@ -77,9 +82,18 @@ impl ZoneDraft {
         let names = if all { names } else { self.names(&records) };
         let check = ZoneCheck { origin: &self.origin, records: &records, owners: &self.owners, names: &names };
         check.run(complete, faults);
+        if presigned.is_none() {
+            check.warn_half_signed(faults);
+        }
         if !faults.has_errors_since(before) {
             match names.finish(&records) {
-                Ok(tree) => self.tree = Some(Arc::new(tree)),
+                Ok(tree) => {
+                    let tree = match &presigned {
+                        Some(presigned) => presigned.check(tree, &records, faults),
+                        None => Some(tree),
+                    };
+                    self.tree = tree.map(Arc::new);
+                }
                 Err(error) => faults.push(Fault::error(&self.place, format!("zone {}: {error}", self.origin), "")),
             }
         }

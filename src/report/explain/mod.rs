@@ -153,7 +153,7 @@ impl Explanation {
         }
         let mut resolution = Resolution::new((asked.name, asked.rtype), client, address);
         resolution.resolve(snapshot, &mut worker);
-        let signatures = if resolution.hops().iter().any(|hop| hop.zone.keys.is_some()) {
+        let signatures = if resolution.is_signed() {
             let message = question.to_message(true)?;
             let query = Query::parse(&message).ok_or("the question gets no answer")?;
             let exchange = Exchange::new(snapshot, &query, asker, unix_time());

@@ -8,7 +8,8 @@ use domain::rdata::Rrsig;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Exchange, Reply, Resolution, Worker, render};
-use crate::dnssec::Algorithm;
+use crate::name::Name;
+use crate::report::signing::mnemonic;
 use crate::timestamp::rfc3339;
 use crate::wire::MAX_MESSAGE;
 
@@ -26,6 +27,9 @@ pub(super) struct SignatureShape {
     /// True if the node keeps it, false if it would be made for the answer; `None` without a running node.
     #[serde(default)]
     kept: Option<bool>,
+    /// True if the zone's file holds the signature.
+    #[serde(default)]
+    in_file: bool,
 }
 
 impl SignatureShape {
@@ -48,14 +52,18 @@ impl SignatureShape {
                 let record = record.map_err(|error| error.to_string())?;
                 let data = record.data();
                 let number = data.algorithm().to_int();
-                let known = Algorithm::from_number(number).map(|algorithm| algorithm.to_string());
+                let signer = data.signer_name().to_string();
+                let is_of = |apex: &Name| apex.to_string().trim_end_matches('.').eq_ignore_ascii_case(&signer);
+                let mut hops = resolution.hops().iter();
+                let in_file = hops.any(|hop| hop.zone.zone.is_presigned() && is_of(hop.zone.zone.apex()));
                 signatures.push(Self {
                     name: record.owner().to_string(),
                     covers: data.type_covered().to_string(),
                     key_tag: data.key_tag(),
-                    algorithm: known.unwrap_or_else(|| number.to_string()),
+                    algorithm: mnemonic(number),
                     expires: data.expiration().into_int(),
-                    kept: sources.next(),
+                    in_file,
+                    kept: if in_file { None } else { sources.next() },
                 });
             }
         }
@@ -65,9 +73,10 @@ impl SignatureShape {
 
 impl fmt::Display for SignatureShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, covers, key_tag, algorithm, expires, kept } = self;
+        let Self { name, covers, key_tag, algorithm, expires, kept, in_file } = self;
         let expires = rfc3339(Duration::from_secs((*expires).into()));
         let source = match kept {
+            _ if *in_file => ", in the zone's file",
             Some(true) => ", kept",
             Some(false) => ", made when it is asked for",
             None => "",

@@ -2,7 +2,8 @@
 
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
-use crate::dnssec::{Wait, ZoneKeys};
+use crate::clock::unix_time;
+use crate::dnssec::{Validity, Wait, ZoneKeys};
 
 impl Metrics<'_> {
     pub(super) fn signing_families(&self, out: &mut Exposition) {
@@ -26,6 +27,15 @@ impl Metrics<'_> {
             for (zone, keys) in &signed {
                 if let Some((key, end)) = keys.end() {
                     samples.push(&[("zone", zone), ("key", &key.public().tag().to_string())], end as f64);
+                }
+            }
+        });
+        let help = "When the first signature of a zone expires that its file has signed. Absent without such zones.";
+        out.family("truenorth_zone_signatures_expiry_timestamp_seconds", Kind::Gauge, help, |samples| {
+            for served in self.snapshot.zones() {
+                if let Some(validity) = Validity::of(served.zone.tree()) {
+                    let zone = served.zone.apex().to_string();
+                    samples.push(&[("zone", &zone)], validity.end_at(unix_time()) as f64);
                 }
             }
         });

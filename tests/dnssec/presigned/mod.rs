@@ -1,0 +1,8 @@
+//! Zones that other programs have signed: they are served as their files say, and every answer of them validates.
+
+mod answers;
+mod checks;
+mod peers;
+mod signers;
+mod transfers;
+mod validity;
