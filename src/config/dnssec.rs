@@ -11,6 +11,7 @@
 
 mod expiry;
 mod folder;
+mod foreign;
 mod replace;
 
 use std::collections::HashMap;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use crate::clock::unix_time;
 use crate::disk::Disk;
-use crate::dnssec::{Algorithm, Delays, Limits, MIN_WINDOW, Policy, Rules, Wish, ZoneKeys, has_key_of_ds};
+use crate::dnssec::{Algorithm, Delays, ForeignKey, Limits, MIN_WINDOW, Policy, Rules, Wish, ZoneKeys, has_key_of_ds};
 use crate::duration::Written;
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
@@ -91,6 +92,8 @@ pub(super) struct Settings {
     wish: Option<Wish>,
     /// The nameservers of the parent zone.
     parent: Option<Arc<[SocketAddr]>>,
+    /// The keys of other providers of a zone.
+    foreign: Arc<[ForeignKey]>,
 }
 
 /// `[dnssec]` of the server file.
@@ -142,6 +145,7 @@ pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut 
             .unwrap_or(default.signatures_per_second),
         kept: kept.map_or(default.kept, |kept| kept.value),
     };
+    table.refuse(&["foreign_keys"], "belongs in `[dnssec]` of the zone file", faults);
     table.finish(faults);
     dnssec.section = Some(Section { place, settings });
     dnssec
@@ -154,12 +158,15 @@ pub(super) fn writable(value: Option<Value<'_>>, folder: &Path, faults: &mut Fau
 }
 
 /// Reads `[dnssec]` of a zone file.
-pub(super) fn read_zone(value: Option<Value<'_>>, faults: &mut Faults) -> Option<Section> {
+pub(super) fn read_zone(value: Option<Value<'_>>, zone: &Name, faults: &mut Faults) -> Option<Section> {
     let value = value?;
     let place = value.anchor();
     let mut table = value.table("`[dnssec]`", faults)?;
     let enabled = table.take("enabled");
-    let settings = read_settings(enabled, &mut table, faults);
+    let mut settings = read_settings(enabled, &mut table, faults);
+    if let Some(keys) = table.take("foreign_keys") {
+        settings.foreign = foreign::read(&keys, zone, faults);
+    }
     table.refuse(&["keys", "signatures_per_second", "kept"], "belongs in `[dnssec]` of the server file", faults);
     table.finish(faults);
     Some(Section { place, settings })
@@ -183,6 +190,7 @@ fn read_settings(enabled: Option<Value<'_>>, table: &mut TomlTable<'_>, faults: 
         ds_ttl: ds_ttl.map(|ttl| ttl.value),
         wish: wish.map(|wish| wish.value),
         parent,
+        foreign: [].into(),
     }
 }
 
@@ -218,7 +226,7 @@ pub fn load_dnssec(path: &Path, zone: &Name) -> Result<DnssecSettings, Faults> {
     if disk.metadata(&zone_file).is_ok()
         && let Some(file) = files::read_file(&disk, &zone_file, &mut faults)
     {
-        let read = |mut table: TomlTable<'_>, faults: &mut Faults| read_zone(table.take("dnssec"), faults);
+        let read = |mut table: TomlTable<'_>, faults: &mut Faults| read_zone(table.take("dnssec"), zone, faults);
         own = read_document(&file.source, "a zone file", &mut faults, read).flatten();
     }
     if faults.has_errors() {
@@ -285,7 +293,10 @@ pub(super) fn sign(
         });
         match found {
             Ok(of_zone) => {
+                let keys_of_others = zone.dnssec.as_ref().map(|section| section.settings.foreign.clone());
+                let of_zone = of_zone.beside(keys_of_others.unwrap_or_else(|| [].into()));
                 expiry::warn(&of_zone, place, now, faults);
+                foreign::check(&of_zone, place, faults);
                 keys.insert(number, Arc::new(of_zone));
             }
             Err(why) => refuse(zone, place, why, faults),

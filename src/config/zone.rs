@@ -142,7 +142,7 @@ impl ZoneReader<'_> {
             regions: region_view,
             pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },
         };
-        let dnssec = dnssec::read_zone(table.take("dnssec"), faults);
+        let dnssec = dnssec::read_zone(table.take("dnssec"), &origin, faults);
         let names = table.take("names");
         let depends_on = if self.disk.operations() != operations {
             DependsOn::OtherFiles

@@ -9,7 +9,7 @@ use super::algorithm::SIGNATURE;
 use super::plan::{KeyTimes, Part, Plan, State, Wait};
 use super::private::PrivateKey;
 use super::time::{Delays, Policy, Timing};
-use super::{KEY_TTL, PublicKey};
+use super::{ForeignKey, KEY_TTL, PublicKey};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -130,6 +130,8 @@ pub struct ZoneKeys {
     /// Those that sign everything else.
     of_data: Box<[Arc<SigningKey>]>,
     rules: Rules,
+    /// The keys of other providers, which stand in the DNSKEY RRset and sign nothing here.
+    foreign: Arc<[ForeignKey]>,
 }
 
 /// The reason why keys cannot sign a zone.
@@ -189,17 +191,28 @@ impl ZoneKeys {
             parts.filter(|(_, part)| does(part)).map(|(key, _)| key.clone()).collect::<Box<[_]>>()
         };
         let (of_keys, of_data) = (with(|part| part.signs_keys), with(|part| part.signs_records));
-        Self { signer: apex.to_key(), apex, keys, plan, as_of: now, of_keys, of_data, rules }
+        let foreign = [].into();
+        Self { signer: apex.to_key(), apex, keys, plan, as_of: now, of_keys, of_data, rules, foreign }
     }
 
     /// Returns the same keys with their parts at another time, in Unix seconds.
     pub fn at(&self, now: u64) -> Self {
-        Self::planned(self.apex.clone(), self.keys.clone(), self.rules, now)
+        Self::planned(self.apex.clone(), self.keys.clone(), self.rules, now).beside(self.foreign.clone())
+    }
+
+    /// Returns the same keys beside those of other providers.
+    pub fn beside(self, foreign: Arc<[ForeignKey]>) -> Self {
+        Self { foreign, ..self }
+    }
+
+    /// Returns the keys of other providers.
+    pub fn foreign(&self) -> &[ForeignKey] {
+        &self.foreign
     }
 
     /// Returns other keys of the same zone, under the same rules. Fails if the zone cannot be signed with them.
     pub fn with_keys(&self, keys: Vec<SigningKey>, now: u64) -> Result<Self, BadKeys> {
-        Self::try_new(&self.apex, keys, self.rules, now)
+        Ok(Self::try_new(&self.apex, keys, self.rules, now)?.beside(self.foreign.clone()))
     }
 
     /// True if the parts may be others at this time: it is later than the plan lasts, or the clock was set back.
@@ -303,10 +316,14 @@ impl ZoneKeys {
         let record = |rtype, rdata: &[u8]| Record { owner: self.apex.clone(), rtype, ttl, rdata: rdata.into() };
         let published = self.parts().filter(|(_, part)| part.is_published);
         let mut records: Vec<Record> = published.map(|(key, _)| record(Rtype::DNSKEY, key.public.rdata())).collect();
+        records.extend(self.foreign.iter().map(|key| record(Rtype::DNSKEY, key.rdata())));
         match self.rules.wish {
-            Wish::Ds => records.extend(self.offered().flat_map(|key| {
-                [record(Rtype::CDS, &key.public.ds(&self.apex)), record(Rtype::CDNSKEY, key.public.rdata())]
-            })),
+            Wish::Ds => {
+                let own = self.offered().map(|key| (key.public.ds(&self.apex), key.public.rdata()));
+                let entries = self.foreign.iter().filter(|key| key.is_entry());
+                let all = own.chain(entries.map(|key| (key.ds(&self.apex), key.rdata())));
+                records.extend(all.flat_map(|(ds, key)| [record(Rtype::CDS, &ds), record(Rtype::CDNSKEY, key)]));
+            }
             Wish::NoDs => records.extend([record(Rtype::CDS, NO_CDS), record(Rtype::CDNSKEY, NO_CDNSKEY)]),
         }
         records
@@ -329,7 +346,8 @@ fn lacks_entry(keys: &[SigningKey], algorithm: super::Algorithm) -> bool {
 impl PartialEq for ZoneKeys {
     fn eq(&self, other: &Self) -> bool {
         let facts = |keys: &Self| keys.keys.iter().map(|key| (key.id, key.timing)).collect::<Vec<_>>();
-        self.apex == other.apex && self.rules == other.rules && self.plan == other.plan && facts(self) == facts(other)
+        let is_same = self.apex == other.apex && self.rules == other.rules && self.foreign == other.foreign;
+        is_same && self.plan == other.plan && facts(self) == facts(other)
     }
 }
 

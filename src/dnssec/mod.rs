@@ -20,6 +20,7 @@
 mod algorithm;
 mod audit;
 mod canonical;
+mod foreign;
 mod history;
 pub mod key_file;
 mod keys;
@@ -34,6 +35,7 @@ mod time;
 
 pub use algorithm::Algorithm;
 pub use audit::{Flaw, FlawKind, Validity, audit, has_key_of_ds, published};
+pub use foreign::{BadForeignKey, ForeignKey};
 pub use key_file::KEY_TTL;
 pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};
 pub use plan::{KeyTimes, Part, Plan, State, Wait};

@@ -21,7 +21,7 @@ const SHA256: u8 = 2;
 const BEFORE_KEY: usize = 4;
 
 /// Length in octets of the RDATA of a DS record with SHA-256.
-const DS_LENGTH: usize = 4 + 32;
+pub(super) const DS_LENGTH: usize = 4 + 32;
 
 /// The public half of a key, as its DNSKEY record holds it.
 #[derive(Clone, PartialEq, Eq)]

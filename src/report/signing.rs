@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use self::presigned::PresignedZone;
 pub(super) use self::presigned::mnemonic;
+use self::presigned::{PresignedZone, PublishedKey};
 use super::text::Counted;
 use crate::dnssec::{Delays, Part, SigningKey, Wait, Wish, ZoneKeys};
 use crate::duration::Written;
@@ -30,6 +30,9 @@ pub struct Signing {
 pub(super) struct SignedZone {
     zone: String,
     keys: Vec<Key>,
+    /// The keys of other providers (RFC 8901).
+    #[serde(default)]
+    foreign_keys: Vec<PublishedKey>,
     /// Seconds for which a signature is valid.
     validity: u64,
     /// Seconds for which a signature is valid at least when it is served.
@@ -180,6 +183,7 @@ impl SignedZone {
         Self {
             zone: keys.apex().to_string(),
             keys: keys.parts().map(|(key, part)| Key::of(key, part)).collect(),
+            foreign_keys: keys.foreign().iter().map(PublishedKey::foreign).collect(),
             validity: keys.policy().validity(),
             refresh: keys.policy().refresh(),
             ttls: Ttls { dnskey, zone, ds, propagation },
@@ -238,7 +242,7 @@ impl fmt::Display for Signing {
 
 impl fmt::Display for SignedZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { zone, keys, validity, refresh, ttls, asks_for_no_ds, next } = self;
+        let Self { zone, keys, foreign_keys, validity, refresh, ttls, asks_for_no_ds, next } = self;
         let written = |seconds: &u64| Written(Duration::from_secs(*seconds));
         let [validity, refresh] = [validity, refresh].map(written);
         write!(f, "{zone} signatures are valid for {validity}, at least {refresh} when they are served")?;
@@ -253,6 +257,9 @@ impl fmt::Display for SignedZone {
                 };
                 write!(f, "\n    waits since {since} {what}: {}", self.remedy(key, *event))?;
             }
+        }
+        for key in foreign_keys {
+            write!(f, "\n  {key}, of another provider")?;
         }
         if *asks_for_no_ds {
             f.write_str("\n  CDS and CDNSKEY ask the parent to remove all DS records")?;

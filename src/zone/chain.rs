@@ -152,14 +152,6 @@ impl Chain {
         }
     }
 
-    /// Returns the number of its records.
-    pub fn len(&self) -> usize {
-        match &self.kind {
-            Kind::Nsec(nodes) => nodes.len(),
-            Kind::Nsec3(hashed) => hashed.records.len(),
-        }
-    }
-
     /// Returns all RRsets that the tree does not hold, with their owners in lower case.
     pub(super) fn rrsets(&self) -> impl Iterator<Item = (&[u8], &Rrset)> {
         let hashed = match &self.kind {

@@ -14,6 +14,7 @@ mod budget;
 mod keys;
 mod nested;
 mod presigned;
+mod providers;
 mod rolling;
 mod rollovers;
 mod validators;

@@ -43,9 +43,11 @@ impl Validator {
         Self::unbound_for(&STUBS.map(|zone| (zone, node)), ds, memory)
     }
 
-    /// Starts unbound. It trusts the DS record of the first zone, and asks each zone's own node.
+    /// Starts unbound. It trusts the DS records of the first zone, one on each line, and asks each zone's own node.
     pub(crate) fn unbound_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
-        let trust = format!("trust-anchor: \"{}. DS {ds}\"\n aggressive-nsec: yes\n", zones[0].0);
+        let anchor = zones[0].0;
+        let anchors: String = ds.lines().map(|ds| format!("trust-anchor: \"{anchor}. DS {ds}\"\n ")).collect();
+        let trust = format!("{anchors}aggressive-nsec: yes\n");
         Self::resolver(zones, &format!("module-config: \"validator iterator\"\n {trust}"), memory)
     }
 
@@ -97,10 +99,15 @@ impl Validator {
         Self::named_for(&STUBS.map(|zone| (zone, node)), ds, memory)
     }
 
-    /// Starts a validating `named`. It trusts the DS record of the first zone, and asks each zone's own node.
+    /// Starts a validating `named`. It trusts the DS records of the first zone, one on each line, and asks each zone's own
+    /// node.
     pub(crate) fn named_for(nodes: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
-        let fields: Vec<&str> = ds.split(' ').collect();
         let anchor = nodes[0].0;
+        let trusted = |ds: &str| {
+            let fields: Vec<&str> = ds.split(' ').collect();
+            format!("\"{anchor}.\" static-ds {} \"{}\"; ", fields[..3].join(" "), fields[3..].concat())
+        };
+        let anchors: Vec<String> = ds.lines().map(trusted).collect();
         Self::start("named", "bind9", nodes[0], |folder, port| {
             let ttl =
                 if memory == Memory::Short { "max-cache-ttl 1; max-ncache-ttl 1;" } else { "synth-from-dnssec yes;" };
@@ -116,11 +123,8 @@ impl Validator {
                 "options {{ directory \"{folder}\"; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};\n \
                  recursion yes; dnssec-validation yes; pid-file none; session-keyfile none; empty-zones-enable no;\n \
                  qname-minimization off; querylog no; {ttl} }};\ncontrols {{ }};\n\
-                 trust-anchors {{ \"{anchor}.\" static-ds {} {} {} \"{}\"; }};\n{}",
-                fields[0],
-                fields[1],
-                fields[2],
-                fields[3..].concat(),
+                 trust-anchors {{ {}}};\n{}",
+                anchors.concat(),
                 zones.concat()
             )
         })

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::{self, DnssecSettings, ParentSettings};
 use crate::disk::Disk;
 use crate::dnssec::key_file::{self, KeyFiles, NewKey};
-use crate::dnssec::{Algorithm, KEY_TTL, Rules, SigningKey, ZoneKeys};
+use crate::dnssec::{Algorithm, KEY_TTL, Rules, ZoneKeys};
 use crate::name::Name;
 use crate::report::{self, Question};
 use rollover::Rollover;
@@ -189,12 +189,13 @@ fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
 }
 
 fn ds_lines(keys: &ZoneKeys) -> Vec<String> {
-    let line = |key: &SigningKey| {
-        let (zone, rdata, public) = (keys.apex(), key.public().ds(keys.apex()), key.public());
-        let digest = HEXUPPER.encode(&rdata[4..]);
-        format!("{zone} {KEY_TTL} IN DS {} {} {} {digest}", public.tag(), public.algorithm().number(), rdata[3])
+    let line = |ds: &[u8]| {
+        let digest = HEXUPPER.encode(&ds[4..]);
+        format!("{} {KEY_TTL} IN DS {} {} {} {digest}", keys.apex(), u16::from_be_bytes([ds[0], ds[1]]), ds[2], ds[3])
     };
-    keys.offered().map(|key| line(key)).collect()
+    // The parent holds the DS records of all providers (RFC 8901, section 2.1.2).
+    let foreign = keys.foreign().iter().filter(|key| key.is_entry()).map(|key| key.ds(keys.apex()));
+    keys.offered().map(|key| key.public().ds(keys.apex())).chain(foreign).map(|ds| line(&ds)).collect()
 }
 
 fn status(path: &Path, json: bool) -> Result<String, String> {

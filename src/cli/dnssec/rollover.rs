@@ -81,6 +81,11 @@ pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
     lines.push(format!(
         "copy these files to every nameserver of the zone before {until}; each node reads them by itself"
     ));
+    if !keys.foreign().is_empty() {
+        lines.push(format!(
+            "give the DNSKEY records in the .key files to the other providers of the zone: they must publish them before {until}"
+        ));
+    }
     let stored = config::read_signing_keys(&folder, keys.apex())?;
     let next = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
     let is_new = |key: &SigningKey| !keys.parts().any(|(old, _)| old.public() == key.public());
@@ -112,7 +117,9 @@ fn new_key(keys: &ZoneKeys, made: &[KeyFiles], new: NewKey) -> Result<KeyFiles, 
     let is_taken = |files: &KeyFiles| {
         let tag = |stem: &str| stem.rsplit('+').next().and_then(|tag| tag.parse::<u16>().ok());
         let own = tag(&files.stem);
-        keys.parts().any(|(key, _)| Some(key.public().tag()) == own) || made.iter().any(|other| tag(&other.stem) == own)
+        let is_foreign = keys.foreign().iter().any(|key| Some(key.tag()) == own);
+        let is_own = keys.parts().any(|(key, _)| Some(key.public().tag()) == own);
+        is_foreign || is_own || made.iter().any(|other| tag(&other.stem) == own)
     };
     let files = (0..TRIES).filter_map(|_| new.create(zone)).find(|files| !is_taken(files));
     files.ok_or_else(|| format!("no file can bear the name of {zone}, or the system has no random octets"))

@@ -52,7 +52,9 @@ fn signed_octets(apex: &Name, (owner, rrset): (&[u8], &Rrset), signature: &Signa
     let Signature { covered, algorithm, labels, original_ttl, expiration, inception, tag, signer, .. } = signature;
     let mut octets = covered.0.to_be_bytes().to_vec();
     octets.extend_from_slice(&[*algorithm, *labels]);
-    [original_ttl, expiration, inception].iter().for_each(|number| octets.extend_from_slice(&number.to_be_bytes()));
+    for number in [original_ttl, expiration, inception] {
+        octets.extend_from_slice(&number.to_be_bytes());
+    }
     octets.extend_from_slice(&tag.to_be_bytes());
     octets.extend_from_slice(&signer.to_ascii_lowercase());
     canonical.append(*original_ttl, &mut octets);

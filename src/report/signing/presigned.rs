@@ -1,4 +1,4 @@
-//! Zones that their files have signed.
+//! Zones that their files have signed, and keys of others.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use domain::base::iana::SecurityAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::unix_time;
-use crate::dnssec::{Validity, published};
+use crate::dnssec::{ForeignKey, Validity, published};
 use crate::timestamp::rfc3339;
 use crate::zone::Tree;
 
@@ -25,9 +25,9 @@ pub(super) struct PresignedZone {
     expires_key: u16,
 }
 
-/// A key of the file.
+/// A key that is published here, and that others sign with.
 #[derive(Debug, Serialize, Deserialize)]
-struct PublishedKey {
+pub(super) struct PublishedKey {
     tag: u16,
     algorithm: String,
     flags: u16,
@@ -69,8 +69,20 @@ impl fmt::Display for PresignedZone {
             f,
             "{zone} signed by its file, with {proofs}; the first signature expires at {expires}, by key {expires_key}"
         )?;
-        keys.iter().try_for_each(|PublishedKey { tag, algorithm, flags }| {
-            write!(f, "\n  key {tag:<5}  {algorithm}  flags {flags}")
-        })
+        keys.iter().try_for_each(|key| write!(f, "\n  {key}"))
+    }
+}
+
+impl PublishedKey {
+    /// A key of another provider.
+    pub(super) fn foreign(key: &ForeignKey) -> Self {
+        Self { tag: key.tag(), algorithm: mnemonic(key.algorithm()), flags: key.flags() }
+    }
+}
+
+impl fmt::Display for PublishedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tag, algorithm, flags } = self;
+        write!(f, "key {tag:<5}  {algorithm}  flags {flags}")
     }
 }

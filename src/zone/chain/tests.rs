@@ -14,8 +14,8 @@ const APEX: &str = "example.";
 type Labels = Vec<String>;
 
 fn name(labels: &Labels) -> Name {
-    let text: String = labels.iter().map(|label| format!("{label}.")).collect();
-    Name::parse(&format!("{text}{APEX}"), &Name::root()).unwrap()
+    let text = labels.iter().map(String::as_str).chain([APEX]).collect::<Vec<_>>().join(".");
+    Name::parse(&text, &Name::root()).unwrap()
 }
 
 /// Canonical order compares labels from the right.

@@ -2,7 +2,7 @@
 
 mod answers;
 mod checks;
-mod peers;
-mod signers;
+pub(crate) mod peers;
+pub(crate) mod signers;
 mod transfers;
 mod validity;

@@ -23,15 +23,15 @@ const LABELS: [&str; 12] = ["a", "b", "c", "www", "wild", "cut", "nope", "*", "b
 const TYPES: [u16; 18] = [1, 2, 5, 6, 12, 15, 16, 28, 33, 39, 43, 46, 47, 48, 50, 51, 59, 65];
 
 /// Another server with the signed zone.
-struct Peer {
+pub(crate) struct Peer {
     name: &'static str,
     process: Child,
     folder: TempDir,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Peer {
-    fn nsd(zone: &str) -> Self {
+    pub(crate) fn nsd(zone: &str) -> Self {
         Self::start("nsd", zone, |folder, port| {
             format!(
                 "server:\n ip-address: 127.0.0.1@{port}\n username: \"\"\n zonesdir: \"{folder}\"\n database: \"\"\n pidfile: \"\"\n \
@@ -41,7 +41,7 @@ impl Peer {
         })
     }
 
-    fn knot(zone: &str) -> Self {
+    pub(crate) fn knot(zone: &str) -> Self {
         Self::start("knotd", zone, |folder, port| {
             format!(
                 "server:\n    rundir: {folder}\n    listen: 127.0.0.1@{port}\n    udp-workers: 1\n    tcp-workers: 1\n\

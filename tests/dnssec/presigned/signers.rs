@@ -77,10 +77,12 @@ pub(crate) enum Way {
     BindTwoAlgorithms,
     /// `ldns-signzone` with RSA and NSEC3.
     LdnsNsec3,
+    /// Knot's `kzonesign` with one key, Ed25519 and NSEC3.
+    KnotSingleKey,
 }
 
-pub(crate) const WAYS: [Way; 5] =
-    [Way::BindNsec, Way::BindNsec3, Way::BindOptOut, Way::BindTwoAlgorithms, Way::LdnsNsec3];
+pub(crate) const WAYS: [Way; 6] =
+    [Way::BindNsec, Way::BindNsec3, Way::BindOptOut, Way::BindTwoAlgorithms, Way::LdnsNsec3, Way::KnotSingleKey];
 
 /// A zone that was signed.
 pub(crate) struct Signed {
@@ -88,6 +90,8 @@ pub(crate) struct Signed {
     pub(crate) text: String,
     /// The fields of the DS record of its entry point.
     pub(crate) ds: String,
+    /// The DNSKEY records of its keys.
+    pub(crate) keys: Vec<String>,
     folder: TempDir,
 }
 
@@ -104,11 +108,14 @@ fn run(folder: &Path, package: &str, words: &[&str]) -> String {
 impl Signed {
     /// Signs a zone in this way.
     pub(crate) fn zone(text: &str, way: Way) -> Self {
-        Self::zone_until(text, way, "+30d")
+        Self::zone_until(text, way, "now+2592000")
     }
 
     /// Signs a zone so that its signatures end then, in the words of BIND.
     pub(crate) fn zone_until(text: &str, way: Way, end: &str) -> Self {
+        if way == Way::KnotSingleKey {
+            return Self::by_knot(text);
+        }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path();
         fs::write(path.join("unsigned"), text).unwrap();
@@ -131,13 +138,8 @@ impl Signed {
             let words = ["ldns-signzone", "-n", "-s", "0a0b", "-t", "1", "-i", begin.trim(), "-o", "signed.example."];
             run(path, "ldnsutils", &[&words[..], &["-f", "signed", "unsigned"], &keys].concat());
         } else {
-            let of_keys = keys.iter().map(|key| format!("$INCLUDE {key}.key\n")).collect::<String>();
+            let of_keys: String = keys.iter().flat_map(|key| ["$INCLUDE ", key, ".key\n"]).collect();
             fs::write(path.join("unsigned"), format!("{text}{of_keys}")).unwrap();
-            let end = if end.starts_with('+') {
-                format!("now+{}", end[1..].trim_end_matches('d').parse::<u32>().unwrap() * 86_400)
-            } else {
-                end.to_owned()
-            };
             let mut words = vec![
                 "dnssec-signzone",
                 "-P",
@@ -149,7 +151,7 @@ impl Signed {
                 "-s",
                 "now-86400",
                 "-e",
-                &end,
+                end,
             ];
             words.extend(match way {
                 Way::BindNsec3 => &["-3", "aabbcc", "-H", "5"][..],
@@ -162,7 +164,38 @@ impl Signed {
         let text = fs::read_to_string(path.join("signed")).unwrap();
         let ds = run(path, "bind9-utils", &["dnssec-dsfromkey", "-2", &ksk]);
         let (_, ds) = ds.trim().split_once(" DS ").unwrap();
-        Self { text, ds: ds.to_owned(), folder }
+        let record = |key: &&str| {
+            let text = fs::read_to_string(path.join(format!("{key}.key"))).unwrap();
+            text.lines().find(|line| line.contains(" DNSKEY ")).unwrap().to_owned()
+        };
+        let keys = keys.iter().map(record).collect();
+        Self { text, ds: ds.to_owned(), keys, folder }
+    }
+
+    fn by_knot(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join("unsigned"), text).unwrap();
+        let storage = path.display();
+        let config = format!(
+            "server:\n    rundir: {storage}\ndatabase:\n    storage: {storage}\npolicy:\n  - id: p\n    algorithm: ed25519\n    \
+             single-type-signing: on\n    nsec3: on\n    nsec3-iterations: 0\n    nsec3-salt-length: 0\n    \
+             cds-cdnskey-publish: none\ntemplate:\n  - id: default\n    storage: {storage}\n    dnssec-signing: on\n    \
+             dnssec-policy: p\nzone:\n  - domain: signed.example\n    file: unsigned\n"
+        );
+        fs::write(path.join("knot.conf"), config).unwrap();
+        fs::create_dir(path.join("out")).unwrap();
+        let keymgr =
+            |words: &[&str]| run(path, "knot", &[&["keymgr", "-c", "knot.conf", "signed.example"], words].concat());
+        keymgr(&["generate", "algorithm=ed25519", "ksk=yes", "zsk=yes"]);
+        run(path, "knot-dnssecutils", &["kzonesign", "-c", "knot.conf", "-o", "out", "signed.example"]);
+        fs::rename(path.join("out/unsigned"), path.join("signed")).unwrap();
+        let text = fs::read_to_string(path.join("signed")).unwrap();
+        let (ds, keys) = (keymgr(&["ds"]), keymgr(&["dnskey"]));
+        let ds =
+            ds.lines().find_map(|line| line.split_once(" DS ").map(|(_, ds)| ds).filter(|ds| ds.contains(" 15 2 ")));
+        let ds = ds.expect("a digest with SHA-256").to_owned();
+        Self { text, ds, keys: keys.lines().map(str::to_owned).collect(), folder }
     }
 
     /// Returns the signed zone with one record on each line, and tabs between its fields.
