@@ -14,11 +14,11 @@ use super::master::Located;
 use super::source::Place;
 use super::zone::ZoneDraft;
 use crate::clock::unix_time;
-use crate::dnssec::{Flaw, FlawKind, Validity, audit};
+use crate::dnssec::{Flaw, FlawKind, audit};
 use crate::name::Name;
 use crate::timestamp::rfc3339;
 use crate::wire::Rtype;
-use crate::zone::{Signature, Tree};
+use crate::zone::{Chain, Signature, Tree};
 
 /// The end of the first signature is warned of this long before, in seconds. Signers renew them days before.
 const SOON: i64 = 3 * 86_400;
@@ -171,7 +171,7 @@ pub(super) fn warn_of_ends(zones: &[ZoneDraft], faults: &mut Faults) {
     let now = unix_time();
     for zone in zones {
         let Some((place, tree)) = zone.presigned.as_ref().zip(zone.tree.as_ref()) else { continue };
-        let Some(validity) = Validity::of(tree) else { continue };
+        let Some(validity) = tree.chain().map(Chain::validity) else { continue };
         let (origin, end) = (&zone.origin, rfc3339(Duration::from_secs(validity.end_at(now))));
         let mut warn = |message: String| {
             faults.push(Fault::warning(place, message, "").code(Code::Signed).help(AGAIN));

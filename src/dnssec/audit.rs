@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashSet};
 use super::public;
 use crate::name::{Name, suffixes};
 use crate::wire::Rtype;
-use crate::zone::{Denied, FIXED_FIELDS, Link, Place, Rrset, Signature, Tree};
+use crate::zone::{Denied, FIXED_FIELDS, Link, Place, Rrset, Tree};
 
 /// Number of signatures that are verified, those of the apex first. A thousand take a tenth of a second, and a zone that was
 /// changed after it was signed has another SOA record.
@@ -64,54 +64,6 @@ impl FlawKind {
     /// True if resolvers reject answers because of it.
     pub fn is_fatal(self) -> bool {
         !matches!(self, Self::Stray | Self::LacksAlgorithm(_))
-    }
-}
-
-/// When the signatures of a zone are valid, in Unix seconds modulo 2^32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Validity {
-    /// The first one ends then.
-    pub end: u32,
-    /// The last one begins then.
-    pub begin: u32,
-    /// The tag and the number of the algorithm of the key that made the signature which ends first.
-    pub key: (u16, u8),
-}
-
-impl Validity {
-    /// Returns the seconds from `now`, in Unix seconds, to the end; negative if it is over. Times are compared as serial
-    /// numbers (RFC 4034, section 3.1.5).
-    pub fn left(&self, now: u64) -> i64 {
-        self.end.wrapping_sub(now as u32).cast_signed().into()
-    }
-
-    /// Returns the end in Unix seconds, as the time nearest to `now`.
-    pub fn end_at(&self, now: u64) -> u64 {
-        now.saturating_add_signed(self.left(now))
-    }
-
-    /// True if a signature is not valid yet.
-    pub fn is_early(&self, now: u64) -> bool {
-        self.begin.wrapping_sub(now as u32).cast_signed() > 0
-    }
-
-    /// Returns when the signatures of a zone are valid that its file has signed; `None` for other zones.
-    pub fn of(tree: &Tree) -> Option<Self> {
-        tree.chain()?;
-        let links = tree.links();
-        let of_links = links.iter().filter_map(|link| link.signatures);
-        let of_names = tree.nodes().flat_map(|(_, _, rrsets)| rrsets).filter(|rrset| rrset.rtype() == Rtype::RRSIG);
-        let each = of_names.chain(of_links).flat_map(Rrset::signatures);
-        let each = each.map(|Signature { expiration: end, inception: begin, tag, algorithm, .. }| Self {
-            end,
-            begin,
-            key: (tag, algorithm),
-        });
-        each.reduce(|one, other| {
-            let is_later = |a: u32, b: u32| a.wrapping_sub(b).cast_signed() > 0;
-            let first = if is_later(one.end, other.end) { other } else { one };
-            Self { begin: if is_later(one.begin, other.begin) { one.begin } else { other.begin }, ..first }
-        })
     }
 }
 

@@ -413,6 +413,51 @@ mod tests {
         assert!(keys != later && later.is_outdated(100) && later.at(100) == keys);
     }
 
+    /// RFC 8901, section 2.1.2.
+    #[test]
+    fn keys_of_others_stand_beside_our_own_in_each_step_of_a_roll_over() {
+        let foreign: Arc<[ForeignKey]> = [256u16, 257]
+            .map(|flags| ForeignKey::try_new(&[&flags.to_be_bytes()[..], &[3, 13, 7]].concat()).unwrap())
+            .into();
+        let ed = Algorithm::Ed25519;
+        let times = |publish, end| Timing {
+            publish: Some(publish),
+            activate: Some(publish),
+            inactive: end,
+            delete: end,
+            ds_publish: Some(publish + 1),
+            ..ALWAYS
+        };
+        let pair = vec![key(ed, true, times(1, Some(500_000))), key(ed, true, times(400_000, None))];
+        let mut keys = ZoneKeys::try_new(&zone(), pair, Rules::default(), 100).unwrap().beside(foreign.clone());
+        let mut steps = 0;
+        loop {
+            let of = |rtype| keys.records().into_iter().filter(move |record| record.rtype == rtype).collect::<Vec<_>>();
+            let own = keys.parts().filter(|(_, part)| part.is_published).count();
+            assert_eq!(of(Rtype::DNSKEY).len(), own + 2, "step {steps}");
+            assert!(foreign.iter().all(|key| of(Rtype::DNSKEY).iter().any(|record| *record.rdata == *key.rdata())));
+            assert_eq!(of(Rtype::CDNSKEY).len(), keys.offered().count() + 1, "step {steps}");
+            assert_eq!(of(Rtype::CDS).len(), of(Rtype::CDNSKEY).len());
+            let Some((_, next)) = keys.next() else { break };
+            assert!(next != keys);
+            keys = next;
+            steps += 1;
+        }
+        assert!(steps > 3, "a roll-over has more steps than {steps}");
+        let silent = ZoneKeys::try_new(
+            &zone(),
+            vec![key(ed, true, ALWAYS)],
+            Rules { wish: Wish::NoDs, ..Rules::default() },
+            100,
+        );
+        let silent = silent.unwrap().beside(foreign);
+        assert_eq!(
+            silent.records().iter().filter(|record| record.rtype == Rtype::CDS).count(),
+            1,
+            "none is to be held"
+        );
+    }
+
     #[test]
     fn the_parent_is_awaited_until_all_its_nameservers_agree() {
         let at = |time| Timing { publish: Some(time), activate: Some(time), ..ALWAYS };

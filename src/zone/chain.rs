@@ -16,14 +16,17 @@ mod hash;
 mod link;
 mod order;
 mod prove;
+mod validity;
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::fmt;
 
 pub use hash::Hashing;
 use hash::LABEL;
 pub use link::Link;
 pub use prove::{Denied, Proof};
+pub use validity::Validity;
 
 use super::builder::render;
 use super::record::Record;
@@ -51,6 +54,7 @@ pub struct Chain {
     kind: Kind,
     /// NSEC3 records of other chains, which copies of the zone hold, too.
     others: Box<[(Name, Box<[Rrset]>)]>,
+    validity: Validity,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -108,19 +112,24 @@ impl Tree {
     /// the tree does not hold. Fails if there is no chain.
     pub fn chained(mut self, hashed: &[&Record]) -> Result<Self, NoChain> {
         let param = self.nodes[0].rrsets.as_slice().iter().find(|rrset| rrset.rtype() == Rtype::NSEC3PARAM);
-        let (kind, rest) = match param {
-            Some(param) => {
-                let hashing = param.records().map(|(record, _)| Hashing::read(&record[super::FIXED_FIELDS..]));
-                let hashing = hashing.reduce(Result::or).unwrap_or(Err(NoChain::Unhashed))?;
-                let (chain, rest) = Hashed::new(&self.apex, hashing, hashed)?;
-                (Kind::Nsec3(chain), rest)
-            }
-            None => (Kind::Nsec(self.in_order()?), hashed.to_vec()),
+        let of_param = |(record, _): (&[u8], _)| {
+            let hashing = Hashing::read(&record[super::FIXED_FIELDS..])?;
+            Hashed::new(&self.apex, hashing, hashed)
         };
+        // A zone may be on its way to other parameters: the first whole chain is used.
+        let chain = param.and_then(|param| param.records().map(of_param).reduce(Result::or));
+        let (kind, rest) = match (chain, self.in_order()) {
+            (Some(Ok((chain, rest))), _) => (Kind::Nsec3(chain), rest),
+            (_, Some(order)) => (Kind::Nsec(order), hashed.to_vec()),
+            (Some(Err(why)), None) => return Err(why),
+            (None, None) => return Err(NoChain::Missing),
+        };
+        let of_hashes = hashed.iter().filter(|record| record.rtype == Rtype::RRSIG).map(|record| &*record.rdata);
+        let validity = Validity::of(&self, of_hashes).ok_or(NoChain::Missing)?;
         let others = grouped(&self.apex, &rest)?;
         let others = others.into_iter().map(|(owner, rrsets)| (owner, rrsets.as_slice().into())).collect();
         self.records += hashed.len();
-        self.chain = Some(Box::new(Chain { kind, others }));
+        self.chain = Some(Box::new(Chain { kind, others, validity }));
         Ok(self)
     }
 
@@ -129,8 +138,8 @@ impl Tree {
         self.chain.as_deref()
     }
 
-    /// Returns the nodes with NSEC records in canonical order. Fails if there is none.
-    fn in_order(&self) -> Result<Box<[NodeId]>, NoChain> {
+    /// Returns the nodes with NSEC records in canonical order. `None` if the apex, which is before all names below it, has none.
+    fn in_order(&self) -> Option<Box<[NodeId]>> {
         let has_nsec = |id: &NodeId| {
             let node = self.node(*id);
             let is_below = node.end.is_some_and(|end| usize::from(end.length) < self.names.get(id.name()).len());
@@ -138,8 +147,7 @@ impl Tree {
         };
         let mut ids: Vec<NodeId> = (0..self.nodes.len()).map(NodeId::from_index).filter(has_nsec).collect();
         ids.sort_by(|a, b| order::compare(self.names.get(a.name()), self.names.get(b.name())));
-        // The apex is before all names below it.
-        if ids.first() == Some(&NodeId::APEX) { Ok(ids.into()) } else { Err(NoChain::Missing) }
+        (ids.first() == Some(&NodeId::APEX)).then(|| ids.into())
     }
 }
 
@@ -150,6 +158,11 @@ impl Chain {
             Kind::Nsec(_) => None,
             Kind::Nsec3(hashed) => Some(&hashed.hashing),
         }
+    }
+
+    /// Returns when the signatures of the zone are valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// Returns all RRsets that the tree does not hold, with their owners in lower case.
@@ -176,24 +189,11 @@ impl Hashed {
             let owner = record.owner.to_key();
             owner.len() == LABEL + parent.len() && owner[LABEL..] == *parent && usize::from(owner[0]) == LABEL - 1
         };
-        let is_own = |record: &&&Record| {
-            let is_same = |other: &&&Record| other.rtype == Rtype::NSEC3 && other.owner == record.owner;
-            is_link(record)
-                && match record.rtype {
-                    Rtype::NSEC3 => hashing.is_of(&record.rdata),
-                    // Signatures come right before or behind their records in most files, but need not.
-                    _ => records.iter().filter(is_same).any(|other| hashing.is_of(&other.rdata)),
-                }
-        };
-        // The signatures of a chain that is the only one need no search.
-        let is_only = records
-            .iter()
-            .all(|record| is_link(record) && (record.rtype != Rtype::NSEC3 || hashing.is_of(&record.rdata)));
-        let (own, rest): (Vec<&Record>, Vec<&Record>) = if is_only {
-            (records.to_vec(), Vec::new())
-        } else {
-            records.iter().copied().partition(|record| is_own(&record))
-        };
+        let is_of = |record: &&&Record| record.rtype == Rtype::NSEC3 && is_link(record) && hashing.is_of(&record.rdata);
+        let owners: HashSet<&Name> = records.iter().filter(is_of).map(|record| &record.owner).collect();
+        let (own, rest): (Vec<&Record>, Vec<&Record>) = records.iter().copied().partition(|record| {
+            owners.contains(&record.owner) && (record.rtype != Rtype::NSEC3 || hashing.is_of(&record.rdata))
+        });
         let mut links = Vec::new();
         for (owner, rrsets) in grouped(apex, &own)? {
             let of = |rtype| rrsets.as_slice().iter().find(|rrset| rrset.rtype() == rtype).cloned();

@@ -14,7 +14,7 @@ mod signatures;
 mod tree;
 
 pub use builder::Builder;
-pub use chain::{Chain, Denied, Hashing, Link, MAX_ITERATIONS, NoChain, Proof};
+pub use chain::{Chain, Denied, Hashing, Link, MAX_ITERATIONS, NoChain, Proof, Validity};
 pub use ids::{NameId, PlanId, ZoneId};
 pub use names::Names;
 pub use rdata::{Part, canonical, parts};

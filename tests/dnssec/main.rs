@@ -1,7 +1,7 @@
 //! Signed zones: answers validate whatever happens, keys are protected, and nothing is signed or unsigned by accident.
 //!
-//! The validators are those that Debian ships: `delv`, a validating `named`, `unbound` and knot-resolver. They trust the key of
-//! the zone, and ask the real binary.
+//! The validators are those that Debian ships: `delv`, a validating `named`, `unbound` and Knot Resolver. They trust
+//! the key of the zone, and ask the real binary.
 
 #[path = "../endpoint/mod.rs"]
 mod endpoint;

@@ -49,6 +49,24 @@ struct Relay {
     threads: Vec<JoinHandle<()>>,
 }
 
+/// The ways that questions take.
+struct Ways {
+    choose: Choose,
+    /// Number of questions so far.
+    asked: AtomicUsize,
+}
+
+impl Ways {
+    fn provider(&self, query: &[u8]) -> SocketAddr {
+        let mut at = 12;
+        while query[at] != 0 {
+            at += 1 + usize::from(query[at]);
+        }
+        let rtype = u16::from_be_bytes([query[at + 1], query[at + 2]]);
+        (self.choose)(rtype, self.asked.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Time between two looks whether the relay has ended.
 const TURN: Duration = Duration::from_millis(20);
 
@@ -58,16 +76,9 @@ impl Relay {
         let (udp, tcp) = (UdpSocket::bind(address).unwrap(), TcpListener::bind(address).unwrap());
         udp.set_read_timeout(Some(TURN)).unwrap();
         tcp.set_nonblocking(true).unwrap();
-        let (is_done, number) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let choose: Arc<dyn Fn(&[u8]) -> SocketAddr + Send + Sync> = Arc::new(move |query: &[u8]| {
-            let mut at = 12;
-            while query[at] != 0 {
-                at += 1 + usize::from(query[at]);
-            }
-            let rtype = u16::from_be_bytes([query[at + 1], query[at + 2]]);
-            choose(rtype, number.fetch_add(1, Ordering::Relaxed))
-        });
-        let (of_udp, of_tcp) = (choose.clone(), choose);
+        let is_done = Arc::<AtomicBool>::default();
+        let of_udp = Arc::new(Ways { choose, asked: AtomicUsize::default() });
+        let of_tcp = of_udp.clone();
         let [udp_ends, tcp_ends] = [is_done.clone(), is_done.clone()];
         let over_udp = thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -75,7 +86,7 @@ impl Relay {
                 let Ok((length, asker)) = udp.recv_from(&mut buffer) else { continue };
                 let out = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
                 out.set_read_timeout(Some(PATIENCE)).unwrap();
-                out.send_to(&buffer[..length], of_udp(&buffer[..length])).unwrap();
+                out.send_to(&buffer[..length], of_udp.provider(&buffer[..length])).unwrap();
                 let length = out.recv(&mut buffer).unwrap();
                 let _ = udp.send_to(&buffer[..length], asker);
             }
@@ -87,9 +98,9 @@ impl Relay {
                     continue;
                 };
                 asker.set_nonblocking(false).unwrap();
-                let choose = of_tcp.clone();
+                let ways = of_tcp.clone();
                 // It ends with the asker's connection.
-                thread::spawn(move || pass_on(asker, &*choose));
+                thread::spawn(move || pass_on(asker, &ways));
             }
         });
         Self { address, is_done, threads: vec![over_udp, over_tcp] }
@@ -97,9 +108,9 @@ impl Relay {
 }
 
 /// Passes the questions of one connection on, until the asker closes it.
-fn pass_on(mut asker: TcpStream, choose: &dyn Fn(&[u8]) -> SocketAddr) {
+fn pass_on(mut asker: TcpStream, ways: &Ways) {
     while let Some(query) = framed(&mut asker) {
-        let mut provider = TcpStream::connect(choose(&query)).unwrap();
+        let mut provider = TcpStream::connect(ways.provider(&query)).unwrap();
         write_framed(&mut provider, &query);
         let Some(reply) = framed(&mut provider) else { return };
         write_framed(&mut asker, &reply);

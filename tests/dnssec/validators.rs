@@ -74,17 +74,19 @@ impl Validator {
         Self::kresd_for(&STUBS.map(|zone| (zone, node)), ds, memory)
     }
 
-    /// Starts knot-resolver. It trusts the DS record of the first zone. It validates only what it asks a resolver for, so it asks
+    /// Starts knot-resolver. It trusts the DS records of the first zone, one on each line. It validates only what it asks a resolver for, so it asks
     /// one that does not validate, which asks each zone's own node.
     pub(crate) fn kresd_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
         let beneath = Self::resolver(zones, "module-config: \"iterator\"\n", memory);
         let (anchor, port_beneath) = (zones[0].0, beneath.port);
         let mut validator = Self::start("kresd", "knot-resolver", zones[0], |folder, port| {
             let ttl = if memory == Memory::Short { "cache.max_ttl(1)\n" } else { "" };
+            let add = |ds: &str| format!("trust_anchors.add('{anchor}. 3600 IN DS {ds}')\n");
+            let anchors: String = ds.lines().map(add).collect();
             format!(
                 "net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})\nnet.ipv6 = false\n\
                  cache.open(10 * MB, 'lmdb://{folder}/cache')\ncache.min_ttl(0)\n{ttl}\
-                 trust_anchors.remove('.')\ntrust_anchors.add('{anchor}. 3600 IN DS {ds}')\n\
+                 trust_anchors.remove('.')\n{anchors}\
                  trust_anchors.set_insecure({{ '{}.' }})\n\
                  policy.add(policy.all(policy.FORWARD({{ '127.0.0.1@{port_beneath}' }})))\n",
                 STUBS[1]

@@ -118,6 +118,27 @@ fn zones_whose_texts_are_the_same_are_not_parsed_again() {
 }
 
 #[test]
+fn a_zone_that_its_file_has_signed_keeps_its_chain() {
+    let signed = include_str!("../../../tests/allocation/nsec3.zone");
+    // A signature that covers nothing is warned of.
+    let stray = signed.replacen(
+        "RRSIG\tMX 13 2 300 (",
+        "RRSIG\tHINFO 13 2 300 0 0 1 example.com. AAAA\n\t\t\tRRSIG\tMX 13 2 300 (",
+        1,
+    );
+    let mut scene = Scene::new(&[("example.com.zone", &stray)]);
+    for (text, parsed) in [(&*stray, 1), (&stray, 0), (&format!("{stray}; a comment\n"), 1), (signed, 1), (signed, 0)] {
+        scene.write("example.com.zone", text);
+        assert_eq!(scene.read(None), parsed);
+        let server = scene.folder.path().join("truenorth.toml");
+        let config = load_again(&server, &Disk::new(), &|_| None, &mut scene.known).unwrap();
+        let links = config.world.zones[0].tree.links();
+        assert!(links.len() > 5 && links.iter().all(|link| link.signatures.is_some()));
+        assert_eq!(config.warnings.0.len(), usize::from(text != signed), "{}", config.warnings.render(false));
+    }
+}
+
+#[test]
 fn names_that_refer_to_a_faulty_definition_come_back_with_it() {
     let names = "[nameservers]\nns1 = [\"192.0.2.53\"]\n[names.www]\npools = [\"web\"]\n";
     let mut scene = Scene::new(&[("a.example.toml", names), ("b.example.toml", names)]);

@@ -3,7 +3,8 @@
 use super::Metrics;
 use super::exposition::{Exposition, Kind};
 use crate::clock::unix_time;
-use crate::dnssec::{Validity, Wait, ZoneKeys};
+use crate::dnssec::{Wait, ZoneKeys};
+use crate::zone::Chain;
 
 impl Metrics<'_> {
     pub(super) fn signing_families(&self, out: &mut Exposition) {
@@ -33,7 +34,7 @@ impl Metrics<'_> {
         let help = "When the first signature of a zone expires that its file has signed. Absent without such zones.";
         out.family("truenorth_zone_signatures_expiry_timestamp_seconds", Kind::Gauge, help, |samples| {
             for served in self.snapshot.zones() {
-                if let Some(validity) = Validity::of(served.zone.tree()) {
+                if let Some(validity) = served.zone.tree().chain().map(Chain::validity) {
                     let zone = served.zone.apex().to_string();
                     samples.push(&[("zone", &zone)], validity.end_at(unix_time()) as f64);
                 }

@@ -7,7 +7,7 @@ use domain::base::iana::SecurityAlgorithm;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::unix_time;
-use crate::dnssec::{ForeignKey, Validity, published};
+use crate::dnssec::{ForeignKey, published};
 use crate::timestamp::rfc3339;
 use crate::zone::Tree;
 
@@ -42,14 +42,14 @@ pub(in crate::report) fn mnemonic(number: u8) -> String {
 impl PresignedZone {
     /// `None` if the zone is not signed by its file.
     pub(super) fn of(tree: &Tree) -> Option<Self> {
-        let (chain, validity) = (tree.chain()?, Validity::of(tree)?);
+        let chain = tree.chain()?;
         let key = |(tag, flags, algorithm)| PublishedKey { tag, algorithm: mnemonic(algorithm), flags };
         Some(Self {
             zone: tree.apex().to_string(),
             keys: published(tree).into_iter().map(key).collect(),
             proofs: if chain.hashing().is_some() { "NSEC3" } else { "NSEC" }.to_owned(),
-            expires: validity.end_at(unix_time()),
-            expires_key: validity.key.0,
+            expires: chain.validity().end_at(unix_time()),
+            expires_key: chain.validity().tag(),
         })
     }
 

@@ -65,6 +65,7 @@ fn answers_of_signed_files_validate() {
         for validator in [
             Validator::unbound(node.address(), &signed.ds, Memory::Short),
             Validator::named(node.address(), &signed.ds, Memory::Short),
+            Validator::kresd_for(&[("signed.example", node.address())], &signed.ds, Memory::Short),
         ] {
             let mut clients = [validator.client(false), validator.client(true)];
             let mut random = fastrand::Rng::with_seed(seed);
@@ -113,6 +114,7 @@ fn proofs_of_signed_files_hide_no_name() {
         for validator in [
             Validator::unbound(node.address(), &signed.ds, Memory::Long),
             Validator::named(node.address(), &signed.ds, Memory::Long),
+            Validator::kresd_for(&[("signed.example", node.address())], &signed.ds, Memory::Long),
         ] {
             let mut client = validator.client(false);
             // The validator learns much of the chain.
