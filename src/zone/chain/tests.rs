@@ -49,7 +49,12 @@ enum Way {
 fn zone(names: &[(Labels, Content)], way: Way) -> Zone {
     let apex = Name::parse(APEX, &Name::root()).unwrap();
     let soa = [name(&vec!["ns".to_owned()]).as_wire(), apex.as_wire(), &[0; 20]].concat();
-    let mut records = vec![record(&apex, Rtype::SOA, &soa), record(&apex, Rtype::NS, apex.as_wire())];
+    let signature = [&[0, 6, 13, 1], &[0; 14][..], apex.as_wire(), &[7; 64]].concat();
+    let mut records = vec![
+        record(&apex, Rtype::SOA, &soa),
+        record(&apex, Rtype::NS, apex.as_wire()),
+        record(&apex, Rtype::RRSIG, &signature),
+    ];
     if way != Way::Nsec {
         records.push(record(&apex, Rtype::NSEC3PARAM, &[1, 0, 0, 2, 1, 7]));
     }
