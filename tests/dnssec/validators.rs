@@ -74,8 +74,8 @@ impl Validator {
         Self::kresd_for(&STUBS.map(|zone| (zone, node)), ds, memory)
     }
 
-    /// Starts knot-resolver. It trusts the DS records of the first zone, one on each line. It validates only what it asks a resolver for, so it asks
-    /// one that does not validate, which asks each zone's own node.
+    /// Starts knot-resolver. It trusts the DS records of the first zone, one on each line. It validates only what it asks a
+    /// resolver for, so it asks one that does not validate, which asks each zone's own node.
     pub(crate) fn kresd_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
         let beneath = Self::resolver(zones, "module-config: \"iterator\"\n", memory);
         let (anchor, port_beneath) = (zones[0].0, beneath.port);
