@@ -38,15 +38,7 @@ pub(super) fn render(
     let snapshot = exchange.snapshot();
     let signer = worker.signer();
     let mut message = exchange.begin(out);
-    let mut signed = Signed {
-        resolution,
-        snapshot,
-        limits: snapshot.world().protocol.signing,
-        signer,
-        now: exchange.now(),
-        failure: None,
-        proofs: Proofs::default(),
-    };
+    let mut signed = Signed::new(resolution, snapshot, signer, exchange.now());
     write::write(resolution, snapshot.world(), &mut signed, &mut message);
     let failure = signed.failure;
     let counts = signer.take_counts();
@@ -86,8 +78,7 @@ pub(super) fn sign_ahead(
     let (name, rtype) = (&question[..name], resolution.rtype);
     query.question = Ok(Some(Question { octets: question, name, rtype, class: CLASS_IN }));
     let mut message = Message::begin(out, MAX_MESSAGE, &query, None);
-    let limits = snapshot.world().protocol.signing;
-    let mut signed = Signed { resolution, snapshot, limits, signer, now, failure: None };
+    let mut signed = Signed::new(resolution, snapshot, signer, now);
     write::write(resolution, snapshot.world(), &mut signed, &mut message);
 }
 
@@ -110,6 +101,13 @@ struct Signed<'a, 's> {
     failure: Option<Unsigned>,
     /// The proofs of zones that their files have signed.
     proofs: Proofs<'s>,
+}
+
+impl<'a, 's> Signed<'a, 's> {
+    fn new(resolution: &'a Resolution<'s>, snapshot: &'a Snapshot, signer: &'a mut Signer, now: u64) -> Self {
+        let (limits, proofs) = (snapshot.world().protocol.signing, Proofs::default());
+        Self { resolution, snapshot, limits, signer, now, failure: None, proofs }
+    }
 }
 
 impl<'s> Seal<'s> for Signed<'_, 's> {
