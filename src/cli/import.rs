@@ -43,6 +43,9 @@ enum Source {
         /// The folder of the configuration, such as /etc/gdnsd
         #[arg(value_name = "DIR")]
         folder: PathBuf,
+        /// The file of forced states, such as /var/lib/gdnsd/admin_state
+        #[arg(long, value_name = "FILE")]
+        admin_state: Option<PathBuf>,
         #[command(flatten)]
         place: Destination,
     },
@@ -108,7 +111,7 @@ type Refusal = (String, u8);
 /// over.
 pub(super) fn run(Arguments { source }: &Arguments) -> ExitCode {
     let (imported, place) = match source {
-        Source::Gdnsd { folder, place } => (gdnsd(folder), place),
+        Source::Gdnsd { folder, admin_state, place } => (gdnsd(folder, admin_state.as_deref()), place),
         Source::Bind { file, zone, place } => {
             (import::bind(&file.display().to_string(), zone.zone.as_deref(), &read), place)
         }
@@ -128,7 +131,7 @@ pub(super) fn run(Arguments { source }: &Arguments) -> ExitCode {
     }
 }
 
-fn gdnsd(folder: &Path) -> Result<Imported, String> {
+fn gdnsd(folder: &Path, admin_state: Option<&Path>) -> Result<Imported, String> {
     let zones = folder.join("zones");
     let entries = fs::read_dir(&zones).map_err(|error| format!("{}: {error}", zones.display()))?;
     let mut names = Vec::new();
@@ -142,7 +145,8 @@ fn gdnsd(folder: &Path) -> Result<Imported, String> {
     }
     names.sort();
     let folder = folder.display().to_string();
-    import::gdnsd(folder.trim_end_matches('/'), &names, &read)
+    let admin_state = admin_state.map(|path| path.display().to_string());
+    import::gdnsd(folder.trim_end_matches('/'), &names, admin_state.as_deref(), &read)
 }
 
 fn powerdns_lua(file: &Path, databases: &[PathBuf], zone: &ZoneName) -> Result<Imported, String> {

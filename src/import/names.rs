@@ -22,16 +22,27 @@ pub(super) struct Steered {
     pub(super) comments: Vec<String>,
 }
 
-/// A pool of a name, and its weight for draws.
+/// A pool of a name, its weight for draws, and its order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Use {
     pub(super) pool: String,
     pub(super) weight: u16,
+    /// True if it is drained in the answers of the name.
+    pub(super) is_drained: bool,
 }
 
 impl Use {
     pub(super) fn new(pool: &str) -> Self {
-        Self { pool: pool.to_owned(), weight: 1 }
+        Self::weighted(pool, 1)
+    }
+
+    pub(super) fn weighted(pool: &str, weight: u16) -> Self {
+        Self { pool: pool.to_owned(), weight, is_drained: false }
+    }
+
+    /// True if it is no more than the name of its pool.
+    fn is_plain(&self) -> bool {
+        self.weight == 1 && !self.is_drained
     }
 }
 
@@ -81,7 +92,7 @@ impl Entries {
             let entry = used.pool.split_once('/').map(|(entry, _)| entry).filter(|entry| {
                 let parts = self.0.get(*entry).map_or(&[][..], Vec::as_slice);
                 let is_used = |part: &String| {
-                    tier.iter().any(|other| other.pool == format!("{entry}/{part}") && other.weight == 1)
+                    tier.iter().any(|other| other.pool == format!("{entry}/{part}") && other.is_plain())
                 };
                 !parts.is_empty() && parts.iter().all(is_used)
             });
@@ -91,11 +102,17 @@ impl Entries {
                         items.push(entry.into());
                     }
                 }
-                None if used.weight == 1 => items.push(self.reference(&used.pool).into()),
-                None => items.push(Value::Inline(vec![
-                    ("pool".to_owned(), self.reference(&used.pool).into()),
-                    ("weight".to_owned(), u32::from(used.weight).into()),
-                ])),
+                None if used.is_plain() => items.push(self.reference(&used.pool).into()),
+                None => {
+                    let mut keys = vec![("pool".to_owned(), self.reference(&used.pool).into())];
+                    if used.weight != 1 {
+                        keys.push(("weight".to_owned(), u32::from(used.weight).into()));
+                    }
+                    if used.is_drained {
+                        keys.push(("mode".to_owned(), "drain".into()));
+                    }
+                    items.push(Value::Inline(keys));
+                }
             }
         }
         items
@@ -143,6 +160,16 @@ impl Entries {
 }
 
 impl Steered {
+    /// Drains those of its pools that are among these.
+    pub(super) fn drain(&mut self, pools: &BTreeSet<String>) {
+        for used in self.tiers.iter_mut().flatten() {
+            used.is_drained |= pools.contains(&used.pool);
+        }
+        if let Some(fallback) = self.fallback.as_ref().filter(|fallback| pools.contains(*fallback)) {
+            self.comments.push(format!("its fallback {fallback} was forced down"));
+        }
+    }
+
     /// The names of all its pools.
     pub(super) fn pools(&self) -> impl Iterator<Item = &String> {
         self.tiers.iter().flatten().map(|used| &used.pool).chain(&self.fallback)

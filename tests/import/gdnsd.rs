@@ -158,6 +158,18 @@ plugins => {{
     )
 }
 
+/// Forced states: of datacenters of two resources and of a map, and of addresses.
+const ADMIN_STATE: &str = "\
+*/sin => DOWN
+geoip/web/sin => UP/20
+geoip/second/fra => DOWN
+geoip/corp/iad => DOWN
+metafo/order/two => DOWN/10
+127.0.1.21/* => DOWN
+127.0.1.29/* => UP
+no/such/thing => DOWN
+";
+
 /// Addresses that accept connections. Those whose last octet ends with a 9 do not.
 const ALIVE: [&str; 7] =
     ["127.0.1.10", "127.0.1.11", "127.0.1.12", "127.0.1.20", "127.0.1.21", "127.0.1.30", "127.0.1.31"];
@@ -170,11 +182,11 @@ struct Gdnsd {
 }
 
 impl Gdnsd {
-    fn start(world: &World, port: u16) -> Self {
+    fn start(world: &World, port: u16, admin_state: &str) -> Self {
         let folder = tempfile::tempdir().expect("there is room for a folder");
         let path = folder.path().to_str().expect("temporary folders have plain names");
         let address = free_address();
-        for name in ["zones", "geoip"] {
+        for name in ["zones", "geoip", "state"] {
             fs::create_dir(folder.path().join(name)).expect("the folder is new");
         }
         let write =
@@ -182,6 +194,7 @@ impl Gdnsd {
         write("config", config(address, path, port).as_bytes());
         write("corp.nets", b"90.3.0.0/16 => [ iad ]\n85.0.0.0/16 => [ iad, fra ]\n");
         write("geoip/City.mmdb", &world.database());
+        write("state/admin_state", admin_state.as_bytes());
         write("zones/example.com", ZONE.as_bytes());
         // gdnsd takes each file in the folder for a zone, but files whose names begin with a dot.
         fs::create_dir(folder.path().join("zones/.d")).expect("the folder is new");
@@ -212,7 +225,7 @@ fn the_same_clients_get_the_same_answers_from_the_imported_files() {
     let mut random = random();
     let world = World::draw(&mut random);
     let living = Living::at(&ALIVE);
-    let gdnsd = Gdnsd::start(&world, living.port);
+    let gdnsd = Gdnsd::start(&world, living.port, "");
     let imported = Imported::of(&["gdnsd", gdnsd.folder.path().to_str().expect("a plain name")]);
     assert_eq!(imported.code, Some(3), "{}", imported.told);
     for note in ["names with the plugin reflect answer TXT", "gives some clients nothing", "the option udp_threads"] {
@@ -225,4 +238,25 @@ fn the_same_clients_get_the_same_answers_from_the_imported_files() {
     let drawn: Vec<String> = DRAWN.iter().map(|name| format!("{name}.example.com.")).collect();
     let drawn: Vec<&str> = drawn.iter().map(String::as_str).collect();
     compare_draws(gdnsd.address, node.address(), &drawn, || world.client(&mut random, &NETS));
+}
+
+#[test]
+fn forced_states_keep_the_same_clients_away() {
+    let mut random = random();
+    let world = World::draw(&mut random);
+    let living = Living::at(&ALIVE);
+    let gdnsd = Gdnsd::start(&world, living.port, ADMIN_STATE);
+    let folder = gdnsd.folder.path().to_str().expect("a plain name");
+    let imported = Imported::of(&["gdnsd", folder, "--admin-state", &format!("{folder}/state/admin_state")]);
+    for note in [
+        "admin_state forces sin of geoip!web up",
+        "admin_state has a TTL for geoip/web/sin",
+        "admin_state has no/such/thing: nothing that was imported matches it",
+    ] {
+        assert!(imported.told.contains(note), "{note}: {}", imported.told);
+    }
+    let server = with_line(&imported.text("truenorth.toml"), "dns =", "dns = [\"127.0.0.1:0\"]");
+    println!("{server}\n{}", imported.text("zones/example.com.toml"));
+    let (_files, node) = imported.serve(&server);
+    compare(gdnsd.address, node.address(), &NAMES, || world.client(&mut random, &NETS));
 }

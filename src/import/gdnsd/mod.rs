@@ -8,6 +8,7 @@
 //!        └────► the rest ─────────────► zones/ORIGIN.zone
 //! ```
 
+mod admin_state;
 mod maps;
 mod names;
 mod resources;
@@ -16,6 +17,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::admin_state::{AdminState, with_windows};
 use self::maps::{Map, NOWHERE};
 use self::names::{MapUse, OUTSIDE, Scope};
 use self::resources::{Resources, Tree};
@@ -46,12 +48,14 @@ enum Answer {
     Reflecting,
 }
 
-/// Imports the configuration in a folder. `zones` are the names of the files in its folder `zones`. Fails with the file
-/// and the reason if a file cannot be read.
-pub fn gdnsd(folder: &str, zones: &[String], read: Reader<'_>) -> Result<Imported, String> {
+/// Imports the configuration in a folder. `zones` are the names of the files in its folder `zones`, and `admin_state` is the
+/// path of the file of forced states, if there is one. Fails with the file and the reason if a file cannot be read.
+pub fn gdnsd(folder: &str, zones: &[String], admin_state: Option<&str>, read: Reader<'_>) -> Result<Imported, String> {
     let config = settings::read(&format!("{folder}/config"), read)?;
     let mut imported = Imported::default();
     let report = &mut imported.report;
+    let forced = admin_state.map(|path| settings::read(path, read)).transpose()?;
+    let mut forced = forced.map(|file| AdminState::new(&file, report)).unwrap_or_default();
     let all = config.get("plugins").and_then(|plugins| plugins.get("geoip")?.get("maps"));
     let mut maps = Vec::new();
     for (name, setting) in all.map_or(&[][..], Setting::entries) {
@@ -67,7 +71,13 @@ pub fn gdnsd(folder: &str, zones: &[String], read: Reader<'_>) -> Result<Importe
         read_zones.push(read_zone((name, &path), &text, default_ttl, (&mut resources, &maps, read))?);
     }
     resources.note_unused();
-    let Resources { services, pools, report, .. } = resources;
+    let Resources { services, pools, parts, report, .. } = resources;
+    let drained = forced.drained(&parts, report);
+    for (_, answer) in read_zones.iter_mut().flat_map(|zone| &mut zone.names) {
+        if let Answer::Steered(steered, _) = answer {
+            steered.drain(&drained);
+        }
+    }
 
     let of_names = || read_zones.iter().flat_map(|zone| &zone.names);
     let steered = || {
@@ -88,6 +98,10 @@ pub fn gdnsd(folder: &str, zones: &[String], read: Reader<'_>) -> Result<Importe
     report.carried("maps", map_uses.len());
 
     let mut tables = server_tables(&config, &maps, &map_uses, report);
+    let used_pools = pools.iter().filter(|(name, _)| used.contains(*name));
+    let used_pools = used_pools.map(|(_, pool)| (pool, services.types_of(pool.monitor.as_deref())));
+    let windows = forced.windows(used_pools, report);
+    tables[0] = with_windows(std::mem::take(&mut tables[0]), windows);
     tables.extend(datacenter_tables(&maps, &map_uses, report));
     for used in &map_uses {
         let Some(map) = maps.iter().find(|map| map.name == used.map) else { continue };

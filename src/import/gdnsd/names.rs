@@ -149,9 +149,7 @@ fn tiers(tree: &Tree) -> Result<Vec<Vec<Use>>, String> {
     match tree {
         Tree::Pool(name) => Ok(vec![vec![Use::new(name)]]),
         Tree::Together(names) => Ok(vec![names.iter().map(|name| Use::new(name)).collect()]),
-        Tree::Drawn(drawn) => {
-            Ok(vec![drawn.iter().map(|(pool, weight)| Use { pool: pool.clone(), weight: *weight }).collect()])
-        }
+        Tree::Drawn(drawn) => Ok(vec![drawn.iter().map(|(pool, weight)| Use::weighted(pool, *weight)).collect()]),
         Tree::Ordered(children) => {
             if children.iter().any(|child| matches!(child, Tree::Drawn(_))) {
                 return Err("it has groups with weights within an order".to_owned());

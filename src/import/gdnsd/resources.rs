@@ -5,6 +5,7 @@ mod weighted;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::admin_state::Part;
 use super::services::Services;
 use super::settings::Setting;
 use crate::import::tables::{Endpoint, Pool, Target};
@@ -34,6 +35,19 @@ pub(super) enum Tree {
     Drawn(Vec<(String, u16)>),
     /// By the client's place: the map, whether its first datacenter is skipped, and what stands in each datacenter.
     Mapped(String, bool, Vec<(String, Tree)>),
+}
+
+impl Tree {
+    /// Calls `see` with the name of each pool.
+    fn each_pool(&self, see: &mut impl FnMut(&str)) {
+        match self {
+            Self::Pool(name) => see(name),
+            Self::Together(names) => names.iter().for_each(|name| see(name)),
+            Self::Ordered(children) => children.iter().for_each(|child| child.each_pool(see)),
+            Self::Drawn(drawn) => drawn.iter().for_each(|(name, _)| see(name)),
+            Self::Mapped(_, _, children) => children.iter().for_each(|(_, child)| child.each_pool(see)),
+        }
+    }
 }
 
 /// What is inherited from a hash by those inside it.
@@ -83,6 +97,8 @@ pub(super) struct Resources<'a> {
     pub(super) pools: BTreeMap<String, Pool>,
     /// The resources that were read already.
     known: BTreeMap<(String, String), Tree>,
+    /// What the datacenters of resources became.
+    pub(super) parts: Vec<Part>,
     /// The plugins and resources that something refers to.
     seen: BTreeSet<(String, String)>,
     pub(super) report: &'a mut Report,
@@ -95,6 +111,7 @@ impl<'a> Resources<'a> {
             services: Services::new(config),
             pools: BTreeMap::new(),
             known: BTreeMap::new(),
+            parts: Vec::new(),
             seen: BTreeSet::new(),
             report,
         }
@@ -168,7 +185,9 @@ impl<'a> Resources<'a> {
             for name in &names[skipped..] {
                 let value = dcmap.get(name).ok_or_else(|| format!("{plugin}!{resource} has no {name} in its dcmap"))?;
                 let pool = suffixed(at.0, &word(name));
-                children.push(self.child(value, &inherited, (&pool, at.1), depth)?);
+                let child = self.child(value, &inherited, (&pool, at.1), depth)?;
+                self.note_part((plugin, resource), None, name, &child);
+                children.push(child);
             }
             return Ok(Tree::Ordered(children));
         }
@@ -178,12 +197,21 @@ impl<'a> Resources<'a> {
         let map =
             setting.get("map").and_then(Setting::text).ok_or_else(|| format!("{plugin}!{resource} has no map"))?;
         let mut children = Vec::new();
-        for (datacenter, value) in dcmap.entries() {
-            let datacenter = word(datacenter);
+        for (name, value) in dcmap.entries() {
+            let datacenter = word(name);
             let pool = format!("{}/{datacenter}", at.0);
-            children.push((datacenter.clone(), self.child(value, &inherited, (&pool, Some(&datacenter)), depth)?));
+            let child = self.child(value, &inherited, (&pool, Some(&datacenter)), depth)?;
+            self.note_part((plugin, resource), Some(map), name, &child);
+            children.push((datacenter, child));
         }
         Ok(Tree::Mapped(word(map), skips_first, children))
+    }
+
+    fn note_part(&mut self, (plugin, resource): (&str, &str), map: Option<&str>, datacenter: &str, child: &Tree) {
+        let [plugin, resource, datacenter] = [plugin, resource, datacenter].map(str::to_owned);
+        let mut pools = BTreeSet::new();
+        child.each_pool(&mut |pool| _ = pools.insert(pool.to_owned()));
+        self.parts.push(Part { plugin, resource, map: map.map(str::to_owned), datacenter, pools });
     }
 
     /// Reads the value of a datacenter: a reference, addresses, a canonical name, or a resource of its own.

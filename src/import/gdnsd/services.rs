@@ -56,6 +56,13 @@ impl<'a> Services<'a> {
         Ok(Some(name))
     }
 
+    /// Returns the service types that a pool with this monitor had.
+    pub(super) fn types_of(&self, monitor: Option<&str>) -> Vec<&str> {
+        let Some(monitor) = monitor else { return vec![UP] };
+        let types = self.used.iter().find(|types| name(types) == monitor);
+        types.map_or_else(Vec::new, |types| types.iter().map(String::as_str).collect())
+    }
+
     /// Returns the tables of all monitors that are used. `host` is the name that probes ask for if a service type has no
     /// `vhost`.
     pub(super) fn tables(&self, host: Option<&str>, report: &mut Report) -> Vec<Table> {

@@ -104,7 +104,7 @@ impl<'a> Zone<'a> {
                     for (place, endpoint) in pool.endpoints.iter().enumerate() {
                         let name = format!("{base}.{}", place + 1);
                         let one = Pool { endpoints: vec![endpoint.clone()], draws: false, ..pool.clone() };
-                        uses.push(Use { pool: name.clone(), weight: endpoint.weight });
+                        uses.push(Use::weighted(&name, endpoint.weight));
                         self.pools.insert(name, one);
                     }
                     continue;
