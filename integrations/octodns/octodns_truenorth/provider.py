@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from octodns.zone import Zone
 
 from . import by_hand, node, static, steering, toml, zonefile
 from .document import DocumentError
-from .supports import Desired
+from .supports import Desired, has_foreign_regions
 from .zonefile import Edit, ZoneFile, ZoneFileError
 
 # The command that is used if there is one.
@@ -128,18 +129,23 @@ class TruenorthProvider(BaseProvider):
 
     def _process_desired_zone(self, desired: Zone) -> Zone:
         file = self._files[desired.name]
-        desired = Desired(desired, file, self._shared_regions(), self.options, self.supports_warn_or_except).settled()
+        desired = Desired(desired, file, self.options, self.supports_warn_or_except).settled()
         if not file.has_nameservers and not desired.root_ns:
             problem = f"{desired.decoded_name} has no NS records at its root, here or in {file.path.name}"
             self.supports_warn_or_except(problem, "its file needs [nameservers] before a node can serve it")
         return super()._process_desired_zone(desired)
 
-    def _shared_regions(self) -> list[str]:
-        """The regions of the server file, which all zones have."""
+    def _options_for(self, file: ZoneFile) -> steering.Options:
+        """The options, with what the zone leaves to octoDNS."""
+        is_foreign = has_foreign_regions(file) or self._has_shared_regions()
+        return replace(self.options, owns_regions=not is_foreign)
+
+    def _has_shared_regions(self) -> bool:
+        """True if the server file has regions, which count in all zones."""
         if self.config is None:
-            return []
+            return False
         try:
-            return sorted(toml.loads(zonefile.read(self.config) or "").get("regions", {}))
+            return bool(toml.loads(zonefile.read(self.config) or "").get("regions"))
         except toml.TomlError as error:
             raise ZoneFileError(f"{self.config} cannot be read: {error}") from error
 
@@ -174,7 +180,7 @@ class TruenorthProvider(BaseProvider):
 
     def _texts(self, edit: Edit, file: ZoneFile) -> tuple[Any, str]:
         try:
-            return edit.texts(self.options)
+            return edit.texts(self._options_for(file))
         except (DocumentError, TypeError) as error:
             raise ZoneFileError(f"{file.path} cannot be written, so nothing was changed: {error}") from error
 

@@ -1,15 +1,18 @@
-"""One partition of the clients for the rules of all dynamic records of a zone.
+"""Partitions of the clients for the rules of a zone's dynamic records.
 
-octoDNS's rules belong to a record, truenorth's regions to a zone: a client is in one region, by its most specific match. So the
-codes and subnets of all rules are taken together. Each is a match, clients that no rule tells apart share a region, and each record
-says which pools it prefers there. A subnet outranks every place, so a record that chooses by place needs a rule for each subnet of
-the others.
+octoDNS's rules belong to a record, truenorth's regions to a map of clients: there a client is in one region, by its most specific
+match. So the codes and subnets of the rules of many records are taken together. Each is a match, clients that no rule tells apart
+share a region, and each record says which pools it prefers there.
+
+A subnet outranks every place. So a record that names a subnet cannot share a map with one that decides by place there: `groups`
+divides the records into as few maps as they need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
@@ -68,14 +71,26 @@ def partition(records: Sequence[Record]) -> list[Region]:
     return [*regions, Region("default", (), default)]
 
 
-def conflicts(records: Sequence[Record]) -> Iterator[tuple[Record, Network, Record]]:
-    """Yields each record with a subnet for which another record decides by place."""
+def groups(records: Iterable[Record]) -> list[list[Record]]:
+    """Divides records into groups that one partition of the clients can serve, in their order."""
+    found: list[list[Record]] = []
     for record in records:
-        for rule in record.dynamic.rules:
-            for subnet in subnets(rule):
-                for other in records:
-                    if not _covers_subnet(other, subnet) and any(map(geos, other.dynamic.rules)):
-                        yield record, subnet, other
+        group = next((group for group in found if not any(map(partial(_collide, record), group))), None)
+        if group is None:
+            found.append([record])
+        else:
+            group.append(record)
+    return found
+
+
+def _collide(one: Record, other: Record) -> bool:
+    """True if one of them names a subnet for which the other decides by place."""
+    return _takes_from(one, other) or _takes_from(other, one)
+
+
+def _takes_from(one: Record, other: Record) -> bool:
+    by_place = any(map(geos, other.dynamic.rules))
+    return by_place and not all(_covers_subnet(other, subnet) for rule in one.dynamic.rules for subnet in subnets(rule))
 
 
 def _matches(records: Sequence[Record]) -> list[Match]:

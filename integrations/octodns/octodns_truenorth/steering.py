@@ -4,7 +4,7 @@
     dynamic record, A with AAAA     a name; `fallback` has the record's own values
     pool                            pools: `octodns.NAME.ID` of the values that obey, `octodns.NAME.ID._up` of those always up
     its fallbacks                   the order of `pools`, or of `prefer` where rules name places
-    rules                           regions, see regions.py
+    rules                           regions, or a map of regions where they cannot be the zone's: see regions.py
     healthcheck                     the monitor `octodns.NAME._check`
 
 Where rules name places, a pool needs a datacenter to be preferred: the one that the provider's `datacenters` gives for the pool's id,
@@ -22,7 +22,7 @@ from typing import Any
 from octodns.record import Record
 
 from . import toml
-from .regions import Chain, chain, has_targets, partition, used_pools
+from .regions import Chain, chain, groups, has_targets, partition, used_pools
 
 TYPES = ("A", "AAAA", "CNAME")
 PREFIX = "octodns."
@@ -39,6 +39,8 @@ class Options:
 
     datacenters: Mapping[str, Any] = field(default_factory=dict)
     monitor: Mapping[str, Any] = field(default_factory=dict)
+    # False if somebody else has regions that count in the zone. Then all of octoDNS's are in maps.
+    owns_regions: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.datacenters, Mapping):
@@ -102,31 +104,44 @@ def monitor(record: Record, defaults: Mapping[str, Any]) -> dict[str, Any]:
 def compile_tables(records: Iterable[Record], options: Options) -> Tables:
     """Returns the tables of a zone's dynamic records, by their sections."""
     owners = by_owner(records)
-    tables: Tables = {section: {} for section in ("datacenters", "regions", "monitors", "pools", "names")}
+    tables: Tables = {section: {} for section in ("datacenters", "regions", "maps", "monitors", "pools", "names")}
     placed = [here[0] for here in owners.values() if has_targets(here[0])]
-    preferences = _add_regions(placed, options, tables)
+    clients = _add_clients(placed, options, tables)
     for owner, here in owners.items():
-        _Name(owner, here, options, tables, preferences.get(owner)).add()
+        _Name(owner, here, options, tables, clients.get(owner)).add()
     return tables
 
 
-def _add_regions(placed: list[Record], options: Options, tables: Tables) -> dict[str, dict[str, list[str]]]:
-    """Adds the regions and datacenters that the rules need. Returns what each owner prefers by region, where it differs from the
-    region's own order, which is the first owner's."""
-    preferences: dict[str, dict[str, list[str]]] = {record.name: {} for record in placed}
-    for region in partition(placed) if placed else []:
-        orders = [[options.datacenter(pool) for pool in pools] for pools in region.chains]
-        clients = {} if region.name == "default" else {"clients": list(region.clients)}
-        tables["regions"][region.name] = clients | {"prefer": orders[0], "only": True}
-        for record, order in zip(placed, orders, strict=True):
-            if order != orders[0]:
-                preferences[record.name][region.name] = order
+@dataclass
+class _Clients:
+    """How an owner's rules divide the clients: the map, if it is not the zone's own, and what the owner prefers by region, where it
+    differs from the region's own order."""
+
+    map: str | None
+    prefer: dict[str, list[str]] = field(default_factory=dict)
+
+
+def _add_clients(placed: list[Record], options: Options, tables: Tables) -> dict[str, _Clients]:
+    """Adds the regions, maps and datacenters that the rules need. Returns what each owner uses of them."""
+    clients: dict[str, _Clients] = {}
+    for number, group in enumerate(groups(placed)):
+        name = None if options.owns_regions and number == 0 else named(group[0].name or "_40")
+        regions = tables["regions"] if name is None else tables["maps"].setdefault(name, {})
+        clients |= {record.name: _Clients(name) for record in group}
+        for region in partition(group):
+            # A region's order is that of the first owner.
+            orders = [[options.datacenter(pool) for pool in pools] for pools in region.chains]
+            matches = {} if region.name == "default" else {"clients": list(region.clients)}
+            regions[region.name] = matches | {"prefer": orders[0], "only": True}
+            for record, order in zip(group, orders, strict=True):
+                if order != orders[0]:
+                    clients[record.name].prefer[region.name] = order
     for record in placed:
         for pool in used_pools(record):
             name = options.datacenter(pool)
             if name.startswith(PREFIX):
                 tables["datacenters"][name] = options.location(pool)
-    return preferences
+    return clients
 
 
 @dataclass
@@ -137,8 +152,8 @@ class _Name:
     records: list[Record]
     options: Options
     tables: Tables
-    # By region, if the rules of the records name places.
-    prefer: dict[str, list[str]] | None
+    # If the rules of the records name places.
+    clients: _Clients | None
 
     def add(self) -> None:
         first = self.records[0]
@@ -147,8 +162,10 @@ class _Name:
         values = named(self.owner, "_values")
         self.tables["pools"][values] = {"endpoints": [self._endpoint(first, value, 1) for value in self._values()]}
         entry: dict[str, Any] = {"pools": [pool for tier in tiers for pool in tier], "steer": []}
-        if self.prefer is not None:
+        if self.clients is not None:
             entry["steer"] = ["region"]
+            if self.clients.map is not None:
+                entry["map"] = self.clients.map
         elif len(tiers) > 1:
             entry["steer"] = ["failover"]
             entry["pools"] = [tier[0] if len(tier) == 1 else tier for tier in tiers]
@@ -160,17 +177,18 @@ class _Name:
             entry["steer"].append("weight")
         if not tiers:
             entry["pools"], entry["steer"] = [values], []
+            entry.pop("map", None)
         else:
             entry["fallback"] = values
         entry["ttl"] = first.ttl
-        if self.prefer and tiers:
-            entry["prefer"] = self.prefer
+        if self.clients is not None and self.clients.prefer and tiers:
+            entry["prefer"] = self.clients.prefer
         self.tables["names"][self.owner or "@"] = entry
 
     def _order(self) -> Chain:
         """The ids of the pools, in the order of preference where there is one."""
         first = self.records[0]
-        if self.prefer is None:
+        if self.clients is None:
             return chain(first, first.dynamic.rules[-1].data["pool"])
         return tuple(used_pools(first))
 
@@ -202,7 +220,7 @@ class _Name:
         return list(parts)
 
     def _placed(self, pool: str) -> dict[str, Any]:
-        if self.prefer is None and not isinstance(self.options.datacenters.get(pool), str):
+        if self.clients is None and not isinstance(self.options.datacenters.get(pool), str):
             return {}
         return {"datacenter": self.options.datacenter(pool)}
 
@@ -224,7 +242,13 @@ class _Name:
 def lines(records: list[Record], options: Options) -> Iterator[str]:
     """Yields the lines of the dynamic records."""
     tables = compile_tables(records, options)
-    for section in ("datacenters", "regions", "monitors", "pools"):
+    for section in ("datacenters", "regions"):
+        for name, entries in tables[section].items():
+            yield from toml.table((section, name), entries)
+    for name, regions in tables["maps"].items():
+        for region, entries in regions.items():
+            yield from toml.table(("maps", name, region), entries)
+    for section in ("monitors", "pools"):
         for name, entries in tables[section].items():
             yield from toml.table((section, name), entries)
     for owner, here in by_owner(records).items():

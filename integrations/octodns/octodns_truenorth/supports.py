@@ -29,10 +29,9 @@ ADDRESSES = ("A", "AAAA")
 class Desired:
     """The desired zone, made into what the files can say."""
 
-    def __init__(self, zone: Zone, file: ZoneFile, shared_regions: list[str], options: steering.Options, refuse: Refuse) -> None:
+    def __init__(self, zone: Zone, file: ZoneFile, options: steering.Options, refuse: Refuse) -> None:
         self.zone = zone
         self.file = file
-        self.shared_regions = shared_regions
         self.options = options
         self.refuse = refuse
 
@@ -47,8 +46,6 @@ class Desired:
         for record in self._dynamic():
             self._check_pools(record)
         self._check_families()
-        self._check_regions()
-        self._check_subnets()
         self._check_ttls()
         return self.zone
 
@@ -166,37 +163,6 @@ class Desired:
                 self.refuse(problem, "omitting AAAA")
                 self.zone.remove_record(aaaa)
 
-    def _check_regions(self) -> None:
-        """Rules that name places need all of the zone's regions."""
-        placed = [record for record in self._dynamic() if regions.has_targets(record)]
-        if not placed:
-            return
-        foreign = sorted(self.file.operator.get("regions", {})) + self.shared_regions
-        by_hand = [static.owner_key(name) for name, entries in self.file.names.items() if _ranks_by_region(entries)]
-        if foreign:
-            why = f"there are regions that octoDNS did not write: {', '.join(foreign)}"
-        elif by_hand:
-            why = f"its regions would decide for names that octoDNS did not write and that have the step `region`: {', '.join(by_hand)}"
-        else:
-            return
-        for record in placed:
-            problem = f"{record.fqdn} {record._type}: its rules name places, but a zone has one partition of clients, and {why}"
-            self.refuse(problem, "using its last rule for all clients")
-            self._without_targets(record)
-
-    def _check_subnets(self) -> None:
-        """A subnet takes its clients out of all places, for all names of the zone."""
-        placed = [record for record in self._dynamic() if regions.has_targets(record)]
-        for record, subnet, other in list(regions.conflicts(placed)):
-            if record not in self._dynamic() or not regions.has_targets(self.zone.get_type(record.name, record._type)):
-                continue
-            problem = (
-                f"{record.fqdn} {record._type}: a rule names {subnet}, where the rules of {other.fqdn} {other._type} decide by "
-                "place; give that record a rule for the subnet too, or a zone of its own"
-            )
-            self.refuse(problem, "using its last rule for all clients")
-            self._without_targets(record)
-
     def _check_ttls(self) -> None:
         """Only a master file of octoDNS's own can hold TTLs that `[records]` cannot say."""
         if self.file.owns_master:
@@ -222,8 +188,13 @@ def _common_ttl(record: Record, records: list[Record], owners: Mapping[str, Any]
     return fits[0] if fits else static.RECORD_TTL if owner is None or owner.ttl is None else owner.ttl
 
 
+def has_foreign_regions(file: ZoneFile) -> bool:
+    """True if the zone has regions that octoDNS did not write, or names that octoDNS's regions would decide for."""
+    return bool(file.operator.get("regions")) or any(map(_ranks_by_region, file.names.values()))
+
+
 def _ranks_by_region(entries: Mapping[str, Any]) -> bool:
-    return "pools" in entries and "region" in entries.get("steer", STEPS_BY_DEFAULT)
+    return "pools" in entries and "map" not in entries and "region" in entries.get("steer", STEPS_BY_DEFAULT)
 
 
 def _values(record: Record) -> list[dict[str, Any]]:

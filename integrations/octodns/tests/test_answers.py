@@ -58,7 +58,10 @@ def test_clients_of_several_countries_get_the_pools_of_their_rules(world: World,
     # Its pools have no fallbacks.
     alone = [{"geos": ["EU"], "subnets": [OFFICE], "pool": "eu"}, {"pool": "na"}]
     own = dynamic({"eu": pool("127.20.0.3"), "na": pool("127.20.0.5")}, alone, octodns=servers.healthcheck(host="www.example.com"))
-    world.settle({"www": www, "api": api, "own": own})
+    # It names a subnet for which the others decide by place.
+    office = [{"subnets": ["81.2.69.0/24"], "pool": "here"}, {"geos": ["AS"], "pool": "gb"}, {"pool": "rest"}]
+    lone = dynamic({"gb": up("127.20.0.1"), "rest": up("127.20.0.2"), "here": up("127.20.0.3")}, office)
+    world.settle({"www": www, "api": api, "own": own, "lone": lone})
     node = serve()
 
     east, west, north = {"127.20.0.3"}, {"127.20.0.1", "127.20.0.2"}, {"127.20.0.5", "127.20.0.7"}
@@ -77,6 +80,9 @@ def test_clients_of_several_countries_get_the_pools_of_their_rules(world: World,
     assert node.ttl("www.gslb.example.com", "A") == 60
     for client, address in {LONDON: 1, SWEDEN: 2, CHINA: 1, OFFICE: 3, WASHINGTON: 2, UNKNOWN: 2}.items():
         assert node.ask("api.gslb.example.com", client=client) == [f"127.20.0.{address}"], client
+
+    for client, address in {LONDON: 3, SWEDEN: 2, CHINA: 1, OFFICE: 2, UNKNOWN: 2}.items():
+        assert node.ask("lone.gslb.example.com", client=client) == [f"127.20.0.{address}"], client
 
     # 2 to 3. The standard deviation of 400 draws is 10.
     assert 100 < draws(node, "www.gslb.example.com", LONDON, times=DRAWS)["127.20.0.1"] < 220

@@ -149,29 +149,26 @@ def test_a_name_by_hand_is_never_replaced(by_hand: World) -> None:
     by_hand.settle(records | {"www": WEB, "shop": {"type": "TXT", "ttl": 60, "value": "hello"}})
 
 
-def test_rules_with_places_do_not_mix_with_regions_by_hand(by_hand: World) -> None:
+def test_rules_with_places_have_a_map_of_their_own_beside_regions_by_hand(by_hand: World) -> None:
     records = {"": [MX], "mail": MAIL}
     web = dynamic({"web": pool("198.51.100.1"), "eu": pool("198.51.100.2")}, [{"geos": ["EU"], "pool": "eu"}, {"pool": "web"}])
-    # Without regions of the operator, and names that rank by them, they do.
+    # Without regions of the operator, and names that rank by them, the zone's regions are octoDNS's.
     by_hand.settle(records | {"www": web})
+    assert '[regions."octodns.EU"]' in by_hand.file.read_text()
     own = '[regions.default]\nprefer = ["fra"]\n'
-    by_hand.file.write_text(BY_HAND + own)
-    by_hand.desire(records | {"www": web})
-    with pytest.raises(SupportsException, match="regions that octoDNS did not write: default"):
-        by_hand.sync()
-    assert by_hand.file.read_text() == BY_HAND + own
-    by_hand.settle(records | {"www": web}, strict_supports=False)
-    assert 'pools = ["octodns.www.web"]' in by_hand.file.read_text()
-    by_hand.file.write_text(BY_HAND.replace("steer = []\n", ""))
-    with pytest.raises(SupportsException, match="would decide for names that octoDNS did not write and that have the step `region`: shop"):
-        by_hand.sync()
-    # Regions of the server file are everybody's.
-    by_hand.file.write_text(BY_HAND)
+    in_map = '[maps."octodns.www"."octodns.EU"]'
     server = by_hand.folder / "truenorth.toml"
     datacenter = "[datacenters]\niad = { latitude = 1, longitude = 1 }\n"
-    server.write_text(server.read_text() + datacenter + '[regions.all]\nclients = ["continent:EU"]\nprefer = ["iad"]\n')
-    with pytest.raises(SupportsException, match="regions that octoDNS did not write: all"):
-        by_hand.sync()
+    shared = server.read_text() + datacenter + '[regions.all]\nclients = ["continent:EU"]\nprefer = ["iad"]\n'
+    cases = [(BY_HAND + own, None), (BY_HAND.replace("steer = []\n", ""), None), (BY_HAND, shared)]
+    for text, server_text in cases:
+        by_hand.file.write_text(text)
+        if server_text is not None:
+            server.write_text(server_text)
+        by_hand.settle(records | {"www": web})
+        written = by_hand.file.read_text()
+        assert in_map in written and 'map = "octodns.www"' in written and '[regions."octodns' not in written
+        assert (own in written) == (own in text)
 
 
 def test_pools_can_be_in_the_operators_datacenters(by_hand: World) -> None:

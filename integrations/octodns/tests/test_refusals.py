@@ -79,11 +79,6 @@ CASES = {
         "the pools eu and fra are both in octodns.fra, so rules cannot tell them apart",
         'pools = ["octodns.www.fra"]',
     ),
-    "subnets": (
-        {"api": dynamic(POOLS, [{"subnets": ["203.0.113.0/24"], "pool": "eu"}, {"pool": "na"}]), "www": dynamic(POOLS, EU)},
-        "api.gslb.example.com. A: a rule names 203.0.113.0/24, where the rules of www.gslb.example.com. A decide by place",
-        'pools = ["octodns.api.na"]',
-    ),
     "many": (
         {"www": dynamic({f"p{n}": pool("198.51.100.1", fallback=f"p{n + 1}" if n < 64 else None) for n in range(65)}, [{"pool": "p0"}])},
         "it needs 65 pools, a name has at most 64",

@@ -12,7 +12,7 @@ from octodns.record import Record
 from octodns.record.geo_data import geo_data
 from octodns.zone import Zone
 
-from octodns_truenorth.regions import Region, conflicts, partition
+from octodns_truenorth.regions import Region, groups, partition
 from octodns_truenorth.steering import named, word
 
 # Places of clients, from the continent to the subdivision.
@@ -66,7 +66,7 @@ def test_regions_choose_what_rules_choose(seed: int) -> None:
     draw = random.Random(seed)
     subnets = draw.sample(SUBNETS, draw.randint(0, 4))
     records = [record(f"n{number}", random_rules(draw, subnets)) for number in range(draw.randint(1, 4))]
-    assert list(conflicts(records)) == []
+    assert groups(records) == [records]
     regions = {client: region for region in partition(records) for client in region.clients or ["default"]}
     for place in PLACES:
         for address in ADDRESSES:
@@ -85,12 +85,26 @@ def test_clients_that_no_rule_tells_apart_share_a_region() -> None:
     }
 
 
-def test_a_subnet_that_another_record_does_not_name_is_a_conflict() -> None:
+@pytest.mark.parametrize("seed", range(40))
+def test_records_that_cannot_share_a_map_have_maps_of_their_own(seed: int) -> None:
+    draw = random.Random(seed)
+    records = [record(f"n{number}", random_rules(draw, draw.sample(SUBNETS, draw.randint(0, 3)))) for number in range(5)]
+    found = groups(records)
+    assert sorted(each.name for group in found for each in group) == [each.name for each in records]
+    for group in found:
+        regions = {client: region for region in partition(group) for client in region.clients or ["default"]}
+        for place in PLACES:
+            for address in ADDRESSES:
+                assert by_regions(regions, place, address) == [by_rules(each, place, address) for each in group], (place, address)
+
+
+def test_a_subnet_that_another_record_does_not_name_needs_another_map() -> None:
     one = record("one", [{"subnets": ["10.1.0.0/16"], "pool": "a"}, {"pool": "b"}])
     placed = record("placed", [{"geos": ["EU"], "pool": "a"}, {"pool": "b"}])
     wider = record("wider", [{"subnets": ["10.0.0.0/8"], "geos": ["EU"], "pool": "a"}, {"pool": "b"}])
-    assert [(found[0].name, str(found[1]), found[2].name) for found in conflicts([one, placed])] == [("one", "10.1.0.0/16", "placed")]
-    assert [(found[0].name, found[2].name) for found in conflicts([one, wider])] == []
+    assert groups([one, placed]) == [[one], [placed]]
+    assert groups([one, wider]) == [[one, wider]]
+    assert groups([placed, wider, one]) == [[placed], [wider, one]]
 
 
 def test_names_of_pools_are_one_to_one() -> None:
