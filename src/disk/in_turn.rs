@@ -29,9 +29,10 @@ pub struct InTurn<'d> {
 impl<'d> InTurn<'d> {
     pub(super) fn begin(disk: &'d Disk, paths: Vec<PathBuf>) -> Self {
         let (progress, (sender, found)) = (Arc::new(AtomicU64::new(0)), channel());
-        let (counted, listed) = (progress.clone(), paths.clone());
+        let counted = progress.clone();
+        let places: Vec<PathBuf> = paths.iter().map(|path| disk.place(path)).collect();
         let job = move || {
-            let mut found = listed.iter().map(|path| read_regular(path, &counted));
+            let mut found = places.iter().map(|path| read_regular(path, &counted));
             // The caller may have given up.
             let _ = found.try_for_each(|found| sender.send(found));
         };
@@ -55,7 +56,7 @@ impl Iterator for InTurn<'_> {
                 self.found = Some(Ok(receiver));
                 // A folder is not a file that was read: what changes in it does not matter.
                 if contents.as_ref().map_err(io::Error::kind).err() != Some(io::ErrorKind::IsADirectory) {
-                    self.disk.inner().reads.note(&path, seen);
+                    self.disk.inner().reads.note(&self.disk.place(&path), seen);
                 }
                 Some((path, contents))
             }

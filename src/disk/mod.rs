@@ -11,14 +11,19 @@
 //! deadline: the error names the file.
 //!
 //! The identities of all files that were read are recorded, so that a later look can find changes without reading.
+//!
+//! Copies of some files of a folder may be read in their place ([`Disk::lay_over`]): the operator's names of these files stay in
+//! messages, and nobody looks at the folder's own files of those names.
 
 mod in_turn;
 mod memory;
+mod overlay;
 mod reads;
 mod regular;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +34,7 @@ use std::thread;
 use std::time::Duration;
 
 pub use in_turn::InTurn;
+use overlay::Overlay;
 pub use reads::{Counts, Reads, Seen};
 use regular::read_regular;
 pub use regular::{Contents, read_patiently};
@@ -49,6 +55,8 @@ pub struct Disk {
     inner: Mutex<Inner>,
     /// The first file that missed the deadline. After it nothing is read.
     stuck: OnceLock<PathBuf>,
+    /// Copies that are read in place of a folder's files.
+    overlay: OnceLock<Overlay>,
     /// The number of operations so far.
     operations: AtomicU64,
     patience: Duration,
@@ -71,15 +79,33 @@ impl Disk {
     }
 
     fn with_patience(patience: Duration) -> Self {
-        Self { inner: Mutex::default(), stuck: OnceLock::new(), operations: AtomicU64::new(0), patience }
+        Self {
+            inner: Mutex::default(),
+            stuck: OnceLock::new(),
+            overlay: OnceLock::new(),
+            operations: AtomicU64::new(0),
+            patience,
+        }
+    }
+
+    /// From now on, reads these files of `folder`, by their paths in it, in the folder `copies`. A listing of `folder` has them
+    /// alone. Its other files are read as they are, if somebody names them. Of several calls the first one counts.
+    pub fn lay_over(&self, folder: &Path, copies: &Path, files: Arc<BTreeSet<PathBuf>>) {
+        self.overlay.get_or_init(|| Overlay::new(folder, copies, files));
+    }
+
+    /// Where a path is read.
+    fn place(&self, path: &Path) -> PathBuf {
+        self.overlay.get().and_then(|overlay| overlay.place(path)).unwrap_or_else(|| path.to_owned())
     }
 
     /// Reads a regular file. Fails for anything else, such as a folder, a pipe or a device, with an error that says so.
     pub fn read(&self, path: &Path) -> io::Result<Contents> {
-        let (from, progress) = (path.to_owned(), Arc::new(AtomicU64::new(0)));
+        let path = self.place(path);
+        let (from, progress) = (path.clone(), Arc::new(AtomicU64::new(0)));
         let counted = progress.clone();
-        let (seen, contents) = self.run(path, &progress, move || read_regular(&from, &counted))?;
-        self.inner().reads.note(path, seen);
+        let (seen, contents) = self.run(&path, &progress, move || read_regular(&from, &counted))?;
+        self.inner().reads.note(&path, seen);
         contents
     }
 
@@ -92,13 +118,16 @@ impl Disk {
     /// Opens a file to be read piece by piece, each within the deadline. It may be a pipe: its writer has the same time
     /// for each piece. The file is not recorded as read.
     pub fn open(&self, path: &Path) -> io::Result<Pieces<'_>> {
-        let from = path.to_owned();
+        let from = self.place(path);
         let file = self.run(path, &AtomicU64::new(0), move || File::open(from))??;
         Ok(Pieces { disk: self, path: path.to_owned(), file: Arc::new(file) })
     }
 
     /// The paths in a folder whose names match `counts`, in ascending order. Other names are ignored.
     pub fn list(&self, folder: &Path, counts: Counts) -> io::Result<Vec<PathBuf>> {
+        if let Some(names) = self.overlay.get().and_then(|overlay| overlay.list(folder, counts)) {
+            return Ok(names.into_iter().map(|name| folder.join(name)).collect());
+        }
         let from = folder.to_owned();
         let listed = self.run(folder, &AtomicU64::new(0), move || reads::names(&from, counts))?;
         let paths = listed.as_ref().map(|names| names.iter().map(|name| folder.join(name)).collect());
@@ -109,27 +138,28 @@ impl Disk {
 
     /// Looks at the file at a path and records it as read.
     pub fn look(&self, path: &Path) -> io::Result<Seen> {
-        let at = path.to_owned();
-        let seen = self.run(path, &AtomicU64::new(0), move || Seen::at(&at))?;
-        self.inner().reads.note(path, seen.clone());
+        let path = self.place(path);
+        let at = path.clone();
+        let seen = self.run(&path, &AtomicU64::new(0), move || Seen::at(&at))?;
+        self.inner().reads.note(&path, seen.clone());
         Ok(seen)
     }
 
     /// The metadata of a path whose contents are not read.
     pub fn metadata(&self, path: &Path) -> io::Result<Metadata> {
-        let at = path.to_owned();
+        let at = self.place(path);
         self.run(path, &AtomicU64::new(0), move || fs::metadata(at))?
     }
 
     /// Runs other work on the file system at `path`, within the same deadline. Nothing is recorded.
     pub fn ask<T: Send + 'static>(&self, path: &Path, work: impl FnOnce(&Path) -> T + Send + 'static) -> io::Result<T> {
-        let at = path.to_owned();
+        let at = self.place(path);
         self.run(path, &AtomicU64::new(0), move || work(&at))
     }
 
     /// The canonical path, without links.
     pub fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        let at = path.to_owned();
+        let at = self.place(path);
         self.run(path, &AtomicU64::new(0), move || at.canonicalize())?
     }
 
