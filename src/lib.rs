@@ -44,6 +44,7 @@ pub mod tap;
 pub mod timestamp;
 mod tls;
 pub mod vantage;
+pub mod versions;
 pub mod vital;
 pub mod watch;
 pub mod webhook;

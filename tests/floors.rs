@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["vantage", "wire", "steering", "overrides", "load"],
-    &["zone", "rollout", "counters", "tap"],
+    &["zone", "rollout", "counters", "tap", "versions"],
     &["dnssec"],
     &["snapshot"],
     &["answer", "watch", "lease"],
@@ -61,8 +61,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("redb", &["store"]),
     ("regex", &["config", "health"]),
     ("reqwest", &["cli", "discovery", "outbound", "webhook"]),
-    // Only `dnssec` and `zone` use the crate. Elsewhere such a path leads into the provider of rustls, or into `tap::ring`.
-    ("ring", &["cli", "config", "dnssec", "fleet", "monitor", "outbound", "tap", "tls", "zone"]),
+    // Only `dnssec`, `versions` and `zone` use the crate. Elsewhere such a path leads into the provider of rustls, or into
+    // `tap::ring`.
+    ("ring", &["cli", "config", "dnssec", "fleet", "monitor", "outbound", "tap", "tls", "versions", "zone"]),
     ("rustix", &["cli", "config", "handover", "monitor"]),
     ("rustls", &["admin", "cli", "config", "discovery", "fleet", "monitor", "outbound", "server", "tls"]),
     ("rustls_native_certs", &["cli", "fleet", "monitor", "outbound"]),
