@@ -39,7 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("data_encoding", &["admin", "cli", "config", "dnssec", "server", "zone"]),
+    ("data_encoding", &["admin", "cli", "config", "dnssec", "report", "server", "zone"]),
     ("domain", &["config", "monitor", "report", "resolver", "wire"]),
     ("fastrand", &["admin", "answer", "cli", "discovery", "fleet", "steering", "watch", "webhook"]),
     ("foldhash", &["config", "control", "geo", "geoip", "report", "server", "snapshot", "steering", "watch", "zone"]),

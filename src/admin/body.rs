@@ -80,7 +80,12 @@ fn too_large(most: usize) -> ApiError {
 /// Reads the text of a body of at most `most` octets. A body longer than [`MAX_BODY`] needs the room for long bodies.
 /// Fails with the reason why the body is refused.
 pub(super) async fn read(request: Request<Body>, most: usize) -> Result<String, ApiError> {
-    let mut parts = Parts::new(request, most, BODY_TIME)?;
+    read_within(request, most, BODY_TIME).await
+}
+
+/// Does the same for a body that may take this time.
+pub(super) async fn read_within(request: Request<Body>, most: usize, time: Duration) -> Result<String, ApiError> {
+    let mut parts = Parts::new(request, most, time)?;
     let mut text = Vec::new();
     let mut is_bulk = false;
     while let Some(octets) = parts.next().await? {

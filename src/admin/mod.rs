@@ -38,6 +38,7 @@ mod rooms;
 mod routes;
 mod tell;
 mod txt;
+mod zones;
 
 use std::fmt;
 use std::io;
@@ -76,7 +77,7 @@ use tell::{evictions, tell};
 pub use journal::Journal;
 pub use order::{
     ExternalDnsError, ExternalDnsOrder, LeaseDone, LeaseOrder, Loaded, Order, OrderReceivers, Reloaded, TxtDone,
-    TxtOrder,
+    TxtOrder, ZonesError, ZonesOrder, ZonesPush, ZonesPushed, ZonesView,
 };
 
 /// How long a stop waits for answers in progress.

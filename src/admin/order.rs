@@ -13,6 +13,8 @@ use crate::lease::{Asker, Claim, Claimed, LeaseId, LeaseRefusal, LeaseView, Pool
 use crate::name::Name;
 use crate::report::Summary;
 use crate::snapshot::Snapshot;
+use crate::vantage::NodeName;
+use crate::versions::{Files, Release, Releases, ReleasesError};
 
 /// An order for the loop that reads the configuration. The loop executes orders one after the other.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub enum Order {
     Txt(TxtOrder, oneshot::Sender<Result<TxtDone, TxtError>>),
     /// List or change the records of external-dns.
     ExternalDns(ExternalDnsOrder),
+    /// Show or change the versions of the zones that the fleet serves.
+    Zones(ZonesOrder),
     /// List or change the leases of registered endpoints.
     Lease(LeaseOrder, oneshot::Sender<Result<LeaseDone, LeaseRefusal>>),
 }
@@ -93,6 +97,85 @@ impl fmt::Display for ExternalDnsError {
 }
 
 impl std::error::Error for ExternalDnsError {}
+
+/// An order about the versions of the zones.
+#[derive(Debug)]
+pub enum ZonesOrder {
+    /// Show them.
+    Show(oneshot::Sender<Result<ZonesView, ZonesError>>),
+    /// Get the files of the version with this number, or of the one that a roll-back without a number leads to.
+    Files(Option<u32>, oneshot::Sender<Result<(Release, Files), ZonesError>>),
+    /// Check files, and make them a version that is current.
+    Push(Box<ZonesPush>, oneshot::Sender<Result<ZonesPushed, ZonesError>>),
+    /// Let the version that some nodes have first be that of all nodes, as this caller asks.
+    Promote(Box<str>, oneshot::Sender<Result<Release, ZonesError>>),
+}
+
+/// What is current, and what became of it at this node.
+#[derive(Clone, Debug)]
+pub struct ZonesView {
+    /// What is current in the fleet; `None` if nothing was pushed, or nothing was heard yet.
+    pub current: Option<Releases>,
+    /// The version that this node serves.
+    pub serving: Option<Release>,
+    /// A version that it is to serve and does not, with the reason.
+    pub refused: Option<(u32, Box<str>)>,
+}
+
+/// Files that are to be a version.
+#[derive(Clone, Debug)]
+pub struct ZonesPush {
+    /// The files.
+    pub files: Files,
+    /// Who pushes them.
+    pub who: Box<str>,
+    /// What they say about it.
+    pub comment: Box<str>,
+    /// The nodes that are to have it first; empty for all nodes at once.
+    pub nodes: Vec<NodeName>,
+    /// The number of the version that they were made from; `None` for the current one.
+    pub based_on: Option<u32>,
+    /// True if it may take the place of a version that some nodes have first, and of one that nobody expected.
+    pub is_forced: bool,
+    /// True if it becomes a version even if the current one has the same files.
+    pub is_roll_back: bool,
+    /// True if the files are only checked.
+    pub dry_run: bool,
+}
+
+/// The result of a push.
+#[derive(Debug)]
+pub struct ZonesPushed {
+    /// The version; `None` if the files were only checked.
+    pub release: Option<Release>,
+    /// True if nothing was to be done: the current version has the same files.
+    pub is_same: bool,
+    /// Warnings about the files.
+    pub warnings: Faults,
+    /// Zones that the version adds, changes and removes.
+    pub zones: [Vec<String>; 3],
+    /// The clients that move, as text; only if the files were only checked.
+    pub effect: Option<String>,
+}
+
+/// Why an order about versions is refused. Nothing changed, unless it says that this is not known.
+#[derive(Debug)]
+pub enum ZonesError {
+    /// This node does not take its zones from its fleet.
+    NotTaken,
+    /// The files have errors.
+    Faults(Faults),
+    /// It does not fit what is current.
+    Releases(ReleasesError),
+    /// It cannot be done now, for this reason.
+    Broken(String),
+}
+
+impl From<ReleasesError> for ZonesError {
+    fn from(error: ReleasesError) -> Self {
+        Self::Releases(error)
+    }
+}
 
 /// The result of a reload. If it fails, the old configuration stays in use because of these faults.
 pub type Reloaded = Result<Loaded, Faults>;

@@ -17,7 +17,7 @@ use super::gate::Way;
 use super::refusal::{ApiError, json, problem, refuse};
 use super::{
     AppState, Loaded, Order, events, external_dns, gate, healthz, latency, leases, metrics, overrides, overview, page,
-    reports, rollouts, txt,
+    reports, rollouts, txt, zones,
 };
 use crate::clock::{self, unix_time};
 use crate::overrides::TargetPattern;
@@ -46,6 +46,9 @@ pub(super) fn all(app: Arc<AppState>, way: Way) -> Router {
         .route("/v1/latency", get(overview::latency).post(latency::push))
         .route("/v1/events", get(events::follow))
         .route("/v1/fleet", get(overview::fleet))
+        .route("/v1/zones", get(zones::list).post(zones::push))
+        .route("/v1/zones/rollback", post(zones::roll_back))
+        .route("/v1/zones/promote", post(zones::promote))
         .route("/v1/leases", get(leases::all))
         .route("/v1/pools/{pool}/endpoints", get(leases::list))
         .route("/v1/pools/{pool}/endpoints/{id}", get(leases::show).put(leases::claim).delete(leases::release))

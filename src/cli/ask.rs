@@ -107,6 +107,11 @@ impl Ask {
         self.config.path()
     }
 
+    /// True if several nodes are named, or all of them.
+    pub(super) fn names_several(&self) -> bool {
+        self.nodes.len() > 1 || self.nodes.iter().any(|node| node == ALL_NODES)
+    }
+
     /// Runs a command for each named node, one after the other. Returns the exit code of the last node for which it
     /// failed.
     pub(super) fn each(&self, run: impl Fn(&Self) -> ExitCode) -> ExitCode {

@@ -12,7 +12,7 @@ use crate::report;
 /// Returns exit code 1 if the configuration cannot be served.
 pub(super) fn run(path: &Path, json: bool) -> ExitCode {
     let (faults, summary): (Faults, Option<report::Summary>) =
-        match Loader::new(path).load(&Disk::new(), &|_| None, None) {
+        match Loader::of_command(path).load(&Disk::new(), &|_| None, None) {
             Ok(Loaded { warnings, forbidden, blueprint, .. }) => {
                 // The process that serves may have permissions that this one lacks, so these faults are only warnings.
                 let forbidden = forbidden.0.into_iter().map(|fault| Fault { severity: Severity::Warning, ..fault });

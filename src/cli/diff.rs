@@ -49,6 +49,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 
 /// Returns the snapshot of a configuration with every endpoint up.
 fn snapshot(path: &Path) -> Result<Snapshot, Faults> {
-    let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None)?;
+    let loaded = Loader::of_command(path).load(&Disk::new(), &|_| None, None)?;
     Ok(Snapshot::new(loaded.offline(), |_, _| EndpointState::CALM, None))
 }

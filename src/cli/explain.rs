@@ -58,7 +58,8 @@ fn ask_node(arguments: &Arguments, ask: &Ask) -> Option<Result<Explanation, AskE
 }
 
 fn explain_offline(arguments: &Arguments) -> Result<Explanation, AskError> {
-    let loaded = Loader::new(&arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
+    let loaded =
+        Loader::of_command(&arguments.ask.config()).load(&Disk::new(), &|_| None, None).map_err(AskError::Faults)?;
     let blueprint = loaded.offline();
     let question = Question { name: arguments.name.clone(), rtype: arguments.rtype, client: arguments.client };
     let endpoint_state =

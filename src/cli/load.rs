@@ -8,9 +8,10 @@ use std::{fs, io};
 
 use rustls::sign::CertifiedKey;
 
+use super::copies;
 use crate::config::{
     self, AdminTls, Asked, Code, Config, Fault, Faults, IcmpMonitor, Known, LastServed, Pending, Place, Server,
-    Severity,
+    Severity, ZonesCopy,
 };
 use crate::disk::{Disk, Seen};
 use crate::geo::Locations;
@@ -93,6 +94,26 @@ impl Loader {
     /// Reads configurations for a node that answers nothing. It opens no database.
     pub(super) fn observing(path: &Path) -> Self {
         Self { observes: true, ..Self::new(path) }
+    }
+
+    /// Reads configurations for commands that read files: the zones of a node that takes them from its fleet are those that it
+    /// serves, if they can be read.
+    pub(super) fn of_command(path: &Path) -> Self {
+        let mut loader = Self::new(path);
+        loader.use_copy(copies::of_command(path));
+        loader
+    }
+
+    /// Reads the zones in this folder, whatever the server file says.
+    pub(super) fn in_folder(path: &Path, folder: &Path) -> Self {
+        let mut loader = Self::new(path);
+        loader.known.use_folder(folder.to_owned());
+        loader
+    }
+
+    /// Reads this version of the zones in place of the files of the zones folder, from now on.
+    pub(super) fn use_copy(&mut self, copy: Option<ZonesCopy>) {
+        self.known.use_copy(copy);
     }
 
     /// Reads everything as [`load`](Self::load) does, with these records of external-dns in place of those in the files, and

@@ -5,6 +5,7 @@ mod assent;
 mod check;
 mod completions;
 mod config_file;
+mod copies;
 mod database;
 mod demo;
 mod descriptors;
@@ -22,6 +23,7 @@ mod manual;
 mod output;
 mod overrides;
 mod privileges;
+mod push;
 mod register;
 mod rollouts;
 mod schema;
@@ -97,6 +99,8 @@ enum Command {
     Status(status::StatusArguments),
     /// Shows the fleet as the running node sees it: the nodes, what they run, and what they differ about
     Fleet(fleet::Arguments),
+    /// Gives all nodes of the fleet the same zones: checks a folder, and makes its files the version that is current
+    Push(push::Arguments),
     /// Lists the events on the running node, such as failures, orders and reloads
     Events(events::Arguments),
     /// Makes the running node read its files again
@@ -157,6 +161,7 @@ pub fn run() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => status::status(&arguments),
         Command::Fleet(arguments) => fleet::run(&arguments),
+        Command::Push(arguments) => push::run(&arguments),
         Command::Events(arguments) => events::run(&arguments),
         Command::Reload(arguments) => status::reload(&arguments),
         Command::Drain(arguments) => overrides::drain(&arguments),

@@ -57,7 +57,9 @@ impl Privileges {
     /// Becomes the user of the server file, and gives up what the node does not need. Fails with the reason if the
     /// process cannot become that user. If the file has faults, nothing changes: reading all of it reports them.
     pub(super) fn settle(path: &Path) -> Result<Self, String> {
-        let Ok(Early { state, process: Process { user, sandbox }, log: _, writable }) = config::load_early(path) else {
+        let Ok(Early { state, process: Process { user, sandbox }, log: _, takes_zones: _, writable }) =
+            config::load_early(path)
+        else {
             return Ok(Self::unchanged());
         };
         if let Some(user) = user {

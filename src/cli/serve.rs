@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   SIGHUP, a changed file, an order ──► reload ──► Adopt ──► control ──► Publish ──► the snapshot that workers load
+//!   a version of the zones, fetched ───►  ▲
 //!   a TXT record, its end ─────────────► amend ───► Amend ──►  ▲   │
 //!   the time of a key ─────────────────► follow ──► Amend ──►  ▲   │
 //!   a lease, its end ──► register ─ batched ──────► Register ► ▲   │
@@ -22,6 +23,7 @@ mod observe;
 mod orders;
 mod parents;
 mod parts;
+mod push;
 mod query_log;
 mod register;
 mod reload;
@@ -31,6 +33,7 @@ mod shared;
 mod signals;
 mod start;
 mod told;
+mod versions;
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -71,6 +74,7 @@ use replace::{HandedOver, Ready, Waiting};
 pub(super) use signals::Signals;
 use start::Beginning;
 use told::Lookout;
+use versions::Versions;
 
 /// Maximum time for control to hand over its last changes when the node stops. It takes milliseconds unless control
 /// hangs.
@@ -251,6 +255,8 @@ pub(super) struct Node {
     orders: Orders,
     /// The fleet's orders about TXT records and leases.
     follows: fleet::Follows,
+    /// The versions of the zones, if this node takes them from its fleet.
+    versions: Option<Box<Versions>>,
     words: shared::Words,
     query_log: QueryLog,
     successors: Waiting,
@@ -390,6 +396,10 @@ impl Node {
                 self.follow(follows).await;
                 return None;
             }
+            arrival = versions::next(&mut self.versions) => {
+                Box::pin(self.take_in_version(arrival)).await;
+                return None;
+            }
             () = orders::expiry(&self.txt) => {
                 self.expire().await;
                 return None;
@@ -405,6 +415,7 @@ impl Node {
         };
         // The faults were already logged.
         let _ = self.reload(reason, false).await;
+        self.try_version_again();
         None
     }
 

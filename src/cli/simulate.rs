@@ -43,7 +43,7 @@ pub(super) struct Arguments {
 
 /// Returns exit code 1 if the configuration, the query log or a name is faulty.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    match Loader::new(&arguments.config.path()).load(&Disk::new(), &|_| None, None) {
+    match Loader::of_command(&arguments.config.path()).load(&Disk::new(), &|_| None, None) {
         Ok(loaded) => super::print(simulate(arguments, &loaded.offline())),
         Err(faults) => {
             super::print_faults(&faults);

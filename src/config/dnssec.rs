@@ -35,6 +35,7 @@ use super::decode::{TomlTable, Value};
 use super::document::read_document;
 use super::fault::{Fault, Faults};
 use super::files;
+use super::known::ZonesCopy;
 use super::listen::read_address;
 use super::names::OwnerKind;
 use super::source::Place;
@@ -207,8 +208,8 @@ fn read_parent(value: &Value<'_>, faults: &mut Faults) -> Arc<[SocketAddr]> {
 }
 
 /// Reads the part of the configuration that says where the keys of a zone are, and how new ones are made. Other faults
-/// of the files do not matter.
-pub fn load_dnssec(path: &Path, zone: &Name) -> Result<DnssecSettings, Faults> {
+/// of the files do not matter. With `copy` the zones are those of this version of a fleet.
+pub fn load_dnssec(path: &Path, zone: &Name, copy: Option<&ZonesCopy>) -> Result<DnssecSettings, Faults> {
     let mut faults = Faults::default();
     let disk = Disk::new();
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -220,6 +221,9 @@ pub fn load_dnssec(path: &Path, zone: &Name) -> Result<DnssecSettings, Faults> {
     let source = files::read_file(&disk, path, &mut faults).map(|file| file.source);
     let server = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
     let Some((zones, server)) = server else { return Err(faults) };
+    if let Some(copy) = copy {
+        disk.lay_over(&zones, &copy.folder, copy.files.clone());
+    }
     let name = zone.to_string();
     let zone_file = zones.join(format!("{}.toml", name.trim_end_matches('.')));
     let mut own = None;

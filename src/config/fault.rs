@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::code::Code;
-use super::source::{Place, Source};
+use super::source::{Place, Position, Source};
 
 /// Maximum number of faults of one file that are shown one by one. An operator fixes the first faults before reading
 /// more, and a file of a wrong format has a fault in each line.
@@ -114,6 +114,19 @@ impl Faults {
     /// Adds a fault.
     pub fn push(&mut self, fault: Fault) {
         self.0.push(fault);
+    }
+
+    /// Returns the first error in a line, with its file, line and column.
+    pub fn first(&self) -> String {
+        let error = self.0.iter().find(|fault| fault.severity == Severity::Error).or(self.0.first());
+        let Some(Fault { message, place, .. }) = error else { return String::new() };
+        match place {
+            Some(place) => {
+                let Position { line, column } = place.start();
+                format!("{}:{line}:{column}: {message}", place.source.path.display())
+            }
+            None => message.clone(),
+        }
     }
 
     /// The number of faults of a severity, including those that are not shown one by one.

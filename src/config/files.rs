@@ -145,7 +145,7 @@ pub(super) fn read_zones(
 }
 
 /// True if a file of this name belongs to a zone.
-fn is_zone_file(name: &OsStr) -> bool {
+pub(super) fn is_zone_file(name: &OsStr) -> bool {
     let parts = name.to_str().and_then(|name| name.rsplit_once('.'));
     parts.is_some_and(|(stem, extension)| {
         !stem.is_empty() && !stem.starts_with('.') && matches!(extension, "toml" | MASTER)

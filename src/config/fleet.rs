@@ -63,6 +63,8 @@ pub struct Fleet {
     pub interval: Duration,
     /// Number of NATS servers that keep each stream of orders that this node creates.
     pub replicas: usize,
+    /// True if the node serves the versions of the zones that are pushed to the fleet, and not the files of its zones folder.
+    pub takes_zones: bool,
     /// The JetStream domain of the servers that keep the streams; `None` for that of the server that the node is connected to.
     pub jetstream_domain: Option<Box<str>>,
 }
@@ -144,6 +146,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
     let domain = table.take("jetstream_domain").and_then(|value| {
         value.parsed("a JetStream domain: up to 63 letters, digits, `-` and `_`", faults, NodeName::try_new)
     });
+    let takes_zones = table.take("zones").and_then(|value| value.boolean(faults));
     let quorum = table.take("quorum").and_then(|value| read_quorum(&value, faults));
     let vantages = table.take("vantages").and_then(|value| read_vantages(&value, faults));
     table.finish(faults);
@@ -162,6 +165,7 @@ pub(super) fn read(value: Option<Value<'_>>, site: Option<&Site>, disk: &Disk, f
             identity: identity?,
             interval: interval.map_or(DEFAULT_INTERVAL, |interval| interval.value),
             replicas: replicas.map_or(REPLICAS, |replicas| replicas.value.into()),
+            takes_zones: takes_zones.is_some_and(|takes| takes.value),
             jetstream_domain: domain.map(|domain| domain.value.as_str().into()),
         })
     };

@@ -17,8 +17,9 @@
 
 mod steered;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::dnssec;
@@ -49,6 +50,21 @@ pub struct Known {
     server: Server,
     /// Records of external-dns that are tried before they are written.
     pending: Pending,
+    /// The files that are read in place of those of the zones folder.
+    copy: Option<ZonesCopy>,
+    /// The folder that is read instead of the one of the server file.
+    folder: Option<PathBuf>,
+}
+
+/// A version of the zones of a fleet, which is read in place of the files of the zones folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZonesCopy {
+    /// The folder with its files.
+    pub folder: PathBuf,
+    /// Its files by their paths in the folder.
+    pub files: Arc<BTreeSet<PathBuf>>,
+    /// The serials of zones whose files give none.
+    pub serials: Arc<HashMap<Name, u32>>,
 }
 
 /// The parts of the server file that zones depend on.
@@ -141,6 +157,26 @@ impl Known {
     /// Reads configurations with these records of external-dns in place of those in the files, from now on.
     pub fn try_records(&mut self, pending: Pending) {
         self.pending = pending;
+    }
+
+    /// Reads this version of the zones in place of the files of the zones folder, from now on.
+    pub fn use_copy(&mut self, copy: Option<ZonesCopy>) {
+        self.copy = copy;
+    }
+
+    /// The version that is read in place of the files of the zones folder.
+    pub fn copy(&self) -> Option<&ZonesCopy> {
+        self.copy.as_ref()
+    }
+
+    /// Reads the zones in this folder instead of the one that the server file names.
+    pub fn use_folder(&mut self, folder: PathBuf) {
+        self.folder = Some(folder);
+    }
+
+    /// The folder that is read instead of the one that the server file names.
+    pub(super) fn folder(&self) -> Option<&PathBuf> {
+        self.folder.as_ref()
     }
 
     /// The records that are tried.

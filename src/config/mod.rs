@@ -25,6 +25,7 @@ mod external_dns;
 mod fault;
 mod files;
 mod fleet;
+mod folder;
 mod https;
 mod json;
 mod kept;
@@ -111,7 +112,8 @@ pub use dnssec::{
 pub use external_dns::{ExternalDns, Pending, write_records};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};
 pub use fleet::{Fleet, FleetIdentity, FleetLogin};
-pub use known::Known;
+pub use folder::read_folder;
+pub use known::{Known, ZonesCopy};
 pub use listen::Listen;
 pub use located::Asked;
 pub use log::{LogFilter, LogFormat, LogSettings};
@@ -200,6 +202,19 @@ pub fn load_admin(path: &Path) -> Result<Option<Admin>, Faults> {
     if faults.has_errors() { Err(faults) } else { Ok(admin.flatten()) }
 }
 
+/// Reads only the folder of the zones from the server file at `path`. Fails if the file cannot be read as TOML.
+pub fn load_zones_folder(path: &Path) -> Result<PathBuf, Faults> {
+    let mut faults = Faults::default();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let read = |mut table: TomlTable<'_>, faults: &mut Faults| {
+        let zones = table.take("zones").and_then(|value| value.string(faults));
+        folder.join(zones.as_ref().map_or(server::ZONES, |text| &text.value))
+    };
+    let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
+    let zones = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
+    zones.filter(|_| !faults.has_errors()).ok_or(faults)
+}
+
 /// The part of the server file that is needed before everything else is read.
 #[derive(Debug)]
 pub struct Early {
@@ -209,6 +224,8 @@ pub struct Early {
     pub process: Process,
     /// The settings of the log.
     pub log: LogSettings,
+    /// True if the zones come from the fleet.
+    pub takes_zones: bool,
     /// The folders in which the node creates files.
     pub writable: Vec<PathBuf>,
 }
@@ -226,10 +243,13 @@ pub fn load_early(path: &Path) -> Result<Early, Faults> {
         let socket = socket.and_then(|socket| Some(folder.join(&socket.value).parent()?.to_owned()));
         // An empty path is the current folder.
         let or_here = |path: PathBuf| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path };
+        let fleet = table.take("fleet").and_then(|value| value.table("`[fleet]`", faults));
+        let takes_zones = fleet.and_then(|mut fleet| fleet.take("zones")?.boolean(faults));
+        let takes_zones = takes_zones.is_some_and(|takes| takes.value);
         let log_folder = query_log::writable(table.take("query_log"), folder, faults);
         let keys = dnssec::writable(table.take("dnssec"), folder, faults);
         let writable = [Some(state.clone()), socket, log_folder, keys].into_iter().flatten().map(or_here).collect();
-        Early { state, process, log, writable }
+        Early { state, process, log, takes_zones, writable }
     };
     let source = files::read_file(&Disk::new(), path, &mut faults).map(|file| file.source);
     let early = source.and_then(|source| read_document(&source, "the server file", &mut faults, read));
@@ -251,9 +271,16 @@ fn load_all(
         _ = server::read(table, folder, disk, &mut Drafts::default(), faults);
     };
     let Some(mut server) = read_document_again(&source, "the server file", faults, read, again) else {
-        check_syntax(disk, &folder.join(server::ZONES), faults);
+        if known.copy().is_none() {
+            check_syntax(disk, &folder.join(server::ZONES), faults);
+        }
         return None;
     };
+    if let Some(folder) = known.folder() {
+        server.server.zones.clone_from(folder);
+        server.zones_place = None;
+    }
+    let given = read_in_place(&server.server, known.copy(), disk);
     let mut files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
     if let Some(section) = &server.external_dns {
         external_dns::append(section, known.pending(), &mut files, disk, faults);
@@ -266,6 +293,7 @@ fn load_all(
         regions: &server.regions,
         ecs: server.ecs,
         last_served,
+        given: given.as_deref(),
     };
     known.begin(source_print, &server.sections.monitors, faults);
     let zones = read_zones(&reader, &files, drafts, known, faults);
@@ -325,6 +353,20 @@ fn load_all(
         windows::check(&server.windows, &world, faults);
     }
     Some((server, world, icmp, asked))
+}
+
+/// Lets the files of a version be read in place of those of the zones folder, and returns the serials that it gives. A node
+/// that takes its zones from a fleet, and has none yet, needs no folder.
+fn read_in_place(server: &Server, copy: Option<&ZonesCopy>, disk: &Disk) -> Option<Arc<HashMap<Name, u32>>> {
+    if let Some(copy) = copy {
+        disk.lay_over(&server.zones, &copy.folder, copy.files.clone());
+        return Some(copy.serials.clone());
+    }
+    server.fleet.as_ref().filter(|fleet| fleet.takes_zones)?;
+    if disk.metadata(&server.zones).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound) {
+        disk.lay_over(&server.zones, &server.zones, Arc::default());
+    }
+    Some(Arc::default())
 }
 
 /// Checks zones without a server file: reports files that are not TOML.

@@ -48,12 +48,14 @@ pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
     fingerprint(records).wrapping_add(hasher.finish())
 }
 
-/// Returns the serial of a zone with these contents, based on the time when its files last changed.
-pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>) -> u32 {
+/// Returns the serial of a zone with these contents, based on the one that a version of the fleet gives, else on the time
+/// when its files last changed. It never goes back: TXT records that were set count too.
+pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>, given: Option<u32>) -> u32 {
     let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
-    let changed = changed.reduce(newer).unwrap_or_default();
+    let changed = given.or_else(|| changed.reduce(newer)).unwrap_or_default();
     match last {
         None => changed,
+        Some(last) if last.contents == Some(contents) && given.is_some() => newer(changed, last.serial),
         Some(last) if last.contents == Some(contents) => last.serial,
         Some(last) if last.contents.is_none() => newer(changed, last.serial),
         Some(last) => newer(changed, last.serial.wrapping_add(1)),

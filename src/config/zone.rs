@@ -2,7 +2,7 @@
 
 mod draft;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -57,6 +57,8 @@ pub(super) struct ZoneReader<'a> {
     pub(super) ecs: Ecs,
     /// Returns the serial and the contents that a zone was last served with.
     pub(super) last_served: &'a dyn Fn(&Name) -> Option<LastServed>,
+    /// The serials that the version of the fleet gives; `None` if the zones do not come from a fleet.
+    pub(super) given: Option<&'a HashMap<Name, u32>>,
 }
 
 impl ZoneReader<'_> {
@@ -64,10 +66,17 @@ impl ZoneReader<'_> {
     pub(super) fn set_serial(&self, draft: &mut ZoneDraft, files: &ZoneFiles, faults: &mut Faults) {
         let last = (self.last_served)(&draft.origin);
         match &mut draft.soa {
-            Some((serial, _)) if draft.counts_serial => *serial = serial::count(files, draft.contents, last),
+            Some((serial, _)) if draft.counts_serial => {
+                *serial = serial::count(files, draft.contents, last, self.given(&draft.origin));
+            }
             Some((serial, place)) => serial::check(&draft.origin, *serial, place, draft.contents, last, faults),
             None => {}
         }
+    }
+
+    /// The serial that the version of the fleet gives to a zone.
+    fn given(&self, origin: &Name) -> Option<u32> {
+        self.given?.get(origin).copied()
     }
 
     /// Reads the files of one stem. `None` if there is none or its syntax is broken, which was reported.
@@ -220,10 +229,11 @@ impl ZoneReader<'_> {
             return (Master { records, included }, None);
         }
         let contents = serial::fingerprint_with(&records, files);
-        let serial = serial::count(files, contents, (self.last_served)(origin));
+        let serial = serial::count(files, contents, (self.last_served)(origin), self.given(origin));
         let defaults = SoaDefaults { origin, mname, serial, place: anchor };
         let (soa, has_serial) = statics::read_soa(soa_section.as_ref(), defaults, faults);
-        if let Some(second) = second.filter(|_| !has_serial) {
+        // The nodes of a fleet agree without one.
+        if let Some(second) = second.filter(|_| !has_serial && self.given.is_none()) {
             let message = format!("the zone {origin} has several nameservers but no `serial`");
             let fault = Fault::warning(&second, message, "may serve another serial").code(Code::Serial);
             faults.push(fault.help("give one in `[soa]`, so that the nameservers agree"));

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::remapping::Remaps;
 use super::{
-    FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, PushRefusal, PushReply, RolloutEvent,
-    RolloutReply, Turn,
+    FleetTurn, HoldTurn, Keep, OverrideEvent, OverrideReply, Overruled, Proposed, ProposedReply, PushRefusal,
+    PushReply, RolloutEvent, RolloutReply, Turn, ZonesNews,
 };
-use crate::health::{Kept, KeptAgreement, Outcome, Push, RecoveryState, Target};
+use crate::health::{Kept, KeptAgreement, Outcome, Push, RecoveryState, Target, ZonesSight};
 use crate::latency::{LatencyTable, Record, Sample};
-use crate::ledger::{Followed, KeptLedger, Publish, StreamEvent, Word};
+use crate::ledger::{Decision, Followed, KeptLedger, Publish, StreamEvent, Word};
 use crate::overrides::Change;
 use crate::rollout;
 use crate::snapshot::{Blueprint, GroupName, GroupTurn, HostChange, Remapped, Snapshot};
@@ -64,6 +64,10 @@ pub enum Event {
     Say(Vec<Word>),
     /// TXT records that the last run kept. The fleet is told about those that it does not know.
     Remind(Vec<Word>),
+    /// The version of the zones that is to be current in the fleet. Whoever proposes it waits for the decision.
+    Propose(Box<Proposed>),
+    /// The version of the zones that this node serves, and what operators are told about it.
+    Sight(ZonesSight, Option<ZonesNews>),
     /// Time passed.
     Tick,
     /// The node stops, or pauses to be replaced: everything that waits to be kept is kept now.
@@ -90,8 +94,10 @@ pub enum Effect {
     Letters(Vec<Letter>),
     /// Send these entries to the fleet's streams. If one is lost it is sent again.
     Submit(Vec<Publish>),
-    /// Let these orders of the fleet about TXT records and leases count at this node.
+    /// Let these orders of the fleet about TXT records, leases and the version of the zones count at this node.
     Follow(Followed),
+    /// Tell whoever proposed a version of the zones what became of it.
+    Decided(ProposedReply, Decision),
     /// Tell the operator about the fleet.
     FleetTurn(FleetTurn),
     /// Tell the operator that the node began or stopped to distrust its own probes.

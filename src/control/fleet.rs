@@ -6,7 +6,8 @@
 //! ```text
 //!   fleet     the connection, and what is due     agreement  from opinions to states
 //!   identity  what this node runs                 duties     what it probes, and what others probe
-//!   orders    what operators say anywhere             survey     for display
+//!   orders    what operators say anywhere         survey     for display
+//!   zones     the version of the zones
 //! ```
 
 mod agreement;
@@ -14,19 +15,22 @@ mod duties;
 mod identity;
 mod orders;
 mod survey;
+mod zones;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use super::{Control, Effect};
 use crate::counters::NodeCounters;
-use crate::health::{KeptAgreement, Opinion, Outcome, State, Target};
+use crate::health::{Identity, KeptAgreement, Opinion, Outcome, State, Target, ZonesSight};
 use crate::latency::{Sample, VantageRtts};
-use crate::ledger::{self, Ledger, LedgerNews};
+use crate::ledger::{self, Book, Ledger, LedgerNews};
 use crate::vantage::{FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
 use crate::watch::TargetId;
+
+pub use zones::{Proposed, ProposedReply, ZonesNews};
 
 /// Something about the fleet that operators are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub enum FleetTurn {
     News(News),
     /// Something about the orders that the fleet shares.
     Orders(LedgerNews),
+    /// Something about the version of the zones.
+    Zones(ZonesNews),
 }
 
 /// The opinion of this node's own probes changed, and answers do not follow it.
@@ -76,10 +82,16 @@ pub(super) struct Fleet {
     recalled: HashMap<u128, Opinion>,
     /// When the agreements are written to the state folder again.
     confirm_at: Duration,
-    /// The orders of the fleet; `None` if this node only observes.
+    /// The orders of the fleet; `None` if this node reads none.
     ledger: Option<Ledger>,
     /// Number of words on TXT records and leases that were taken in.
     words: u64,
+    /// Those who wait for the decisions about versions of the zones that they proposed.
+    proposed: VecDeque<ProposedReply>,
+    /// What this node told the others last of what it runs.
+    identity: Option<Identity>,
+    /// The version of the zones that this node serves; `None` if it does not take any from the fleet.
+    zones: Option<ZonesSight>,
 }
 
 impl Fleet {
@@ -107,7 +119,7 @@ impl Fleet {
         self.vantages.take_matrix()
     }
 
-    /// The orders of the fleet; `None` if this node only observes.
+    /// The orders of the fleet; `None` if this node reads none.
     pub(super) fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
     }
@@ -120,12 +132,14 @@ impl Fleet {
 }
 
 impl Control {
-    /// Makes this node part of a fleet. A later run of the process has a greater `incarnation`.
-    pub fn join(&mut self, me: Me, incarnation: u64, counters: Arc<NodeCounters>) {
+    /// Makes this node part of a fleet. A later run of the process has a greater `incarnation`. With `takes_zones` it serves the
+    /// versions of the zones that are pushed to the fleet.
+    pub fn join(&mut self, me: Me, incarnation: u64, takes_zones: bool, counters: Arc<NodeCounters>) {
         counters.fleet.is_on.store(true, Relaxed);
         let link = Link { is_up: false, text: "not connected yet".into(), since: Duration::ZERO };
         self.overrides.set_tag(ledger::tag(&me.node));
-        let ledger = (!me.observes).then(|| Ledger::new(me.node.clone(), incarnation));
+        let reads = Book::read_by(me.observes, takes_zones);
+        let ledger = (!reads.is_empty()).then(|| Ledger::new(me.node.clone(), incarnation, reads));
         self.fleet = Some(Fleet {
             vantages: Vantages::new(me, incarnation),
             link,
@@ -135,6 +149,9 @@ impl Control {
             confirm_at: Duration::ZERO,
             ledger,
             words: 0,
+            proposed: VecDeque::new(),
+            identity: None,
+            zones: takes_zones.then(ZonesSight::default),
         });
     }
 

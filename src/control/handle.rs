@@ -6,13 +6,16 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use super::pulse::Pulse;
-use super::{Event, OrderRefusal, OverrideEvent, Preview, Proposal, PushRefusal, RequestsRefusal, RolloutEvent};
+use super::{
+    Event, OrderRefusal, OverrideEvent, Preview, Proposal, Proposed, PushRefusal, RequestsRefusal, RolloutEvent,
+};
 use crate::health::{Push, Requests, Survey};
-use crate::ledger::{Followed, Publish, Word};
+use crate::ledger::{Decision, Followed, Publish, Word};
 use crate::overrides::{Change, Override, OverrideRefusal, Placement, Selector};
 use crate::rollout::{self, View};
 use crate::snapshot::{Blueprint, Snapshot};
 use crate::vantage::Letter;
+use crate::versions::Releases;
 
 /// The most messages that wait for control. Tests and attacks stay below it. When it is reached, senders wait.
 const QUEUE: usize = 1024;
@@ -187,6 +190,14 @@ impl Handle {
         if !words.is_empty() {
             self.tell(Event::Say(words)).await;
         }
+    }
+
+    /// Proposes what is to be current of the versions of the zones, which were `based_on` what was current before. Returns the
+    /// decision of the fleet. `None` if control is gone, or the node takes no versions.
+    pub async fn propose(&self, releases: Releases, based_on: Option<Releases>, who: Box<str>) -> Option<Decision> {
+        let (reply, decided) = oneshot::channel();
+        self.tell(Event::Propose(Box::new(Proposed { releases, based_on, who, reply }))).await;
+        decided.await.ok()
     }
 
     /// Returns when the fleet has all orders that were given before, or when it is known that it cannot have them now.

@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use events::{Effect, Event, Expiring, NodeEvent, Publication};
-pub use fleet::{FleetTurn, Overruled};
+pub use fleet::{FleetTurn, Overruled, Proposed, ProposedReply, ZonesNews};
 pub use handle::{Handle, Inbox, Message, Pause, PauseRequest, Posts, Shared};
 pub use keeping::{BELIEVED_FOR, CONFIRM_EVERY, KEEP_EVERY, KEPT_FOR, Keep};
 pub use latency::{KEEP_LATENCY_EVERY, REMAP_INTERVAL, REMAP_RETRY};
@@ -221,6 +221,8 @@ impl Control {
             Event::RestoreLedger(kept) => self.restore_ledger(kept),
             Event::Say(words) => self.say(words),
             Event::Remind(words) => self.remind(words),
+            Event::Propose(proposed) => self.propose(*proposed, &mut effects),
+            Event::Sight(sight, news) => self.sight_zones(sight, news, now, &mut effects),
             Event::Tick => {}
             Event::Stop => {
                 self.keeping.note(self.ramps.take_changed());

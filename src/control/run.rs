@@ -283,6 +283,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
                 Effect::Rehosted(change) => warn!("{change}"),
                 // The reporter may be gone.
                 Effect::Pushed(reply, result) => _ = reply.send(result),
+                Effect::Decided(reply, decision) => _ = reply.send(decision),
                 Effect::Keep(rows) => kept.extend(rows),
                 Effect::KeepLatency(table) => keep_latency(table, now),
                 Effect::Overridden(change) => {

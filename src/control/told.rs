@@ -74,6 +74,8 @@ pub(super) fn fleet(turn: FleetTurn) -> NodeEvent {
         FleetTurn::News(news) => warn!("{news}"),
         FleetTurn::Orders(news) if news.is_good() => info!("{}", Printable(news)),
         FleetTurn::Orders(news) => warn!("{}", Printable(news)),
+        FleetTurn::Zones(news) if news.is_good() => info!("{news}"),
+        FleetTurn::Zones(news) => warn!("{news}"),
     }
     NodeEvent::Fleet(turn)
 }

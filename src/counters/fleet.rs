@@ -48,6 +48,12 @@ pub struct FleetCounters {
     /// Orders of this node that the fleet has not got yet. If the number stays above 0, the node is cut off, or may not
     /// publish.
     pub waiting_orders: AtomicU64,
+    /// True if the node takes its zones from the fleet.
+    pub takes_zones: AtomicBool,
+    /// The number of the version of the zones that is served; 0 for none.
+    pub zones_served: AtomicU64,
+    /// The number of the version that is to be served. If it differs for long, this node refuses it, or cannot fetch it.
+    pub zones_wanted: AtomicU64,
     /// Other nodes that are heard now.
     pub peers: AtomicU64,
     /// Vantage points that are heard now and do not count, this node included.

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::MAX_PAYLOAD;
 use super::latencies::{RttsShape, SampleShape, read_samples, sample_shape};
 use super::reported::{ReportedShape, read_reported};
-use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity};
+use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity, ZonesSight};
 use crate::ledger::Entry;
 use crate::store::EntryRecord;
 use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, Parts, QuestionId, Report, Sight};
@@ -41,6 +41,9 @@ pub(super) const MAX_SITE: usize = 255;
 
 /// Longest version of a program, in octets.
 const MAX_VERSION: usize = 64;
+
+/// Longest reason why a node refuses a version of the zones, in octets.
+const MAX_REASON: usize = 1024;
 
 /// Why a message cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +118,17 @@ struct IdentityShape {
     more: u32,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     observes: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    sight: Option<SightShape>,
+}
+
+/// The version of the zones that a node serves: its number and its short digest; and one that it refuses, with the reason.
+#[derive(Serialize, Deserialize)]
+struct SightShape {
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    serves: Option<(u32, String)>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    refuses: Option<(u32, String)>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
@@ -231,7 +245,7 @@ fn report_shape(report: &Report) -> ReportShape {
 }
 
 fn identity_shape(identity: &Identity) -> IdentityShape {
-    let Identity { version, configuration, zones, more_zones, observes } = identity;
+    let Identity { version, configuration, zones, more_zones, observes, sight } = identity;
     let zone = |ZoneIdentity { origin, serial, text }: &ZoneIdentity| (origin.to_string(), *serial, hexadecimal(*text));
     IdentityShape {
         version: version.to_string(),
@@ -239,11 +253,15 @@ fn identity_shape(identity: &Identity) -> IdentityShape {
         zones: zones.iter().map(zone).collect(),
         more: *more_zones,
         observes: *observes,
+        sight: sight.as_ref().map(|ZonesSight { serves, refuses }| SightShape {
+            serves: serves.map(|(number, id)| (number, hexadecimal(id))),
+            refuses: refuses.as_ref().map(|(number, why)| (*number, why.to_string())),
+        }),
     }
 }
 
 fn read_identity(shape: IdentityShape) -> Option<Identity> {
-    let IdentityShape { version, configuration, zones, more, observes } = shape;
+    let IdentityShape { version, configuration, zones, more, observes, sight } = shape;
     let is_text =
         |text: &str, longest| text.len() <= longest && text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
     let is_sorted = zones.is_sorted_by(|one, next| one.0 < next.0);
@@ -260,7 +278,20 @@ fn read_identity(shape: IdentityShape) -> Option<Identity> {
         zones: zones.into_iter().map(zone).collect::<Option<_>>()?,
         more_zones: more,
         observes,
+        sight: match sight {
+            Some(sight) => Some(read_sight(sight)?),
+            None => None,
+        },
     })
+}
+
+fn read_sight(SightShape { serves, refuses }: SightShape) -> Option<ZonesSight> {
+    let serves = match serves {
+        Some((number, id)) => Some((number, read_hexadecimal(&id)?)),
+        None => None,
+    };
+    let is_right = refuses.as_ref().is_none_or(|(_, why)| why.len() <= MAX_REASON && !why.contains(char::is_control));
+    is_right.then(|| ZonesSight { serves, refuses: refuses.map(|(number, why)| (number, why.into())) })
 }
 
 fn hexadecimal(number: u64) -> String {

@@ -21,6 +21,8 @@
 //! | `truenorth.FLEET.rep.NODE` | reports about endpoints that came to NODE |
 //! | `truenorth.FLEET.order.KIND.HASH` | the latest order about something that lasts, in the stream `truenorth-FLEET-orders` |
 //! | `truenorth.FLEET.term.KIND.HASH` | the latest order about something that ends, in the stream `truenorth-FLEET-terms` |
+//! | `truenorth.FLEET.zones.current.HASH` | which versions of the zones are current, in the stream `truenorth-FLEET-zones` |
+//! | `truenorth.FLEET.zones.part.DIGEST.NUMBER` | a part of a version, in the same stream |
 
 mod encoding;
 mod latencies;
@@ -28,8 +30,10 @@ mod reported;
 mod session;
 mod streams;
 mod subjects;
+mod versions;
 
 pub use session::{Mail, Told, run};
+pub use versions::{Job, JobResult};
 
 /// Most octets of a message. Longer ones are ignored.
 const MAX_PAYLOAD: usize = 128 * 1024;

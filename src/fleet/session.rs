@@ -17,9 +17,10 @@ use tracing::warn;
 use super::encoding::{Unreadable, decode, encode};
 use super::streams::Streams;
 use super::subjects::Subjects;
+use super::versions::Job;
 use crate::config::{Fleet, FleetIdentity, FleetLogin};
 use crate::counters::{FleetCounters, NodeCounters};
-use crate::ledger::{Publish, StreamEvent};
+use crate::ledger::{Book, Publish, StreamEvent};
 use crate::printable::Printable;
 use crate::vantage::{FleetEvent, Letter};
 
@@ -74,6 +75,8 @@ pub struct Mail {
     pub letters: mpsc::Receiver<Vec<Letter>>,
     /// Entries for the streams. Those that are lost are submitted again.
     pub entries: mpsc::Receiver<Vec<Publish>>,
+    /// Versions of the zones to store and to fetch. Without a connection they are refused.
+    pub jobs: mpsc::Receiver<Job>,
 }
 
 /// What this room tells.
@@ -85,12 +88,12 @@ pub enum Told {
     Stream(StreamEvent),
 }
 
-/// Sends the mail and tells what comes, until there are no more letters. Connects again whenever the connection breaks. A
-/// node that only observes (`observes`) reads no orders.
+/// Sends the mail and tells what comes, until there are no more letters. Connects again whenever the connection breaks. Reads
+/// these streams.
 pub async fn run<F: Future<Output = ()>>(
     fleet: Fleet,
     mut mail: Mail,
-    observes: bool,
+    books: &[Book],
     counters: Arc<NodeCounters>,
     tell: impl Fn(Told) -> F,
 ) {
@@ -105,10 +108,10 @@ pub async fn run<F: Future<Output = ()>>(
                 tell(Told::Fleet(FleetEvent::Connected(session.server()))).await;
                 told = None;
                 let streams = Streams::new(session.client.clone(), &fleet, &subjects, counters);
-                let Mail { letters, entries } = &mut mail;
+                let Mail { letters, entries, jobs } = &mut mail;
                 let end = tokio::select! {
                     end = session.converse(&subjects, letters, counters, &tell) => end,
-                    never = streams.share(entries, &tell), if !observes => match never {},
+                    never = streams.share(books, entries, jobs, &tell), if !books.is_empty() => match never {},
                 };
                 let End::Broken(why) = end else { return };
                 // A server that breaks each connection at once gets no peace otherwise.
@@ -150,6 +153,7 @@ async fn wait(time: Duration, mail: &mut Mail, counters: &FleetCounters) -> bool
             () = &mut over => return true,
             // They wait in the ledger.
             Some(_) = mail.entries.recv() => {}
+            Some(job) = mail.jobs.recv() => job.refuse(),
             lost = mail.letters.recv() => match lost {
                 Some(lost) => _ = counters.lost.fetch_add(lost.len() as u64, Relaxed),
                 None => return false,

@@ -1,7 +1,7 @@
 //! The streams of the fleet's orders, over JetStream: entries go out, and those of all nodes come in the order of the stream.
 //!
 //! Each stream keeps the last message of each subject, and is read from its beginning whenever it is opened. It is created if
-//! it does not exist. What an operator changed in it, such as the number of its copies, stays.
+//! it does not exist. That of the versions of the zones also holds the versions themselves (`versions`). What an operator changed in it, such as the number of its copies, stays.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -26,16 +26,21 @@ use super::MAX_PAYLOAD;
 use super::encoding::{Unreadable, decode_entry, encode_entry};
 use super::session::{Told, deepest};
 use super::subjects::Subjects;
+use super::versions::Job;
 use crate::config::Fleet;
 use crate::counters::FleetCounters;
 use crate::ledger::{Book, MatterKey, Publish, StreamEvent};
 use crate::printable::Printable;
+use crate::versions::{KEPT, MAX_OCTETS, PART};
 
 /// Longest time for an answer of JetStream.
-const ANSWER: Duration = Duration::from_secs(3);
+pub(super) const ANSWER: Duration = Duration::from_secs(3);
 
 /// How long the stream of what passes keeps a message: longer than any TXT record or lease lasts.
 const PASSES_AFTER: Duration = Duration::from_secs(8 * 24 * 3600);
+
+/// Most messages in the stream of the versions: enough for all that are kept, even if each is as large as it may be.
+const MAX_PARTS: usize = KEPT * 2 * MAX_OCTETS.div_ceil(PART);
 
 /// How long the server knows the ids of messages, so that one that is sent twice is stored once.
 const SENT_TWICE: Duration = Duration::from_secs(120);
@@ -55,10 +60,10 @@ const UNCONFIRMED: usize = 1024;
 
 /// The streams, as one connection sees them.
 pub(super) struct Streams<'a> {
-    context: Context,
-    subjects: &'a Subjects,
+    pub(super) context: Context,
+    pub(super) subjects: &'a Subjects,
     replicas: usize,
-    counters: &'a FleetCounters,
+    pub(super) counters: &'a FleetCounters,
 }
 
 impl<'a> Streams<'a> {
@@ -71,17 +76,22 @@ impl<'a> Streams<'a> {
         Self { context, subjects, replicas: fleet.replicas, counters }
     }
 
-    /// Reads both streams, and submits entries, for as long as the connection lasts.
+    /// Reads these streams, submits entries, and stores and fetches versions, for as long as the connection lasts.
     pub(super) async fn share<F: Future<Output = ()>>(
         &self,
+        books: &[Book],
         entries: &mut mpsc::Receiver<Vec<Publish>>,
+        jobs: &mut mpsc::Receiver<Job>,
         tell: &impl Fn(Told) -> F,
     ) -> Infallible {
-        let [lasting, passing] = Book::ALL.map(|book| self.follow(book, tell));
+        let [lasting, passing, zones] = Book::ALL.map(|book| self.follow(book, tell));
+        let reads = |book| books.contains(&book);
         tokio::select! {
-            never = lasting => never,
-            never = passing => never,
+            never = lasting, if reads(Book::Lasting) => never,
+            never = passing, if reads(Book::Passing) => never,
+            never = zones, if reads(Book::Zones) => never,
             never = self.submit(entries, tell) => never,
+            never = self.work(jobs) => never,
         }
     }
 
@@ -165,7 +175,7 @@ impl<'a> Streams<'a> {
     }
 
     /// Finds or creates a stream.
-    async fn open(&self, book: Book) -> Result<Stream, Box<str>> {
+    pub(super) async fn open(&self, book: Book) -> Result<Stream, Box<str>> {
         let name = self.subjects.stream(book);
         let found = timeout(ANSWER, self.context.get_stream(&name)).await.map_err(|_| silent())?;
         let stream = match found {
@@ -191,7 +201,7 @@ impl<'a> Streams<'a> {
             },
         };
         let config = &stream.cached_info().config;
-        if config.max_messages_per_subject != 1 || !config.subjects.contains(&self.subjects.entries(book)) {
+        if config.max_messages_per_subject != 1 || !config.subjects.contains(&self.subjects.stored(book)) {
             return Err(format!("the stream {name} is not one of truenorth: it has other subjects, or keeps more than the last message of each").into());
         }
         Ok(stream)
@@ -201,8 +211,10 @@ impl<'a> Streams<'a> {
         Config {
             name: self.subjects.stream(book),
             description: Some("what is ordered in a fleet of truenorth".to_owned()),
-            subjects: vec![self.subjects.entries(book)],
+            subjects: vec![self.subjects.stored(book)],
             max_messages_per_subject: 1,
+            // The oldest parts go first. What is current is always later than its parts.
+            max_messages: if book == Book::Zones { i64::try_from(MAX_PARTS).unwrap_or(-1) } else { -1 },
             max_message_size: i32::try_from(MAX_PAYLOAD).unwrap_or(-1),
             max_age: if book == Book::Passing { PASSES_AFTER } else { Duration::ZERO },
             duplicate_window: SENT_TWICE,
@@ -286,7 +298,7 @@ fn is_nobody(error: &GetStreamError) -> bool {
     source.is_some_and(|source| source.kind() == RequestErrorKind::NoResponders)
 }
 
-fn silent() -> Box<str> {
+pub(super) fn silent() -> Box<str> {
     "JetStream does not answer: check the permissions of this node's user, and that the servers of the stream run"
         .into()
 }

@@ -1,7 +1,8 @@
 //! The subjects of a fleet.
 
-use crate::ledger::{Book, Entry};
+use crate::ledger::{Book, Entry, Matter};
 use crate::vantage::{Body, Letter, Message, NodeName};
+use crate::versions::Digest;
 
 /// The first part of all subjects.
 const ROOT: &str = "truenorth";
@@ -14,6 +15,10 @@ const REPORTED: &str = "rep";
 const ALL_ROWS: &str = "full";
 const LASTING: &str = "order";
 const PASSING: &str = "term";
+const ZONES: &str = "zones";
+
+/// The parts of versions, beside the entry that says which ones are current.
+const PART: &str = "part";
 
 /// The subjects of one fleet, for one of its nodes.
 #[derive(Clone, Debug)]
@@ -50,13 +55,37 @@ impl Subjects {
         let what = match book {
             Book::Lasting => "orders",
             Book::Passing => "terms",
+            Book::Zones => "zones",
         };
         format!("{ROOT}-{}-{what}", self.fleet)
     }
 
+    /// The subjects of all messages of a stream.
+    pub(super) fn stored(&self, book: Book) -> String {
+        format!("{}{}.>", self.prefix, kind_of(book))
+    }
+
     /// The subjects of all entries of a stream.
     pub(super) fn entries(&self, book: Book) -> String {
-        format!("{}{}.>", self.prefix, kind_of(book))
+        match book {
+            Book::Lasting | Book::Passing => self.stored(book),
+            Book::Zones => format!("{}{ZONES}.{}.*", self.prefix, Matter::Zones.kind()),
+        }
+    }
+
+    /// The subjects of all parts of a version.
+    pub(super) fn parts(&self, id: Digest) -> String {
+        format!("{}{ZONES}.{PART}.{id}.*", self.prefix)
+    }
+
+    /// The subject of a part of a version.
+    pub(super) fn part(&self, id: Digest, number: usize) -> String {
+        format!("{}{ZONES}.{PART}.{id}.{number}", self.prefix)
+    }
+
+    /// The number of the part with this subject.
+    pub(super) fn part_number(&self, id: Digest, subject: &str) -> Option<usize> {
+        subject.strip_prefix(&self.prefix)?.strip_prefix(&format!("{ZONES}.{PART}.{id}."))?.parse().ok()
     }
 
     /// The subject of an entry.
@@ -86,6 +115,7 @@ fn kind_of(book: Book) -> &'static str {
     match book {
         Book::Lasting => LASTING,
         Book::Passing => PASSING,
+        Book::Zones => ZONES,
     }
 }
 

@@ -23,6 +23,17 @@ pub struct Identity {
     pub more_zones: u32,
     /// True if it only observes, and answers nothing.
     pub observes: bool,
+    /// The version of the zones that it serves; `None` if it takes none from its fleet.
+    pub sight: Option<ZonesSight>,
+}
+
+/// Which version of the zones a node serves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ZonesSight {
+    /// The number and the short digest of the version that is served; `None` if none came yet.
+    pub serves: Option<(u32, u64)>,
+    /// The number of a version that it is to serve and does not, and why.
+    pub refuses: Option<(u32, Box<str>)>,
 }
 
 /// A zone of a node.
@@ -54,12 +65,13 @@ impl Identity {
             more_zones: u32::try_from(count - zones.len()).unwrap_or(u32::MAX),
             zones,
             observes: false,
+            sight: None,
         }
     }
 
     /// A number that differs if anything differs. It is the same in every version of truenorth.
     pub fn digest(&self) -> u64 {
-        let Self { version, configuration, zones, more_zones, observes } = self;
+        let Self { version, configuration, zones, more_zones, observes, sight } = self;
         let mut hasher = SipHasher24::new();
         write_text(&mut hasher, version);
         hasher.write(&configuration.to_be_bytes());
@@ -71,6 +83,16 @@ impl Identity {
         }
         if *observes {
             hasher.write_u8(1);
+        }
+        if let Some(ZonesSight { serves, refuses }) = sight {
+            hasher.write_u8(2);
+            let (number, id) = serves.unwrap_or_default();
+            hasher.write(&number.to_be_bytes());
+            hasher.write(&id.to_be_bytes());
+            if let Some((number, why)) = refuses {
+                hasher.write(&number.to_be_bytes());
+                write_text(&mut hasher, why);
+            }
         }
         hasher.finish()
     }

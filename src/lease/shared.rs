@@ -12,7 +12,7 @@ use crate::health::PoolKey;
 /// Most often that a renewal is told, in a term.
 const TOLD: u32 = 4;
 
-/// The kind of a word on a lease.
+/// The kind of a word, on a lease or on another matter of the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saying {
     /// The endpoint claims it: it is there.
@@ -21,6 +21,8 @@ pub enum Saying {
     Order,
     /// Its time is over.
     Finding,
+    /// Somebody orders something that is to count on all nodes at once, or on none. There are none on leases.
+    Proposal,
 }
 
 /// A word on a lease, for a fleet.

@@ -7,6 +7,7 @@ use crate::lease::LeaseRow;
 use crate::overrides::{Override, OverrideId, TargetPattern};
 use crate::rollout::Kept;
 use crate::vantage::NodeName;
+use crate::versions::Releases;
 
 /// A word on a matter.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,6 +31,8 @@ pub enum Content {
     Lease(LeaseRow),
     /// The state of a roll-out. Its times are wall-clock times.
     Rollout(Kept),
+    /// Which versions of the zones are current.
+    Zones(Releases),
 }
 
 impl Eq for Content {}
@@ -60,9 +63,10 @@ impl Entry {
     /// Returns `None` if the content does not belong to the matter.
     pub fn try_new(matter: Matter, content: Option<Content>, origin: Origin) -> Option<Self> {
         let fits = match (&matter, &content) {
-            (_, None) | (Matter::Txt(..), Some(Content::Txt(_))) | (Matter::Rollout(_), Some(Content::Rollout(_))) => {
-                true
-            }
+            (_, None)
+            | (Matter::Txt(..), Some(Content::Txt(_)))
+            | (Matter::Rollout(_), Some(Content::Rollout(_)))
+            | (Matter::Zones, Some(Content::Zones(_))) => true,
             (Matter::Target(target), Some(Content::Target(orders))) => orders.fit(target),
             (Matter::Lease(pool, id), Some(Content::Lease(row))) => row.pool == *pool && row.id == *id,
             _ => false,

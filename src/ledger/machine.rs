@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::row::{Row, Waiting};
 use super::{
-    Book, Content, Entry, Follow, KeptLedger, LedgerNews, MAX_MATTERS, Matter, MatterKey, Origin, Publish, RESEND,
-    Rows, Saying, StreamEvent, Word,
+    Book, Content, Decision, Entry, Follow, KeptLedger, LedgerNews, MAX_MATTERS, Matter, MatterKey, Origin, Publish,
+    RESEND, Rows, Saying, StreamEvent, Word,
 };
 use crate::vantage::NodeName;
 
@@ -23,28 +23,17 @@ pub enum Unfit {
     TooMany,
 }
 
-/// The ledger for display.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LedgerView {
-    /// True if both streams are read.
-    pub is_shared: bool,
-    /// Why they are not; empty if they are.
-    pub why: Box<str>,
-    /// Number of orders that are known and not taken back.
-    pub orders: usize,
-    /// Number of words of this node that the stream has not confirmed.
-    pub waiting: usize,
-}
-
 #[derive(Debug)]
-struct BookState {
+pub(super) struct BookState {
     /// The identity of the stream that was read last.
     identity: Option<u128>,
-    phase: Phase,
+    pub(super) phase: Phase,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
+    /// This node does not read the stream.
+    Unused,
     Closed(Box<str>),
     /// What was in the stream when it was opened comes.
     Reading,
@@ -57,33 +46,36 @@ pub struct Ledger {
     node: NodeName,
     run: u64,
     number: u64,
-    rows: BTreeMap<MatterKey, Row>,
+    pub(super) rows: BTreeMap<MatterKey, Row>,
     /// The rows in which a word of this node waits.
-    waiting: BTreeSet<MatterKey>,
-    books: [BookState; 2],
+    pub(super) waiting: BTreeSet<MatterKey>,
+    pub(super) books: [BookState; Book::ALL.len()],
     /// The reason why orders are not shared, as it was told last.
     told: Option<Box<str>>,
     /// True if it was told that orders are shared, and nothing else since then.
     is_told_shared: bool,
     /// The last refusal that was told.
     refusal: Option<Box<str>>,
-    changed: BTreeSet<MatterKey>,
+    pub(super) changed: BTreeSet<MatterKey>,
     has_new_streams: bool,
     follows: Vec<Follow>,
     news: Vec<LedgerNews>,
+    pub(super) decisions: Vec<Decision>,
 }
 
 impl Ledger {
-    /// The ledger of a node that knows nothing yet. A later run of the process has a greater `run`.
-    pub fn new(node: NodeName, run: u64) -> Self {
-        let closed = || BookState { identity: None, phase: Phase::Closed("not connected yet".into()) };
+    /// The ledger of a node that knows nothing yet, and reads these streams. A later run of the process has a greater `run`.
+    pub fn new(node: NodeName, run: u64, reads: &[Book]) -> Self {
+        let phase = |book| {
+            if reads.contains(&book) { Phase::Closed("not connected yet".into()) } else { Phase::Unused }
+        };
         Self {
             node,
             run,
             number: 0,
             rows: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            books: [closed(), closed()],
+            books: Book::ALL.map(|book| BookState { identity: None, phase: phase(book) }),
             told: None,
             is_told_shared: false,
             refusal: None,
@@ -91,6 +83,7 @@ impl Ledger {
             has_new_streams: false,
             follows: Vec::new(),
             news: Vec::new(),
+            decisions: Vec::new(),
         }
     }
 
@@ -101,6 +94,9 @@ impl Ledger {
         }
         for row in rows.into_iter().map(Row::from) {
             let Some(entry) = row.in_force() else { continue };
+            if self.books[entry.matter().book() as usize].phase == Phase::Unused {
+                continue;
+            }
             let key = entry.key();
             self.follows.push(follow(entry, false));
             if row.waiting.is_some() {
@@ -122,6 +118,9 @@ impl Ledger {
 
     /// Takes in a word of this node.
     pub fn say(&mut self, Word { matter, content, who, saying }: Word) {
+        if self.books[matter.book() as usize].phase == Phase::Unused {
+            return;
+        }
         let key = matter.key();
         let row = self.rows.get(&key);
         let is_there = row.and_then(Row::in_force).is_some_and(|entry| entry.content().is_some());
@@ -141,7 +140,7 @@ impl Ledger {
         let is_conditional = match saying {
             Saying::Order => !is_open,
             Saying::Claim => false,
-            Saying::Finding => true,
+            Saying::Finding | Saying::Proposal => true,
         };
         row.waiting = Some(Waiting { entry, saying, basis, is_conditional, sent: None, refusals: 0 });
         self.waiting.insert(key.clone());
@@ -175,8 +174,13 @@ impl Ledger {
     }
 
     fn close(&mut self, book: Book, why: &str) {
-        self.books[book as usize].phase = Phase::Closed(why.into());
+        let phase = &mut self.books[book as usize].phase;
+        if *phase == Phase::Unused {
+            return;
+        }
+        *phase = Phase::Closed(why.into());
         self.is_told_shared = false;
+        self.withdraw(book, &Decision::Refused(format!("{why}; it is not known whether the fleet has it").into()));
         for key in &self.waiting {
             let waiting = self.rows.get_mut(key).and_then(|row| row.waiting.as_mut());
             if let Some(waiting) = waiting.filter(|waiting| waiting.entry.matter().book() == book) {
@@ -189,6 +193,9 @@ impl Ledger {
 
     fn open(&mut self, book: Book, identity: u128, last: u64) {
         let state = &mut self.books[book as usize];
+        if state.phase == Phase::Unused {
+            return;
+        }
         let is_other = state.identity.is_some_and(|before| before != identity);
         self.has_new_streams |= state.identity != Some(identity);
         (state.identity, state.phase) = (Some(identity), Phase::Reading);
@@ -231,7 +238,7 @@ impl Ledger {
     fn hear_entry(&mut self, sequence: u64, entry: Entry) -> Result<(), Unfit> {
         let (book, key) = (entry.matter().book(), entry.key());
         let is_live = self.is_open(book);
-        if matches!(self.books[book as usize].phase, Phase::Closed(_)) {
+        if matches!(self.books[book as usize].phase, Phase::Closed(_) | Phase::Unused) {
             return Ok(());
         }
         if !self.rows.contains_key(&key) && self.rows.len() >= MAX_MATTERS {
@@ -246,10 +253,14 @@ impl Ledger {
         let is_followed = match &mut row.waiting {
             None => true,
             Some(waiting) if *entry.origin() == *waiting.entry.origin() => {
+                let is_proposal = waiting.saying == Saying::Proposal;
                 row.waiting = None;
                 self.waiting.remove(&key);
                 self.refusal = None;
-                false
+                if is_proposal {
+                    self.decisions.push(Decision::Taken);
+                }
+                is_proposal
             }
             // What waits was on the disk, and is older than what this node said last.
             Some(waiting) if waiting.entry.origin().is_up_to(entry.origin()) => {
@@ -282,6 +293,9 @@ impl Ledger {
         self.waiting.remove(key);
         self.changed.insert(key.clone());
         let Some(waiting) = self.rows.get_mut(key).and_then(|row| row.waiting.take()) else { return };
+        if waiting.saying == Saying::Proposal {
+            self.decisions.push(Decision::Overtaken);
+        }
         // What a node gives back to a new stream, or found by itself, nobody ordered here.
         if waiting.saying == Saying::Order && waiting.entry.origin().node == self.node {
             self.news.push(LedgerNews::Overtaken(waiting.entry.matter().clone(), by));
@@ -291,6 +305,9 @@ impl Ledger {
     /// Takes in that the stream does not take a word of this node. It counts here until somebody says something else.
     fn keep_to_itself(&mut self, key: &MatterKey, why: Box<str>) {
         let Some(row) = self.rows.get_mut(key) else { return };
+        if row.is_proposed() {
+            return self.decide(key, Decision::Refused(why));
+        }
         let sequence = row.sequence();
         let Some(waiting) = &mut row.waiting else { return };
         if waiting.saying == Saying::Order && !waiting.is_conditional {
@@ -305,6 +322,9 @@ impl Ledger {
 
     /// Takes in that the stream has a later entry than was expected. It is on its way, as a rule.
     fn be_refused(&mut self, key: &MatterKey) {
+        if self.rows.get(key).is_some_and(Row::is_proposed) {
+            return self.decide(key, Decision::Overtaken);
+        }
         let Some(waiting) = self.rows.get_mut(key).and_then(|row| row.waiting.as_mut()) else { return };
         waiting.refusals += 1;
         if waiting.refusals >= MAX_REFUSALS {
@@ -424,30 +444,19 @@ impl Ledger {
         Book::ALL.into_iter().filter_map(|book| Some((book, self.books[book as usize].identity?))).collect()
     }
 
-    /// True if both streams are read.
+    /// True if all streams are read that are to be.
     pub fn is_shared(&self) -> bool {
-        Book::ALL.into_iter().all(|book| self.is_open(book))
+        self.books.iter().all(|state| matches!(state.phase, Phase::Open | Phase::Unused))
+    }
+
+    /// True if this stream is read.
+    pub fn reads(&self, book: Book) -> bool {
+        self.is_open(book)
     }
 
     /// True if nothing of this node waits.
     pub fn is_settled(&self) -> bool {
         self.waiting.is_empty()
-    }
-
-    /// The ledger for display.
-    pub fn view(&self) -> LedgerView {
-        let why = self.books.iter().find_map(|state| match &state.phase {
-            Phase::Closed(why) => Some(why.clone()),
-            Phase::Reading => Some("they are being read".into()),
-            Phase::Open => None,
-        });
-        let is_order = |row: &&Row| row.in_force().is_some_and(|entry| entry.content().is_some());
-        LedgerView {
-            is_shared: why.is_none(),
-            why: why.unwrap_or_default(),
-            orders: self.rows.values().filter(is_order).count(),
-            waiting: self.waiting.len(),
-        }
     }
 
     fn is_open(&self, book: Book) -> bool {

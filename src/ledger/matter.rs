@@ -34,6 +34,8 @@ pub enum Matter {
     Lease(PoolKey, LeaseId),
     /// A roll-out.
     Rollout(RolloutId),
+    /// The versions of the zones.
+    Zones,
 }
 
 /// The identity of a matter as text, the same on all nodes. Cheap to clone.
@@ -47,17 +49,30 @@ pub enum Book {
     Lasting,
     /// TXT records and leases, which end.
     Passing,
+    /// The versions of the zones.
+    Zones,
 }
 
 impl Book {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Lasting, Self::Passing];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Lasting, Self::Passing, Self::Zones];
+
+    /// The streams that a node reads.
+    pub fn read_by(observes: bool, takes_zones: bool) -> &'static [Self] {
+        match (observes, takes_zones) {
+            (false, true) => &Self::ALL,
+            (false, false) => &[Self::Lasting, Self::Passing],
+            (true, true) => &[Self::Zones],
+            (true, false) => &[],
+        }
+    }
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lasting => "lasting",
             Self::Passing => "passing",
+            Self::Zones => "zones",
         }
     }
 }
@@ -70,6 +85,7 @@ impl Matter {
             Self::Txt(..) => "txt",
             Self::Lease(..) => "lease",
             Self::Rollout(_) => "rollout",
+            Self::Zones => "current",
         }
     }
 
@@ -78,6 +94,7 @@ impl Matter {
         match self {
             Self::Target(_) | Self::Rollout(_) => Book::Lasting,
             Self::Txt(..) | Self::Lease(..) => Book::Passing,
+            Self::Zones => Book::Zones,
         }
     }
 
@@ -90,6 +107,7 @@ impl Matter {
             Self::Txt(name, value) => format!("{kind} {} {value}", name.to_string().to_ascii_lowercase()),
             Self::Lease(pool, id) => format!("{kind} {pool} {id}"),
             Self::Rollout(RolloutId { zone, owner }) => format!("{kind} {zone} {owner}"),
+            Self::Zones => kind.to_owned(),
         };
         MatterKey(text.into())
     }
@@ -102,6 +120,7 @@ impl fmt::Display for Matter {
             Self::Txt(name, _) => write!(f, "a TXT record of {name}"),
             Self::Lease(pool, id) => write!(f, "the lease of {id} in {}", pool.to_string().trim_start()),
             Self::Rollout(RolloutId { owner, .. }) => write!(f, "the roll-out of {owner}"),
+            Self::Zones => f.write_str("the version of the zones"),
         }
     }
 }

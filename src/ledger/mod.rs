@@ -22,24 +22,34 @@
 //! | `Order`: an operator's word | without condition | expects what was known |
 //! | `Claim`: an endpoint renews its lease | without condition | without condition: the endpoint lives |
 //! | `Finding`: a lease ended, a canary's next step | expects what was known | expects what was known |
+//! | `Proposal`: the version of the zones | expects what was known | cannot be given |
+//!
+//! **Proposals.** The version of the zones is not in force where it is ordered: it counts once the stream has it, on all nodes
+//! at the same time. Such a word is a `Proposal`. It expects what was known, and ends with a [`Decision`]: taken, overtaken, or
+//! refused. It is given up when the connection breaks, so that nothing becomes current after its author was told that it failed.
 //!
 //! **Restarts.** Every row is kept, with what waits. A node that starts without NATS has the orders that it last heard.
 //!
-//! **Streams.** There are two, because leases and TXT records come and go: their stream forgets what is older than any of
-//! them can be ([`Book`]). What a node has and the stream has no longer is gone. If the stream itself is another one than
+//! **Streams.** There are several, because leases and TXT records come and go: their stream forgets what is older than any of
+//! them can be ([`Book`]). That of the versions of the zones is read by nodes that take their zones from the fleet, and also holds
+//! the versions themselves. What a node has and the stream has no longer is gone. If the stream itself is another one than
 //! before, because its server lost its disk, the nodes give it back what they have.
 
 mod entry;
 mod machine;
 mod matter;
 mod news;
+mod proposals;
 mod row;
+mod view;
 
 pub use entry::{Content, Entry, Origin, TargetOrders};
-pub use machine::{Ledger, LedgerView, Unfit};
+pub use machine::{Ledger, Unfit};
 pub use matter::{Book, Matter, MatterKey, tag};
 pub use news::LedgerNews;
+pub use proposals::Decision;
 pub use row::{KeptLedger, KeptRow, Rows};
+pub use view::LedgerView;
 
 pub use crate::lease::Saying;
 

@@ -10,7 +10,8 @@ use super::{Book, Entry, MatterKey, Saying};
 pub struct KeptRow {
     /// The latest entry of the stream, and its number.
     pub heard: Option<(u64, Entry)>,
-    /// The word of this node that the stream has not confirmed. A claim is not kept: whoever lives claims again.
+    /// The word of this node that the stream has not confirmed. A claim is not kept: whoever lives claims again. Nor is a
+    /// proposal: whoever made it is told that it failed.
     pub waiting: Option<Entry>,
     /// The number of the latest entry that was known when that word was given.
     pub basis: u64,
@@ -65,13 +66,20 @@ impl Row {
         self.heard.as_ref().map_or(0, |(sequence, _)| *sequence)
     }
 
-    /// The entry that counts here.
+    /// The entry that counts here. A proposal does not, before the stream has it.
     pub(super) fn in_force(&self) -> Option<&Entry> {
-        self.waiting.as_ref().map(|waiting| &waiting.entry).or(self.heard.as_ref().map(|(_, entry)| entry))
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.saying != Saying::Proposal);
+        waiting.map(|waiting| &waiting.entry).or(self.heard.as_ref().map(|(_, entry)| entry))
+    }
+
+    /// True if this node proposed something that is not decided.
+    pub(super) fn is_proposed(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.saying == Saying::Proposal)
     }
 
     pub(super) fn kept(&self) -> KeptRow {
-        let waiting = self.waiting.as_ref().filter(|waiting| waiting.saying != Saying::Claim);
+        let is_kept = |waiting: &&Waiting| !matches!(waiting.saying, Saying::Claim | Saying::Proposal);
+        let waiting = self.waiting.as_ref().filter(is_kept);
         let basis = waiting.map_or(0, |waiting| waiting.basis);
         KeptRow { heard: self.heard.clone(), waiting: waiting.map(|waiting| waiting.entry.clone()), basis }
     }

@@ -49,6 +49,7 @@ mod text;
 mod totals;
 mod txt;
 mod what_if;
+mod zones;
 
 use std::fmt::Display;
 
@@ -94,6 +95,10 @@ pub use status::{DatacenterStatus, FilesStatus, Filter, Status, StatusFacts, Tra
 pub use totals::{NameTotals, Tallies, Totals};
 pub use txt::{TxtChange, TxtList, TxtOfName, TxtReplacement, TxtShape};
 pub use what_if::endpoint_state_without;
+pub use zones::{
+    ZonesFile, ZonesList, ZonesOfNode, ZonesPromotion, ZonesPushOrder, ZonesPushResult, ZonesRelease, ZonesReport,
+    ZonesRollBack, zones_table,
+};
 
 /// Returns pretty JSON. All shapes here can be written as JSON.
 pub fn to_json(shape: &impl Serialize) -> String {

@@ -461,7 +461,8 @@ impl EventKind {
 }
 
 /// Events of a fleet that are no problem, or the end of one.
-const FLEET_IS_WELL: [&str; 7] = ["connected", "heard", "left", "together", "counted", "right_clock", "shared"];
+const FLEET_IS_WELL: [&str; 8] =
+    ["connected", "heard", "left", "together", "counted", "right_clock", "shared", "zones"];
 
 /// Two processes have one name in a fleet.
 const NAME_TAKEN: &str = "name_taken";

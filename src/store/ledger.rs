@@ -6,6 +6,7 @@ use super::lease::LeaseRecord;
 use super::records::OverrideRecord;
 use super::rollouts::RolloutRecord;
 use super::table::StoreTable;
+use super::versions::ReleasesRecord;
 use crate::health::PoolKey;
 use crate::ledger::{Book, Content, Entry, KeptLedger, KeptRow, Matter, Origin, TargetOrders};
 use crate::name::Name;
@@ -54,6 +55,8 @@ pub struct EntryRecord {
     lease: Option<LeaseShape>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rollout: Option<RolloutShape>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zones: Option<ReleasesRecord>,
 }
 
 /// The overrides of a target; without them, all were lifted.
@@ -125,7 +128,7 @@ impl EntryRecord {
     /// Returns the record of an entry.
     pub fn new(entry: &Entry) -> Self {
         let Origin { node, run, number, who } = entry.origin();
-        let (mut target, mut txt, mut lease, mut rollout) = (None, None, None, None);
+        let (mut target, mut txt, mut lease, mut rollout, mut zones) = (None, None, None, None, None);
         match (entry.matter(), entry.content()) {
             (Matter::Target(of), content) => {
                 let orders = if let Some(Content::Target(orders)) = content { Some(orders) } else { None };
@@ -146,22 +149,27 @@ impl EntryRecord {
                     if let Some(Content::Rollout(kept)) = content { Some(RolloutRecord::new(kept)) } else { None };
                 rollout = Some(RolloutShape { zone: zone.clone(), owner: owner.clone(), row });
             }
+            (Matter::Zones, content) => {
+                let releases = if let Some(Content::Zones(releases)) = content { Some(releases) } else { None };
+                zones = Some(ReleasesRecord::new(releases));
+            }
         }
         let (run, number, who) = (*run, *number, who.clone());
-        Self { node: node.to_string(), run, number, who, target, txt, lease, rollout }
+        Self { node: node.to_string(), run, number, who, target, txt, lease, rollout, zones }
     }
 
     /// Returns the entry; `None` if it cannot be read.
     pub fn into_entry(self) -> Option<Entry> {
-        let Self { node, run, number, who, target, txt, lease, rollout } = self;
+        let Self { node, run, number, who, target, txt, lease, rollout, zones } = self;
         if who.len() > MAX_TEXT {
             return None;
         }
-        let (matter, content) = match (target, txt, lease, rollout) {
-            (Some(of), None, None, None) => of.read()?,
-            (None, Some(of), None, None) => of.read()?,
-            (None, None, Some(of), None) => of.read()?,
-            (None, None, None, Some(of)) => of.read()?,
+        let (matter, content) = match (target, txt, lease, rollout, zones) {
+            (Some(of), None, None, None, None) => of.read()?,
+            (None, Some(of), None, None, None) => of.read()?,
+            (None, None, Some(of), None, None) => of.read()?,
+            (None, None, None, Some(of), None) => of.read()?,
+            (None, None, None, None, Some(of)) => of.read()?,
             _ => return None,
         };
         let origin = Origin { node: NodeName::try_new(&node)?, run, number, who };

@@ -10,6 +10,7 @@
 //!   table    typed tables, batches of changes       writer    the writing thread, and its reaction to a broken disk
 //!   records  the tables                             file      redb
 //!   latency  the table of round trips, in blocks    rollouts  the table of roll-outs
+//!   versions the zones of the fleet, as files
 //! ```
 //!
 //! A process that replaces this one gets all rows and the lock ([`Store::pause`], [`Store::of_successor`]). Only one of
@@ -26,6 +27,7 @@ mod lock;
 mod records;
 mod rollouts;
 mod table;
+mod versions;
 mod writer;
 
 use std::collections::BTreeMap;
@@ -57,6 +59,7 @@ pub use records::{
 };
 pub use rollouts::{ROLLOUTS, RolloutRecord};
 pub use table::{Batch, Key, StoreTable};
+pub use versions::{Copies, CopyError, PreparedCopies, ReleaseRecord};
 
 /// How long the start waits for the rows of an earlier process. It does not wait for a disk that hangs.
 const FIRST_READ: Duration = Duration::from_secs(5);

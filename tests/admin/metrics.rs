@@ -187,6 +187,7 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_fleet_orders_shared",
         "truenorth_fleet_orders",
         "truenorth_fleet_waiting_orders",
+        "truenorth_fleet_zones_version",
         "truenorth_fleet_uncounted_vantage_points",
         "truenorth_fleet_overruled_probes",
         "truenorth_fleet_clock_skew_seconds",

@@ -21,6 +21,7 @@ mod streets;
 mod trio;
 mod view;
 mod way;
+mod zones;
 
 use std::thread;
 use std::time::{Duration, Instant};

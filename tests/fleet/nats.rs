@@ -29,7 +29,7 @@ const FOLLOWS: &str = "\"$JS.API.STREAM.INFO.*\", \"$JS.API.STREAM.CREATE.*\", \
     \"$JS.hub.API.CONSUMER.CREATE.>\", \"$JS.hub.API.CONSUMER.DELETE.>\", \"$JS.FC.>\"";
 
 /// What a node may publish to give orders.
-const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\"";
+const ORDERS: &str = "\"truenorth.main.order.>\", \"truenorth.main.term.>\", \"truenorth.main.zones.>\"";
 
 /// The password of a user.
 fn password(user: &str) -> String {

@@ -224,12 +224,12 @@ fn an_order_for_what_a_node_does_not_have_is_kept_and_told() {
     trio.wait_for(&[0, 1], "www.example.com A", &[FRA, "192.0.2.2"]);
 }
 
-#[test]
-fn a_node_at_a_leaf_without_jetstream_shares_orders_and_goes_on_while_it_is_parted() {
+/// A NATS server with JetStream, and one without that is a leaf of it.
+pub(crate) fn hub_and_leaf() -> (Nats, Nats) {
     let port =
         std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("there is one").port();
     let any = "127.0.0.1:0".parse().expect("an address");
-    let mut hub = Nats::start_with(None, any, &NAMES, |path| {
+    let hub = Nats::start_with(None, any, &NAMES, |path| {
         format!(
             "{}\nleafnodes {{ listen: \"127.0.0.1:{port}\"\n\
              tls {{ cert_file: \"{path}/server.pem\", key_file: \"{path}/server.key\", timeout: 10 }} }}",
@@ -243,6 +243,12 @@ fn a_node_at_a_leaf_without_jetstream_shares_orders_and_goes_on_while_it_is_part
              tls {{ ca_file: \"{authority}\", timeout: 10 }} }} ] }}"
         )
     });
+    (hub, leaf)
+}
+
+#[test]
+fn a_node_at_a_leaf_without_jetstream_shares_orders_and_goes_on_while_it_is_parted() {
+    let (mut hub, leaf) = hub_and_leaf();
     let serve = |nats: &Nats, name: &str| {
         let section = nats.section(name, name, &format!("{name}.password"));
         let server = format!(

@@ -43,14 +43,23 @@ impl Trio {
     }
 
     pub(crate) fn start_with(zone: &str, settings: impl Fn(&str) -> String) -> Self {
+        Self::start_each(&[("example.com.toml", zone)], settings, |_| String::new())
+    }
+
+    /// Starts nodes with these zone files, each with more at the end of its `[fleet]`.
+    pub(crate) fn start_each(
+        zones: &[(&str, &str)],
+        settings: impl Fn(&str) -> String,
+        more: impl Fn(&str) -> String,
+    ) -> Self {
         let nats = Nats::start_with(None, "127.0.0.1:0".parse().expect("an address"), &NAMES, settings);
         let ways: Vec<Way> = NAMES.iter().map(|_| Way::to(nats.address())).collect();
         let nodes = NAMES.iter().zip(&ways).map(|(name, way)| {
-            let section = nats.section_by(way.address(), name);
+            let section = format!("{}{}", nats.section_by(way.address(), name), more(name));
             let server = format!(
                 "[listen]\ndns = [\"127.0.0.1:0\"]\n[admin]\nlisten = \"127.0.0.1:0\"\nsocket = \"admin.sock\"\n{section}"
             );
-            let files = Files::new(&server, &[("example.com.toml", zone)]);
+            let files = Files::new(&server, zones);
             let node = files.serve();
             (files, Some(node))
         });

@@ -53,7 +53,7 @@ export function sentence(event) {
         case "own_certificate": return ownCertificate(event);
         case "store": return event.kept ? ["good", "state is kept again"] : ["bad", `state is not kept, so a restart would lose orders: ${event.error}`];
         case "remap": return ["note", `${plural(event.maps, "map")} rebuilt after a change of the ${event.by}, in ${event.took_ms} ms at most`];
-        case "fleet": return [["connected", "heard", "left", "together", "counted", "right_clock", "shared"].includes(event.happening) ? "note" : event.happening === "name_taken" ? "bad" : "warn", event.detail];
+        case "fleet": return [["connected", "heard", "left", "together", "counted", "right_clock", "shared", "zones"].includes(event.happening) ? "note" : event.happening === "name_taken" ? "bad" : "warn", event.detail];
         case "lease": return [event.happening === "refused" ? "warn" : "note", `lease of ${event.lease}${event.address ? ` (${event.address})` : ""} in pool ${event.pool} ${event.happening}${event.who ? `, by ${event.who}` : ""}${event.reason ? `: ${event.reason}` : ""}`];
         case "key": return [event.waits_for ? "warn" : "note", `key ${event.tag} (${event.algorithm}) of ${event.zone} is ${event.to}${event.waits_for ? ", and waits" : ""}`];
         case "register": return event.silent ? ["bad", event.why ? `the endpoints of pool ${event.pool} cannot be discovered, so the last ones are kept: ${event.why}` : `no lease of pool ${event.pool} is renewed any more: the last ones are kept`] : ["good", `leases of pool ${event.pool} no longer outlive their terms`];

@@ -69,6 +69,12 @@ function fleet({ fleet, time }) {
     if (fleet.connected && fleet.orders && !fleet.orders.shared) {
         lines.push({ rank: "warn", text: "Orders are not shared with the fleet.", more: `${fleet.orders.why}.` });
     }
+    for (const { zones } of fleet.vantage_points) {
+        if (zones?.refuses) {
+            const { version, why } = zones.refuses;
+            lines.push({ rank: "warn", text: `${zones.node} does not serve version ${version} of the zones.`, more: `${why}.` });
+        }
+    }
     if (fleet.overruled > 0) {
         lines.push({ rank: "note", text: `The fleet overrules ${plural(fleet.overruled, "probe")} of this node.` });
     }

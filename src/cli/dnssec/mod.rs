@@ -10,6 +10,7 @@ use clap::{Args, Subcommand};
 use data_encoding::HEXUPPER;
 
 use super::config_file::ConfigFile;
+use super::copies;
 use super::load::Loader;
 use crate::clock;
 use crate::config::{self, DnssecSettings, ParentSettings};
@@ -105,13 +106,15 @@ fn parse_algorithm(text: &str) -> Result<Algorithm, String> {
 
 impl Zone {
     fn settings(&self) -> Result<DnssecSettings, String> {
-        config::load_dnssec(&self.config.path(), &self.zone).map_err(|faults| super::draw_faults(&faults))
+        let path = self.config.path();
+        config::load_dnssec(&path, &self.zone, copies::of_command(&path).as_ref())
+            .map_err(|faults| super::draw_faults(&faults))
     }
 
     /// Reads the whole configuration. Returns the keys of the zone, and its parent, if the configuration names it. Fails
     /// with the faults, or if the zone is not signed.
     fn keys_and_parent(&self) -> Result<(ZoneKeys, Option<ParentSettings>), String> {
-        let loaded = Loader::new(&self.config.path()).load(&Disk::new(), &|_| None, None);
+        let loaded = Loader::of_command(&self.config.path()).load(&Disk::new(), &|_| None, None);
         let mut loaded = loaded.map_err(|faults| super::draw_faults(&faults))?;
         let spec = loaded.blueprint.spec(&self.zone);
         let keys = spec.and_then(|spec| spec.keys.as_ref());
@@ -199,7 +202,7 @@ fn ds_lines(keys: &ZoneKeys) -> Vec<String> {
 }
 
 fn status(path: &Path, json: bool) -> Result<String, String> {
-    let loaded = Loader::new(path).load(&Disk::new(), &|_| None, None);
+    let loaded = Loader::of_command(path).load(&Disk::new(), &|_| None, None);
     let loaded = loaded.map_err(|faults| super::draw_faults(&faults))?;
     Ok(report::render(&report::Signing::of(loaded.blueprint.world()), json))
 }

@@ -60,7 +60,8 @@ impl Node {
         let settings = self.external_dns()?;
         let parts = changes.by_zone(&settings.zones).map_err(|unfit| ExternalDnsError::Unfit(unfit.to_string()))?;
         let (store, path) = (self.files.store.clone(), self.files.path.clone());
-        let loader = self.files.loader.take().unwrap_or_else(|| Loader::new(&path));
+        let mut loader = self.files.loader.take().unwrap_or_else(|| Loader::new(&path));
+        loader.use_copy(self.files.copy.clone());
         let had_faults = self.files.counters.is_last_load_bad.load(Relaxed);
         let work = move || {
             let mut loader = loader;

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tracing::warn;
 
+use super::super::copies::{Begun, load_first};
 use super::super::load::{Loaded, Loader};
 use super::super::watch_files::FileWatch;
 use super::orders::kept_txt;
@@ -17,7 +18,7 @@ use super::register::Register;
 use super::serials::{last_served, put_serials};
 use super::{ServeError, beside};
 use crate::clock::unix_time;
-use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching};
+use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching, ZonesCopy};
 use crate::control::DynamicTxt;
 use crate::counters::{NodeCounters, Traffic};
 use crate::disk::{Disk, Reads};
@@ -25,7 +26,7 @@ use crate::name::Name;
 use crate::report::{Summary, Tallies};
 use crate::resolver::Resolver;
 use crate::snapshot::{Blueprint, HostChange, Snapshot};
-use crate::store::{Batch, Store};
+use crate::store::{Batch, Copies, Store};
 
 /// Maximum number of lost zones that a message names. It counts the others.
 const MOST_LOST: usize = 20;
@@ -45,6 +46,10 @@ pub(super) struct Files {
     pub(super) counters: Arc<NodeCounters>,
     /// Looks up hosts.
     pub(super) resolver: Resolver,
+    /// The version of the zones that is read in place of the files of the zones folder.
+    pub(super) copy: Option<ZonesCopy>,
+    /// The version that the node began with, until somebody takes it; `None` if it takes none from a fleet.
+    pub(super) begun: Option<Begun>,
     /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
@@ -60,33 +65,34 @@ impl Files {
             let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
             // The last serials of the zones are in the state folder, and the server file names that folder. So the
             // folder is opened first, and the zones are read only once.
-            let state = match config::load_early(&from) {
-                Ok(early) => early.state,
+            let (state, copies) = match config::load_early(&from) {
+                Ok(early) => (early.state.clone(), early.takes_zones.then(|| Copies::of(&early.state))),
                 // Reads everything, so that all other faults are reported together with this one.
                 Err(faults) => return Err(loader.load(&Disk::new(), &|_| None, None).err().unwrap_or(faults).into()),
             };
             let store = Store::open(&state).map_err(|error| other(&error))?;
-            Ok::<_, ServeError>((loader, store))
+            Ok::<_, ServeError>((loader, store, copies))
         });
-        let (loader, store) = opened.await.map_err(|why| ServeError::Other(unread(&why)))??;
-        Self::read(path, loader, store).await
+        let (loader, store, copies) = opened.await.map_err(|why| ServeError::Other(unread(&why)))??;
+        Self::read(path, loader, store, copies).await
     }
 
-    /// Reads everything, with the last serials, the TXT records and the leases of the state folder.
+    /// Reads everything, with the last serials, the TXT records and the leases of the state folder. With `copies` the zones are
+    /// those of the version that was served last.
     pub(super) async fn read(
         path: PathBuf,
         mut loader: Loader,
         store: Store,
+        copies: Option<Copies>,
     ) -> Result<(Self, Loaded, DynamicTxt, Register), ServeError> {
         let counters = Arc::new(NodeCounters::default());
         let (store, began) = (Arc::new(store), Instant::now());
         let served = store.clone();
         let read = beside(move || {
-            let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&served), None)?;
-            Ok::<_, Faults>((loader, loaded, disk.reads()))
+            let (loaded, reads, begun) = load_first(&mut loader, copies, &last_served(&served))?;
+            Ok::<_, Faults>((loader, loaded, reads, begun))
         });
-        let (loader, loaded, reads) = read.await.map_err(|why| ServeError::Other(unread(&why)))??;
+        let (loader, loaded, reads, begun) = read.await.map_err(|why| ServeError::Other(unread(&why)))??;
         count_load(&counters, began, true);
         let watch = FileWatch::start().inspect_err(|error| {
             warn!(%error, "the node does not notice changed files: send SIGHUP, or run `truenorth reload`");
@@ -97,7 +103,8 @@ impl Files {
         let resolver = Resolver::default();
         resolver.ask_servers(&server.resolvers);
         let (loader, watch) = (Some(loader), watch.ok());
-        let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, noticed: None };
+        let (copy, noticed) = (None, None);
+        let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, copy, begun, noticed };
         files.follow(reads, loaded.server.watching);
         let (txt, mut register) = (kept_txt(&files.store), Register::restore(&files.store));
         let loaded = files.adopt(loaded, &txt, &mut register)?;
@@ -114,6 +121,7 @@ impl Files {
         let store = self.store.clone();
         // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
+        loader.use_copy(self.copy.clone());
         let read = beside(move || {
             let disk = Disk::new();
             let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));

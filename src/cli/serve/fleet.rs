@@ -13,8 +13,8 @@ use crate::clock::wall;
 use crate::config;
 use crate::control::{Control, Event, Handle, Posts};
 use crate::counters::NodeCounters;
-use crate::fleet::{self, Mail, Told};
-use crate::ledger::Followed;
+use crate::fleet::{self, Job, Mail, Told};
+use crate::ledger::{Book, Followed, StreamEvent};
 use crate::vantage::{Letter, Me};
 
 /// Batches of messages that wait to be sent. Further ones are lost, and the other nodes ask for what they miss.
@@ -32,6 +32,18 @@ pub(super) struct Post {
     mail: Option<Mail>,
     /// Orders of others for the loop of the node.
     pub(super) follows: Follows,
+    /// Versions of the zones to store and to fetch.
+    pub(super) jobs: mpsc::Sender<Job>,
+    /// Tells that the stream of the versions was opened.
+    opening: mpsc::Sender<()>,
+    opened: Option<mpsc::Receiver<()>>,
+}
+
+impl Post {
+    /// Returns the receiver that is told when the stream of the versions was opened. Of several calls only the first one is told.
+    pub(super) fn opened(&mut self) -> mpsc::Receiver<()> {
+        self.opened.take().unwrap_or_else(|| mpsc::channel(1).1)
+    }
 }
 
 /// Makes control part of the fleet. `observes` is true for a node that answers nothing.
@@ -39,7 +51,7 @@ pub(super) fn join(control: &mut Control, fleet: &config::Fleet, observes: bool,
     let config::Fleet { node, site, interval, .. } = fleet;
     let me = Me { node: node.clone(), site: site.clone(), interval: *interval, observes };
     let incarnation = u64::try_from(wall().as_millis()).unwrap_or(u64::MAX);
-    control.join(me, incarnation, counters.clone());
+    control.join(me, incarnation, fleet.takes_zones, counters.clone());
 }
 
 /// Returns the functions that control hands over what it has for others with, and where that arrives.
@@ -47,6 +59,8 @@ pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Post) {
     let (letters, sent) = mpsc::channel(QUEUE);
     let (entries, submitted) = mpsc::channel(QUEUE);
     let (follows, followed) = mpsc::unbounded_channel();
+    let (jobs, queued) = mpsc::channel(QUEUE);
+    let (opening, opened) = mpsc::channel(1);
     let send = move |batch: Vec<Letter>| {
         let count = batch.len() as u64;
         // A node without a fleet has none to send.
@@ -61,20 +75,26 @@ pub(super) fn posts(counters: Arc<NodeCounters>) -> (Posts, Post) {
         // Nobody takes them if the node only observes, or stops.
         follows: Box::new(move |batch| _ = follows.send(batch)),
     };
-    (posts, Post { mail: Some(Mail { letters: sent, entries: submitted }), follows: followed })
+    let mail = Some(Mail { letters: sent, entries: submitted, jobs: queued });
+    (posts, Post { mail, follows: followed, jobs, opening, opened: Some(opened) })
 }
 
 /// Starts the task that talks to the fleet, if the node has one and the messages are still there. With
-/// `observes` it does not read orders. DNS does not depend on it: if it ends by itself, which is a bug, the node goes on
+/// `observes` it reads no orders but the version of the zones. DNS does not depend on it: if it ends by itself, which is a bug, the node goes on
 /// alone.
 pub(super) fn start(files: &Files, post: &mut Post, observes: bool, control: Handle) -> Option<JoinHandle<()>> {
     let (fleet, mail) = (files.server.fleet.clone()?, post.mail.take()?);
-    let counters = files.counters.clone();
+    let (counters, opening) = (files.counters.clone(), post.opening.clone());
+    let books = Book::read_by(observes, fleet.takes_zones);
     Some(tokio::spawn(async move {
         let told = control.clone();
         let tell = move |event| {
-            let control = told.clone();
+            let (control, opening) = (told.clone(), opening.clone());
             async move {
+                if matches!(event, Told::Stream(StreamEvent::Read(Book::Zones))) {
+                    // One is enough if nobody has read it yet.
+                    let _ = opening.try_send(());
+                }
                 let event = match event {
                     Told::Fleet(event) => Event::Fleet(event),
                     Told::Stream(event) => Event::Stream(event),
@@ -82,7 +102,7 @@ pub(super) fn start(files: &Files, post: &mut Post, observes: bool, control: Han
                 control.tell(event).await;
             }
         };
-        let running = tokio::spawn(fleet::run(fleet, mail, observes, counters, tell));
+        let running = tokio::spawn(fleet::run(fleet, mail, books, counters, tell));
         if let Err(error) = running.await {
             warn!(%error, "the connection to the fleet ended, which is a bug of truenorth: this node goes on alone");
             let why = "its task ended".into();

@@ -222,6 +222,7 @@ fn fleet_kind(turn: &FleetTurn) -> EventKind {
         FleetTurn::Disconnected(why) => ("disconnected", &[][..], format!("not connected to the fleet: {why}")),
         FleetTurn::News(news) => (news.as_str(), news.nodes(), news.to_string()),
         FleetTurn::Orders(news) => (news.as_str(), news.nodes(), Printable(news).to_string()),
+        FleetTurn::Zones(news) => (news.as_str(), &[][..], news.to_string()),
     };
     let nodes = nodes.iter().map(ToString::to_string).collect();
     EventKind::Fleet { happening: happening.to_owned(), nodes, detail }

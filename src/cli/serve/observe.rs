@@ -15,25 +15,30 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use arc_swap::ArcSwap;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
 use super::files::{Files, count_load, judge_lost};
+use super::fleet::Follows;
 use super::notifier::Notifier;
 use super::register::Register;
 use super::start::{StartedControl, restore, start_control};
-use super::{LAST_EVENT, ServeError, Signals, begin_log, beside, fleet, run_with_threads};
+use super::versions::{self, Arrival, Versions};
+use super::{LAST_EVENT, ServeError, Signals, begin_log, beside, fleet, run_with_threads, shared};
 use crate::admin::Journal;
 use crate::cli::descriptors::Descriptors;
 use crate::cli::kept_latency::KeptLatency;
 use crate::cli::load::Loader;
 use crate::cli::privileges::Privileges;
 use crate::cli::{BAD, log_faults, output, systemd, version};
-use crate::config::LogFormat;
+use crate::config::{Faults, LogFormat};
 use crate::control::{DynamicTxt, Event, Handle};
-use crate::snapshot::{Blueprint, Snapshot};
+use crate::ledger::{Follow, Followed, Matter};
+use crate::snapshot::Snapshot;
 use crate::vital::{self, Alarm, End};
 
 /// Threads for probes and messages. They wait for the network most of the time.
@@ -50,6 +55,9 @@ struct Observer {
     notifier: Notifier,
     txt: DynamicTxt,
     register: Register,
+    follows: Follows,
+    /// The versions of the zones, if this node takes them from its fleet.
+    versions: Option<Box<Versions>>,
 }
 
 /// Observes until a signal says to stop. Returns exit code 1 if it never began, or ended by itself. `format` is the form of
@@ -88,7 +96,7 @@ pub(in crate::cli) fn run(path: &Path, format: Option<LogFormat>) -> ExitCode {
 impl Observer {
     /// Reads everything, and probes every target once. Fails if there is no fleet to observe for.
     async fn start(path: &Path, privileges: Privileges, alarm: &Alarm) -> Result<Self, ServeError> {
-        let (files, loaded, txt, register) = Files::open(path.to_owned(), Loader::observing(path)).await?;
+        let (mut files, loaded, txt, register) = Files::open(path.to_owned(), Loader::observing(path)).await?;
         let Some(of) = &files.server.fleet else {
             return Err(ServeError::Other(format!(
                 "{} has no `[fleet]`: a node that only observes needs other nodes to tell what it sees",
@@ -107,13 +115,27 @@ impl Observer {
         let StartedControl { control, control_task, first_published, latency, mut post, .. } =
             start_control(&files, Descriptors::share().probes, None, &notifier, alarm);
         restore(&control, &files.store, &journal).await;
+        let versions = Versions::new(&mut files, post.jobs.clone(), post.opened(), &control).await;
         control.tell(Event::Adopt(loaded.blueprint)).await;
         let fleet_task = fleet::start(&files, &mut post, true, control.clone());
         let published = first_published.await.map_err(|error| ServeError::Other(error.to_string()))?;
         latency.recall(&control);
         files.store.own();
         systemd::watch(control.clone(), None);
-        Ok(Self { files, control, control_task, fleet_task, latency, published, notifier, txt, register })
+        let follows = post.follows;
+        Ok(Self {
+            files,
+            control,
+            control_task,
+            fleet_task,
+            latency,
+            published,
+            notifier,
+            txt,
+            register,
+            follows,
+            versions,
+        })
     }
 
     /// Waits until the files are to be read again, and reads them.
@@ -121,6 +143,14 @@ impl Observer {
         let reason = tokio::select! {
             () = signals.reload() => "signal",
             () = self.files.changed() => "file changed",
+            followed = shared::next(&mut self.follows) => {
+                self.follow(followed);
+                return;
+            }
+            arrival = versions::next(&mut self.versions) => {
+                self.take_in_version(arrival).await;
+                return;
+            }
             () = signals.replace() => {
                 warn!("a node that only observes answers nothing, so nothing is lost when it is restarted: it is not replaced");
                 return;
@@ -130,6 +160,46 @@ impl Observer {
                 return;
             }
         };
+        _ = self.reload(reason).await;
+        if let Some(versions) = &mut self.versions {
+            versions.pursue();
+        }
+    }
+
+    /// Lets the fleet's orders about the zones count.
+    fn follow(&mut self, followed: Followed) {
+        for Follow { matter, content, .. } in followed.follows {
+            if let (Matter::Zones, Some(versions)) = (matter, &mut self.versions) {
+                versions.follow(content);
+            }
+        }
+    }
+
+    /// Does what is to be done about the versions, as a node that answers does.
+    async fn take_in_version(&mut self, arrival: Arrival) {
+        let Some(versions) = &mut self.versions else { return };
+        let Some(release) = versions.take_in(arrival).await else { return };
+        let (copy, named) = match versions::prepare(&versions.copies, &release).await {
+            Ok(prepared) => prepared,
+            Err(why) => return versions.postpone(&release, why).await,
+        };
+        let before = self.files.copy.replace(copy);
+        let had_faults = self.files.counters.is_last_load_bad.load(Relaxed);
+        let reloaded = self.reload(&versions::reason(&release)).await;
+        let Some(versions) = &mut self.versions else { return };
+        match reloaded {
+            Ok(served) => versions.serve(release, named, served).await,
+            Err(faults) => {
+                self.files.copy = before;
+                self.files.counters.is_last_load_bad.store(had_faults, Relaxed);
+                versions.refuse(&release, &faults).await;
+            }
+        }
+    }
+
+    /// Reads everything again. Returns what receives the first snapshot. Fails with the faults, and then the old configuration
+    /// stays in use.
+    async fn reload(&mut self, reason: &str) -> Result<oneshot::Receiver<Arc<Snapshot>>, Faults> {
         systemd::reloading();
         let began = std::time::Instant::now();
         let previous = self.published.load_full();
@@ -137,19 +207,23 @@ impl Observer {
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, false));
         log_faults(loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings));
         count_load(&self.files.counters, began, loaded.is_ok());
-        if let Ok(loaded) = loaded {
-            info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
-            self.adopt(loaded.blueprint).await;
-            self.tell_ready("");
-        } else {
-            error!(reason, "configuration not reloaded: the old one stays in use");
-            self.tell_ready("; the last reload failed, because the files have errors");
+        match loaded {
+            Ok(loaded) => {
+                info!(reason, zones = loaded.blueprint.zones().len(), "configuration reloaded");
+                // Until its new targets were probed, the old configuration stays in use.
+                let (reply, served) = oneshot::channel();
+                if let Ok(snapshot) = self.control.adopt(loaded.blueprint).await.await {
+                    let _ = reply.send(snapshot);
+                }
+                self.tell_ready("");
+                Ok(served)
+            }
+            Err(faults) => {
+                error!(reason, "configuration not reloaded: the old one stays in use");
+                self.tell_ready("; the last reload failed, because the files have errors");
+                Err(faults)
+            }
         }
-    }
-
-    async fn adopt(&self, blueprint: Arc<Blueprint>) {
-        // Until its new targets were probed, the old configuration stays in use.
-        let _ = self.control.adopt(blueprint).await.await;
     }
 
     /// Number of endpoints of the configuration in use that are probed.

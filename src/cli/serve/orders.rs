@@ -59,7 +59,11 @@ impl Node {
     /// Executes an order. Its sender may be gone by then.
     pub(super) async fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload { may_be_empty, reply } => _ = reply.send(self.reload("order", may_be_empty).await),
+            Order::Reload { may_be_empty, reply } => {
+                let _ = reply.send(self.reload("order", may_be_empty).await);
+                self.try_version_again();
+            }
+            Order::Zones(order) => Box::pin(self.obey_zones(order)).await,
             Order::Txt(order, reply) => _ = reply.send(self.obey_txt(order).await),
             Order::ExternalDns(order) => self.obey_external_dns(order).await,
             Order::Lease(order, reply) => _ = reply.send(self.obey_lease(order).await),

@@ -60,6 +60,7 @@ impl Node {
     pub(super) async fn follow(&mut self, Followed { follows, words }: Followed) {
         self.words.latest.retain(|_, number| *number > words);
         let mut txt = Vec::new();
+        let mut zones = None;
         for Follow { matter, content, origin, is_live } in follows {
             if self.words.latest.contains_key(&matter.key()) {
                 // The ledger does not know yet what was ordered here since then.
@@ -71,12 +72,16 @@ impl Node {
                 (Matter::Txt(name, value), _) => txt.push((name, value, None, by)),
                 (Matter::Lease(..), Some(Content::Lease(row))) => self.follow_lease(row, is_live, &by),
                 (Matter::Lease(pool, id), _) => self.register.follow_end(&pool, &id, &by),
+                (Matter::Zones, content) => zones = Some(content),
                 // Control keeps the others itself.
                 (Matter::Target(_) | Matter::Rollout(_), _) => {}
             }
         }
         self.settle_leases().await;
         self.follow_txt(txt).await;
+        if let (Some(versions), Some(content)) = (&mut self.versions, zones) {
+            versions.follow(content);
+        }
     }
 
     fn follow_lease(&mut self, row: LeaseRow, is_live: bool, by: &str) {

@@ -32,9 +32,11 @@ use super::register::Register;
 use super::replace::{Waiting, own_path};
 use super::shared::{Words, words_on_txt};
 use super::told::{Lookout, tell_start};
+use super::versions::Versions;
 use super::{Node, ServeError, beside, fleet, query_log};
 use crate::admin::{self, Journal};
 use crate::answer::Rotation;
+use crate::cli::copies::load_first;
 use crate::cli::descriptors::Descriptors;
 use crate::cli::kept_latency::KeptLatency;
 use crate::cli::load::{Loaded, Loader};
@@ -43,13 +45,12 @@ use crate::cli::privileges::Privileges;
 use crate::cli::{log_faults, systemd, version};
 use crate::config::{self, Connections, Listen, Server};
 use crate::control::{self, Control, DynamicTxt, Event, Handle, OverrideEvent, RolloutEvent};
-use crate::disk::Disk;
 use crate::handover::{HandoverError, Inherited, Predecessor};
 use crate::health::{Kept, RecoveryState};
 use crate::report::EventKind;
 use crate::server::{AheadBell, Bound, EncryptedAddresses, Running, TcpLimits, ahead_bell};
 use crate::snapshot::{Blueprint, Snapshot};
-use crate::store::{AGREEMENTS, HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
+use crate::store::{AGREEMENTS, Copies, HEALTH, LATENCY, OVERRIDES, RECOVERIES, ROLLOUTS, Store};
 use crate::vital::{self, Alarm};
 use crate::watch::{Lateness, ProbeCounters, ProbeHistory};
 use crate::wire::CookieSecret;
@@ -84,11 +85,12 @@ impl Beginning {
     pub(super) async fn as_replacement(path: &Path, inherited: Inherited) -> Result<Self, ServeError> {
         let from = path.to_owned();
         let found = beside(move || {
-            let folder = config::load_early(&from)?.state;
+            let early = config::load_early(&from)?;
+            let (folder, takes_zones) = (early.state, early.takes_zones);
             let found = Predecessor::find(&folder, version::PROGRAM, systemd::address());
-            Ok::<_, ServeError>(found.map_err(|error| not_replaced(&error))?.map(|found| (found, folder)))
+            Ok::<_, ServeError>(found.map_err(|error| not_replaced(&error))?.map(|found| (found, folder, takes_zones)))
         });
-        let Some((mut predecessor, folder)) = found.await.map_err(ServeError::Other)?? else {
+        let Some((mut predecessor, folder, takes_zones)) = found.await.map_err(ServeError::Other)?? else {
             info!("there is no running process to replace: starting as usual");
             return Self::alone(path, inherited).await;
         };
@@ -97,7 +99,8 @@ impl Beginning {
         let from = path.to_owned();
         let prepared = beside(move || {
             let mut loader = Loader::new(&from);
-            let checked = loader.load(&Disk::new(), &|_| None, None)?;
+            let copies = takes_zones.then(|| Copies::of(&folder));
+            let (checked, ..) = load_first(&mut loader, copies.clone(), &|_| None)?;
             if checked.forbidden.has_errors() {
                 return Err(checked.forbidden.into());
             }
@@ -106,10 +109,10 @@ impl Beginning {
             let store = Store::of_successor(&folder, parcel.lock, &rows);
             let store = store.ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
             vital::holding_point("prepared");
-            Ok::<_, ServeError>((loader, store, inherited, parcel.secret, predecessor))
+            Ok::<_, ServeError>((loader, store, copies, inherited, parcel.secret, predecessor))
         });
-        let (loader, store, inherited, secret, predecessor) = prepared.await.map_err(ServeError::Other)??;
-        let (files, mut loaded, txt, register) = Files::read(path.to_owned(), loader, store).await?;
+        let (loader, store, copies, inherited, secret, predecessor) = prepared.await.map_err(ServeError::Other)??;
+        let (files, mut loaded, txt, register) = Files::read(path.to_owned(), loader, store, copies).await?;
         if let Ok(secret) = secret.try_into() {
             let blueprint = Arc::unwrap_or_clone(loaded.blueprint);
             loaded.blueprint = Arc::new(blueprint.with_own_secret(CookieSecret::new(secret)));
@@ -219,10 +222,9 @@ impl Node {
         log: &Log,
         alarm: &Alarm,
     ) -> Result<Self, ServeError> {
-        let Beginning { files, loaded, txt, mut register, inherited, predecessor } = beginning;
+        let Beginning { mut files, loaded, txt, mut register, inherited, predecessor } = beginning;
         let other = |error: &dyn std::fmt::Display| ServeError::Other(error.to_string());
-        let program = own_path();
-        let (tallies, counters) = (files.tallies.clone(), files.counters.clone());
+        let (program, tallies, counters) = (own_path(), files.tallies.clone(), files.counters.clone());
         log.count_in(&counters);
         log_faults(&loaded.warnings);
         let is_replacement = predecessor.is_some();
@@ -246,6 +248,7 @@ impl Node {
             start_control(&files, descriptors.probes, Some(bell), &notifier, alarm);
         let taken_over = restore(&control, &files.store, &journal).await;
         let latest = loaded.blueprint;
+        let versions = Versions::new(&mut files, post.jobs.clone(), post.opened(), &control).await;
         control.tell(Event::Adopt(latest.clone())).await;
         // A replacement lets the other process speak for this node until it takes over.
         let fleet_task = if is_replacement { None } else { fleet::start(&files, &mut post, false, control.clone()) };
@@ -314,6 +317,7 @@ impl Node {
             admin,
             orders: Orders::new(orders),
             follows: post.follows,
+            versions,
             words: Words::default(),
             query_log,
             successors,

@@ -16,7 +16,9 @@ impl Control {
             text: spec.text,
         });
         let identity = Identity::new(env!("TRUENORTH_VERSION"), zones.collect());
-        let observes = fleet.vantages.me().observes;
-        fleet.vantages.identify(Identity { observes, ..identity }, now);
+        let (observes, sight) = (fleet.vantages.me().observes, fleet.zones.clone());
+        let identity = Identity { observes, sight, ..identity };
+        fleet.identity = Some(identity.clone());
+        fleet.vantages.identify(identity, now);
     }
 }

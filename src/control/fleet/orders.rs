@@ -1,7 +1,7 @@
 //! The orders of the fleet in control: those that are given here go out, and those of others count here too.
 //!
-//! Overrides and roll-outs belong to control. TXT records and leases belong to the loop that reads the configuration: what
-//! is ordered there comes as [`Event::Say`](crate::control::Event::Say), and what others order goes there as
+//! Overrides and roll-outs belong to control. TXT records, leases and the version of the zones belong to the loop that reads
+//! the configuration: what is ordered there comes as [`Event::Say`](crate::control::Event::Say), and what others order goes there as
 //! [`Effect::Follow`].
 
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ impl Control {
             match follow.matter {
                 Matter::Target(_) => self.follow_target(follow, now, effects),
                 Matter::Rollout(_) => self.follow_rollout(follow, now, effects),
-                Matter::Txt(..) | Matter::Lease(..) => elsewhere.push(follow),
+                Matter::Txt(..) | Matter::Lease(..) | Matter::Zones => elsewhere.push(follow),
             }
         }
         if !elsewhere.is_empty() {
@@ -155,6 +155,7 @@ impl Control {
             effects.extend(self.keeping.take().map(|keep| Effect::Keep(keep.timed(self.now))));
         }
         effects.extend(news.into_iter().map(|news| Effect::FleetTurn(FleetTurn::Orders(news))));
+        self.tell_decisions(effects);
         if let (Some(view), Some(fleet)) = (view, &self.fleet) {
             let counters = &fleet.counters.fleet;
             counters.is_sharing.store(view.is_shared, Relaxed);

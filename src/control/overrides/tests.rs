@@ -93,6 +93,7 @@ impl Scene {
                 | Effect::Follow(_)
                 | Effect::Overruled(_)
                 | Effect::Rehosted(_)
+                | Effect::Decided(..)
                 | Effect::Pushed(..) => {}
                 // Nothing is rolled out here.
                 Effect::RolledOut(_) | Effect::KeepRollouts(_) | Effect::RolloutReply(_) => panic!("no roll-out"),

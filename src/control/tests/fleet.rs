@@ -20,7 +20,7 @@ fn name(number: usize) -> NodeName {
 
 fn join(scene: &mut Scene, number: usize, incarnation: u64) {
     let me = Me { node: name(number), site: "".into(), interval: REPORTS, observes: false };
-    scene.control.join(me, incarnation, Arc::default());
+    scene.control.join(me, incarnation, false, Arc::default());
 }
 
 impl Trio {

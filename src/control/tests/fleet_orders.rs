@@ -28,7 +28,7 @@ impl Shared {
         let nodes = [0, 1, 2].map(|number| {
             let mut scene = Scene::new();
             let me = Me { node: name(number), site: "".into(), interval: at(2), observes: false };
-            scene.control.join(me, 1, Arc::default());
+            scene.control.join(me, 1, false, Arc::default());
             scene.happen(compile(world_of(names)));
             scene
         });
@@ -178,7 +178,7 @@ fn what_was_placed_before_there_was_a_fleet_is_told_to_it() {
     // The same node, now with a fleet.
     let mut scene = Scene { now: shared.now, ..Scene::new() };
     let me = Me { node: name(2), site: "".into(), interval: at(2), observes: false };
-    scene.control.join(me, 2, Arc::default());
+    scene.control.join(me, 2, false, Arc::default());
     scene.happen(Event::Override(OverrideEvent::Restore(placed)));
     scene.happen(Event::RestoreLedger(crate::ledger::KeptLedger::default()));
     scene.happen(compile(world_of(BLUE)));

@@ -215,6 +215,7 @@ impl Scene {
                 Effect::FailStatic(fail_static) => self.fail_statics.push(fail_static),
                 Effect::Rehosted(change) => self.rehosted.push(change.to_string()),
                 Effect::Pushed(reply, result) => _ = reply.send(result),
+                Effect::Decided(reply, decision) => _ = reply.send(decision),
                 Effect::Keep(rows) => {
                     self.kept_at.push(self.now);
                     for (target, kept) in rows.health {

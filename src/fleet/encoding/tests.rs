@@ -35,6 +35,10 @@ fn identity() -> Identity {
     Identity::new("0.1.0 (3f2a9c)", vec![zone("example.com."), zone("example.net.")])
 }
 
+fn sight() -> ZonesSight {
+    ZonesSight { serves: Some((7, 0xab)), refuses: Some((8, "zones/a.toml:3:1: no".into())) }
+}
+
 fn rtts() -> VantageRtts {
     let site = Coordinates::try_new(50.11, -8.6812);
     let to = [("fra", 0.4), ("iad", 88.1)].map(|(place, ms)| (place.into(), Rtt::from_ms(ms)));
@@ -68,6 +72,8 @@ fn messages_come_back_as_they_were() {
         Body::Report(bare),
         Body::Identity(identity()),
         Body::Identity(Identity { observes: true, ..identity() }),
+        Body::Identity(Identity { sight: Some(ZonesSight::default()), ..identity() }),
+        Body::Identity(Identity { sight: Some(sight()), ..identity() }),
         Body::Rtts(rtts()),
         Body::Rtts(VantageRtts::default()),
         Body::Samples(vec![sample("198.51.100.0/24", 23.4), sample("2001:db8:7::/48", 0.25)]),

@@ -1,5 +1,6 @@
 //! One node and a stream, step by step; and many nodes on a bad network.
 
+mod proposals;
 mod simulation;
 
 use std::time::Duration;
@@ -31,7 +32,7 @@ fn heard(sequence: u64, entry: Entry) -> StreamEvent {
 
 /// A ledger whose streams are read, and were empty.
 fn open() -> Ledger {
-    let mut ledger = Ledger::new(node(1), 1);
+    let mut ledger = Ledger::new(node(1), 1, Book::read_by(false, false));
     connect(&mut ledger, 1, &[]);
     ledger
 }
@@ -119,7 +120,7 @@ fn an_order_on_its_way_when_the_connection_breaks_is_found_again_or_expects_what
     connect(&mut ledger, 1, &[(1, sent.entry)]);
     assert!(ledger.is_settled());
     // The stream does not have it, after the process was killed too.
-    let mut ledger = Ledger::new(node(1), 2);
+    let mut ledger = Ledger::new(node(1), 2, Book::read_by(false, false));
     ledger.restore(lost);
     assert_eq!(contents(&ledger.take_follows()), [Some(5)]);
     connect(&mut ledger, 1, &[]);
@@ -171,7 +172,7 @@ fn what_the_stream_has_forgotten_is_gone_and_a_new_stream_gets_everything_back()
 
 #[test]
 fn why_orders_are_not_shared_is_told_once() {
-    let mut ledger = Ledger::new(node(1), 1);
+    let mut ledger = Ledger::new(node(1), 1, Book::read_by(false, false));
     for _ in 0..3 {
         ledger.hear(StreamEvent::Closed(Book::Lasting, "off".into())).unwrap();
         ledger.hear(StreamEvent::Closed(Book::Passing, "off".into())).unwrap();

@@ -68,7 +68,7 @@ impl Simulation {
     fn new(seed: u64, nodes: usize) -> Self {
         let stream = Stream { identity: 1, last: 0, entries: BTreeMap::new(), ids: BTreeSet::new() };
         let nodes = (1..=nodes).map(|number| Node {
-            ledger: Ledger::new(node(number), 1),
+            ledger: Ledger::new(node(number), 1, Book::read_by(false, false)),
             run: 1,
             orders: BTreeMap::new(),
             rows: BTreeMap::new(),
@@ -180,7 +180,7 @@ impl Simulation {
             return;
         }
         node.run += 1;
-        node.ledger = Ledger::new(super::node(number + 1), node.run);
+        node.ledger = Ledger::new(super::node(number + 1), node.run, Book::read_by(false, false));
         (node.rows, node.identity) = node.on_disk.clone();
         node.orders.clear();
         let streams = node.identity.map(|identity| (Book::Passing, identity)).into_iter().collect();

@@ -56,6 +56,13 @@ impl Metrics<'_> {
             let help = "Orders that were given at this node, and that the fleet does not have yet.";
             out.gauge("truenorth_fleet_waiting_orders", help, fleet.waiting_orders.load(Relaxed) as f64);
         }
+        if fleet.takes_zones.load(Relaxed) {
+            let help = "The number of the version of the zones: the one that is served, and the one that is to be served. 0: none.";
+            out.family("truenorth_fleet_zones_version", Kind::Gauge, help, |samples| {
+                samples.push(&[("what", "served")], fleet.zones_served.load(Relaxed) as f64);
+                samples.push(&[("what", "wanted")], fleet.zones_wanted.load(Relaxed) as f64);
+            });
+        }
         let help =
             "Vantage points that are heard and do not count: they distrust their probes, or alone see everything down.";
         out.gauge("truenorth_fleet_uncounted_vantage_points", help, fleet.uncounted.load(Relaxed) as f64);

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Status;
 use crate::health::{Agreement, FleetSurvey, Opinion, Opinions, OrdersSurvey, State, VantagePoint, Weight, Witness};
+use crate::printable::Printable;
 use crate::report::notice::word;
 use crate::report::table::{RED, TextTable, YELLOW, span};
+use crate::report::zones::{ZonesOfNode, ZonesRefusal};
 
 /// From this difference on, in milliseconds, the table shows that a clock is wrong.
 const SHOWN_SKEW: i64 = 1_000;
@@ -75,6 +77,9 @@ pub struct VantagePointStatus {
     /// Whether its opinions count: `counts`, `doubts` (it distrusts its own probes) or `discounted` (it sees everything
     /// down, and others do not).
     pub weight: String,
+    /// The version of the zones that it serves; absent if it takes none from the fleet.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub zones: Option<ZonesOfNode>,
     /// True if it only observes, and answers nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub observes: bool,
@@ -158,6 +163,14 @@ impl From<&VantagePoint> for VantagePointStatus {
             configuration: identity.as_ref().map(|identity| fingerprint(identity.configuration)),
             heard: heard.map(|heard| heard.as_secs()),
             weight: weight.as_str().to_owned(),
+            zones: identity.as_ref().and_then(|identity| identity.sight.as_ref()).map(|sight| ZonesOfNode {
+                node: node.to_string(),
+                serves: sight.serves.map(|(number, _)| number),
+                refuses: sight
+                    .refuses
+                    .as_ref()
+                    .map(|(version, why)| ZonesRefusal { version: *version, why: why.to_string() }),
+            }),
             observes: identity.as_ref().is_some_and(|identity| identity.observes),
             leaves: *leaves,
             in_step: *is_in_step,
@@ -249,9 +262,18 @@ impl FleetStatus {
             }
             _ => {}
         }
+        let own_zones =
+            vantage_points.iter().find(|point| point.heard.is_none()).and_then(|point| point.zones.as_ref());
+        if let Some(ZonesRefusal { version, why }) = own_zones.and_then(|zones| zones.refuses.as_ref()) {
+            let _ = writeln!(out, "fleet: version {version} of the zones is not served here: {}", Printable(why));
+        }
         let mut heads = vec!["NODE", "SITE", "HEARD", "PROBES", "DOWN", "CLOCK"];
         if with_identities {
             heads.extend(["VERSION", "ZONES"]);
+        }
+        let takes_zones = with_identities && vantage_points.iter().any(|point| point.zones.is_some());
+        if takes_zones {
+            heads.push("SERVES");
         }
         heads.push("COUNTS");
         let mut table = TextTable::new(&heads);
@@ -282,6 +304,11 @@ impl FleetStatus {
                     configuration.chars().take(SHOWN_DIGITS).collect(),
                 ]);
             }
+            let refuses = point.zones.as_ref().is_some_and(|zones| zones.refuses.is_some());
+            if takes_zones {
+                row.push(point.zones.as_ref().map_or_else(|| "its own files".to_owned(), ZonesOfNode::told));
+            }
+            let color = if refuses { RED } else { color };
             row.push(counts.to_owned());
             table.push(row, color);
         }
