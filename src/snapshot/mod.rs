@@ -116,12 +116,13 @@ impl Snapshot {
             let first_endpoint = blueprint.first_endpoints[id.index()];
             Arc::new(Pool::new(blueprint.world.pools[id.index()].clone(), state.pool(id), first_endpoint))
         };
+        let shared_or_new = |id: PoolId| {
+            let shared = other.and_then(|before| before.pool_like(id, &blueprint, &state));
+            shared.unwrap_or_else(|| make_pool(id))
+        };
         let mut pools = match since {
             Some((before, _)) => before.pools.clone(),
-            None => {
-                let shared = |id: PoolId| other?.pool_like(id, &blueprint, &state);
-                blueprint.world.pool_ids().map(|id| shared(id).unwrap_or_else(|| make_pool(id))).collect()
-            }
+            None => blueprint.world.pool_ids().map(shared_or_new).collect(),
         };
         for &id in since.iter().flat_map(|(_, dirty)| &dirty.pools) {
             pools[id.index()] = make_pool(id);

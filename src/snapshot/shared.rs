@@ -4,7 +4,6 @@
 //! is not made again, and does not take its place in memory twice while both snapshots are in use.
 
 use std::collections::HashMap;
-use std::ptr;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -45,7 +44,7 @@ impl<'a> KnownPlans<'a> {
     /// Returns the plan of a rule with this split, if its pools are the same as before.
     pub(super) fn get(&self, rule: &Arc<Rule>, split: Option<Split>) -> Option<Plan> {
         let plan = self.plans.get(&Arc::as_ptr(rule)).filter(|plan| plan.split() == split)?;
-        let is_same = |&id: &PoolId| ptr::eq(&*self.before.pools[id.index()], &*self.pools[id.index()]);
+        let is_same = |&id: &PoolId| Arc::ptr_eq(&self.before.pools[id.index()], &self.pools[id.index()]);
         rule.pools.iter().chain(&rule.fallback).all(is_same).then(|| Plan::clone(plan))
     }
 }

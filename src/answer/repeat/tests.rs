@@ -1,3 +1,4 @@
+use std::fmt::Write;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,14 +204,14 @@ fn clients_of_many_rankings_get_their_own_answers() {
     let mut zone =
         "[nameservers]\nns1 = [\"192.0.2.53\"]\n[names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n".to_owned();
     for (number, place) in places.iter().enumerate() {
-        zone += &format!("[datacenters.{place}]\nlatitude = {number}\nlongitude = 0\n");
+        writeln!(zone, "[datacenters.{place}]\nlatitude = {number}\nlongitude = 0").unwrap();
     }
     zone += "[pools.web.endpoints]\n";
     for (number, place) in places.iter().enumerate() {
-        zone += &format!("{place} = [\"192.0.2.{number}\", \"198.51.100.{number}\"]\n");
+        writeln!(zone, "{place} = [\"192.0.2.{number}\", \"198.51.100.{number}\"]").unwrap();
     }
     for (number, order) in orders.enumerate() {
-        zone += &format!("[regions.r{number}]\nclients = [\"10.{number}.0.0/16\"]\nprefer = {order:?}\n");
+        writeln!(zone, "[regions.r{number}]\nclients = [\"10.{number}.0.0/16\"]\nprefer = {order:?}").unwrap();
     }
     let (mut plain, mut repeating) = (Node::of(&zone, "", |worker| worker), Node::of(&zone, "", Worker::recalling));
     for down in [&[][..], &[0], &[1, 2]] {

@@ -259,10 +259,7 @@ impl Node {
         }
         vital::holding_point("taken");
         let running = bound.start(published.clone(), Arc::new(Rotation::default())).map_err(|error| other(&error))?;
-        let running = match predecessor {
-            Some(predecessor) => succeed(predecessor, running, open_quic, &mut admin).await?,
-            None => running,
-        };
+        let running = succeed(predecessor, running, open_quic, &mut admin).await?;
         files.store.own();
         let fleet_task = fleet_task.or_else(|| fleet::start(&files, &mut post, false, control.clone()));
         query_log.use_settings(query_log::settings(&files.server, &latest));
@@ -327,14 +324,15 @@ impl Node {
     }
 }
 
-/// Takes over from the running process. Begins with QUIC as soon as the other process has ended its own connections
-/// over QUIC. If the other process does not agree, answers the queries that were read, stops, and fails.
+/// Takes over from the running process, if there is one. Begins with QUIC as soon as the other process has ended its own
+/// connections over QUIC. If the other process does not agree, answers the queries that were read, stops, and fails.
 async fn succeed(
-    predecessor: Predecessor,
+    predecessor: Option<Predecessor>,
     running: Running,
     open_quic: watch::Sender<bool>,
     admin: &mut Option<(admin::Bound, config::Admin)>,
 ) -> Result<Running, ServeError> {
+    let Some(predecessor) = predecessor else { return Ok(running) };
     vital::holding_point("answering");
     match ask(predecessor, Predecessor::replace).await {
         Ok((predecessor, ())) => {
