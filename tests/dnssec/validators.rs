@@ -46,8 +46,8 @@ impl Validator {
     /// Starts unbound. It trusts the DS records of the first zone, one on each line, and asks each zone's own node.
     pub(crate) fn unbound_for(zones: &[(&str, SocketAddr)], ds: &str, memory: Memory) -> Self {
         let anchor = zones[0].0;
-        let anchors: String = ds.lines().map(|ds| format!("trust-anchor: \"{anchor}. DS {ds}\"\n ")).collect();
-        let trust = format!("{anchors}aggressive-nsec: yes\n");
+        let anchors: Vec<String> = ds.lines().map(|ds| format!("trust-anchor: \"{anchor}. DS {ds}\"\n ")).collect();
+        let trust = format!("{}aggressive-nsec: yes\n", anchors.concat());
         Self::resolver(zones, &format!("module-config: \"validator iterator\"\n {trust}"), memory)
     }
 
@@ -82,13 +82,14 @@ impl Validator {
         let mut validator = Self::start("kresd", "knot-resolver", zones[0], |folder, port| {
             let ttl = if memory == Memory::Short { "cache.max_ttl(1)\n" } else { "" };
             let add = |ds: &str| format!("trust_anchors.add('{anchor}. 3600 IN DS {ds}')\n");
-            let anchors: String = ds.lines().map(add).collect();
+            let anchors: Vec<String> = ds.lines().map(add).collect();
             format!(
                 "net.listen('127.0.0.1', {port}, {{ kind = 'dns' }})\nnet.ipv6 = false\n\
                  cache.open(10 * MB, 'lmdb://{folder}/cache')\ncache.min_ttl(0)\n{ttl}\
-                 trust_anchors.remove('.')\n{anchors}\
+                 trust_anchors.remove('.')\n{}\
                  trust_anchors.set_insecure({{ '{}.' }})\n\
                  policy.add(policy.all(policy.FORWARD({{ '127.0.0.1@{port_beneath}' }})))\n",
+                anchors.concat(),
                 STUBS[1]
             )
         });
