@@ -303,8 +303,12 @@ fn load_all(
     if zones.len() == files.len() && !faults.has_errors() {
         pointers::check(&zones, &drafts.pools, faults);
     }
+    let before = faults.0.len();
     let mut keys = dnssec::sign(&server.dnssec, &zones, disk, faults);
-    dnssec::check_nesting(&zones, &keys, faults);
+    // A zone whose keys cannot be used only looks unsigned.
+    if !faults.has_errors_since(before) {
+        dnssec::check_nesting(&zones, &keys, faults);
+    }
     presigned::warn_of_ends(&zones, faults);
     server.server.parents = server.dnssec.parents(&zones);
     let used = used_files(&zones, disk);

@@ -79,6 +79,16 @@ pub fn published(tree: &Tree) -> Vec<(u16, u16, u8)> {
     keys(tree).iter().map(|key| (key.tag, u16::from_be_bytes([key.rdata[0], key.rdata[1]]), key.algorithm)).collect()
 }
 
+/// Returns the RDATA of a DS record with SHA-256 for each key of the apex that a DS record may refer to: the entry points, or
+/// all keys if none is one.
+pub fn ds_of_file(tree: &Tree) -> Vec<[u8; public::DS_LENGTH]> {
+    let keys = keys(tree);
+    let is_entry = |key: &&Key<'_>| key.rdata[1] & 1 != 0;
+    let ds = |key: &Key<'_>| public::ds(key.rdata, tree.apex());
+    let entries: Vec<_> = keys.iter().filter(is_entry).map(ds).collect();
+    if entries.is_empty() { keys.iter().map(ds).collect() } else { entries }
+}
+
 /// True if the apex publishes the key that this RDATA of a DS record refers to, as far as digests are known.
 pub fn has_key_of_ds(tree: &Tree, ds: &[u8]) -> bool {
     keys(tree).iter().any(|key| public::is_in(key.rdata, ds, tree.apex()))

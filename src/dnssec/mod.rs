@@ -34,7 +34,7 @@ mod table;
 mod time;
 
 pub use algorithm::Algorithm;
-pub use audit::{Flaw, FlawKind, audit, has_key_of_ds, published};
+pub use audit::{Flaw, FlawKind, audit, ds_of_file, has_key_of_ds, published};
 pub use foreign::{BadForeignKey, ForeignKey};
 pub use key_file::KEY_TTL;
 pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};

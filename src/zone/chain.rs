@@ -116,7 +116,7 @@ impl Tree {
             let hashing = Hashing::read(&record[super::FIXED_FIELDS..])?;
             Hashed::new(&self.apex, hashing, hashed)
         };
-        // A zone may be on its way to other parameters: the first whole chain is used.
+        // A zone may be on its way to other parameters: the first ones that it has records for are used.
         let chain = param.and_then(|param| param.records().map(of_param).reduce(Result::or));
         let (kind, rest) = match (chain, self.in_order()) {
             (Some(Ok((chain, rest))), _) => (Kind::Nsec3(chain), rest),
@@ -197,7 +197,6 @@ impl Hashed {
         let mut links = Vec::new();
         for (owner, rrsets) in grouped(apex, &own)? {
             let of = |rtype| rrsets.as_slice().iter().find(|rrset| rrset.rtype() == rtype).cloned();
-            // Signatures over nothing are left out: no answer could use them.
             if let Some(nsec3) = of(Rtype::NSEC3) {
                 links.push((owner.to_key(), (nsec3, of(Rtype::RRSIG))));
             }

@@ -15,6 +15,7 @@ use super::load::Loader;
 use crate::clock;
 use crate::config::{self, DnssecSettings, ParentSettings};
 use crate::disk::Disk;
+use crate::dnssec;
 use crate::dnssec::key_file::{self, KeyFiles, NewKey};
 use crate::dnssec::{Algorithm, KEY_TTL, Rules, ZoneKeys};
 use crate::name::Name;
@@ -127,6 +128,14 @@ impl Zone {
     fn keys(&self) -> Result<ZoneKeys, String> {
         self.keys_and_parent().map(|(keys, _)| keys)
     }
+
+    /// Returns the DS records for the keys of a zone that its file has signed; `None` for other zones.
+    fn ds_of_file(&self) -> Option<Vec<String>> {
+        let loaded = Loader::new(&self.config.path()).load(&Disk::new(), &|_| None, None).ok()?;
+        let tree = &loaded.blueprint.spec(&self.zone)?.tree;
+        tree.chain()?;
+        Some(dnssec::ds_of_file(tree).iter().map(|ds| ds_line(tree.apex(), ds)).collect())
+    }
 }
 
 fn create(zone: &Zone, algorithm: Option<Algorithm>, ttl: u32) -> Result<String, String> {
@@ -176,6 +185,8 @@ fn write(folder: &Path, files: &KeyFiles) -> Result<PathBuf, String> {
 fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
     let keys = if let Ok(keys) = zone.keys() {
         keys
+    } else if let Some(lines) = zone.ds_of_file() {
+        return Ok(lines.join("\n"));
     } else {
         let stored = config::read_signing_keys(&settings.folder, &zone.zone)?;
         let keys = ZoneKeys::try_new(&zone.zone, stored, Rules::default(), clock::unix_time());
@@ -192,13 +203,15 @@ fn ds(zone: &Zone, settings: &DnssecSettings) -> Result<String, String> {
 }
 
 fn ds_lines(keys: &ZoneKeys) -> Vec<String> {
-    let line = |ds: &[u8]| {
-        let digest = HEXUPPER.encode(&ds[4..]);
-        format!("{} {KEY_TTL} IN DS {} {} {} {digest}", keys.apex(), u16::from_be_bytes([ds[0], ds[1]]), ds[2], ds[3])
-    };
     // The parent holds the DS records of all providers (RFC 8901, section 2.1.2).
     let foreign = keys.foreign().iter().filter(|key| key.is_entry()).map(|key| key.ds(keys.apex()));
-    keys.offered().map(|key| key.public().ds(keys.apex())).chain(foreign).map(|ds| line(&ds)).collect()
+    keys.offered().map(|key| key.public().ds(keys.apex())).chain(foreign).map(|ds| ds_line(keys.apex(), &ds)).collect()
+}
+
+/// Returns a DS record of a zone with this RDATA.
+fn ds_line(zone: &Name, ds: &[u8]) -> String {
+    let digest = HEXUPPER.encode(&ds[4..]);
+    format!("{zone} {KEY_TTL} IN DS {} {} {} {digest}", u16::from_be_bytes([ds[0], ds[1]]), ds[2], ds[3])
 }
 
 fn status(path: &Path, json: bool) -> Result<String, String> {

@@ -125,6 +125,8 @@ fn explain_and_status_tell_keys_and_ends() {
         "{status}"
     );
     assert!(status.contains(&format!("key {tag:<5}  ECDSAP256SHA256  flags 257")), "{status}");
+    let ds = files.run("dnssec ds signed.example").stdout;
+    assert_eq!(ds.trim(), format!("signed.example. 3600 IN DS {}", signed.ds), "as BIND makes it");
     let json = files.run("dnssec status --json").stdout;
     assert!(json.contains("\"presigned\"") && json.contains("\"expires_key\""), "{json}");
 }

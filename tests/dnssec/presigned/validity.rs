@@ -76,6 +76,10 @@ fn answers_of_signed_files_validate() {
                     2 => format!("a{number}.mail.signed.example."),
                     _ => format!("{}signed.example.", NAMES[random.usize(..NAMES.len())]),
                 };
+                // Knot Resolver 5.6 rejects the proof that a wildcard is an empty non-terminal, which NSD and Knot give, too.
+                if clients[0].name == "kresd" && name == "x.emptywild.signed.example." {
+                    continue;
+                }
                 let mut rtype = TYPES[random.usize(..TYPES.len())];
                 if !can_be_asked(&name, rtype) {
                     rtype = A;
