@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::settings::Setting;
 use crate::import::Report;
 use crate::import::tables::{Pool, Target};
-use crate::import::text::{Table, Value};
+use crate::import::text::Value;
 
 /// The lines of the file, in their order.
 #[derive(Debug, Default)]
@@ -139,11 +139,6 @@ impl AdminState {
         }
         windows
     }
-}
-
-/// Returns the server file's windows, as a key of its own settings.
-pub(super) fn with_windows(settings: Table, windows: Vec<Value>) -> Table {
-    if windows.is_empty() { settings } else { settings.with("windows", windows) }
 }
 
 /// True if a glob with `*` and `?` matches a text, slashes included. After a mismatch the last `*` takes one octet more.

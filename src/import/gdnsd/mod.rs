@@ -17,7 +17,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use self::admin_state::{AdminState, with_windows};
+use self::admin_state::AdminState;
 use self::maps::{Map, NOWHERE};
 use self::names::{MapUse, OUTSIDE, Scope};
 use self::resources::{Resources, Tree};
@@ -101,7 +101,10 @@ pub fn gdnsd(folder: &str, zones: &[String], admin_state: Option<&str>, read: Re
     let used_pools = pools.iter().filter(|(name, _)| used.contains(*name));
     let used_pools = used_pools.map(|(_, pool)| (pool, services.types_of(pool.monitor.as_deref())));
     let windows = forced.windows(used_pools, report);
-    tables[0] = with_windows(std::mem::take(&mut tables[0]), windows);
+    if !windows.is_empty() {
+        // The first table has the file's own keys.
+        tables[0].set("windows", windows);
+    }
     tables.extend(datacenter_tables(&maps, &map_uses, report));
     for used in &map_uses {
         let Some(map) = maps.iter().find(|map| map.name == used.map) else { continue };
