@@ -187,7 +187,7 @@ fn await_nodes(
             let refuses = node.refuses.as_ref().is_some_and(|refused| refused.version == release.version);
             refuses || node.serves == Some(release.version) || !is_meant(node, canaries)
         };
-        if nodes.iter().all(is_decided) || began.elapsed() >= wait {
+        if view.fleet.is_told() && nodes.iter().all(is_decided) || began.elapsed() >= wait {
             return Ok(nodes);
         }
         sleep(LOOK_EVERY);

@@ -2,7 +2,7 @@
 
 use super::machine::Ledger;
 use super::row::Row;
-use super::{Book, MatterKey};
+use super::{Book, Matter, MatterKey};
 
 /// What became of a proposal of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,11 @@ pub enum Decision {
 }
 
 impl Ledger {
+    /// True if this node proposed something on this matter that is not decided.
+    pub fn is_proposed(&self, matter: &Matter) -> bool {
+        self.rows.get(&matter.key()).is_some_and(Row::is_proposed)
+    }
+
     /// Gives up the proposals of this node.
     pub(super) fn withdraw(&mut self, book: Book, decision: &Decision) {
         let proposed =

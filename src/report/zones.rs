@@ -337,6 +337,11 @@ impl<F: fmt::Display> fmt::Display for ZonesPushResult<Vec<F>> {
 }
 
 impl FleetStatus {
+    /// True if all nodes that are heard have told what they run.
+    pub fn is_told(&self) -> bool {
+        self.vantage_points.iter().all(|point| point.leaves || point.version.is_some())
+    }
+
     /// The nodes that take the zones from the fleet, with the versions that they serve. Those that stop are left out.
     pub fn zones(&self) -> Vec<ZonesOfNode> {
         self.vantage_points.iter().filter(|point| !point.leaves).filter_map(|point| point.zones.clone()).collect()

@@ -88,7 +88,7 @@ impl Control {
     /// Takes in a proposal.
     pub(in crate::control) fn propose(&mut self, proposed: Proposed, effects: &mut Vec<Effect>) {
         let Proposed { releases, based_on, who, reply } = proposed;
-        let Some((fleet, ledger)) = self.fleet.as_mut().and_then(|fleet| {
+        let Some((waiting, ledger)) = self.fleet.as_mut().and_then(|fleet| {
             let ledger = fleet.ledger.as_mut()?;
             Some((&mut fleet.proposed, ledger))
         }) else {
@@ -102,7 +102,7 @@ impl Control {
             Some(Decision::Refused(
                 format!("this node does not read the stream of the zones now: {}", ledger.view().why).into(),
             ))
-        } else if !fleet.is_empty() {
+        } else if !waiting.is_empty() {
             Some(Decision::Refused("another version is being pushed at this node".into()))
         } else if current != based_on.as_ref() {
             Some(Decision::Overtaken)
@@ -112,9 +112,13 @@ impl Control {
         if let Some(refused) = refused {
             return effects.push(Effect::Decided(reply, refused));
         }
-        fleet.push_back(reply);
         let (matter, content) = (Matter::Zones, Some(Content::Zones(releases)));
         ledger.say(Word { matter, content, who, saying: Saying::Proposal });
+        if ledger.is_proposed(&Matter::Zones) {
+            waiting.push_back(reply);
+        } else {
+            effects.push(Effect::Decided(reply, Decision::Refused("the fleet has too many orders".into())));
+        }
     }
 
     /// Tells the authors of proposals what became of them.
