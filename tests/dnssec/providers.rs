@@ -222,6 +222,8 @@ fn keys_of_others_are_published_and_told() {
     assert_eq!(status.matches(", of another provider").count(), 2, "{status}");
     let tag = signed.ds.split(' ').next().unwrap();
     assert!(status.contains(&format!("key {tag:<5}  ECDSAP256SHA256  flags 257, of another provider")), "{status}");
+    let explained = files.run("explain signed.example CDS --client 192.0.2.1").stdout;
+    assert!(explained.contains(&format!("foreign   key {tag} is of another provider")), "{explained}");
     // While keys of our own roll, they stay.
     let begun = files.run("dnssec rollover signed.example --now").stdout;
     assert!(begun.contains("give the DNSKEY records in the .key files to the other providers"), "{begun}");

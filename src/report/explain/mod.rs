@@ -21,14 +21,14 @@ use self::hop::HopShape;
 use self::signature::SignatureShape;
 use super::Network;
 use super::what_if::snapshot_without;
-use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Transport, Worker};
+use crate::answer::{Asker, Client, Exchange, Resolution, Rotation, Step, Transport, Worker};
 use crate::clock::unix_time;
-use crate::dnssec::Signatures;
+use crate::dnssec::{ForeignKey, Signatures};
 use crate::health::Survey;
 use crate::name::Name;
 use crate::overrides::{Override, TargetPattern};
 use crate::snapshot::Snapshot;
-use crate::wire::Query;
+use crate::wire::{Query, Rtype};
 
 /// A question and its client.
 #[derive(Clone, Debug)]
@@ -101,6 +101,9 @@ pub struct Explanation {
     /// The signatures for an asker that wants them; none if no zone of the answer is signed.
     #[serde(default)]
     signatures: Vec<SignatureShape>,
+    /// The tags of keys of other providers in the answer (RFC 8901).
+    #[serde(default)]
+    foreign_keys: Vec<u16>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -172,8 +175,17 @@ impl Explanation {
             hops: resolution.hops().iter().map(|hop| HopShape::new(snapshot, &resolution, hop, beside)).collect(),
             answer: AnswerShape::new(&exchange, &resolution, &mut worker)?,
             signatures,
+            foreign_keys: foreign_keys(&resolution, asked.rtype),
         })
     }
+}
+
+/// Returns the tags of keys of other providers in an answer that lists keys.
+fn foreign_keys(resolution: &Resolution<'_>, rtype: Rtype) -> Vec<u16> {
+    let lists_keys = matches!(rtype, Rtype::DNSKEY | Rtype::CDS | Rtype::CDNSKEY);
+    let last = resolution.hops().last().filter(|hop| lists_keys && matches!(hop.step, Step::Static(_)));
+    let keys = last.and_then(|hop| hop.zone.keys.as_ref()).into_iter().flat_map(|keys| keys.foreign());
+    keys.filter(|key| rtype == Rtype::DNSKEY || key.is_entry()).map(ForeignKey::tag).collect()
 }
 
 impl ClientShape {

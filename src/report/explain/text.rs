@@ -47,7 +47,8 @@ impl fmt::Display for Explanation {
             None => write!(f, "  answer    {rcode}")?,
         }
         records.iter().try_for_each(|record| write!(f, "\n    {record}"))?;
-        self.signatures.iter().try_for_each(|signature| write!(f, "\n  signed    {signature}"))
+        self.signatures.iter().try_for_each(|signature| write!(f, "\n  signed    {signature}"))?;
+        self.foreign_keys.iter().try_for_each(|tag| write!(f, "\n  foreign   key {tag} is of another provider"))
     }
 }
 
