@@ -135,3 +135,143 @@ fn what_a_node_does_not_read_it_neither_says_nor_hears_nor_remembers() {
     without.say(proposal(1));
     assert_eq!((without.advance(NOW), without.is_shared()), (vec![], true));
 }
+
+/// A stream that takes an entry only if nothing else came first, and knows the ones that it has taken.
+#[derive(Default)]
+struct Stream(Vec<Entry>);
+
+impl Stream {
+    fn publish(&mut self, Publish { entry, expects }: Publish) -> Result<(), StreamEvent> {
+        if self.0.iter().any(|taken| taken.origin() == entry.origin()) {
+            return Ok(());
+        }
+        if expects != Some(self.0.len() as u64) {
+            return Err(StreamEvent::Overtaken(entry.key()));
+        }
+        self.0.push(entry);
+        Ok(())
+    }
+}
+
+/// A node, how many entries of the stream it has heard, and the numbers that it proposed.
+struct Proposer {
+    ledger: Ledger,
+    is_connected: bool,
+    heard: usize,
+    proposed: Vec<u32>,
+    decisions: Vec<Decision>,
+}
+
+impl Proposer {
+    fn latest(&self) -> u32 {
+        match self.ledger.content(&Matter::Zones) {
+            Some(Content::Zones(releases)) => releases.latest(),
+            _ => 0,
+        }
+    }
+
+    fn propose(&mut self) {
+        if self.ledger.reads(Book::Zones) && !self.ledger.is_proposed(&Matter::Zones) {
+            let number = self.latest() + 1;
+            self.ledger.say(proposal(number));
+            self.proposed.push(number);
+        }
+    }
+
+    fn send(&mut self, stream: &mut Stream, now: Duration, is_answer_lost: bool) {
+        for publish in self.ledger.advance(now) {
+            if let Err(refusal) = stream.publish(publish)
+                && !is_answer_lost
+            {
+                self.ledger.hear(refusal).unwrap();
+            }
+        }
+    }
+
+    fn hear(&mut self, stream: &Stream) {
+        if let Some(entry) = stream.0.get(self.heard).filter(|_| self.is_connected) {
+            self.heard += 1;
+            self.ledger.hear(heard(self.heard as u64, entry.clone())).unwrap();
+        }
+    }
+
+    fn connect(&mut self, stream: &Stream) {
+        if !std::mem::replace(&mut self.is_connected, true) {
+            let last = stream.0.len() as u64;
+            self.ledger.hear(StreamEvent::Opened { book: Book::Zones, identity: 1, last }).unwrap();
+            // The stream keeps the last one.
+            self.heard = stream.0.len().saturating_sub(1);
+            self.hear(stream);
+            self.ledger.hear(StreamEvent::Read(Book::Zones)).unwrap();
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.is_connected = false;
+        self.ledger.disconnect();
+    }
+}
+
+proptest::proptest! {
+    /// Whatever is lost and whoever is cut off: all end with the same, no version is built on another one than its author saw,
+    /// and nobody is told something else about a proposal than what became of it.
+    #[test]
+    fn all_nodes_agree_on_what_is_current(steps in proptest::collection::vec((0_usize..3, 0_u8..8), 0..200)) {
+        let mut stream = Stream::default();
+        let mut nodes: Vec<Proposer> = (1..=3)
+            .map(|number| Proposer {
+                ledger: Ledger::new(node(number), 1, Book::read_by(true, true)),
+                is_connected: false,
+                heard: 0,
+                proposed: Vec::new(),
+                decisions: Vec::new(),
+            })
+            .collect();
+        let mut now = NOW;
+        for (place, action) in steps {
+            now += Duration::from_secs(1);
+            let node = &mut nodes[place];
+            match action {
+                0 | 1 => node.propose(),
+                2 => node.send(&mut stream, now, false),
+                3 => node.send(&mut stream, now, true),
+                4 | 5 => node.hear(&stream),
+                6 => node.connect(&stream),
+                _ => node.disconnect(),
+            }
+            node.decisions.extend(node.ledger.take_decisions());
+        }
+        for _ in 0..2 {
+            for node in &mut nodes {
+                node.connect(&stream);
+                node.send(&mut stream, now + RESEND, false);
+            }
+            for node in &mut nodes {
+                stream.0.iter().for_each(|_| node.hear(&stream));
+                node.decisions.extend(node.ledger.take_decisions());
+            }
+            now += RESEND;
+        }
+        for (place, node) in nodes.iter().enumerate() {
+            proptest::prop_assert_eq!(node.latest() as usize, stream.0.len());
+            proptest::prop_assert_eq!(node.proposed.len(), node.decisions.len());
+            for (number, (proposed, decision)) in (1..).zip(node.proposed.iter().zip(&node.decisions)) {
+                let is_taken = stream.0.iter().any(|entry| {
+                    entry.origin().node == super::node(place + 1) && entry.origin().number == number
+                });
+                match decision {
+                    Decision::Taken => proptest::prop_assert!(is_taken, "{} of {}", proposed, place),
+                    Decision::Overtaken => proptest::prop_assert!(!is_taken, "{} of {}", proposed, place),
+                    // Nobody knows.
+                    Decision::Refused(_) => {}
+                }
+            }
+        }
+        let latest = |entry: &Entry| match entry.content() {
+            Some(Content::Zones(releases)) => releases.latest(),
+            _ => 0,
+        };
+        let chain: Vec<u32> = stream.0.iter().map(latest).collect();
+        proptest::prop_assert_eq!(chain, (1..=stream.0.len() as u32).collect::<Vec<_>>());
+    }
+}
