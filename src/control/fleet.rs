@@ -27,7 +27,7 @@ use crate::counters::NodeCounters;
 use crate::health::{Identity, KeptAgreement, Opinion, Outcome, State, Target, ZonesSight};
 use crate::latency::{Sample, VantageRtts};
 use crate::ledger::{self, Book, Ledger, LedgerNews};
-use crate::vantage::{FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
+use crate::vantage::{Body, FleetEvent, Ignored, Letter, Me, News, QuestionId, Vantages};
 use crate::watch::TargetId;
 
 pub use zones::{Proposed, ProposedReply, ZonesNews};
@@ -90,6 +90,8 @@ pub(super) struct Fleet {
     proposed: VecDeque<ProposedReply>,
     /// What this node told the others last of what it runs.
     identity: Option<Identity>,
+    /// True if the serials of this node or of another one may have changed.
+    compares_serials: bool,
     /// The version of the zones that this node serves; `None` if it does not take any from the fleet.
     zones: Option<ZonesSight>,
 }
@@ -151,6 +153,7 @@ impl Control {
             words: 0,
             proposed: VecDeque::new(),
             identity: None,
+            compares_serials: false,
             zones: takes_zones.then(ZonesSight::default),
         });
     }
@@ -212,6 +215,7 @@ impl Control {
                 effects.push(Effect::FleetTurn(FleetTurn::Disconnected(why)));
             }
             FleetEvent::Heard(from, message) => {
+                fleet.compares_serials |= matches!(message.body, Body::Identity(_));
                 let ignored = fleet.vantages.hear(&from, *message, now, self.now.wall).err();
                 match ignored {
                     Some(Ignored::TooMuch) => _ = counters.excessive.fetch_add(1, Relaxed),
@@ -248,6 +252,7 @@ impl Control {
             self.agree(now, effects);
         }
         self.confirm_agreements(now);
+        self.compare_serials(effects);
     }
 
     /// The last message, so that the others do not wait for this node.

@@ -186,6 +186,15 @@ impl DynamicTxt {
         })
     }
 
+    /// Returns a configuration in which a zone has a later serial, that of another node, and the records that it has. `None` if
+    /// nothing changes: if there is no such zone, if it has this serial or a later one, or if the operator sets its serial.
+    pub fn count_on(&self, blueprint: &Blueprint, origin: &Name, serial: u32) -> Option<Blueprint> {
+        blueprint.spec(origin).filter(|spec| spec.counts_serial)?;
+        let served = blueprint.zone_of(origin).filter(|served| served.zone.apex() == origin)?;
+        let is_later = serial.wrapping_sub(served.serial()).cast_signed() > 0;
+        is_later.then(|| blueprint.amended(origin, &self.records_in(blueprint, origin), Some(serial)).ok())?
+    }
+
     fn records_in(&self, blueprint: &Blueprint, origin: &Name) -> Vec<Record> {
         let is_there = |value: &&TxtValue| blueprint.place_for_txt(&value.name).is_ok_and(|place| place == origin);
         self.values.iter().filter(is_there).map(TxtValue::record).collect()

@@ -112,10 +112,12 @@ pub struct Follow {
 }
 
 /// Orders of the fleet for the part of the node that carries them out, which gives orders itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Followed {
     /// The orders.
     pub follows: Vec<Follow>,
+    /// The zones of which other nodes serve a later serial with the same files, and that serial.
+    pub serials: Vec<(Box<str>, u32)>,
     /// How many words of that part the ledger had taken in. Later words of it on the same matters count instead.
     pub words: u64,
 }

@@ -41,6 +41,7 @@ mod news;
 mod outgoing;
 mod peer;
 mod reported;
+mod serials;
 mod sharing;
 mod skew;
 mod survey;

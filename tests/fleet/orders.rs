@@ -325,10 +325,11 @@ fn whatever_is_killed_or_cut_at_any_moment_all_end_with_the_same() {
     let view = |trio: &Trio, number: usize| {
         let list: serde_json::Value = serde_json::from_str(&trio.order(number, "overrides --json")).expect("JSON");
         let status: serde_json::Value = serde_json::from_str(&trio.order(number, "fleet --json")).expect("JSON");
-        let (txt, www) = (trio.answers(number, "a.example.com TXT"), trio.answers(number, "www.example.com A"));
-        (status["fleet"]["orders"].clone(), list["overrides"].clone(), txt, www)
+        let answers = ["a.example.com TXT", "www.example.com A", "example.com SOA"];
+        let answers = answers.map(|question| trio.answers(number, question));
+        (status["fleet"]["orders"].clone(), list["overrides"].clone(), answers)
     };
-    wait_until("all have the same orders, and nothing waits", || {
+    wait_until("all have the same orders and serials, and nothing waits", || {
         let views = [0, 1, 2].map(|number| view(&trio, number));
         let is_calm = views[0].0["waiting"] == 0 && views[0].0["shared"] == true;
         is_calm && views[0] == views[1] && views[1] == views[2]

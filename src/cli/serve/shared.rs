@@ -1,18 +1,21 @@
 //! TXT records and leases of a fleet: what is ordered at this node goes to control, and what others ordered comes from it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::Node;
 use super::fleet::Follows;
 use super::orders::{kept_txt, names, rows};
+use super::serials::put_serials;
 use crate::clock::{self, unix_time};
 use crate::control::TxtValue;
 use crate::lease::LeaseRow;
 use crate::ledger::{Content, Follow, Followed, Matter, MatterKey, Origin, Saying, Word};
 use crate::name::Name;
-use crate::store::Store;
+use crate::snapshot::Blueprint;
+use crate::store::{Batch, Store};
 
 /// Waits for orders of others.
 pub(super) async fn next(follows: &mut Follows) -> Followed {
@@ -57,7 +60,7 @@ impl Node {
     }
 
     /// Lets orders of others count at this node.
-    pub(super) async fn follow(&mut self, Followed { follows, words }: Followed) {
+    pub(super) async fn follow(&mut self, Followed { follows, serials, words }: Followed) {
         self.words.latest.retain(|_, number| *number > words);
         let mut txt = Vec::new();
         let mut zones = None;
@@ -82,6 +85,28 @@ impl Node {
         if let (Some(versions), Some(content)) = (&mut self.versions, zones) {
             versions.follow(content);
         }
+        self.follow_serials(serials).await;
+    }
+
+    /// Gives zones the later serials that other nodes serve with the same files.
+    async fn follow_serials(&mut self, serials: Vec<(Box<str>, u32)>) {
+        let (mut blueprint, mut counted) = (None, Vec::new());
+        for (origin, serial) in serials {
+            let Ok(origin) = Name::parse(&origin, &Name::root()) else { continue };
+            let before: &Blueprint = blueprint.as_ref().unwrap_or(&self.latest);
+            if let Some(amended) = self.txt.count_on(before, &origin, serial) {
+                debug!(zone = %origin, serial, "serial of another node taken");
+                blueprint = Some(amended);
+                counted.push(origin);
+            }
+        }
+        let Some(blueprint) = blueprint else { return };
+        self.latest = Arc::new(blueprint);
+        let mut batch = Batch::default();
+        let zones = counted.iter().filter_map(|origin| self.latest.zone_of(origin));
+        put_serials(&self.latest, zones, &self.files.store, &mut batch);
+        self.files.store.write(batch);
+        self.control.amend(self.latest.clone()).await;
     }
 
     fn follow_lease(&mut self, row: LeaseRow, is_live: bool, by: &str) {

@@ -138,7 +138,7 @@ impl Control {
         }
         if !elsewhere.is_empty() {
             let words = self.fleet.as_ref().map_or(0, |fleet| fleet.words);
-            effects.push(Effect::Follow(Followed { follows: elsewhere, words }));
+            effects.push(Effect::Follow(Followed { follows: elsewhere, serials: Vec::new(), words }));
         }
         let Some(ledger) = self.ledger() else { return };
         let due = ledger.advance(now);
