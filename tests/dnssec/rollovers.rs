@@ -308,8 +308,20 @@ fn make_old(files: &Files) {
     }
 }
 
-/// Asks a validator until it is told to stop.
+/// Tells the others when its thread fails.
+struct Fuse<'a>(&'a AtomicBool);
+
+impl Drop for Fuse<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Asks a validator until it is told to stop, or until another asker fails.
 fn ask_on(validator: &Validator, is_tcp: bool, seed: u64, is_done: &AtomicBool, asked: &AtomicUsize) {
+    let _fuse = Fuse(is_done);
     let mut client = validator.client(is_tcp);
     let mut random = fastrand::Rng::with_seed(seed);
     while !is_done.load(Ordering::Relaxed) {
@@ -381,7 +393,7 @@ fn validators_find_every_answer_authentic_while_all_keys_roll() {
             are_others(&pair, &fourth);
             scene.node.log.wait_for("the parent holds the DS record of the new key");
             scene.tells();
-            while asked.load(Ordering::Relaxed) < wanted {
+            while asked.load(Ordering::Relaxed) < wanted && !is_done.load(Ordering::Relaxed) {
                 scene.roll(&ZONES);
             }
             let published = scene.node.count("truenorth_publications_total");
