@@ -56,6 +56,8 @@ pub struct Ledger {
     is_told_shared: bool,
     /// The last refusal that was told.
     refusal: Option<Box<str>>,
+    /// What this node said something about last.
+    last_said: Option<MatterKey>,
     pub(super) changed: BTreeSet<MatterKey>,
     has_new_streams: bool,
     follows: Vec<Follow>,
@@ -79,6 +81,7 @@ impl Ledger {
             told: None,
             is_told_shared: false,
             refusal: None,
+            last_said: None,
             changed: BTreeSet::new(),
             has_new_streams: false,
             follows: Vec::new(),
@@ -142,8 +145,9 @@ impl Ledger {
             Saying::Claim => false,
             Saying::Finding | Saying::Proposal => true,
         };
-        row.waiting = Some(Waiting { entry, saying, basis, is_conditional, sent: None, refusals: 0 });
+        row.waiting = Some(Waiting { entry, saying, basis, is_conditional, sent: None, refusals: 0, refused: None });
         self.waiting.insert(key.clone());
+        self.last_said = Some(key.clone());
         self.changed.insert(key);
     }
 
@@ -184,7 +188,7 @@ impl Ledger {
         for key in &self.waiting {
             let waiting = self.rows.get_mut(key).and_then(|row| row.waiting.as_mut());
             if let Some(waiting) = waiting.filter(|waiting| waiting.entry.matter().book() == book) {
-                waiting.sent = None;
+                (waiting.sent, waiting.refused) = (None, None);
                 // Others may say something before this node is back.
                 waiting.is_conditional |= waiting.saying == Saying::Order;
             }
@@ -222,7 +226,15 @@ impl Ledger {
                 (Some(waiting), _) => waiting.basis = 0,
                 (waiting @ None, Some(entry)) => {
                     let saying = Saying::Order;
-                    *waiting = Some(Waiting { entry, saying, basis: 0, is_conditional: true, sent: None, refusals: 0 });
+                    *waiting = Some(Waiting {
+                        entry,
+                        saying,
+                        basis: 0,
+                        is_conditional: true,
+                        sent: None,
+                        refusals: 0,
+                        refused: None,
+                    });
                     self.waiting.insert(key.clone());
                     given += 1;
                 }
@@ -310,6 +322,7 @@ impl Ledger {
         }
         let sequence = row.sequence();
         let Some(waiting) = &mut row.waiting else { return };
+        waiting.refused = Some(why.clone());
         if waiting.saying == Saying::Order && !waiting.is_conditional {
             (waiting.is_conditional, waiting.basis) = (true, sequence);
             self.changed.insert(key.clone());
@@ -457,6 +470,16 @@ impl Ledger {
     /// True if nothing of this node waits.
     pub fn is_settled(&self) -> bool {
         self.waiting.is_empty()
+    }
+
+    /// Whether the stream has the last word of this node, or why it does not take it. `None` while an answer to any word is not
+    /// there yet.
+    pub fn has_last_word(&self) -> Option<Result<(), Box<str>>> {
+        if self.waiting.iter().filter_map(|key| self.waiting_in(key)).any(|waiting| waiting.refused.is_none()) {
+            return None;
+        }
+        let last = self.last_said.as_ref().and_then(|key| self.waiting_in(key));
+        Some(last.and_then(|waiting| waiting.refused.clone()).map_or(Ok(()), Err))
     }
 
     fn is_open(&self, book: Book) -> bool {

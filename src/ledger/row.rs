@@ -58,6 +58,8 @@ pub(super) struct Waiting {
     pub(super) sent: Option<Duration>,
     /// Number of times that the stream had a later entry than was expected.
     pub(super) refusals: u8,
+    /// Why the stream did not take it when it was sent last; `None` if it did not say so.
+    pub(super) refused: Option<Box<str>>,
 }
 
 impl Row {
@@ -94,6 +96,7 @@ impl From<KeptRow> for Row {
             is_conditional: true,
             sent: None,
             refusals: 0,
+            refused: None,
         });
         Self { heard, waiting, is_present: false }
     }

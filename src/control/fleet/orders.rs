@@ -190,12 +190,11 @@ impl Control {
     pub(in crate::control) fn shared(&self) -> Option<Shared> {
         let ledger = self.fleet.as_ref().and_then(|fleet| fleet.ledger.as_ref());
         let Some(ledger) = ledger else { return Some(Shared::NoFleet) };
-        if ledger.is_settled() {
-            Some(Shared::Yes)
-        } else if ledger.is_shared() {
-            None
-        } else {
-            Some(Shared::No(ledger.view().why))
+        match ledger.has_last_word() {
+            Some(Ok(())) => Some(Shared::Yes),
+            Some(Err(why)) => Some(Shared::No(why)),
+            None if ledger.is_shared() => None,
+            None => Some(Shared::No(ledger.view().why)),
         }
     }
 

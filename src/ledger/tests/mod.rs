@@ -202,6 +202,27 @@ fn a_refusal_is_told_once_and_the_entry_that_never_comes_is_given_up() {
 }
 
 #[test]
+fn what_the_stream_refused_says_nothing_of_later_orders() {
+    let mut ledger = open();
+    assert_eq!(ledger.has_last_word(), Some(Ok(())));
+    ledger.say(word(1, 5, Saying::Order));
+    ledger.advance(NOW);
+    assert_eq!(ledger.has_last_word(), None);
+    ledger.hear(StreamEvent::Refused(txt(1).key(), "too long".into())).unwrap();
+    assert_eq!(ledger.has_last_word(), Some(Err("too long".into())));
+    ledger.say(word(2, 6, Saying::Order));
+    ledger.advance(NOW);
+    assert_eq!(ledger.has_last_word(), None);
+    ledger.hear(heard(1, entry(1, 2, 2, Some(6)))).unwrap();
+    assert_eq!((ledger.has_last_word(), ledger.is_settled()), (Some(Ok(())), false));
+    // A stream that is opened again may take what waits.
+    ledger.disconnect();
+    connect(&mut ledger, 1, &[(1, entry(1, 2, 2, Some(6)))]);
+    ledger.advance(NOW + RESEND);
+    assert_eq!(ledger.has_last_word(), None);
+}
+
+#[test]
 fn what_the_stream_refuses_counts_until_somebody_else_says_something() {
     let mut ledger = open();
     ledger.say(word(1, 5, Saying::Order));
