@@ -55,7 +55,7 @@ const FORM_SHIFT: u32 = 40;
 const _: () = assert!(SLOTS * (size_of::<Kept>() + size_of::<u64>()) <= 690 << 10, "as the constant says");
 
 /// The queries of one worker.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Repeats {
     /// Each query has the one slot that its name and its form select.
     slots: Box<[Kept; SLOTS]>,
@@ -66,14 +66,19 @@ pub(super) struct Repeats {
 
 impl Default for Repeats {
     fn default() -> Self {
-        Self { slots: boxed(Kept::NOTHING), missed: boxed(0) }
+        Self { slots: boxed(vec![Kept::NOTHING; SLOTS]), missed: boxed(vec![0; SLOTS]) }
     }
 }
 
-/// Returns copies of a value, without a copy on the stack.
-fn boxed<T: Clone>(value: T) -> Box<[T; SLOTS]> {
-    let all = vec![value; SLOTS].into_boxed_slice();
-    all.try_into().unwrap_or_else(|_| unreachable!("there are as many"))
+impl Clone for Repeats {
+    fn clone(&self) -> Self {
+        Self { slots: boxed(self.slots.to_vec()), missed: boxed(self.missed.to_vec()) }
+    }
+}
+
+/// Returns the same values as an array, which is never on the stack: it is too large for that.
+fn boxed<T>(values: Vec<T>) -> Box<[T; SLOTS]> {
+    values.into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("there are as many"))
 }
 
 /// A query, and what is kept of its answer.

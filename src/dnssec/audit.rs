@@ -99,7 +99,7 @@ fn keys(tree: &Tree) -> Vec<Key<'_>> {
     let rdata = rrset.into_iter().flat_map(Rrset::records).map(|(record, _)| &record[FIXED_FIELDS..]);
     let key = |rdata: &'_ [u8]| match *rdata {
         [high, low, 3, algorithm, ..] if u16::from_be_bytes([high, low]) & (ZONE_KEY | REVOKED) == ZONE_KEY => {
-            Some((public::tag(rdata), algorithm))
+            Some((public::key_tag(rdata), algorithm))
         }
         _ => None,
     };

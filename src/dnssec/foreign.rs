@@ -79,7 +79,7 @@ impl ForeignKey {
 
     /// Returns its tag.
     pub fn tag(&self) -> u16 {
-        public::tag(&self.rdata)
+        public::key_tag(&self.rdata)
     }
 
     /// Returns the number of its algorithm.

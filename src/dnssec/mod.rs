@@ -39,7 +39,7 @@ pub use foreign::{BadForeignKey, ForeignKey};
 pub use key_file::KEY_TTL;
 pub use keys::{BadKeys, Held, Rules, SigningKey, Wish, ZoneKeys};
 pub use plan::{KeyTimes, Part, Plan, State, Wait};
-pub use public::PublicKey;
+pub use public::{PublicKey, key_tag};
 pub use schedule::{Refusal, Replacement, Role, Schedule};
 pub use signer::{Counts, Covered, Denial, LEAD, Limits, Origin, Signatures, Signer, Unsigned};
 pub use time::{Delays, MIN_WINDOW, Policy, Timing};

@@ -75,7 +75,7 @@ impl PublicKey {
 
     /// Returns the key tag (RFC 4034, appendix B).
     pub fn tag(&self) -> u16 {
-        tag(&self.rdata)
+        key_tag(&self.rdata)
     }
 
     /// Returns the RDATA of the DS record with SHA-256 for this key of a zone (RFC 4034, section 5.1).
@@ -91,7 +91,7 @@ impl PublicKey {
 }
 
 /// Returns the tag of the key with this RDATA of a DNSKEY record (RFC 4034, appendix B). Its algorithm is not 1.
-pub(super) fn tag(rdata: &[u8]) -> u16 {
+pub fn key_tag(rdata: &[u8]) -> u16 {
     let pairs = rdata.chunks(2).map(|pair| match *pair {
         [high, low] => u32::from(u16::from_be_bytes([high, low])),
         [high] => u32::from(high) << 8,
@@ -107,7 +107,7 @@ pub(super) fn ds(rdata: &[u8], zone: &Name) -> [u8; DS_LENGTH] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(&zone.to_key());
     context.update(rdata);
-    let [high, low] = tag(rdata).to_be_bytes();
+    let [high, low] = key_tag(rdata).to_be_bytes();
     let mut ds = [0; DS_LENGTH];
     ds[..4].copy_from_slice(&[high, low, rdata[BEFORE_KEY - 1], SHA256]);
     ds[4..].copy_from_slice(context.finish().as_ref());

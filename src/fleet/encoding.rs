@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::MAX_PAYLOAD;
 use super::latencies::{RttsShape, SampleShape, read_samples, sample_shape};
 use super::reported::{ReportedShape, read_reported};
-use crate::health::{Identity, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity, ZonesSight};
+use crate::health::{Identity, MAX_KEYS, MAX_ORIGIN, MAX_ZONES, Share, ZoneIdentity, ZonesSight};
 use crate::ledger::Entry;
 use crate::store::EntryRecord;
 use crate::vantage::{Body, Digest, MAX_ROWS, Message, NodeName, Part, Parts, QuestionId, Report, Sight};
@@ -114,6 +114,9 @@ struct IdentityShape {
     configuration: String,
     /// Names, serials and fingerprints.
     zones: Vec<(String, u32, String)>,
+    /// The positions of signed zones in that list, and the tags of their keys.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    keys: Vec<(usize, Vec<u16>)>,
     #[serde(skip_serializing_if = "is_zero", default)]
     more: u32,
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -246,11 +249,14 @@ fn report_shape(report: &Report) -> ReportShape {
 
 fn identity_shape(identity: &Identity) -> IdentityShape {
     let Identity { version, configuration, zones, more_zones, observes, sight } = identity;
-    let zone = |ZoneIdentity { origin, serial, text }: &ZoneIdentity| (origin.to_string(), *serial, hexadecimal(*text));
+    let zone =
+        |ZoneIdentity { origin, serial, text, .. }: &ZoneIdentity| (origin.to_string(), *serial, hexadecimal(*text));
+    let signed = zones.iter().enumerate().filter(|(_, zone)| !zone.keys.is_empty());
     IdentityShape {
         version: version.to_string(),
         configuration: hexadecimal(*configuration),
         zones: zones.iter().map(zone).collect(),
+        keys: signed.map(|(place, zone)| (place, zone.keys.clone())).collect(),
         more: *more_zones,
         observes: *observes,
         sight: sight.as_ref().map(|ZonesSight { serves, refuses }| SightShape {
@@ -261,7 +267,7 @@ fn identity_shape(identity: &Identity) -> IdentityShape {
 }
 
 fn read_identity(shape: IdentityShape) -> Option<Identity> {
-    let IdentityShape { version, configuration, zones, more, observes, sight } = shape;
+    let IdentityShape { version, configuration, zones, keys, more, observes, sight } = shape;
     let is_text =
         |text: &str, longest| text.len() <= longest && text.bytes().all(|octet| (b' '..=b'~').contains(&octet));
     let is_sorted = zones.is_sorted_by(|one, next| one.0 < next.0);
@@ -270,12 +276,19 @@ fn read_identity(shape: IdentityShape) -> Option<Identity> {
     }
     let zone = |(origin, serial, text): (String, u32, String)| {
         let text = read_hexadecimal(&text)?;
-        is_text(&origin, MAX_ORIGIN).then(|| ZoneIdentity { origin: origin.into(), serial, text })
+        is_text(&origin, MAX_ORIGIN).then(|| ZoneIdentity { origin: origin.into(), serial, text, keys: Vec::new() })
     };
+    let mut zones: Vec<ZoneIdentity> = zones.into_iter().map(zone).collect::<Option<_>>()?;
+    for (place, keys) in keys {
+        if keys.len() > MAX_KEYS || !keys.is_sorted() {
+            return None;
+        }
+        zones.get_mut(place)?.keys = keys;
+    }
     Some(Identity {
         version: version.into(),
         configuration: read_hexadecimal(&configuration)?,
-        zones: zones.into_iter().map(zone).collect::<Option<_>>()?,
+        zones,
         more_zones: more,
         observes,
         sight: match sight {

@@ -7,6 +7,9 @@ use siphasher::sip::SipHasher24;
 /// Most zones that are told one by one.
 pub const MAX_ZONES: usize = 256;
 
+/// Most keys of a zone that are told.
+pub const MAX_KEYS: usize = 16;
+
 /// Longest name of a zone that is told, in octets of its presentation format.
 pub const MAX_ORIGIN: usize = 255;
 
@@ -45,6 +48,8 @@ pub struct ZoneIdentity {
     pub serial: u32,
     /// A fingerprint of the text of its files.
     pub text: u64,
+    /// The tags of the keys that it publishes, in ascending order, up to [`MAX_KEYS`]; none if it is not signed.
+    pub keys: Vec<u16>,
 }
 
 impl Identity {
@@ -52,13 +57,14 @@ impl Identity {
     pub fn new(version: &str, mut zones: Vec<ZoneIdentity>) -> Self {
         zones.sort_unstable();
         let mut hasher = SipHasher24::new();
-        for ZoneIdentity { origin, serial: _, text } in &zones {
+        for ZoneIdentity { origin, text, .. } in &zones {
             write_text(&mut hasher, origin);
             hasher.write(&text.to_be_bytes());
         }
         let count = zones.len();
         zones.retain(|zone| zone.origin.len() <= MAX_ORIGIN);
         zones.truncate(MAX_ZONES);
+        zones.iter_mut().for_each(|zone| zone.keys.truncate(MAX_KEYS));
         Self {
             version: version.into(),
             configuration: hasher.finish(),
@@ -76,10 +82,11 @@ impl Identity {
         write_text(&mut hasher, version);
         hasher.write(&configuration.to_be_bytes());
         hasher.write(&more_zones.to_be_bytes());
-        for ZoneIdentity { origin, serial, text } in zones {
+        for ZoneIdentity { origin, serial, text, keys } in zones {
             write_text(&mut hasher, origin);
             hasher.write(&serial.to_be_bytes());
             hasher.write(&text.to_be_bytes());
+            keys.iter().for_each(|key| hasher.write(&key.to_be_bytes()));
         }
         if *observes {
             hasher.write_u8(1);
@@ -114,7 +121,7 @@ mod tests {
     use super::*;
 
     fn zone(origin: &str, serial: u32, text: u64) -> ZoneIdentity {
-        ZoneIdentity { origin: origin.into(), serial, text }
+        ZoneIdentity { origin: origin.into(), serial, text, keys: Vec::new() }
     }
 
     #[test]
@@ -127,6 +134,10 @@ mod tests {
         let counted = Identity::new("0.1.0", vec![zone("a.example.", 8, 1), zone("b.example.", 7, 2)]);
         assert_eq!(counted.configuration, one.configuration);
         assert_ne!(counted.digest(), one.digest());
+        let signed = ZoneIdentity { keys: vec![9, 4711], ..zone("a.example.", 7, 1) };
+        let signed = Identity::new("0.1.0", vec![signed, zone("b.example.", 7, 2)]);
+        assert_eq!(signed.configuration, one.configuration);
+        assert_ne!(signed.digest(), one.digest());
         let edited = Identity::new("0.1.0", vec![zone("a.example.", 7, 3), zone("b.example.", 7, 2)]);
         assert_ne!(edited.configuration, one.configuration);
         assert_ne!(Identity::new("0.2.0", one.zones.clone()).digest(), one.digest());

@@ -25,7 +25,7 @@ pub use address::{ProbeAddress, ProbeHost};
 pub use checks::{DnsCheck, DnsTransport, ExecCheck, ExitCodes, ExpectedRecord, GrpcCheck, TcpCheck};
 pub use condition::{Condition, ConditionProbe, ConditionState};
 pub use http::{BodyMatch, Degraded, HttpCheck, HttpVersion, Pattern, StatusRange};
-pub use identity::{Identity, MAX_ORIGIN, MAX_ZONES, ZoneIdentity, ZonesSight};
+pub use identity::{Identity, MAX_KEYS, MAX_ORIGIN, MAX_ZONES, ZoneIdentity, ZonesSight};
 pub use kept::{Kept, KeptAgreement, KeptHold};
 pub use keys::{EndpointKey, PoolKey};
 pub use last_probe::{LastProbe, LoadSeen, Survey};

@@ -36,7 +36,10 @@ pub struct ZoneAgreement {
     /// The serial on this node; absent if it does not have the zone.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub serial: Option<u32>,
-    /// The nodes that have another serial or other files, or not the zone at all.
+    /// The tags of the keys that it publishes on this node; none if it is not signed.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<u16>,
+    /// The nodes that have another serial, other files or other keys, or not the zone at all.
     pub others: Vec<ZoneElsewhere>,
 }
 
@@ -50,6 +53,9 @@ pub struct ZoneElsewhere {
     pub serial: Option<u32>,
     /// True if its files have the same text.
     pub same_files: bool,
+    /// The tags of the keys that it publishes there; absent if they are those of this node.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub other_keys: Option<Vec<u16>>,
 }
 
 /// An endpoint about which vantage points differ.
@@ -93,11 +99,11 @@ impl FleetView {
         let mut out = fleet.text(*time, true, for_terminal);
         let mut table = TextTable::new(&["ZONE", "SERIAL", "NODE", "THERE"]);
         let number = |serial: Option<u32>| serial.map_or_else(|| "none".to_owned(), |serial| serial.to_string());
-        for ZoneAgreement { zone, serial, others } in zones {
-            for ZoneElsewhere { node, serial: there, same_files } in others {
+        for ZoneAgreement { zone, serial, others, .. } in zones {
+            for ZoneElsewhere { node, serial: there, same_files, other_keys } in others {
                 let is_on_both = serial.is_some() && there.is_some();
                 let files = if *same_files || !is_on_both { "" } else { ", other files" };
-                let there = format!("{}{files}", number(*there));
+                let there = format!("{}{files}{}", number(*there), keys(other_keys.as_deref()));
                 table.push(vec![zone.clone(), number(*serial), node.clone(), there], YELLOW);
             }
         }
@@ -128,6 +134,16 @@ impl FleetView {
     }
 }
 
+/// The words on other keys.
+fn keys(other: Option<&[u16]>) -> String {
+    let tags = |tags: &[u16]| tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    match other {
+        None => String::new(),
+        Some([]) => ", not signed".to_owned(),
+        Some(other) => format!(", keys {}", tags(other)),
+    }
+}
+
 /// The zones of all nodes. Each node comes with its name, and with true if it is this one.
 fn zones(identities: &[(&str, bool, &Identity)]) -> Vec<ZoneAgreement> {
     let own = identities.iter().find(|(_, is_own, _)| *is_own).map(|(.., identity)| *identity);
@@ -144,11 +160,14 @@ fn zones(identities: &[(&str, bool, &Identity)]) -> Vec<ZoneAgreement> {
             }
             let text = |zone: Option<&ZoneIdentity>| zone.map(|zone| zone.text);
             let same_files = text(there) == text(here);
-            Some(ZoneElsewhere { node: node.to_owned(), serial: there.map(|zone| zone.serial), same_files })
+            let keys = there.zip(here).filter(|(there, here)| there.keys != here.keys);
+            let other_keys = keys.map(|(there, _)| there.keys.clone());
+            Some(ZoneElsewhere { node: node.to_owned(), serial: there.map(|zone| zone.serial), same_files, other_keys })
         };
         ZoneAgreement {
             zone: origin.to_owned(),
             serial: here.map(|zone| zone.serial),
+            keys: here.map(|zone| zone.keys.clone()).unwrap_or_default(),
             others: identities.iter().filter_map(elsewhere).collect(),
         }
     };
@@ -184,7 +203,12 @@ mod tests {
     use super::*;
 
     fn identity(zones: &[(&str, u32, u64)]) -> Identity {
-        let zone = |&(origin, serial, text): &(&str, u32, u64)| ZoneIdentity { origin: origin.into(), serial, text };
+        let zone = |&(origin, serial, text): &(&str, u32, u64)| ZoneIdentity {
+            origin: origin.into(),
+            serial,
+            text,
+            keys: Vec::new(),
+        };
         Identity::new("0.1.0", zones.iter().map(zone).collect())
     }
 
@@ -195,14 +219,34 @@ mod tests {
         let late = identity(&[("a.", 6, 1), ("b.", 6, 9)]);
         let other = identity(&[("b.", 7, 2), ("c.", 1, 3)]);
         let found = zones(&[("ns1", true, &own), ("ns2", false, &same), ("ns3", false, &late), ("ns4", false, &other)]);
-        let there = |node: &str, serial, same_files| ZoneElsewhere { node: node.to_owned(), serial, same_files };
-        let zone = |zone: &str, serial, others| ZoneAgreement { zone: zone.to_owned(), serial, others };
+        let there = |node: &str, serial, same_files| ZoneElsewhere {
+            node: node.to_owned(),
+            serial,
+            same_files,
+            other_keys: None,
+        };
+        let zone =
+            |zone: &str, serial, others| ZoneAgreement { zone: zone.to_owned(), serial, keys: Vec::new(), others };
         let expected = [
             zone("a.", Some(7), vec![there("ns3", Some(6), true), there("ns4", None, false)]),
             zone("b.", Some(7), vec![there("ns3", Some(6), false)]),
             zone("c.", None, vec![there("ns4", Some(1), false)]),
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_node_with_other_keys_is_told_with_their_tags() {
+        let signed = |keys: &[u16]| {
+            let mut identity = identity(&[("a.", 7, 1)]);
+            identity.zones[0].keys = keys.into();
+            identity
+        };
+        let (own, rolled, unsigned) = (signed(&[4711]), signed(&[9, 4711]), signed(&[]));
+        let found = zones(&[("ns1", true, &own), ("ns2", false, &rolled), ("ns3", false, &unsigned)]);
+        assert_eq!(found[0].keys, [4711]);
+        let told: Vec<String> = found[0].others.iter().map(|other| keys(other.other_keys.as_deref())).collect();
+        assert_eq!(told, [", keys 9 4711", ", not signed"]);
     }
 
     #[test]

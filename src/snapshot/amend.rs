@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::world::Members;
 use super::{Blueprint, ServedZone};
+use crate::dnssec::{key_tag, published};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Record, Zone, ZoneError};
@@ -70,6 +71,16 @@ impl ServedZone {
     /// Returns the SERIAL of the SOA as it is served.
     pub fn serial(&self) -> u32 {
         self.zone.serial()
+    }
+
+    /// Returns the tags of the keys that the zone publishes, in ascending order; none if it is not signed.
+    pub fn key_tags(&self) -> Vec<u16> {
+        let records = self.keys.iter().flat_map(|keys| keys.records());
+        let of_keys = records.filter(|record| record.rtype == Rtype::DNSKEY).map(|record| key_tag(&record.rdata));
+        let of_file = self.zone.is_presigned().then(|| published(self.zone.tree())).unwrap_or_default();
+        let mut tags: Vec<u16> = of_keys.chain(of_file.into_iter().map(|(tag, ..)| tag)).collect();
+        tags.sort_unstable();
+        tags
     }
 }
 

@@ -41,7 +41,7 @@ mod tests {
 
     #[test]
     fn the_latest_serial_of_the_same_files_counts() {
-        let zone = |origin: &str, serial, text| ZoneIdentity { origin: origin.into(), serial, text };
+        let zone = |origin: &str, serial, text| ZoneIdentity { origin: origin.into(), serial, text, keys: Vec::new() };
         let node = |zones: &[ZoneIdentity]| Identity::new("1", zones.to_vec());
         let [a, b, c] = [
             node(&[zone("a.", 7, 1), zone("b.", 9, 1)]),

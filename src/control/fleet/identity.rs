@@ -15,6 +15,7 @@ impl Control {
             origin: spec.origin.to_string().into(),
             serial: served.serial(),
             text: spec.text,
+            keys: served.key_tags(),
         });
         let identity = Identity::new(env!("TRUENORTH_VERSION"), zones.collect());
         let (observes, sight) = (fleet.vantages.me().observes, fleet.zones.clone());

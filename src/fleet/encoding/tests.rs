@@ -31,8 +31,13 @@ fn report() -> Report {
 }
 
 fn identity() -> Identity {
-    let zone = |origin: &str| ZoneIdentity { origin: origin.into(), serial: 2_026_112_701, text: 0xab };
-    Identity::new("0.1.0 (3f2a9c)", vec![zone("example.com."), zone("example.net.")])
+    let zone = |origin: &str, keys: &[u16]| ZoneIdentity {
+        origin: origin.into(),
+        serial: 2_026_112_701,
+        text: 0xab,
+        keys: keys.into(),
+    };
+    Identity::new("0.1.0 (3f2a9c)", vec![zone("example.com.", &[]), zone("example.net.", &[9, 4711])])
 }
 
 fn sight() -> ZonesSight {
@@ -140,6 +145,8 @@ fn an_identity_that_breaks_the_rules_is_malformed() {
         ("example.com.", "ex\u{e4}mple.com."),
         ("00000000000000ab", "ab"),
         ("2026112701", "-1"),
+        ("[1,[9,4711]]", "[2,[9,4711]]"),
+        ("[9,4711]", "[4711,9]"),
     ] {
         let bad = good.replacen(from, to, 1);
         assert_ne!(bad, good);
@@ -147,7 +154,7 @@ fn an_identity_that_breaks_the_rules_is_malformed() {
     }
     let zone = |number: usize| {
         let origin = format!("{number:03}{}", "a".repeat(MAX_ORIGIN - 3)).into();
-        ZoneIdentity { origin, serial: u32::MAX, text: u64::MAX }
+        ZoneIdentity { origin, serial: u32::MAX, text: u64::MAX, keys: vec![u16::MAX; MAX_KEYS] }
     };
     let largest = message(Body::Identity(Identity::new("0.1.0", (0..MAX_ZONES).map(zone).collect())));
     assert!(encode(&largest).len() < MAX_PAYLOAD);

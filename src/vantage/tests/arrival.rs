@@ -81,7 +81,7 @@ fn one_that_finds_nobody_arrives_after_four_intervals_and_does_not_expect_anybod
 #[test]
 fn what_a_node_runs_is_told_when_it_changes_and_asked_for_when_it_was_not_heard() {
     let identity = |serial| {
-        let zone = ZoneIdentity { origin: "example.com.".into(), serial, text: 1 };
+        let zone = ZoneIdentity { origin: "example.com.".into(), serial, text: 1, keys: Vec::new() };
         Identity::new("0.1.0", vec![zone])
     };
     let serials = |crew: &mut Crew, of: &str| -> Vec<Option<u32>> {
