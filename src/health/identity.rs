@@ -64,7 +64,9 @@ impl Identity {
         let count = zones.len();
         zones.retain(|zone| zone.origin.len() <= MAX_ORIGIN);
         zones.truncate(MAX_ZONES);
-        zones.iter_mut().for_each(|zone| zone.keys.truncate(MAX_KEYS));
+        for zone in &mut zones {
+            zone.keys.truncate(MAX_KEYS);
+        }
         Self {
             version: version.into(),
             configuration: hasher.finish(),
@@ -86,7 +88,9 @@ impl Identity {
             write_text(&mut hasher, origin);
             hasher.write(&serial.to_be_bytes());
             hasher.write(&text.to_be_bytes());
-            keys.iter().for_each(|key| hasher.write(&key.to_be_bytes()));
+            for key in keys {
+                hasher.write(&key.to_be_bytes());
+            }
         }
         if *observes {
             hasher.write_u8(1);

@@ -77,7 +77,7 @@ impl ServedZone {
     pub fn key_tags(&self) -> Vec<u16> {
         let records = self.keys.iter().flat_map(|keys| keys.records());
         let of_keys = records.filter(|record| record.rtype == Rtype::DNSKEY).map(|record| key_tag(&record.rdata));
-        let of_file = self.zone.is_presigned().then(|| published(self.zone.tree())).unwrap_or_default();
+        let of_file = if self.zone.is_presigned() { published(self.zone.tree()) } else { Vec::new() };
         let mut tags: Vec<u16> = of_keys.chain(of_file.into_iter().map(|(tag, ..)| tag)).collect();
         tags.sort_unstable();
         tags
