@@ -13,7 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 /// The rooms from the lowest floor up. Rooms on one line do not import each other.
 const FLOORS: &[&[&str]] = &[
-    &["backoff", "duration", "mix", "printable", "quoted", "timestamp"],
+    &["backoff", "duration", "glob", "mix", "printable", "quoted", "serial", "timestamp"],
     &["name", "geo", "health", "suggest", "vital"],
     &["latency"],
     &["vantage", "wire", "steering", "overrides", "load"],

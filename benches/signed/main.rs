@@ -1,4 +1,4 @@
-//! What signatures cost, in one run: truenorth without keys, with signatures that it keeps, and with fresh ones, beside Knot DNS
+//! The cost of signatures, in one run: truenorth without keys, with signatures that it keeps, and with fresh ones, beside Knot DNS
 //! (module onlinesign) and PowerDNS (live signing).
 //!
 //! Each server has one processor, and dnsperf another. The servers take turns in each round; a ratio compares two within a round.
@@ -150,7 +150,7 @@ fn compare(case: &Case, rounds: usize) {
             let ports = Ports::free();
             let command = make(&folder.path().join(format!("server-{number}")), ports);
             let server = Server::start(name, &command, ports);
-            // What can be kept is kept before the first round.
+            // Signatures that can be kept are kept before the first round.
             load::ask_once(&server, &questions);
             (server, questions)
         })

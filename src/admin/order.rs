@@ -111,10 +111,10 @@ pub enum ZonesOrder {
     Promote(Box<str>, oneshot::Sender<Result<Release, ZonesError>>),
 }
 
-/// What is current, and what became of it at this node.
+/// The versions that are current, and the one that this node serves.
 #[derive(Clone, Debug)]
 pub struct ZonesView {
-    /// What is current in the fleet; `None` if nothing was pushed, or nothing was heard yet.
+    /// The versions that are current in the fleet; `None` if nothing was pushed, or nothing was heard yet.
     pub current: Option<Releases>,
     /// The version that this node serves.
     pub serving: Option<Release>,
@@ -127,9 +127,9 @@ pub struct ZonesView {
 pub struct ZonesPush {
     /// The files.
     pub files: Files,
-    /// Who pushes them.
+    /// The author.
     pub who: Box<str>,
-    /// What they say about it.
+    /// The author's comment.
     pub comment: Box<str>,
     /// The nodes that are to have it first; empty for all nodes at once.
     pub nodes: Vec<NodeName>,

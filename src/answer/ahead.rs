@@ -87,7 +87,7 @@ enum Phase {
 struct Found {
     of: Option<(Phase, PlanId, NameOrders)>,
     answers: Vec<Likely>,
-    /// What distinguishes each answer, those of the present state included.
+    /// The identities of all answers, those of the present state included.
     known: HashSet<Vec<u8>>,
     /// The pools of the snapshot, of which one at a time is replaced.
     pools: Vec<Arc<Pool>>,

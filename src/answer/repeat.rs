@@ -95,7 +95,7 @@ struct Kept {
     network: Option<Network>,
     zone: ZoneId,
     way: Way,
-    /// What rankings lead to, for a steered name: that of each number in the place that its last bits select.
+    /// The answers that rankings lead to, for a steered name. The last bits of a ranking's number select its place.
     turns: [(u32, Option<Turns>); RANKINGS],
     /// The length of the name in octets.
     name: u8,
@@ -231,7 +231,7 @@ impl Datagram<'_> {
         worker: &mut Worker,
         out: &mut [u8],
     ) -> Option<Reply> {
-        let kept = &worker.repeats.as_ref()?.slots[slot % SLOTS];
+        let kept = &worker.repeats.as_ref()?.slots[slot];
         let Way::Steered { id, head, limit } = kept.way else { return None };
         let (head, length) = (usize::from(head), usize::from(kept.length));
         match out.first_chunk_mut::<BLOCK>().filter(|_| head <= BLOCK) {
@@ -251,7 +251,7 @@ impl Datagram<'_> {
                 known
             } else {
                 let turns = Turns::of((plan, ranking), rtype, (self.snapshot, worker), &frame);
-                worker.repeats.as_mut()?.slots[slot % SLOTS].turns[ranking as usize % RANKINGS] = (ranking, turns);
+                worker.repeats.as_mut()?.slots[slot].turns[ranking as usize % RANKINGS] = (ranking, turns);
                 turns
             };
             if let Some(turns) = turns {

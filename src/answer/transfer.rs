@@ -17,6 +17,7 @@ use super::exchange::{Admission, Exchange};
 use super::rrset::SharedNames;
 use super::{Worker, count, note};
 use crate::name::Name;
+use crate::serial::is_later;
 use crate::wire::{Message, NameOffset, Rcode, Rtype, Section, Truncated};
 use crate::zone::{NEAR, Rrset, below};
 
@@ -101,9 +102,7 @@ impl<'s> Transfer<'s> {
     }
 }
 
-/// True if an asker with this serial has the current version or a newer one (serial number arithmetic, RFC 1982,
-/// section 3.2).
+/// True if an asker with this serial has the current version or a newer one.
 fn is_current(serial: u32, soa: &Rrset) -> bool {
-    const HALF: u32 = 1 << 31;
-    soa.soa_serial().is_some_and(|ours| serial.wrapping_sub(ours) < HALF)
+    soa.soa_serial().is_some_and(|ours| serial == ours || is_later(serial, ours))
 }

@@ -11,7 +11,7 @@ use crate::name::Name;
 use crate::store::{Copies, CopyError};
 use crate::versions::{Bundle, Digest, Files, Release, ZoneLine};
 
-/// What a node began with.
+/// The version that a node began with.
 #[derive(Debug)]
 pub(super) struct Begun {
     pub(super) copies: Copies,
@@ -80,8 +80,8 @@ fn load_last(
         };
         loader.use_copy(Some(copy.clone()));
         let disk = Disk::new();
-        // Who falls back serves the serials of that version: secondaries keep the later zones that they have, and the node agrees
-        // with the others again once it has the later version.
+        // A node that falls back serves the serials of that version: secondaries keep the later zones that they have, and the
+        // node agrees with the others again once it has the later version.
         let last_served: &dyn Fn(&Name) -> Option<LastServed> = if place == 0 { last_served } else { &|_| None };
         match loader.load(&disk, last_served, None) {
             Ok(loaded) => {

@@ -274,7 +274,7 @@ mod tests {
         [names.www]\npools = [\"web\"]\nsteer = [\"region\"]\n[names.api]\npools = [\"web\", \"last\"]\nsteer = [\"failover\"]\n\
         [names.also]\npools = [\"web\"]\nsteer = [\"region\"]\n[records.static]\nA = [\"192.0.2.9\"]\n";
 
-    /// What answers depend on, in words.
+    /// The pools, plans and zones of a snapshot as text: all that answers depend on.
     fn told(snapshot: &Snapshot) -> String {
         let zones: Vec<_> = snapshot.zones().iter().map(|served| served.zone.steered().clone()).collect();
         format!("{:#?} {:#?} {zones:#?}", snapshot.pools(), snapshot.plans())

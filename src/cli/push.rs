@@ -62,7 +62,7 @@ pub(super) struct Arguments {
     /// Let all nodes have the version that some have first
     #[arg(long)]
     promote: bool,
-    /// What to tell others about the version
+    /// A comment on the version, for others
     #[arg(long, short = 'm', default_value = "", conflicts_with = "promote")]
     comment: String,
     /// Let only this node have the version until it is promoted or rolled back. May be given several times

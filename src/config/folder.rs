@@ -2,15 +2,21 @@
 //!
 //! Everything else that a zone names, such as certificates, keys, programs and lists of endpoints, is each node's own.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::path::{Component, Path};
+use std::sync::Arc;
 
 use crate::disk::Disk;
+use crate::name::Name;
 use crate::versions::{FilePath, Files};
 
 use super::code::Code;
 use super::fault::{Fault, Faults};
 use super::files::is_zone_file;
-use super::master::Includes;
+use super::master::{Included, Includes, parse_master_file};
+use super::source::Source;
+use super::statics::RECORD_TTL;
 
 /// The endings of files that may include others.
 const MASTER: &str = ".zone";
@@ -19,49 +25,38 @@ const MASTER: &str = ".zone";
 /// the faults of files that cannot be read, or if the files cannot be a version.
 pub fn read_folder(folder: &Path, disk: &Disk) -> Result<Files, Faults> {
     let fault = |message: String| Faults(vec![Fault::without_place(message).code(Code::File)]);
-    let cannot = |path: &Path, error: &std::io::Error| fault(format!("cannot read {}: {error}", path.display()));
+    let cannot = |path: &Path, error: &io::Error| fault(format!("cannot read {}: {error}", path.display()));
     let paths = disk.list(folder, is_zone_file).map_err(|error| cannot(folder, &error))?;
     let includes = Includes { folder, disk };
-    let (mut files, mut masters) = (Vec::new(), Vec::new());
-    for path in paths {
+    let mut files: BTreeMap<FilePath, Box<[u8]>> = BTreeMap::new();
+    for (path, read) in disk.read_in_turn(paths) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        // A folder is never a zone, whatever its name.
-        if disk.metadata(&path).is_ok_and(|metadata| metadata.is_dir()) {
-            continue;
+        let contents = match read {
+            Ok(contents) => contents.octets,
+            // A folder is never a zone, whatever its name.
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => continue,
+            Err(error) => return Err(cannot(&path, &error)),
+        };
+        if let Some(stem) = name.strip_suffix(MASTER) {
+            for (path, contents) in included(&path, stem, &contents, includes) {
+                files.insert(path, contents);
+            }
         }
-        let contents = disk.read(&path).map_err(|error| cannot(&path, &error))?.octets;
-        if name.ends_with(MASTER) {
-            masters.push(contents.clone());
-        }
-        files.push((FilePath::try_new(name).map_err(|error| fault(error.to_string()))?, contents.into()));
-    }
-    while let Some(master) = masters.pop() {
-        for written in included(&master) {
-            let Some(path) = plain(&written).filter(|path| !files.iter().any(|(known, _)| known == path)) else {
-                continue;
-            };
-            let Ok(contents) = includes
-                .find(&written)
-                .and_then(|file| disk.read(&file).map(|contents| contents.octets).map_err(|error| error.to_string()))
-            else {
-                continue;
-            };
-            masters.push(contents.clone());
-            files.push((path, contents.into()));
-        }
+        files.insert(FilePath::try_new(name).map_err(|error| fault(error.to_string()))?, contents.into());
     }
     Files::try_new(files).map_err(|error| fault(format!("{}: {error}", folder.display())))
 }
 
-/// The arguments of lines that begin with `$INCLUDE`.
-fn included(master: &[u8]) -> Vec<String> {
-    let text = String::from_utf8_lossy(master);
-    let argument = |line: &str| {
-        let mut words = line.split_ascii_whitespace();
-        let is_include = words.next()?.eq_ignore_ascii_case("$INCLUDE");
-        words.next().filter(|_| is_include).map(|path| path.trim_matches('"').to_owned())
+/// The files that a master file includes, and those that they include, as far as they can be read.
+fn included(path: &Path, stem: &str, octets: &[u8], includes: Includes<'_>) -> Vec<(FilePath, Box<[u8]>)> {
+    let Ok(source) = Source::master(path, octets.to_vec()).map(Arc::new) else { return Vec::new() };
+    let origin = Name::parse(stem, &Name::root()).unwrap_or_else(|_| Name::root());
+    let master = parse_master_file(&source, &origin, RECORD_TTL, includes, &mut Faults::default());
+    let read = |Included { written, .. }: Included| {
+        let file = includes.find(&written).ok()?;
+        Some((plain(&written)?, includes.disk.read(&file).ok()?.octets.into()))
     };
-    text.lines().filter_map(argument).collect()
+    master.included.into_iter().filter_map(read).collect()
 }
 
 /// The path without `.` and `..`; `None` if it cannot be in a version.
@@ -88,7 +83,7 @@ mod tests {
         for (path, text) in [
             ("a.toml", "ttl = 5\n"),
             ("b.zone", "$INCLUDE parts/../parts/x.inc\n$INCLUDE \"gone.inc\"\n$INCLUDE ../outside\n"),
-            ("parts/x.inc", " $include ./y.inc ; a comment\n"),
+            ("parts/x.inc", "$include ./y.inc ; a comment\n"),
             ("y.inc", "a A 192.0.2.1\n"),
             ("client.key", "a secret"),
             (".hidden.toml", ""),

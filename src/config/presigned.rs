@@ -23,7 +23,7 @@ use crate::zone::{Chain, Signature, Tree};
 /// The end of the first signature is warned of this long before, in seconds. Signers renew them days before.
 const SOON: i64 = 3 * 86_400;
 
-/// What an operator can do about names that a signed file cannot have.
+/// The help about names that a signed file cannot have.
 const INSTEAD: &str = "remove the signatures from the file and let `[dnssec]` sign the zone, or keep such names in a zone of \
                        their own, which this one delegates";
 
@@ -131,7 +131,7 @@ impl<'a> Places<'a> {
             let covered = signature(located);
             let (rtype, is_covered) = covered.map_or((record.rtype, false), |signature| (signature.covered, true));
             places.entry((record.owner.to_key(), rtype, is_covered)).or_insert(place);
-            // What concerns a name as a whole is told at its first record.
+            // A flaw of a name as a whole is told at its first record.
             places.entry((record.owner.to_key(), Rtype(0), false)).or_insert(place);
         }
         Self(places)

@@ -9,6 +9,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher24;
 
 use crate::name::Name;
+use crate::serial::{is_later, later};
 use crate::wire::Rtype;
 
 use super::LastServed;
@@ -52,13 +53,13 @@ pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
 /// when its files last changed. It never goes back: TXT records that were set count too.
 pub(super) fn count(files: &ZoneFiles, contents: u64, last: Option<LastServed>, given: Option<u32>) -> u32 {
     let changed = [&files.toml, &files.master].into_iter().flatten().map(|file| file.changed);
-    let changed = given.or_else(|| changed.reduce(newer)).unwrap_or_default();
+    let changed = given.or_else(|| changed.reduce(later)).unwrap_or_default();
     match last {
         None => changed,
-        Some(last) if last.contents == Some(contents) && given.is_some() => newer(changed, last.serial),
+        Some(last) if last.contents == Some(contents) && given.is_some() => later(changed, last.serial),
         Some(last) if last.contents == Some(contents) => last.serial,
-        Some(last) if last.contents.is_none() => newer(changed, last.serial),
-        Some(last) => newer(changed, last.serial.wrapping_add(1)),
+        Some(last) if last.contents.is_none() => later(changed, last.serial),
+        Some(last) => later(changed, last.serial.wrapping_add(1)),
     }
 }
 
@@ -83,28 +84,11 @@ pub(super) fn check(
             return;
         }
         format!("the zone {origin} has changed, but still has the serial {serial}")
-    } else if newer(serial, last.serial) == serial {
+    } else if is_later(serial, last.serial) {
         return;
     } else {
         format!("the serial of {origin} is {serial}, but {} was served before, which is later (RFC 1982)", last.serial)
     };
     let fault = Fault::warning(place, message, "secondaries keep the zone that they have").code(Code::Serial);
     faults.push(fault.help(format!("give it the serial {} or a later one", last.serial.wrapping_add(1))));
-}
-
-/// Returns the later of two serials (RFC 1982, section 3.2).
-fn newer(a: u32, b: u32) -> u32 {
-    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn serials_compare_around_their_end() {
-        assert_eq!(newer(5, 7), 7);
-        assert_eq!(newer(u32::MAX, 3), 3);
-        assert_eq!(newer(3, u32::MAX), 3);
-    }
 }

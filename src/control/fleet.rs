@@ -88,7 +88,7 @@ pub(super) struct Fleet {
     words: u64,
     /// Those who wait for the decisions about versions of the zones that they proposed.
     proposed: VecDeque<ProposedReply>,
-    /// What this node told the others last of what it runs.
+    /// The identity of this node that the others were told last.
     identity: Option<Identity>,
     /// True if the serials of this node or of another one may have changed.
     compares_serials: bool,

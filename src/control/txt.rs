@@ -8,6 +8,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::name::Name;
+use crate::serial::is_later;
 use crate::snapshot::{Blueprint, Unfit};
 use crate::wire::Rtype;
 use crate::zone::{Record, ZoneError};
@@ -191,8 +192,8 @@ impl DynamicTxt {
     pub fn count_on(&self, blueprint: &Blueprint, origin: &Name, serial: u32) -> Option<Blueprint> {
         blueprint.spec(origin).filter(|spec| spec.counts_serial)?;
         let served = blueprint.zone_of(origin).filter(|served| served.zone.apex() == origin)?;
-        let is_later = serial.wrapping_sub(served.serial()).cast_signed() > 0;
-        is_later.then(|| blueprint.amended(origin, &self.records_in(blueprint, origin), Some(serial)).ok())?
+        is_later(serial, served.serial())
+            .then(|| blueprint.amended(origin, &self.records_in(blueprint, origin), Some(serial)).ok())?
     }
 
     fn records_in(&self, blueprint: &Blueprint, origin: &Name) -> Vec<Record> {

@@ -11,7 +11,7 @@ use super::reads::Seen;
 use super::regular::{Contents, read_regular};
 use super::{Disk, Job, leave_behind};
 
-/// What the thread found at a path.
+/// The file at a path: its identity, and its contents.
 type Found = (Seen, io::Result<Contents>);
 
 /// The files of a list, one after the other, and what each contains.
@@ -22,7 +22,7 @@ pub struct InTurn<'d> {
     paths: vec::IntoIter<PathBuf>,
     /// Increases while a large file is read.
     progress: Arc<AtomicU64>,
-    /// What the thread finds, or why there is no thread. `None` when nothing follows.
+    /// The files as the thread reads them, or why there is no thread. `None` when nothing follows.
     found: Option<io::Result<Receiver<Found>>>,
 }
 

@@ -33,7 +33,7 @@ pub struct Flaw {
     pub owner: Name,
     /// The type of the records.
     pub rtype: Rtype,
-    /// What is wrong with them.
+    /// The kind of the flaw.
     pub kind: FlawKind,
 }
 

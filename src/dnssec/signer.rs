@@ -137,7 +137,7 @@ impl From<Truncated> for Unsigned {
     }
 }
 
-/// What a signer makes signatures for.
+/// The use of the signatures that a signer makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     /// Answers: within the budget.

@@ -1,7 +1,8 @@
 //! The streams of the fleet's orders, over JetStream: entries go out, and those of all nodes come in the order of the stream.
 //!
 //! Each stream keeps the last message of each subject, and is read from its beginning whenever it is opened. It is created if
-//! it does not exist. That of the versions of the zones also holds the versions themselves (`versions`). What an operator changed in it, such as the number of its copies, stays.
+//! it does not exist. An operator may change it, such as the number of its copies, and that stays. The stream of the versions of
+//! the zones also holds the versions themselves (`versions`).
 
 use std::convert::Infallible;
 use std::error::Error;

@@ -56,8 +56,8 @@ pub struct Ledger {
     is_told_shared: bool,
     /// The last refusal that was told.
     refusal: Option<Box<str>>,
-    /// What this node said something about last.
-    last_said: Option<MatterKey>,
+    /// The subject of the last word of this node, or why that word does not go out.
+    pub(super) last_said: Option<Result<MatterKey, Box<str>>>,
     pub(super) changed: BTreeSet<MatterKey>,
     has_new_streams: bool,
     follows: Vec<Follow>,
@@ -131,10 +131,11 @@ impl Ledger {
             return;
         }
         if row.is_none() && self.rows.len() >= MAX_MATTERS {
-            let why = format!("a fleet has at most {MAX_MATTERS} orders");
-            return self.news.push(LedgerNews::Refused(matter, why.into()));
+            let why: Box<str> = format!("a fleet has at most {MAX_MATTERS} orders").into();
+            self.last_said = Some(Err(why.clone()));
+            return self.news.push(LedgerNews::Refused(matter, why));
         }
-        let is_open = self.is_open(matter.book());
+        let is_open = self.reads(matter.book());
         self.number += 1;
         let origin = Origin { node: self.node.clone(), run: self.run, number: self.number, who };
         let Some(entry) = Entry::try_new(matter, content, origin) else { return };
@@ -147,7 +148,7 @@ impl Ledger {
         };
         row.waiting = Some(Waiting { entry, saying, basis, is_conditional, sent: None, refusals: 0, refused: None });
         self.waiting.insert(key.clone());
-        self.last_said = Some(key.clone());
+        self.last_said = Some(Ok(key.clone()));
         self.changed.insert(key);
     }
 
@@ -249,7 +250,7 @@ impl Ledger {
 
     fn hear_entry(&mut self, sequence: u64, entry: Entry) -> Result<(), Unfit> {
         let (book, key) = (entry.matter().book(), entry.key());
-        let is_live = self.is_open(book);
+        let is_live = self.reads(book);
         if matches!(self.books[book as usize].phase, Phase::Closed(_) | Phase::Unused) {
             return Ok(());
         }
@@ -428,7 +429,7 @@ impl Ledger {
     /// When [`Self::advance`] is due if nothing happens before.
     pub fn wake_at(&self) -> Option<Duration> {
         let waiting = self.waiting.iter().filter_map(|key| self.waiting_in(key));
-        let open = waiting.filter(|waiting| self.is_open(waiting.entry.matter().book()));
+        let open = waiting.filter(|waiting| self.reads(waiting.entry.matter().book()));
         open.filter_map(|waiting| Some(waiting.sent? + RESEND)).min()
     }
 
@@ -457,36 +458,7 @@ impl Ledger {
         Book::ALL.into_iter().filter_map(|book| Some((book, self.books[book as usize].identity?))).collect()
     }
 
-    /// True if all streams are read that are to be.
-    pub fn is_shared(&self) -> bool {
-        self.books.iter().all(|state| matches!(state.phase, Phase::Open | Phase::Unused))
-    }
-
-    /// True if this stream is read.
-    pub fn reads(&self, book: Book) -> bool {
-        self.is_open(book)
-    }
-
-    /// True if nothing of this node waits.
-    pub fn is_settled(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    /// Whether the stream has the last word of this node, or why it does not take it. `None` while an answer to any word is not
-    /// there yet.
-    pub fn has_last_word(&self) -> Option<Result<(), Box<str>>> {
-        if self.waiting.iter().filter_map(|key| self.waiting_in(key)).any(|waiting| waiting.refused.is_none()) {
-            return None;
-        }
-        let last = self.last_said.as_ref().and_then(|key| self.waiting_in(key));
-        Some(last.and_then(|waiting| waiting.refused.clone()).map_or(Ok(()), Err))
-    }
-
-    fn is_open(&self, book: Book) -> bool {
-        self.books[book as usize].phase == Phase::Open
-    }
-
-    fn waiting_in(&self, key: &MatterKey) -> Option<&Waiting> {
+    pub(super) fn waiting_in(&self, key: &MatterKey) -> Option<&Waiting> {
         self.rows.get(key)?.waiting.as_ref()
     }
 }

@@ -4,7 +4,7 @@ use super::machine::Ledger;
 use super::row::Row;
 use super::{Book, Matter, MatterKey};
 
-/// What became of a proposal of this node.
+/// The end of a proposal of this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// The stream has it: it counts on all nodes.

@@ -1,9 +1,10 @@
-//! The ledger for display.
+//! The state of the ledger as a whole: for display, and for the answers to orders.
 
+use super::Book;
 use super::machine::{Ledger, Phase};
 use super::row::Row;
 
-/// What the ledger knows, in numbers.
+/// The numbers of orders in the ledger.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerView {
     /// True if all streams are read that are to be.
@@ -17,6 +18,34 @@ pub struct LedgerView {
 }
 
 impl Ledger {
+    /// True if all streams are read that are to be.
+    pub fn is_shared(&self) -> bool {
+        self.books.iter().all(|state| matches!(state.phase, Phase::Open | Phase::Unused))
+    }
+
+    /// True if this stream is read.
+    pub fn reads(&self, book: Book) -> bool {
+        self.books[book as usize].phase == Phase::Open
+    }
+
+    /// True if nothing of this node waits.
+    pub fn is_settled(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Whether the stream has the last word of this node, or why it does not take it. `None` while an answer to any word is not
+    /// there yet.
+    pub fn has_last_word(&self) -> Option<Result<(), Box<str>>> {
+        if self.waiting.iter().filter_map(|key| self.waiting_in(key)).any(|waiting| waiting.refused.is_none()) {
+            return None;
+        }
+        Some(match &self.last_said {
+            Some(Ok(key)) => self.waiting_in(key).and_then(|waiting| waiting.refused.clone()).map_or(Ok(()), Err),
+            Some(Err(why)) => Err(why.clone()),
+            None => Ok(()),
+        })
+    }
+
     /// The ledger for display.
     pub fn view(&self) -> LedgerView {
         let why = self.books.iter().find_map(|state| match &state.phase {

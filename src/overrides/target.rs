@@ -16,6 +16,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
+use crate::glob::Glob;
 use crate::name::{Name, NameError};
 
 /// Maximum number of octets of a target's text. A domain name has up to 255 octets, and each is written with four
@@ -63,17 +64,9 @@ pub struct TargetPattern {
     kind: TargetKind,
     /// Addresses as [`IpAddr`] writes them; names in lower case and without the final dot.
     text: Box<str>,
-    tokens: Box<[Token]>,
+    glob: Glob,
     /// The name whose answers the target concerns; only for [`TargetKind::PoolInName`].
     name: Option<Box<TargetPattern>>,
-}
-
-/// A part of a pattern.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Token {
-    This(char),
-    AnyOne,
-    AnyMany,
 }
 
 /// The exactness of a pattern, the least exact first.
@@ -135,14 +128,14 @@ impl FromStr for TargetPattern {
         if text.is_empty() {
             return Err(TargetPatternError::Empty);
         }
-        let is_glob = tokens(text).any(|token| !matches!(token, Token::This(_)));
+        let is_glob = !Glob::new(text).is_literal();
         let text = match kind {
             TargetKind::Datacenter | TargetKind::Pool | TargetKind::PoolInName => text.to_owned(),
             TargetKind::Endpoint | TargetKind::Name if is_glob => without_final_dot(text).to_ascii_lowercase(),
             TargetKind::Endpoint => endpoint_text(text)?,
             TargetKind::Name => name_text(text)?,
         };
-        Ok(Self { kind, tokens: tokens(&text).collect(), text: text.into(), name })
+        Ok(Self { kind, glob: Glob::new(&text), text: text.into(), name })
     }
 }
 
@@ -156,8 +149,7 @@ impl fmt::Display for TargetPattern {
 impl TargetPattern {
     /// Returns the target of a pool, or of an entry in all of its datacenters, in the answers of exactly this name.
     pub fn pool_in_name(pool: &str, name: &Name) -> Self {
-        let of_kind =
-            |kind, text: String, name| Self { kind, tokens: tokens(&text).collect(), text: text.into(), name };
+        let of_kind = |kind, text: String, name| Self { kind, glob: Glob::new(&text), text: text.into(), name };
         let name = of_kind(TargetKind::Name, literal(name), None);
         of_kind(TargetKind::PoolInName, pool.to_owned(), Some(Box::new(name)))
     }
@@ -179,8 +171,7 @@ impl TargetPattern {
 
     /// True if it contains `*` or `?`, so that it may match several things.
     pub fn is_glob(&self) -> bool {
-        let holds_glob = |tokens: &[Token]| tokens.iter().any(|token| !matches!(token, Token::This(_)));
-        holds_glob(&self.tokens) || self.name.as_ref().is_some_and(|name| holds_glob(&name.tokens))
+        !self.glob.is_literal() || self.name.as_ref().is_some_and(|name| !name.glob.is_literal())
     }
 
     /// True if the pattern matches: a datacenter or pool by its name, an address as [`IpAddr`] writes it, a domain name
@@ -188,20 +179,16 @@ impl TargetPattern {
     pub fn means(&self, text: &str) -> bool {
         let whole_pool = || {
             let pool = text.split_once('/').map(|(pool, _)| pool);
-            self.names_no_datacenter() && pool.is_some_and(|pool| matches(&self.tokens, pool))
+            self.names_no_datacenter() && pool.is_some_and(|pool| self.glob.matches(pool))
         };
         let is_pool = matches!(self.kind, TargetKind::Pool | TargetKind::PoolInName);
-        matches(&self.tokens, text) || (is_pool && whole_pool())
+        self.glob.matches(text) || (is_pool && whole_pool())
     }
 
     /// The one text that the pattern matches, apart from a pool's name that means all of its datacenters; `None` for a
     /// pattern with `*` or `?`. For a pool in a name, the pool's.
     pub fn literal(&self) -> Option<String> {
-        let character = |token: &Token| match token {
-            Token::This(character) => Some(*character),
-            Token::AnyOne | Token::AnyMany => None,
-        };
-        self.tokens.iter().map(character).collect()
+        self.glob.literal()
     }
 
     pub(super) fn exactness(&self) -> Exactness {
@@ -220,47 +207,6 @@ impl TargetPattern {
 /// A name in the form that patterns use: in lower case and without its final dot.
 pub fn canonical(name: &Name) -> String {
     without_final_dot(&name.to_string()).to_ascii_lowercase()
-}
-
-/// The parts of a pattern. After a backslash, `*` and `?` are plain characters. A backslash before another character is
-/// literal, because names use it to write a dot inside a label.
-fn tokens(text: &str) -> impl Iterator<Item = Token> {
-    let mut rest = text.chars().peekable();
-    std::iter::from_fn(move || {
-        Some(match rest.next()? {
-            '*' => Token::AnyMany,
-            '?' => Token::AnyOne,
-            '\\' => Token::This(rest.next_if(|next| matches!(next, '*' | '?')).unwrap_or('\\')),
-            other => Token::This(other),
-        })
-    })
-}
-
-/// True if the pattern matches the whole text. After a mismatch the last `*` takes one character more, so there are at
-/// most (length of pattern) times (length of text) steps.
-fn matches(pattern: &[Token], text: &str) -> bool {
-    let (mut at, mut rest) = (0, text.chars());
-    let mut last_many = None;
-    loop {
-        let before = rest.clone();
-        match (pattern.get(at), rest.next()) {
-            (None, None) => return true,
-            (Some(Token::AnyMany), _) => {
-                at += 1;
-                rest = before.clone();
-                last_many = Some((at, before));
-            }
-            (Some(Token::AnyOne), Some(_)) => at += 1,
-            (Some(Token::This(wanted)), Some(found)) if *wanted == found => at += 1,
-            _ => {
-                let Some((behind, text)) = &mut last_many else { return false };
-                if text.next().is_none() {
-                    return false;
-                }
-                (at, rest) = (*behind, text.clone());
-            }
-        }
-    }
 }
 
 fn without_final_dot(text: &str) -> &str {
@@ -404,13 +350,6 @@ mod tests {
             if let Ok(target) = text.parse::<TargetPattern>() {
                 prop_assert_eq!(target.to_string().parse::<TargetPattern>(), Ok(target));
             }
-        }
-
-        #[test]
-        fn globs_match_as_regular_expressions_do(glob in "[ab*?]{0,8}", text in "[ab]{0,8}") {
-            let regex = glob.replace('*', ".*").replace('?', ".");
-            let regex = regex::Regex::new(&format!("^{regex}$")).unwrap();
-            prop_assert_eq!(matches(&tokens(&glob).collect::<Vec<_>>(), &text), regex.is_match(&text));
         }
     }
 }

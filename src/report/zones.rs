@@ -30,9 +30,9 @@ pub struct ZonesRelease {
     pub octets: u32,
     /// When it was pushed: Unix time in seconds.
     pub time: u64,
-    /// Who pushed it.
+    /// The author.
     pub who: String,
-    /// What they said about it.
+    /// Their comment.
     pub comment: String,
 }
 
@@ -82,7 +82,7 @@ pub struct ZonesRefusal {
 pub struct ZonesPushOrder {
     /// The files.
     pub files: Vec<ZonesFile>,
-    /// What its author says about it.
+    /// Its author's comment.
     #[serde(default)]
     pub comment: String,
     /// The author.
@@ -110,7 +110,7 @@ pub struct ZonesRollBack {
     /// files.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<u32>,
-    /// What the author says about it.
+    /// The author's comment.
     #[serde(default)]
     pub comment: String,
     /// The author.
@@ -172,7 +172,7 @@ pub struct ZonesPushResult<F> {
     pub effect: Option<String>,
 }
 
-/// What became of a push at the nodes.
+/// The result of a push, and the version that each node serves.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ZonesReport<F> {
     /// The result at the node that it was sent to.
@@ -237,9 +237,7 @@ impl ZonesPushOrder {
         let files = self.files.iter().map(file).collect::<Result<Vec<_>, _>>()?;
         Files::try_new(files).map_err(told)
     }
-}
 
-impl ZonesPushOrder {
     /// Returns the nodes that are to have it first. Fails if one cannot be a node.
     pub fn read_nodes(&self) -> Result<Vec<NodeName>, String> {
         let node = |text: &String| NodeName::try_new(text).ok_or_else(|| format!("`{text}` is not the name of a node"));

@@ -6,6 +6,7 @@
 
 use super::Vantages;
 use crate::health::{Identity, ZoneIdentity};
+use crate::serial::{self, is_later};
 
 /// How far a serial may be ahead of this node's own, unless it is a time that has passed. More orders than that do not come
 /// while a node is away, and a node that tells nonsense must not use up the serials of all.
@@ -28,11 +29,10 @@ fn later(zone: &ZoneIdentity, others: &[&Identity], now: u32) -> Option<u32> {
         let place = other.zones.binary_search_by(|other| other.origin.cmp(&zone.origin)).ok()?;
         Some(&other.zones[place]).filter(|other| other.text == zone.text)
     });
-    let is_later = |a: u32, b: u32| a.wrapping_sub(b).cast_signed() > 0;
     let is_likely = |serial: &u32| serial.wrapping_sub(zone.serial) <= MOST_AHEAD || !is_later(*serial, now);
     let serials = of_same_files.map(|other| other.serial);
     let serials = serials.filter(|serial| is_later(*serial, zone.serial)).filter(is_likely);
-    serials.reduce(|one, other| if is_later(one, other) { one } else { other })
+    serials.reduce(serial::later)
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(super) const MAX_ENCODED: usize = 2 * MAX_OCTETS;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
-/// What a version says of a zone.
+/// A zone in a version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZoneLine {
     /// Its origin.
@@ -185,7 +185,7 @@ fn put_text(text: &str, octets: &mut Vec<u8>) {
     octets.extend(text.as_bytes());
 }
 
-/// What is left to read. Its methods return `None` at a place where something else is than there should be.
+/// The octets that are left to read. Its methods return `None` at a place where something else is than there should be.
 struct Reader<'o>(&'o [u8]);
 
 impl<'o> Reader<'o> {

@@ -38,9 +38,9 @@ pub struct Release {
     pub octets: u32,
     /// When it was pushed: time since the Unix epoch, in whole seconds.
     pub made_at: Duration,
-    /// Who pushed it; may be empty.
+    /// The author; may be empty.
     pub who: Box<str>,
-    /// What they say about it; may be empty.
+    /// The author's comment; may be empty.
     pub comment: Box<str>,
 }
 
@@ -53,7 +53,7 @@ pub struct Canary {
     pub nodes: Vec<NodeName>,
 }
 
-/// What is current. At least one version is.
+/// The versions that are current: one at least.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Releases {
     stable: Option<Release>,

@@ -4,6 +4,8 @@
 //! (RFC 1982): a zone with other contents than before gets a later one than any that was served, also when an earlier
 //! version comes back.
 
+use crate::serial::later;
+
 /// A zone as it is or was served somewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counted {
@@ -23,10 +25,5 @@ pub fn assign(contents: u64, current: &[Counted], served: &[Counted], now: u32) 
         return first.serial;
     }
     let all = current.iter().chain(served);
-    all.fold(now, |serial, counted| newer(serial, counted.serial.wrapping_add(1)))
-}
-
-/// Returns the later of two serials (RFC 1982, section 3.2).
-fn newer(a: u32, b: u32) -> u32 {
-    if a.wrapping_sub(b).cast_signed() > 0 { a } else { b }
+    all.fold(now, |serial, counted| later(serial, counted.serial.wrapping_add(1)))
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::name::Name;
+use crate::serial;
 use crate::vantage::NodeName;
 
 fn path(text: &str) -> FilePath {
@@ -134,7 +135,7 @@ proptest! {
         let serial = assign(contents, &counted, &[], base.wrapping_add(now));
         for other in &counted {
             let is_kept = other.contents == Some(contents) && other.serial == serial;
-            let is_later = serial.wrapping_sub(other.serial).cast_signed() > 0;
+            let is_later = serial::is_later(serial, other.serial);
             prop_assert!(is_kept || is_later, "{} after {:?}", serial, other);
         }
     }

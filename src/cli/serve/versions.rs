@@ -58,7 +58,7 @@ pub(super) struct Versions {
     control: Handle,
     /// The version that is served.
     pub(super) serving: Option<Release>,
-    /// What is current in the fleet.
+    /// The versions that are current in the fleet; `None` if it knows of none.
     pub(super) current: Option<Releases>,
     /// A version that is to be served and is not, with the reason.
     pub(super) refused: Option<(u32, Box<str>)>,
@@ -130,7 +130,7 @@ impl Versions {
             info!(version, folder, "zones come from the fleet: the files of the folder are not read");
         }
         let kept = versions.copies.clone();
-        // What is left over is removed at the next start if no thread can be started for it.
+        // Left-overs are removed at the next start if no thread can be started for it.
         let _ = beside(move || kept.tidy()).await;
         versions.tell(fell_back).await;
         Some(versions)

@@ -23,9 +23,9 @@ pub type ProposedReply = oneshot::Sender<Decision>;
 pub struct Proposed {
     /// The proposal.
     pub releases: Releases,
-    /// What was current when it was made; `None` if nothing was.
+    /// The versions that were current when it was made; `None` if none was.
     pub based_on: Option<Releases>,
-    /// Who made it; may be empty.
+    /// The author; may be empty.
     pub who: Box<str>,
     /// Gets the decision.
     pub reply: ProposedReply,

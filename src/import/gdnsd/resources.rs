@@ -97,7 +97,7 @@ pub(super) struct Resources<'a> {
     pub(super) pools: BTreeMap<String, Pool>,
     /// The resources that were read already.
     known: BTreeMap<(String, String), Tree>,
-    /// What the datacenters of resources became.
+    /// The pools that the datacenters of resources became.
     pub(super) parts: Vec<Part>,
     /// The plugins and resources that something refers to.
     seen: BTreeSet<(String, String)>,

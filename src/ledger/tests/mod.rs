@@ -202,6 +202,20 @@ fn a_refusal_is_told_once_and_the_entry_that_never_comes_is_given_up() {
 }
 
 #[test]
+fn an_order_beyond_the_bound_is_not_shared() {
+    let mut ledger = open();
+    (0..=MAX_MATTERS).for_each(|number| ledger.say(word(number, 5, Saying::Order)));
+    for (sequence, number) in (1..).zip(0..MAX_MATTERS) {
+        ledger.hear(heard(sequence, entry(1, sequence, number, Some(5)))).unwrap();
+    }
+    assert!(ledger.is_settled());
+    assert!(matches!(ledger.has_last_word(), Some(Err(why)) if why.contains("at most")));
+    ledger.say(word(1, 6, Saying::Order));
+    ledger.hear(heard(1 << 20, entry(1, MAX_MATTERS as u64 + 1, 1, Some(6)))).unwrap();
+    assert_eq!(ledger.has_last_word(), Some(Ok(())));
+}
+
+#[test]
 fn what_the_stream_refused_says_nothing_of_later_orders() {
     let mut ledger = open();
     assert_eq!(ledger.has_last_word(), Some(Ok(())));

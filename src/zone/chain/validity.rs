@@ -1,5 +1,6 @@
 //! When the signatures of a zone's file are valid.
 
+use crate::serial::{is_later, later};
 use crate::wire::Rtype;
 use crate::zone::rrset::Rrset;
 use crate::zone::signatures::Signature;
@@ -35,7 +36,7 @@ impl Validity {
 
     /// True if a signature is not valid yet.
     pub fn is_early(&self, now: u64) -> bool {
-        self.begin.wrapping_sub(now as u32).cast_signed() > 0
+        is_later(self.begin, now as u32)
     }
 
     /// Looks at all signatures of a zone, of which `hashed` are not in its tree. `None` if there is none.
@@ -46,9 +47,8 @@ impl Validity {
         let one = |Signature { expiration: end, inception: begin, tag, .. }: Signature<'_>| Self { end, begin, tag };
         let each = of_names.map(one).chain(of_hashes.map(one));
         each.reduce(|one, other| {
-            let is_later = |a: u32, b: u32| a.wrapping_sub(b).cast_signed() > 0;
             let first = if is_later(one.end, other.end) { other } else { one };
-            Self { begin: if is_later(one.begin, other.begin) { one.begin } else { other.begin }, ..first }
+            Self { begin: later(one.begin, other.begin), ..first }
         })
     }
 }
