@@ -59,7 +59,7 @@ pub(super) fn load_first(
     }
     let disk = Disk::new();
     let loaded = loader.load(&disk, last_served, None)?;
-    Ok((loaded, disk.reads(), None))
+    Ok((loaded, disk.into_reads(), None))
 }
 
 /// Reads everything with the version that was served last, or with the one before if that cannot be used, or with the zones
@@ -86,7 +86,7 @@ fn load_last(
         match loader.load(&disk, last_served, None) {
             Ok(loaded) => {
                 let fell_back = refused.map(|(why, _)| ZonesNews::FellBack(Some(release.number), why));
-                return Ok((loaded, disk.reads(), Begun { copies, serves: Some((release, copy)), fell_back }));
+                return Ok((loaded, disk.into_reads(), Begun { copies, serves: Some((release, copy)), fell_back }));
             }
             Err(faults) => _ = refused.get_or_insert_with(|| (faults.first().into(), Some(faults))),
         }
@@ -99,5 +99,5 @@ fn load_last(
     let disk = Disk::new();
     let loaded = loader.load(&disk, last_served, None)?;
     let fell_back = why.map(|why| ZonesNews::FellBack(None, why));
-    Ok((loaded, disk.reads(), Begun { copies, serves: None, fell_back }))
+    Ok((loaded, disk.into_reads(), Begun { copies, serves: None, fell_back }))
 }

@@ -18,6 +18,7 @@ use crate::geo::Locations;
 use crate::geoip::{self, GeoipFault};
 use crate::monitor;
 use crate::name::Name;
+use crate::report::Summary;
 use crate::snapshot::{Blueprint, PoolSpec, Registration, Snapshot};
 use crate::suggest::did_you_mean;
 
@@ -62,6 +63,8 @@ pub(super) struct Loaded {
     pub(super) databases: Vec<(PathBuf, Duration)>,
     /// The faults of things that the configuration needs, but this process is not permitted to do.
     pub(super) forbidden: Faults,
+    /// What it contains, once somebody looked.
+    pub(super) summary: Option<Box<Summary>>,
 }
 
 impl Loaded {
@@ -149,6 +152,7 @@ impl Loader {
         if is_located {
             warnings.0.extend(asked.check(&locations).0);
         }
+        warnings.keep_texts();
         let began = Instant::now();
         let blueprint = Blueprint::compile(world, locations.clone(), previous);
         let maps = previous.map_or_else(NewMaps::default, |previous| NewMaps {
@@ -170,6 +174,7 @@ impl Loader {
             warnings,
             databases: made,
             forbidden,
+            summary: None,
         })
     }
 

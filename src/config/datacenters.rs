@@ -94,7 +94,7 @@ impl Places {
     }
 
     /// Adds definitions that [`fit`](Self::fit).
-    pub(super) fn add_again(&mut self, written: Vec<WrittenDatacenter>) {
+    pub(super) fn add_again(&mut self, written: impl IntoIterator<Item = WrittenDatacenter>) {
         for WrittenDatacenter { datacenter, place, .. } in written {
             // Definitions that fit have no faults.
             let _ = self.add(datacenter, &place, &mut Faults::default());

@@ -81,8 +81,9 @@ impl<'d> TomlTable<'d> {
             read(&value, faults);
         }
         let Some(parts) = self.parts else { return };
+        let text = self.source.text();
         for part in &parts.ranges {
-            let (table, errors) = DeTable::parse_recoverable(&self.source.text[part.clone()]);
+            let (table, errors) = DeTable::parse_recoverable(&text[part.clone()]);
             if !errors.is_empty() {
                 // `read_document` reports the error.
                 parts.are_broken.set(true);

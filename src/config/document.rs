@@ -65,7 +65,8 @@ pub(super) fn read_document_again<T>(
     read: impl FnOnce(TomlTable<'_>, &mut Faults) -> T,
     again: impl FnOnce(TomlTable<'_>, &mut Faults),
 ) -> Option<T> {
-    if let Some(Cut { rest, parts }) = cut(&source.text) {
+    let text = source.text();
+    if let Some(Cut { rest, parts }) = cut(&text) {
         let (table, errors) = DeTable::parse_recoverable(&rest);
         if errors.is_empty() {
             let before = faults.0.len();
@@ -82,7 +83,7 @@ pub(super) fn read_document_again<T>(
             return None;
         }
     }
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let (table, errors) = DeTable::parse_recoverable(&text);
     if errors.is_empty() {
         return Some(read(TomlTable::document(source, what, table.get_ref(), &Parts::default()), faults));
     }
@@ -98,10 +99,12 @@ fn report_syntax(
     faults: &mut Faults,
     again: impl FnOnce(TomlTable<'_>, &mut Faults),
 ) {
-    let (_, errors) = DeTable::parse_recoverable(&source.text);
+    let text = source.text();
+    let (_, errors) = DeTable::parse_recoverable(&text);
     let mut broken = syntax::faults(source, &errors);
     if let Some(mended) = Mended::new(source, &broken) {
-        let (table, errors) = DeTable::parse_recoverable(&mended.source.text);
+        let text = mended.source.text();
+        let (table, errors) = DeTable::parse_recoverable(&text);
         if errors.is_empty() {
             let mut found = Faults::default();
             again(TomlTable::document(&mended.source, what, table.get_ref(), &Parts::default()), &mut found);

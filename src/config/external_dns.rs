@@ -8,12 +8,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::code::Code;
 use super::decode::{Placed, Value};
 use super::fault::{Fault, Faults};
-use super::files::{ZoneFiles, print};
+use super::files::ZoneFiles;
 use super::source::Source;
 use crate::disk::Disk;
 use crate::external_dns::Records;
@@ -111,6 +110,10 @@ pub(super) fn append(
             faults.push(fault.help(format!("write {}.toml with its nameservers", stem(zone))));
             continue;
         };
+        if !files.have_texts(disk, faults) {
+            files.unreadable = true;
+            continue;
+        }
         let Some(toml) = files.toml.as_mut() else {
             if !files.unreadable {
                 let message = format!("external-dns keeps records in {zone}, whose file is a master file");
@@ -127,9 +130,8 @@ pub(super) fn append(
             Ok(records) => {
                 let rendered = records.render(zone);
                 if !rendered.is_empty() {
-                    let text = format!("{}\n{rendered}", toml.source.text);
-                    toml.source = Arc::new(Source::new(&toml.source.path, text));
-                    toml.print = print(&toml.source);
+                    let text = format!("{}\n{rendered}", &*toml.source.text());
+                    toml.stands_for(Source::new(&toml.source.path, text));
                 }
             }
             Err(why) => faults.push(Fault::error(place, why, "they cannot be read").code(Code::File)),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::code::Code;
-use super::source::{Place, Position, Source};
+use super::source::{Place, Position, Source, keep_texts};
 
 /// Maximum number of faults of one file that are shown one by one. An operator fixes the first faults before reading
 /// more, and a file of a wrong format has a fault in each line.
@@ -159,6 +159,14 @@ impl Faults {
     pub(super) fn has_errors_in(&self, source: &Arc<Source>) -> bool {
         let is_there = |place: &Place| Arc::ptr_eq(&place.source, source);
         self.0.iter().any(|fault| fault.severity == Severity::Error && fault.place.as_ref().is_some_and(is_there))
+    }
+
+    /// Keeps the texts of their files in memory, as they are now.
+    pub fn keep_texts(&mut self) {
+        keep_texts(self.0.iter_mut().flat_map(|fault| {
+            let Fault { place, related, .. } = fault;
+            place.iter_mut().chain(related.as_mut().map(|(place, _)| place))
+        }));
     }
 
     /// Sorts the faults by file and line; those without a place come first. Keeps at most [`MAX_TOLD`] faults of each

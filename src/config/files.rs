@@ -2,44 +2,53 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-
-use crate::disk::{Contents, Disk};
+use crate::disk::{Contents, Disk, Reading, Seen};
 
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
+use super::known::Known;
 use super::source::{Place, Source};
+use super::strays::Parts;
 
-/// A file that was read, and the time of its last change.
+/// A file that was read, now or before.
+#[derive(Clone, Debug)]
 pub(super) struct ReadFile {
     pub(super) source: Arc<Source>,
     /// Time of the last change: Unix time in seconds modulo 2^32, as serial numbers count it.
     pub(super) changed: u32,
-    /// The fingerprint of its contents.
-    pub(super) print: u128,
+    /// The identity by which it can be recognised; `None` if it cannot.
+    identity: Option<Seen>,
+    /// The parts of other files that it shows, if it is a master file.
+    pub(super) parts: Arc<Parts>,
 }
 
-/// Returns a fingerprint of a file's contents. It is valid in this process only.
-pub(super) fn print(source: &Source) -> u128 {
-    // The keys are random, so that an author of zone files cannot make two different texts with one fingerprint.
-    static KEYS: LazyLock<[u64; 2]> = LazyLock::new(|| [0, 1].map(|key| RandomState::new().hash_one(key)));
-    let mut hasher = SipHasher13::new_with_keys(KEYS[0], KEYS[1]);
-    hasher.write_u8(source.is_latin1.into());
-    hasher.write(source.text.as_bytes());
-    hasher.finish128().as_u128()
+impl ReadFile {
+    /// Lets another text stand for that of the file, which is read each time.
+    pub(super) fn stands_for(&mut self, source: Source) {
+        (self.source, self.identity) = (Arc::new(source), None);
+    }
+
+    /// Reads the file if its text is not in memory. Reports a fault and returns false if it cannot be read.
+    pub(super) fn has_text(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
+        if self.source.has_text() {
+            return true;
+        }
+        let path = &self.source.path;
+        let read = take_in(disk, path, disk.read(path), (Some(self), true), None, faults);
+        read.map(|read| *self = read).is_some()
+    }
 }
 
 /// The ending of a master file's name.
 const MASTER: &str = "zone";
 
 /// The one or two files of a zone.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct ZoneFiles {
     /// `gslb.example.com.toml`.
     pub(super) toml: Option<ReadFile>,
@@ -49,30 +58,83 @@ pub(super) struct ZoneFiles {
     pub(super) unreadable: bool,
 }
 
+impl ZoneFiles {
+    /// Those that were read, the TOML file first.
+    pub(super) fn each(&self) -> impl Iterator<Item = &ReadFile> {
+        self.toml.iter().chain(&self.master)
+    }
+
+    /// True if both have the same files with the same contents.
+    pub(super) fn are_like(&self, other: &Self) -> bool {
+        let is_like = |one: &Option<ReadFile>, other: &Option<ReadFile>| match (one, other) {
+            (Some(one), Some(other)) => one.source == other.source,
+            (one, other) => one.is_none() && other.is_none(),
+        };
+        is_like(&self.toml, &other.toml) && is_like(&self.master, &other.master)
+    }
+
+    /// Takes the times and identities of files that [are like](Self::are_like) these. Places still point into these.
+    pub(super) fn update(&mut self, other: &Self) {
+        for (file, now) in self.toml.iter_mut().chain(&mut self.master).zip(other.each()) {
+            *file = ReadFile { source: file.source.clone(), ..now.clone() };
+        }
+    }
+
+    /// Reads those whose texts are not in memory. Reports a fault and returns false if that fails.
+    pub(super) fn have_texts(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
+        self.toml.iter_mut().chain(&mut self.master).all(|file| file.has_text(disk, faults))
+    }
+}
+
 /// Reads a file. Reports a fault and returns `None` if it cannot be read.
 pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option<ReadFile> {
-    read(disk, path, None, faults)
+    take_in(disk, path, disk.read(path), (None, true), None, faults)
+}
+
+/// Does the same. If its contents are those of the known file, the result has the same source.
+pub(super) fn read_file_again(
+    disk: &Disk,
+    path: &Path,
+    known: Option<&Arc<Source>>,
+    faults: &mut Faults,
+) -> Option<Arc<Source>> {
+    let file = read_file(disk, path, faults)?;
+    let same = known.filter(|known| known.path == file.source.path && known.print() == file.source.print());
+    Some(same.cloned().unwrap_or(file.source))
 }
 
 /// Reads a file that another one names at `place`.
 pub(super) fn read_named(disk: &Disk, path: &Path, place: &Place, faults: &mut Faults) -> Option<ReadFile> {
-    read(disk, path, Some(place), faults)
+    take_in(disk, path, disk.read(path), (None, true), Some(place), faults)
 }
 
-fn read(disk: &Disk, path: &Path, place: Option<&Place>, faults: &mut Faults) -> Option<ReadFile> {
-    take_in(path, disk.read(path), place, faults)
-}
-
-/// Takes in what was read at a path. Reports a fault and returns `None` if that failed, or if it is not text.
-fn take_in(path: &Path, read: io::Result<Contents>, place: Option<&Place>, faults: &mut Faults) -> Option<ReadFile> {
+/// Takes in what was read at a path, where `known` was read before: then its text is kept only if it is needed. Reports a fault and returns `None` if that failed, or if it
+/// is not text.
+fn take_in(
+    disk: &Disk,
+    path: &Path,
+    read: io::Result<Contents>,
+    (known, needs_text): (Option<&ReadFile>, bool),
+    place: Option<&Place>,
+    faults: &mut Faults,
+) -> Option<ReadFile> {
     match read {
-        Ok(Contents { octets, modified }) => {
+        Ok(Contents { octets, modified, identity }) => {
             let source = text_of(path, octets, faults)?;
             // A date in the future would give a serial that no later change exceeds for years.
             let changed = modified.min(SystemTime::now());
             let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
-            let print = print(&source);
-            Some(ReadFile { source, changed, print })
+            let (source, parts) = match known.filter(|known| known.source.print() == source.print()) {
+                Some(known) => {
+                    if needs_text {
+                        known.source.take_text_of(&source);
+                    }
+                    (known.source.clone(), known.parts.clone())
+                }
+                None => (source.clone(), Arc::new(Parts::of(&source))),
+            };
+            source.found_at(disk.place(path));
+            Some(ReadFile { source, changed, identity, parts })
         }
         Err(error) => {
             let message = format!("cannot read {}: {error}", path.display());
@@ -105,11 +167,12 @@ fn text_of(path: &Path, octets: Vec<u8>, faults: &mut Faults) -> Option<Arc<Sour
 
 /// Reads the zones of a folder, keyed by the stem of their files' names. Ignores hidden files and files with another
 /// ending than `.toml` and `.zone`: editors and version control leave files behind. `place` is where the configuration
-/// names the folder.
+/// names the folder. Files that are `known` and have not changed are not read.
 pub(super) fn read_zones(
     disk: &Disk,
     folder: &Path,
     place: Option<&Place>,
+    known: &Known,
     faults: &mut Faults,
 ) -> BTreeMap<String, ZoneFiles> {
     let mut zones: BTreeMap<String, ZoneFiles> = BTreeMap::new();
@@ -121,18 +184,29 @@ pub(super) fn read_zones(
             return zones;
         }
     };
-    for (path, read) in disk.read_in_turn(paths) {
-        let Some((stem, extension)) = path.file_name().and_then(|name| name.to_str()).and_then(|n| n.rsplit_once('.'))
-        else {
-            continue;
-        };
-        let is_master = extension == MASTER;
+    let all = known.files();
+    let known: Vec<_> = paths.iter().map(|path| all.get(path.as_os_str()).copied()).collect();
+    let identities = known.iter().map(|known| {
+        let (file, needs_text) = (*known)?;
+        file.identity.clone().filter(|_| !needs_text)
+    });
+    for ((path, read), known) in disk.read_in_turn(paths.into_iter().zip(identities).collect()).zip(&known) {
+        let Some((stem, is_master)) = stem_of(&path) else { continue };
         // A folder is never a zone, whatever its name.
         if read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::IsADirectory) {
             continue;
         }
+        let file = match read {
+            Ok(Reading::Same) => {
+                known.map(|(file, _)| file.clone()).inspect(|file| file.source.found_at(disk.place(&path)))
+            }
+            Ok(Reading::New(contents)) => {
+                let (known, needs_text) = known.unzip();
+                take_in(disk, &path, Ok(contents), (known, needs_text.unwrap_or(true)), None, faults)
+            }
+            Err(error) => take_in(disk, &path, Err(error), (None, false), None, faults),
+        };
         let files = zones.entry(stem.to_owned()).or_default();
-        let file = take_in(&path, read, None, faults);
         files.unreadable |= file.is_none();
         if is_master { files.master = file } else { files.toml = file }
     }
@@ -142,6 +216,12 @@ pub(super) fn read_zones(
         faults.push(Fault { severity: Severity::Warning, place, ..Fault::without_place(message).code(Code::File) });
     }
     zones
+}
+
+/// The stem of a zone file's name, and whether it is a master file.
+fn stem_of(path: &Path) -> Option<(&str, bool)> {
+    let (stem, extension) = path.file_name()?.to_str()?.rsplit_once('.')?;
+    Some((stem, extension == MASTER))
 }
 
 /// True if a file of this name belongs to a zone.

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, Reading};
 use crate::name::Name;
 use crate::versions::{FilePath, Files};
 
@@ -29,10 +29,12 @@ pub fn read_folder(folder: &Path, disk: &Disk) -> Result<Files, Faults> {
     let paths = disk.list(folder, is_zone_file).map_err(|error| cannot(folder, &error))?;
     let includes = Includes { folder, disk };
     let mut files: BTreeMap<FilePath, Box<[u8]>> = BTreeMap::new();
-    for (path, read) in disk.read_in_turn(paths) {
+    for (path, read) in disk.read_in_turn(paths.into_iter().map(|path| (path, None)).collect()) {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let contents = match read {
-            Ok(contents) => contents.octets,
+            Ok(Reading::New(contents)) => contents.octets,
+            // Nothing is known of any file.
+            Ok(Reading::Same) => continue,
             // A folder is never a zone, whatever its name.
             Err(error) if error.kind() == io::ErrorKind::IsADirectory => continue,
             Err(error) => return Err(cannot(&path, &error)),

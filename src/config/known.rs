@@ -1,39 +1,44 @@
-//! Keeps zones that were read before, so that an unchanged zone is not parsed and checked again.
+//! Keeps zones that were read before, so that an unchanged zone is not read, parsed and checked again.
 //!
 //! ```text
-//!   files ─► the same texts as before? ─ yes ─► the tree of before, its warnings, its leads, its names and
-//!                                       │       definitions at their places
-//!                                       └ no ──► read anew; kept for the next time
+//!   files ─► the same as before? ─ yes ─► the zone as it was read: its tree, names, definitions, leads and warnings
+//!                               └ no ──► read anew; kept for the next time
 //! ```
 //!
-//! A static zone depends only on its own files, so equal texts mean an equal zone. A zone with names or definitions
+//! A static zone depends only on its own files, so equal files mean an equal zone. A zone with names or definitions
 //! depends on the server file too: it is kept while the server file's text and monitors stay the same. If its own
 //! monitors name files, such as certificates, it is read anew each time, because those files and their dates matter.
 //!
-//! The zones' files themselves are always read: reading takes a fraction of the time of parsing, and nothing else
-//! detects every change. The cache holds no text. It holds the tree and the rules for steered names, which are served
-//! anyway, and their definitions. Checks between zones also need some numbers for each record that points at another
-//! name.
+//! A file is the same if it has the identity and the times that it had when it was read. Files that changed less than a minute
+//! before they were read are read again, and so are those of zones with warnings, whose texts are drawn; then the same text is the
+//! same file. The cache holds no texts. Checks between zones need the records that point at other names: if there are many, it holds
+//! some numbers of each.
+//!
+//! While a configuration is read, the zones are with those who check them, and come back at the end.
 
 mod steered;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{mem, vec};
 
-use super::dnssec;
+use foldhash::fast::RandomState;
+
 use super::external_dns::Pending;
 use super::fault::{Fault, Faults, Severity};
-use super::files::{ZoneFiles, print};
+use super::files::{ReadFile, ZoneFiles};
 use super::master::{Included, Located};
 use super::monitor_tree::MonitorTree;
 use super::scope::Definitions;
-use super::sections::{Drafts, Sections};
+use super::sections::Drafts;
 use super::source::{Place, Source};
 use super::zone::{DependsOn, ZoneDraft, ZoneReader};
-use crate::geo::Regions;
 use crate::name::Name;
+use crate::snapshot::share_names;
 use crate::wire::Rtype;
 use crate::zone::{NodeId, Tree};
 use steered::{Before, Steered};
@@ -41,11 +46,11 @@ use steered::{Before, Steered};
 /// The zones of the last configuration, kept until it is read again.
 #[derive(Debug, Default)]
 pub struct Known {
-    /// The zones of the last configuration, by the stems of their files' names.
-    zones: HashMap<String, Zone>,
-    /// The zones of the configuration that is being read.
-    next: HashMap<String, Zone>,
-    /// The number of zones in `next` that were parsed.
+    /// In the order of the stems of their files' names.
+    zones: Vec<ZoneDraft>,
+    /// Those that follow in the configuration that is read, in the same order.
+    following: vec::IntoIter<ZoneDraft>,
+    /// The number of zones of this configuration that were parsed.
     read: usize,
     server: Server,
     /// Records of external-dns that are tried before they are written.
@@ -70,6 +75,8 @@ pub struct ZonesCopy {
 /// The parts of the server file that zones depend on.
 #[derive(Debug, Default)]
 struct Server {
+    /// The file. It stays the same while its text does, because places of zones point into it.
+    source: Option<Arc<Source>>,
     /// Increases whenever these parts change.
     version: u64,
     print: u128,
@@ -79,36 +86,22 @@ struct Server {
     is_faulty: bool,
 }
 
-/// A zone without errors.
+/// The part of a zone without errors that is needed to use it again.
 #[derive(Debug)]
-struct Zone {
-    prints: [Option<u128>; 2],
-    /// The arguments of its `$INCLUDE` directives, and the fingerprints of those files.
-    included: Box<[(String, u128)]>,
-    origin: Name,
-    place: Spot,
-    tree: Arc<Tree>,
-    leads: Box<[Lead]>,
-    warnings: Box<[Warning]>,
-    counts_serial: bool,
-    contents: u64,
-    text: u64,
-    soa: Spot,
-    /// True if the zone has a zone file.
-    has_toml: bool,
-    /// Its names and definitions; `None` for a static zone.
+pub(super) struct Kept {
+    /// The stem of its files' names.
+    stem: String,
+    files: ZoneFiles,
+    /// What the zone's leads are made of again; `None` if they are few and stay.
+    leads: Option<Box<[Lead]>>,
+    /// The faults that were reported when it was read. None of them is an error.
+    warnings: Faults,
+    /// For a zone with names or definitions.
     steered: Option<Box<Steered>>,
-    dnssec: Option<(Spot, dnssec::Settings)>,
-    presigned: Option<Spot>,
 }
 
-/// A place in one of a zone's texts. `text` counts the zone's files in the order of their names, then the included
-/// ones, then the server file.
-#[derive(Clone, Debug)]
-struct Spot {
-    text: u32,
-    span: Range<usize>,
-}
+/// Records that point at other names which a zone keeps as they are. Most zones have hardly any beside their NS records.
+const FEW_LEADS: usize = 16;
 
 /// A record that points at another name: its position in the tree and its place in the files.
 #[derive(Debug)]
@@ -117,15 +110,9 @@ struct Lead {
     rtype: Rtype,
     /// Its index in its RRset.
     number: u16,
-    spot: Spot,
-}
-
-/// A fault without places, and its places.
-#[derive(Debug)]
-struct Warning {
-    fault: Fault,
-    place: Spot,
-    related: Option<(Spot, String)>,
+    /// The file: counts the zone's files in the order of their names, then the included ones.
+    text: u32,
+    span: Range<usize>,
 }
 
 impl Known {
@@ -134,7 +121,7 @@ impl Known {
     pub(super) fn zone(
         &mut self,
         stem: &str,
-        files: &ZoneFiles,
+        files: &mut ZoneFiles,
         reader: &ZoneReader<'_>,
         drafts: &mut Drafts,
         faults: &mut Faults,
@@ -142,16 +129,50 @@ impl Known {
         if files.unreadable {
             return None;
         }
-        let mut draft = if let Some(draft) = self.recall(stem, files, reader, drafts, faults) {
-            draft
-        } else {
-            let before = Before::of(reader, drafts, faults);
-            let mut draft = reader.read(stem, files, drafts, faults)?;
-            self.keep(stem, files, &mut draft, &before, drafts, faults);
-            draft
-        };
+        let mut kept = self.take(stem);
+        let recalled = kept.take_if(|kept| kept.recall(files, self.server.version, reader, drafts, faults));
+        let mut draft = recalled.or_else(|| self.read_anew((stem, files), kept, reader, drafts, faults))?;
         reader.set_serial(&mut draft, files, faults);
         Some(draft)
+    }
+
+    /// Reads the zone of these files, and keeps it. `before` is the same zone as it was read before.
+    fn read_anew(
+        &mut self,
+        (stem, files): (&str, &mut ZoneFiles),
+        before: Option<ZoneDraft>,
+        reader: &ZoneReader<'_>,
+        drafts: &mut Drafts,
+        faults: &mut Faults,
+    ) -> Option<ZoneDraft> {
+        if !files.have_texts(reader.disk, faults) {
+            return None;
+        }
+        let begun = Before::of(reader, drafts, faults);
+        let mut draft = reader.read(stem, files, drafts, faults)?;
+        self.read += 1;
+        if let Some(before) = before {
+            draft.share_with(before);
+        }
+        draft.kept = self.keep(stem, files, &draft, &begun, drafts, faults).map(Box::new);
+        if draft.kept.as_ref().is_some_and(|kept| kept.warnings.0.is_empty()) {
+            draft.forget_texts();
+        }
+        Some(draft)
+    }
+
+    /// Returns the files of all zones by their paths: as they were read before, and whether their texts are needed in any case.
+    pub(super) fn files(&self) -> HashMap<&OsStr, (&ReadFile, bool), RandomState> {
+        let kept = self.zones.iter().filter_map(|zone| zone.kept.as_deref());
+        let files = kept.flat_map(|Kept { files, warnings, .. }| {
+            files.each().map(|file| (file.source.path.as_os_str(), (file, !warnings.0.is_empty())))
+        });
+        files.collect()
+    }
+
+    /// The server file, as it was read last.
+    pub(super) fn server_file(&self) -> Option<&Arc<Source>> {
+        self.server.source.as_ref()
     }
 
     /// Reads configurations with these records of external-dns in place of those in the files, from now on.
@@ -189,210 +210,180 @@ impl Known {
         self.read
     }
 
-    /// Begins to read a configuration, whose server file has this fingerprint, these monitors and these faults.
-    pub(super) fn begin(&mut self, print: u128, monitors: &Definitions<MonitorTree>, faults: &Faults) {
+    /// Begins to read a configuration, which has this server file with these monitors and these faults.
+    pub(super) fn begin(&mut self, source: &Arc<Source>, monitors: &Definitions<MonitorTree>, faults: &Faults) {
         self.read = 0;
+        self.following = mem::take(&mut self.zones).into_iter();
         let monitors: Vec<_> = monitors.iter().map(|monitor| monitor.value.clone()).collect();
-        let is_faulty = faults.has_errors();
+        let (print, is_faulty) = (source.print(), faults.has_errors());
         let before = &self.server;
         if is_faulty || before.is_faulty || (before.print, &before.monitors) != (print, &monitors) {
-            self.server = Server { version: self.server.version + 1, print, monitors, is_faulty };
+            let version = self.server.version + 1;
+            self.server = Server { source: None, version, print, monitors, is_faulty };
         }
+        self.server.source = Some(source.clone());
     }
 
-    /// Ends reading. Forgets the zones that the configuration does not have.
-    pub(super) fn end(&mut self) {
-        self.zones = std::mem::take(&mut self.next);
-    }
-
-    /// Returns the zone of these files if it was read before and did not change.
-    pub(super) fn recall(
-        &mut self,
-        stem: &str,
-        files: &ZoneFiles,
-        reader: &ZoneReader<'_>,
-        drafts: &mut Drafts,
-        faults: &mut Faults,
-    ) -> Option<ZoneDraft> {
-        let zone = self.zones.get_mut(stem).filter(|zone| zone.prints == prints(files))?;
-        if zone.steered.as_ref().is_some_and(|steered| !steered.fits(self.server.version, drafts)) {
-            return None;
+    /// Returns the kept zone of a stem. Stems come in their order.
+    fn take(&mut self, stem: &str) -> Option<ZoneDraft> {
+        let order = |zones: &[ZoneDraft]| Some(zones.first()?.stem().cmp(stem));
+        while order(self.following.as_slice()) == Some(Ordering::Less) {
+            drop(self.following.next());
         }
-        let included = zone.included(reader)?;
-        let draft = zone.draft(files, included, reader, drafts, faults)?;
-        let zone = self.zones.remove(stem)?;
-        self.next.insert(stem.to_owned(), zone);
-        Some(draft)
+        let is_next = order(self.following.as_slice()) == Some(Ordering::Equal);
+        if is_next { self.following.next() } else { None }
     }
 
-    /// Keeps a zone that was read from these files, with all faults that were reported since `before`.
+    /// Ends reading: keeps the zones of the configuration that can be used again, and forgets all others. They have the order of
+    /// the stems.
+    pub(super) fn end(&mut self, mut zones: Vec<ZoneDraft>) {
+        zones.retain_mut(ZoneDraft::rest);
+        (self.zones, self.following) = (zones, Vec::new().into_iter());
+    }
+
+    /// Returns what is kept of a zone that was read from these files, with all faults that were reported since `before`; `None`
+    /// if it must be read anew next time.
     fn keep(
-        &mut self,
+        &self,
         stem: &str,
         files: &ZoneFiles,
-        draft: &mut ZoneDraft,
+        draft: &ZoneDraft,
         before: &Before<'_>,
         drafts: &Drafts,
         faults: &Faults,
-    ) {
-        self.read += 1;
-        let kept = self.zones.remove(stem);
-        let Some(tree) = &mut draft.tree else { return };
-        // Perhaps only a comment changed.
-        if let Some(kept) = kept.filter(|kept| kept.tree.says_as(tree)) {
-            *tree = kept.tree;
-        }
-        let texts = Texts::of(files, &draft.included, before.reader);
+    ) -> Option<Kept> {
+        let reported = &faults.0[before.faults..];
+        let is_warning = |fault: &Fault| fault.severity == Severity::Warning && fault.place.is_some();
+        let tree = draft.tree.as_ref().filter(|_| reported.iter().all(is_warning))?;
         let steered = match draft.depends_on {
             DependsOn::Files => None,
-            _ if self.server.is_faulty => return,
-            _ => match Steered::new(draft, self.server.version, before, drafts, &texts) {
-                Some(steered) => Some(Box::new(steered)),
-                None => return,
-            },
+            DependsOn::Definitions if !self.server.is_faulty => {
+                Some(Box::new(Steered::new(self.server.version, before, drafts)))
+            }
+            DependsOn::Definitions | DependsOn::OtherFiles => return None,
         };
-        if let Some(zone) = Zone::new(files, draft, &texts, steered, &faults.0[before.faults..]) {
-            self.next.insert(stem.to_owned(), zone);
-        }
+        let sources: Vec<&Arc<Source>> = sources(files, &draft.included).collect();
+        let is_many = draft.leads.len() > FEW_LEADS;
+        let leads = if is_many { Some(leads(tree, &draft.leads, &sources)?) } else { None };
+        Some(Kept { stem: stem.to_owned(), files: files.clone(), leads, warnings: Faults(reported.to_vec()), steered })
     }
 }
 
-impl Zone {
-    /// Returns `None` if the zone has errors, or places outside of `texts`.
-    fn new(
-        files: &ZoneFiles,
-        draft: &ZoneDraft,
-        texts: &Texts,
-        steered: Option<Box<Steered>>,
-        reported: &[Fault],
-    ) -> Option<Self> {
-        let warning = |fault: &Fault| {
-            let place = texts.spot(fault.place.as_ref()?)?;
-            let related = match &fault.related {
-                Some((place, label)) => Some((texts.spot(place)?, label.clone())),
-                None => None,
-            };
-            let fault = Fault { place: None, related: None, ..fault.clone() };
-            (fault.severity == Severity::Warning).then_some(Warning { fault, place, related })
-        };
-        let tree = draft.tree.clone()?;
-        Some(Self {
-            prints: prints(files),
-            included: draft.included.iter().map(|file| (file.written.clone(), print(&file.source))).collect(),
-            origin: draft.origin.clone(),
-            place: texts.spot(&draft.place)?,
-            leads: texts.leads(&tree, &draft.leads)?,
-            tree,
-            warnings: reported.iter().map(warning).collect::<Option<_>>()?,
-            counts_serial: draft.counts_serial,
-            contents: draft.contents,
-            text: draft.text,
-            soa: texts.spot(&draft.soa.as_ref()?.1)?,
-            has_toml: files.toml.is_some(),
-            steered,
-            dnssec: match &draft.dnssec {
-                Some(section) => Some((texts.spot(&section.place)?, section.settings.clone())),
-                None => None,
-            },
-            presigned: match &draft.presigned {
-                Some(place) => Some(texts.spot(place)?),
-                None => None,
-            },
-        })
-    }
-
-    /// Returns the files that the zone includes if none of them changed.
-    fn included(&self, reader: &ZoneReader<'_>) -> Option<Vec<Included>> {
-        let includes = reader.includes();
-        let read = |(written, expected): &(String, u128)| {
-            let source = includes.find(written).and_then(|file| includes.source(written, &file)).ok()?;
-            (print(&source) == *expected).then(|| Included { written: written.clone(), source })
-        };
-        self.included.iter().map(read).collect()
-    }
-
-    fn draft(
+impl ZoneDraft {
+    /// Makes the zone a part of the configuration that is read, if it is what its files say now. Returns false if it must be
+    /// read anew.
+    fn recall(
         &mut self,
         files: &ZoneFiles,
-        included: Vec<Included>,
+        version: u64,
         reader: &ZoneReader<'_>,
         drafts: &mut Drafts,
         faults: &mut Faults,
-    ) -> Option<ZoneDraft> {
-        let texts = Texts::of(files, &included, reader);
-        let at = |spot: &Spot| texts.place(spot);
+    ) -> bool {
+        let Some(mut kept) =
+            self.kept.take().filter(|kept| kept.is_still(files, version, &self.included, reader, drafts))
+        else {
+            return false;
+        };
+        if let Some(leads) = &kept.leads {
+            let Some(leads) = kept.leads(self, leads) else { return false };
+            self.leads = leads;
+        }
+        kept.files.update(files);
+        faults.0.extend_from_slice(&kept.warnings.0);
+        // A zone file always has the regions of the server file, even if its names do not use them.
+        if self.sections.as_ref().is_some_and(|sections| sections.regions.is_empty()) {
+            self.regions = reader.regions.regions.clone();
+        }
+        if let Some(steered) = &mut kept.steered {
+            steered.recall(self, drafts, reader);
+        }
+        self.kept = Some(kept);
+        true
+    }
+
+    /// Takes the tree and the names of the same zone from before where they say the same. Perhaps only a comment changed.
+    fn share_with(&mut self, before: Self) {
+        if let (Some(tree), Some(before)) = (&mut self.tree, before.tree)
+            && before.says_as(tree)
+        {
+            *tree = before;
+        }
+        share_names(&mut self.names, &before.names);
+        self.take_steering_of_names();
+    }
+
+    /// True if the zone can be used again. Forgets what is not needed until then.
+    fn rest(&mut self) -> bool {
+        self.forget_texts();
+        let Some(kept) = &self.kept else { return false };
+        if kept.leads.is_some() {
+            self.leads = Vec::new();
+        }
+        true
+    }
+
+    /// Forgets the texts of its files.
+    fn forget_texts(&self) {
+        let files = self.kept.iter().flat_map(|kept| sources(&kept.files, &self.included));
+        files.for_each(|source| source.forget_text());
+    }
+
+    /// The stem of its files' names, if it is kept.
+    fn stem(&self) -> &str {
+        self.kept.as_ref().map_or("", |kept| &kept.stem)
+    }
+}
+
+impl Kept {
+    /// True if a zone that includes these files is what its files say now.
+    fn is_still(
+        &self,
+        files: &ZoneFiles,
+        version: u64,
+        included: &[Included],
+        reader: &ZoneReader<'_>,
+        drafts: &Drafts,
+    ) -> bool {
+        let includes = reader.includes();
+        let is_same = |Included { written, source }: &Included| {
+            let read = includes.find(written).and_then(|file| includes.source(written, &file));
+            let same = read.ok().filter(|read| read.print() == source.print());
+            same.inspect(|same| source.take_text_of(same)).is_some()
+        };
+        self.files.are_like(files)
+            && self.steered.as_ref().is_none_or(|steered| steered.fits(version, drafts))
+            && included.iter().all(is_same)
+    }
+
+    /// Returns the records of its zone that point at other names.
+    fn leads(&self, zone: &ZoneDraft, leads: &[Lead]) -> Option<Vec<Located>> {
+        let (tree, sources): (_, Vec<&Arc<Source>>) =
+            (zone.tree.as_ref()?, sources(&self.files, &zone.included).collect());
         let lead = |lead: &Lead| {
-            let record = self.tree.record(lead.node, lead.rtype, usize::from(lead.number))?;
-            Some(Located { record, place: at(&lead.spot)? })
-        };
-        let (place, soa) = (at(&self.place)?, at(&self.soa)?);
-        let leads = self.leads.iter().map(lead).collect::<Option<_>>()?;
-        let section = |(spot, settings): &(Spot, dnssec::Settings)| {
-            at(spot).map(|place| dnssec::Section { place, settings: settings.clone() })
-        };
-        // Nothing may fail from here on: the zone would be read anew, and would report its warnings twice.
-        for Warning { fault, place, related } in &self.warnings {
-            let related = related.as_ref().and_then(|(spot, label)| Some((at(spot)?, label.clone())));
-            faults.push(Fault { place: at(place), related, ..fault.clone() });
-        }
-        let mut draft = ZoneDraft {
-            origin: self.origin.clone(),
-            place,
-            // A zone file always has the regions of the server file, even if its names do not use them.
-            regions: if self.has_toml { reader.regions.regions.clone() } else { Arc::new(Regions::new(Vec::new())) },
-            tree: Some(self.tree.clone()),
-            leads,
-            owners: Vec::new(),
-            sections: self.has_toml.then(Sections::empty),
-            counts_serial: self.counts_serial,
-            contents: self.contents,
-            text: self.text,
-            soa: Some((self.tree.serial(), soa)),
-            included,
-            depends_on: DependsOn::Files,
-            dnssec: self.dnssec.as_ref().and_then(section),
-            presigned: self.presigned.as_ref().and_then(at),
-        };
-        if let Some(steered) = &mut self.steered {
-            steered.recall(&mut draft, drafts, &texts, reader);
-        }
-        Some(draft)
-    }
-}
-
-fn prints(files: &ZoneFiles) -> [Option<u128>; 2] {
-    [&files.toml, &files.master].map(|file| file.as_ref().map(|file| file.print))
-}
-
-/// The texts that a zone's places are in: its files, those that it includes, and the server file.
-struct Texts(Vec<Arc<Source>>);
-
-impl Texts {
-    fn of(files: &ZoneFiles, included: &[Included], reader: &ZoneReader<'_>) -> Self {
-        let own = [&files.toml, &files.master].into_iter().flatten().map(|file| &file.source);
-        let included = included.iter().map(|file| &file.source);
-        Self(own.chain(included).chain([reader.server]).cloned().collect())
-    }
-
-    fn place(&self, spot: &Spot) -> Option<Place> {
-        Some(Place { source: self.0.get(spot.text as usize)?.clone(), span: spot.span.clone() })
-    }
-
-    /// Returns `None` if the place is in none of the texts.
-    fn spot(&self, place: &Place) -> Option<Spot> {
-        let text = self.0.iter().position(|source| Arc::ptr_eq(source, &place.source))?;
-        Some(Spot { text: text as u32, span: place.span.clone() })
-    }
-
-    fn leads(&self, tree: &Tree, leads: &[Located]) -> Option<Box<[Lead]>> {
-        // The leads and the tree have no duplicates, and both have the order of the files. So positions correspond.
-        let mut counts: HashMap<(NodeId, Rtype), u16, foldhash::fast::RandomState> = HashMap::default();
-        let lead = |Located { record, place }: &Located| {
-            let node = tree.find(&record.owner.to_key())?;
-            let count = counts.entry((node, record.rtype)).or_default();
-            *count += 1;
-            Some(Lead { node, rtype: record.rtype, number: *count - 1, spot: self.spot(place)? })
+            let record = tree.record(lead.node, lead.rtype, usize::from(lead.number))?;
+            let source = (*sources.get(lead.text as usize)?).clone();
+            Some(Located { record, place: Place { source, span: lead.span.clone() } })
         };
         leads.iter().map(lead).collect()
     }
+}
+
+/// The files of a zone, and those that it includes.
+fn sources<'a>(files: &'a ZoneFiles, included: &'a [Included]) -> impl Iterator<Item = &'a Arc<Source>> {
+    files.each().map(|file| &file.source).chain(included.iter().map(|file| &file.source))
+}
+
+/// Returns the positions of records in their zone; `None` if the place of one is in none of these files.
+fn leads(tree: &Tree, leads: &[Located], sources: &[&Arc<Source>]) -> Option<Box<[Lead]>> {
+    // The leads and the tree have no duplicates, and both have the order of the files. So positions correspond.
+    let mut counts: HashMap<(NodeId, Rtype), u16, RandomState> = HashMap::default();
+    let lead = |Located { record, place }: &Located| {
+        let node = tree.find(&record.owner.to_key())?;
+        let count = counts.entry((node, record.rtype)).or_default();
+        *count += 1;
+        let text = sources.iter().position(|source| Arc::ptr_eq(source, &place.source))? as u32;
+        Some(Lead { node, rtype: record.rtype, number: *count - 1, text, span: place.span.clone() })
+    };
+    leads.iter().map(lead).collect()
 }

@@ -20,7 +20,7 @@ pub(super) use matches::check_matches;
 /// A zone's names and the definitions that they refer to.
 pub(super) struct Names<'a> {
     pub(super) owners: &'a [Owner],
-    pub(super) pools: &'a [PoolDraft],
+    pub(super) pools: &'a [Arc<PoolDraft>],
     /// The number of pools that other files define. The zone's own follow them.
     pub(super) others: usize,
     pub(super) regions: &'a [Arc<Region>],
@@ -29,7 +29,7 @@ pub(super) struct Names<'a> {
 impl Names<'_> {
     /// The zone's own pools with their numbers.
     fn own_pools(&self) -> impl Iterator<Item = (PoolId, &PoolDraft)> {
-        (self.others..).map(PoolId::from_index).zip(&self.pools[self.others..])
+        (self.others..).map(PoolId::from_index).zip(self.pools[self.others..].iter().map(|pool| &**pool))
     }
 
     /// Warns of steering that makes no sense.

@@ -146,7 +146,8 @@ type Outcome<T> = Result<T, Box<Fault>>;
 impl Reader<'_> {
     fn read(&mut self, source: &Arc<Source>, origin: Name) {
         let mut context = Context { source, origin, owner: LastOwner::None, is_cut_short: false };
-        let (mut entries, mut entry) = (Entries::new(&source.text), Entry::default());
+        let text = source.text();
+        let (mut entries, mut entry) = (Entries::new(&text), Entry::default());
         while let Some(read) = entries.read(&mut entry) {
             let outcome = match read {
                 Ok(()) if source.is_latin1 => {

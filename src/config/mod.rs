@@ -93,13 +93,13 @@ use crate::steering::Step;
 
 use decode::{Placed, TomlTable};
 use document::{read_document, read_document_again};
-use files::{ReadFile, ZoneFiles};
+use files::ZoneFiles;
 use regions::PlacedRegion;
 use scope::{Definition, View};
 use sections::{Drafts, Sections};
 use server::ServerFile;
 use site::Site;
-use zone::{ZoneDraft, ZoneReader};
+use zone::{KnownRegions, ZoneDraft, ZoneReader};
 
 pub use admin::{ALL_NODES, Admin, AdminTls, Client, Connect, Grant, Identity, NodeUrl, Purpose, Token, is_loopback};
 pub use certificate::{certificate_expires, ends_soon};
@@ -120,6 +120,7 @@ pub use log::{LogFilter, LogFormat, LogSettings};
 pub use process::Process;
 pub use query_log::{QueryLog, QueryLogFormat, QueryLogSink};
 pub use server::{Server, Watching};
+use source::keep_texts;
 pub use source::{Place, Position, Source};
 pub use webhooks::{EVENTS, FIELDS, Template, Webhook};
 
@@ -265,7 +266,7 @@ fn load_all(
     faults: &mut Faults,
 ) -> Option<(ServerFile, World, Vec<IcmpMonitor>, Asked)> {
     let folder = path.parent().unwrap_or(Path::new(""));
-    let ReadFile { source, print: source_print, .. } = files::read_file(disk, path, faults)?;
+    let source = files::read_file_again(disk, path, known.server_file(), faults)?;
     let read = |table: TomlTable<'_>, faults: &mut Faults| server::read(table, folder, disk, drafts, faults);
     let again = |table: TomlTable<'_>, faults: &mut Faults| {
         _ = server::read(table, folder, disk, &mut Drafts::default(), faults);
@@ -281,23 +282,21 @@ fn load_all(
         server.zones_place = None;
     }
     let given = read_in_place(&server.server, known.copy(), disk);
-    let mut files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), faults);
+    let mut files = files::read_zones(disk, &server.server.zones, server.zones_place.as_ref(), known, faults);
     if let Some(section) = &server.external_dns {
         external_dns::append(section, known.pending(), &mut files, disk, faults);
     }
     let reader = ZoneReader {
         folder: &server.server.zones,
         disk,
-        server: &source,
         shared: &server.sections,
         regions: &server.regions,
         ecs: server.ecs,
         last_served,
         given: given.as_deref(),
     };
-    known.begin(source_print, &server.sections.monitors, faults);
-    let zones = read_zones(&reader, &files, drafts, known, faults);
-    known.end();
+    known.begin(&source, &server.sections.monitors, faults);
+    let mut zones = read_zones(&reader, &mut files, drafts, known, faults);
     warn_unused(&server, &zones, faults);
     // A file that could not be read may define the missing part.
     if zones.len() == files.len() && !faults.has_errors() {
@@ -319,15 +318,16 @@ fn load_all(
         site.check(sections(&server, &zones), faults);
     }
     let node = server.site.as_ref().and_then(Site::datacenter).map_or_else(host_name, Into::into);
-    let icmp = sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
+    let mut icmp: Vec<IcmpMonitor> =
+        sections(&server, &zones).flat_map(|sections| monitors::icmp(&sections.monitors)).collect();
     pools::check_files(&drafts.pools, disk, faults);
-    let mut regions = HashSet::new();
+    let mut regions = KnownRegions::default();
     let places: Vec<_> = zones.iter().map(|zone| zone.place.clone()).collect();
     let mut world = World {
         datacenters: std::mem::take(&mut drafts.places.list),
-        pools: targets::finish(std::mem::take(&mut drafts.pools), faults),
+        pools: targets::finish(&drafts.pools, faults),
         zones: zones
-            .into_iter()
+            .iter_mut()
             .enumerate()
             .filter_map(|(number, zone)| zone.finish(&mut regions, keys.remove(&number)))
             .collect(),
@@ -356,6 +356,9 @@ fn load_all(
         windows::add_modes(&mut world, &places, faults);
         windows::check(&server.windows, &world, faults);
     }
+    faults.keep_texts();
+    keep_texts(icmp.iter_mut().map(|monitor| &mut monitor.place));
+    known.end(zones);
     Some((server, world, icmp, asked))
 }
 
@@ -376,7 +379,7 @@ fn read_in_place(server: &Server, copy: Option<&ZonesCopy>, disk: &Disk) -> Opti
 /// Checks zones without a server file: reports files that are not TOML.
 fn check_syntax(disk: &Disk, folder: &Path, faults: &mut Faults) {
     // The broken server file may name another folder, so a missing folder here is no fault.
-    for files in files::read_zones(disk, folder, None, &mut Faults::default()).values() {
+    for files in files::read_zones(disk, folder, None, &Known::default(), &mut Faults::default()).values() {
         if let Some(toml) = &files.toml {
             read_document(&toml.source, "a zone file", faults, |_, _| ());
         }
@@ -385,7 +388,7 @@ fn check_syntax(disk: &Disk, folder: &Path, faults: &mut Faults) {
 
 fn read_zones(
     reader: &ZoneReader<'_>,
-    files: &BTreeMap<String, ZoneFiles>,
+    files: &mut BTreeMap<String, ZoneFiles>,
     drafts: &mut Drafts,
     known: &mut Known,
     faults: &mut Faults,
@@ -414,10 +417,11 @@ fn read_zones(
     zones
 }
 
-/// The files that were read through `disk`, and those that zones include, with their paths as they are written.
+/// The files that were read through `disk` and do not have the names of zone files, and those that zones include, with their
+/// paths as they are written.
 fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
     let included = zones.iter().flat_map(|zone| &zone.included).map(|file| file.source.path.clone());
-    disk.reads().files().map(Path::to_owned).chain(included).collect()
+    disk.files_read(|path| !strays::is_named_as_zone(path)).into_iter().chain(included).collect()
 }
 
 /// Collects the facts about clients that the regions need from the databases.

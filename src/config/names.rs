@@ -73,7 +73,7 @@ pub(super) struct NameScope<'a> {
 pub(super) fn read(
     section: Option<&Value<'_>>,
     scope: &NameScope<'_>,
-    drafts: &mut [PoolDraft],
+    drafts: &mut [Arc<PoolDraft>],
     faults: &mut Faults,
 ) -> Vec<Owner> {
     let mut owners: Vec<Owner> = Vec::new();
@@ -92,7 +92,7 @@ pub(super) fn read(
 
 struct NameReader<'r, 'a> {
     scope: &'r NameScope<'a>,
-    drafts: &'r mut [PoolDraft],
+    drafts: &'r mut [Arc<PoolDraft>],
     faults: &'r mut Faults,
 }
 
@@ -253,7 +253,7 @@ impl NameReader<'_, '_> {
     }
 
     fn note_user(&mut self, pool: PoolId, owner: &Name) {
-        self.drafts[pool.index()].note_user(owner);
+        Arc::make_mut(&mut self.drafts[pool.index()]).note_user(owner);
     }
 
     /// Reads the chain. `anchor` is the place for faults if the key is missing.

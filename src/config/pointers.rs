@@ -5,6 +5,7 @@ mod chains;
 mod circles;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -36,7 +37,7 @@ struct Pointer<'a> {
 }
 
 /// Warns of references that lead nowhere.
-pub(super) fn check(zones: &[ZoneDraft], pools: &[PoolDraft], faults: &mut Faults) {
+pub(super) fn check(zones: &[ZoneDraft], pools: &[Arc<PoolDraft>], faults: &mut Faults) {
     let contents = Contents::of(zones, pools);
     for zone in zones {
         let of_zone = zone.leads.iter().filter_map(|located| {
@@ -99,7 +100,7 @@ enum Known<'a> {
 }
 
 impl<'a> Contents<'a> {
-    fn of(zones: &'a [ZoneDraft], pools: &'a [PoolDraft]) -> Self {
+    fn of(zones: &'a [ZoneDraft], pools: &'a [Arc<PoolDraft>]) -> Self {
         let mut by_origin = HashMap::default();
         for zone in zones {
             if let Some(tree) = &zone.tree {
@@ -223,7 +224,7 @@ impl<'a> Contents<'a> {
     /// Returns the name that was probably meant in place of a missing one: the name without the origin, if a final dot
     /// may be missing, or a similar owner.
     fn meant(&self, target: &Name, origin: &Name, place: &Place, faults: &Faults) -> Option<String> {
-        let written = place.source.text.get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
+        let written = place.source.text().get(place.span.clone()).unwrap_or_default().to_ascii_lowercase();
         let is_whole = written.contains(target.to_string().trim_end_matches('.').to_ascii_lowercase().as_str());
         let relative = spelling::relative(target, origin)?;
         // A name below another name of the zone is probably meant to be in this zone.

@@ -9,10 +9,12 @@ mod members;
 mod parts;
 mod registered;
 
+use std::sync::{Arc, OnceLock};
+
 use crate::geo::DatacenterId;
 use crate::health::Recovery;
 use crate::name::Name;
-use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId};
+use crate::snapshot::{Bounds, Capacity, MinHealthy, PoolId, PoolSpec};
 
 pub(super) use self::discovered::check_files;
 use self::members::read_capacity;
@@ -53,6 +55,8 @@ pub(super) struct PoolDraft {
     pub(super) monitor: Option<MonitorTree>,
     /// The names that use it, also as `fallback`.
     pub(super) users: Vec<Name>,
+    /// The pool and its fault, once all users are known.
+    pub(super) finished: OnceLock<(Arc<PoolSpec>, Option<Box<Fault>>)>,
 }
 
 impl PoolDraft {
@@ -70,17 +74,8 @@ impl PoolDraft {
         // The entries of a name are read one after the other, so the name is the last user or not a user yet.
         if self.users.last() != Some(name) {
             self.users.push(name.clone());
+            self.finished = OnceLock::new();
         }
-    }
-
-    /// The places of all parts.
-    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
-        let (addresses, cname) = match &mut self.members {
-            DraftMembers::Addresses(list) => (list.as_mut_slice(), None),
-            DraftMembers::Cname(endpoint) => (&mut [][..], Some(&mut endpoint.place)),
-        };
-        let addresses = addresses.iter_mut().map(|endpoint| &mut endpoint.place);
-        std::iter::once(&mut self.place).chain(addresses).chain(cname)
     }
 }
 
@@ -96,7 +91,7 @@ pub(super) struct PoolScope<'a> {
 pub(super) fn read(
     section: Option<&Value<'_>>,
     scope: &PoolScope<'_>,
-    drafts: &mut Vec<PoolDraft>,
+    drafts: &mut Vec<Arc<PoolDraft>>,
     faults: &mut Faults,
 ) -> Definitions<PoolEntry> {
     let mut definitions = Definitions::new("pool");
@@ -110,7 +105,7 @@ pub(super) fn read(
 fn read_entry(
     value: &Value<'_>,
     scope: &PoolScope<'_>,
-    drafts: &mut Vec<PoolDraft>,
+    drafts: &mut Vec<Arc<PoolDraft>>,
     faults: &mut Faults,
 ) -> Option<PoolEntry> {
     let mut table = value.table("a pool", faults)?;
@@ -167,7 +162,7 @@ fn read_entry(
             PoolId::from_index(drafts.len()),
         ));
         let recovery = recoveries.of(place.as_ref().map(|(name, _)| name.as_str()));
-        drafts.push(PoolDraft {
+        drafts.push(Arc::new(PoolDraft {
             name,
             place: value.anchor(),
             zone: scope.origin.cloned(),
@@ -180,7 +175,8 @@ fn read_entry(
             registered: taking,
             monitor: monitor.clone(),
             users: Vec::new(),
-        });
+            finished: OnceLock::new(),
+        }));
     }
     Some(entry)
 }

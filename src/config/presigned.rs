@@ -79,7 +79,8 @@ impl Presigned {
             refuse(&located.place, what, "not in the signed file");
         }
         let is_generated = |place: &&Place| {
-            let text = place.source.text.get(place.span.clone()).unwrap_or_default();
+            let text = place.source.text();
+            let text = text.get(place.span.clone()).unwrap_or_default();
             text.get(.."$GENERATE".len()).is_some_and(|word| word.eq_ignore_ascii_case("$GENERATE"))
         };
         if let Some(place) = records.iter().map(|located| &located.place).find(is_generated) {

@@ -283,7 +283,7 @@ impl QueryLogDraft {
         if [&server.state, &server.zones].into_iter().any(|other| path.starts_with(other)) {
             let message = format!("the query log cannot be in {}, which holds other files", folder.display());
             faults.push(fault(message, "choose a folder of its own", Code::Conflict));
-        } else if disk.reads().files().any(|file| file == path) {
+        } else if !disk.files_read(|file| file == path).is_empty() {
             let message = format!("the query log would overwrite {told}, which the node reads");
             faults.push(fault(message, "also a file of the configuration", Code::Conflict));
         } else if !disk.metadata(folder).is_ok_and(|folder| folder.is_dir()) {

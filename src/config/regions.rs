@@ -46,12 +46,6 @@ impl PlacedRegion {
     pub(super) fn clients(&self) -> &[Placed<ClientMatch>] {
         &self.clients
     }
-
-    /// The places of all parts.
-    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
-        let Self { clients, prefer: _, only: _ } = self;
-        clients.iter_mut().map(|client| &mut client.place)
-    }
 }
 
 /// Reads a file's `[regions]` and `[maps]`.

@@ -89,7 +89,7 @@ impl<'a> Mark<'a> {
     /// Returns the part of the line that is drawn: the place and some octets around it.
     fn part(&self) -> Range<usize> {
         let (line, marked) = self.place.first_line();
-        let text = &self.place.source.text;
+        let text = &self.place.source.text();
         let start = floor_char_boundary(text, marked.start.saturating_sub(AROUND)).max(line.start);
         let end = marked.end.min(marked.start + PART) + AROUND;
         start..floor_char_boundary(text, end).min(line.end)

@@ -1,6 +1,8 @@
 //! The sections that both the server file (for all zones) and a zone file may hold. A zone's own entry takes
 //! precedence.
 
+use std::sync::Arc;
+
 use crate::disk::Disk;
 use crate::geo::DatacenterId;
 use crate::name::Name;
@@ -13,7 +15,6 @@ use super::monitors;
 use super::pools::{self, PoolDraft, PoolEntry, PoolScope};
 use super::regions::{self, PlacedRegion};
 use super::scope::{Definitions, View};
-use super::source::Place;
 
 /// The definitions of one file.
 #[derive(Clone, Debug)]
@@ -32,20 +33,10 @@ pub(super) struct Marks([Vec<usize>; 4]);
 #[derive(Default)]
 pub(super) struct Drafts {
     pub(super) places: Places,
-    pub(super) pools: Vec<PoolDraft>,
+    pub(super) pools: Vec<Arc<PoolDraft>>,
 }
 
 impl Sections {
-    /// Returns sections without definitions.
-    pub(super) fn empty() -> Self {
-        Self {
-            datacenters: Definitions::new("datacenter"),
-            regions: Definitions::new("region"),
-            monitors: Definitions::new("monitor"),
-            pools: Definitions::new("pool"),
-        }
-    }
-
     /// True if nothing is defined.
     pub(super) fn are_empty(&self) -> bool {
         self.datacenters.is_empty() && self.regions.is_empty() && self.monitors.is_empty() && self.pools.is_empty()
@@ -87,19 +78,6 @@ impl Sections {
         self.regions.mark_each(regions.iter().copied());
         self.monitors.mark_each(monitors.iter().copied());
         self.pools.mark_each(pools.iter().copied());
-    }
-
-    /// The places of all definitions and of their parts.
-    pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Place> {
-        let Self { datacenters, regions, monitors, pools } = self;
-        let of_regions = regions.iter_mut().flat_map(|region| {
-            let parts = region.value.iter_mut().flat_map(PlacedRegion::places_mut);
-            std::iter::once(&mut region.name.place).chain(parts)
-        });
-        let of_datacenters = datacenters.iter_mut().map(|datacenter| &mut datacenter.name.place);
-        let of_monitors = monitors.iter_mut().map(|monitor| &mut monitor.name.place);
-        let of_pools = pools.iter_mut().map(|pool| &mut pool.name.place);
-        of_datacenters.chain(of_regions).chain(of_monitors).chain(of_pools)
     }
 
     /// Warns of every definition that nothing refers to. `site` is a reference to a datacenter.

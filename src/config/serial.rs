@@ -45,7 +45,9 @@ pub(super) fn fingerprint(records: &[Located]) -> u64 {
 /// Like [`fingerprint`], but also covers the whole text of the zone file, so also what is steered.
 pub(super) fn fingerprint_with(records: &[Located], files: &ZoneFiles) -> u64 {
     let mut hasher = SipHasher24::new();
-    hasher.write(files.toml.as_ref().map_or("", |file| &file.source.text).as_bytes());
+    if let Some(file) = &files.toml {
+        hasher.write(file.source.text().as_bytes());
+    }
     fingerprint(records).wrapping_add(hasher.finish())
 }
 

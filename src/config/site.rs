@@ -81,7 +81,7 @@ impl Site {
             Self::Elsewhere(_, country) => return Some(*country),
         };
         let datacenter = find(&name.value, world)?;
-        let mut names = world.zones.iter().flat_map(|zone| &zone.names);
+        let mut names = world.zones.iter().flat_map(|zone| zone.names.iter());
         let is_needed = is_alone && datacenter.country.is_none();
         if is_needed && names.any(|name| name.steering.steer.contains(&Step::Latency)) {
             let message = format!("datacenter `{}` has no `country`", name.value);

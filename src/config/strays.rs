@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::io::Read;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,11 +12,16 @@ use crate::disk::Disk;
 use super::code::Code;
 use super::fault::{Fault, Faults, Severity};
 use super::files::ZoneFiles;
-use super::source::Place;
+use super::source::{Place, Source};
 use super::suggest::list_of;
 
 /// The extensions of zone files.
 const READ: [&str; 2] = ["toml", "zone"];
+
+/// True for a path that may be a zone file by its name.
+pub(super) fn is_named_as_zone(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| has_ending(name, &READ))
+}
 
 /// Extensions that are probably misspellings of `.toml` or `.zone`.
 const MISSPELLED: [&str; 8] = ["tml", "tom", "toml.txt", "zone.txt", "zon", "zones", "yaml", "yml"];
@@ -49,15 +55,20 @@ pub(super) fn check(folder: &Path, place: Option<&Place>, used: HashSet<PathBuf>
 /// Returns the names of these files in ascending order.
 fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let is_unused_file = |entry: &fs::DirEntry| {
+        !used.contains(&entry.path()) && entry.metadata().is_ok_and(|metadata| metadata.is_file())
+    };
     let mut strays: Vec<String> = entries
         .flatten()
-        .filter(|entry| !used.contains(&entry.path()) && entry.metadata().is_ok_and(|metadata| metadata.is_file()))
         .filter_map(|entry| match entry.file_name().into_string() {
-            Ok(name) => is_stray(&name, &entry.path()).then_some(name),
+            // Most files are zones, of which nothing needs to be known.
+            Ok(name) if has_ending(&name, &READ) => None,
+            Ok(name) => (is_unused_file(&entry) && is_stray(&name, &entry.path())).then_some(name),
             // This name is not UTF-8. Zones have names in UTF-8, so the file is never read.
             Err(name) => {
                 let name = name.to_string_lossy().into_owned();
-                (!name.starts_with('.') && has_ending(&name, &READ)).then_some(name)
+                let looks_like_zone = !name.starts_with('.') && has_ending(&name, &READ);
+                (looks_like_zone && is_unused_file(&entry)).then_some(name)
             }
         })
         .collect();
@@ -65,7 +76,7 @@ fn find_strays(folder: &Path, used: &HashSet<PathBuf>) -> Vec<String> {
     strays
 }
 
-/// True if a file that is not read probably holds a zone. Backups of editors and package managers have other extensions
+/// True if a file whose name is not that of a zone file probably holds a zone. Backups of editors and package managers have other extensions
 /// and are kept on purpose.
 fn is_stray(name: &str, path: &Path) -> bool {
     if name.starts_with('.') {
@@ -73,11 +84,10 @@ fn is_stray(name: &str, path: &Path) -> bool {
     }
     let is_kept =
         name.starts_with('#') || name.ends_with(['~', '#']) || name.contains(".toml.") || name.contains(".zone.");
-    let is_read = has_ending(name, &READ);
     let lower = name.to_ascii_lowercase();
     let is_misspelled = has_ending(&lower, &MISSPELLED);
-    let is_capital = !is_read && has_ending(&lower, &READ);
-    is_misspelled || is_capital || (!is_kept && !is_read && has_sign(path))
+    let is_capital = has_ending(&lower, &READ);
+    is_misspelled || is_capital || (!is_kept && has_sign(path))
 }
 
 fn has_ending(name: &str, endings: &[&str]) -> bool {
@@ -91,12 +101,21 @@ fn has_sign(path: &Path) -> bool {
     read.is_ok() && SIGNS.iter().any(|sign| text.contains(sign))
 }
 
-/// Finds master files that another one includes and that are not zones by themselves. Returns the place of the
-/// directive by the file's stem.
-pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, Place> {
-    let mut included = HashMap::new();
-    for master in files.values().filter_map(|files| files.master.as_ref()) {
-        let text = &master.source.text;
+/// What a master file shows about which files are parts of others.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// The stems of files that it includes and that are named like zones, with the octets of the directives.
+    included: Vec<(String, Range<usize>)>,
+    /// True if it may be a zone by itself.
+    may_be_zone: bool,
+}
+
+impl Parts {
+    pub(super) fn of(source: &Source) -> Self {
+        if source.path.extension().is_none_or(|extension| extension != "zone") {
+            return Self::default();
+        }
+        let (text, mut included) = (source.text(), Vec::new());
         for (sign, _) in text.match_indices('$') {
             let at = text[..sign].rfind('\n').map_or(0, |end| end + 1);
             // A directive is the first word of its line.
@@ -109,14 +128,26 @@ pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, P
             if let Some(stem) =
                 words.next().filter(|_| is_include).and_then(|path| path.trim_matches('"').strip_suffix(".zone"))
             {
-                let place = Place { source: Arc::clone(&master.source), span: at..at + line.trim_end().len() };
-                included.entry(stem.trim_start_matches("./").to_owned()).or_insert(place);
+                included.push((stem.trim_start_matches("./").to_owned(), at..at + line.trim_end().len()));
             }
+        }
+        Self { included, may_be_zone: text.contains("SOA") }
+    }
+}
+
+/// Finds master files that another one includes and that are not zones by themselves. Returns the place of the
+/// directive by the file's stem.
+pub(super) fn included(files: &BTreeMap<String, ZoneFiles>) -> HashMap<String, Place> {
+    let mut included = HashMap::new();
+    for master in files.values().filter_map(|files| files.master.as_ref()) {
+        for (stem, span) in &master.parts.included {
+            let place = || Place { source: master.source.clone(), span: span.clone() };
+            included.entry(stem.clone()).or_insert_with(place);
         }
     }
     let is_part = |stem: &String| {
         files.get(stem).is_some_and(|files| {
-            files.toml.is_none() && files.master.as_ref().is_some_and(|master| !master.source.text.contains("SOA"))
+            files.toml.is_none() && files.master.as_ref().is_some_and(|master| !master.parts.may_be_zone)
         })
     };
     included.retain(|stem, _| is_part(stem));

@@ -31,7 +31,8 @@ const TYPOGRAPHIC: &[char] = &['“', '”', '„', '‘', '’', '«', '»', '`
 pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Broken> {
     let mut faults = Vec::new();
     let (mut told_line, mut doubled) = (None, 0..0);
-    let end = source.text.len();
+    let text = source.text();
+    let end = text.len();
     let mut errors: Vec<_> = errors.iter().map(|error| (error.span().unwrap_or(end..end), error)).collect();
     errors.sort_by_key(|(span, _)| span.start);
     for (span, error) in errors {
@@ -42,11 +43,11 @@ pub(super) fn faults(source: &Arc<Source>, errors: &[Error]) -> Vec<Broken> {
         let place = Place { source: source.clone(), span };
         if error.message() == "duplicate key" {
             let body = place.first_line().0.end;
-            doubled = body..source.text[body..].find("\n[").map_or(end, |length| body + length);
+            doubled = body..text[body..].find("\n[").map_or(end, |length| body + length);
             faults.push(without_mend(duplicate(&place)));
             continue;
         }
-        let Some(broken) = Line::around(&place).explain(error.message()) else {
+        let Some(broken) = Line::around(&place, &text).explain(error.message()) else {
             faults.push(without_mend(fault(&place, in_our_words(error.message()))));
             break;
         };
@@ -81,7 +82,7 @@ fn fault(place: &Place, message: &str) -> Fault {
 
 /// The fault for a duplicate table or key, of which the parser knows only one of the two places.
 fn duplicate(place: &Place) -> Fault {
-    let text = &place.source.text;
+    let text = place.source.text();
     let (line, marked) = place.first_line();
     let is_header = text[line.clone()].trim_start().starts_with('[');
     // The header of a table, or a key up to its equals sign.
@@ -129,9 +130,10 @@ struct Written<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn around(place: &'a Place) -> Self {
+    /// Returns the line of a place in a file with this text.
+    fn around(place: &'a Place, text: &'a str) -> Self {
         let (range, marked) = place.first_line();
-        let text = &place.source.text[range.clone()];
+        let text = &text[range.clone()];
         Self { source: &place.source, text, at: (marked.start - range.start).min(text.len()), range }
     }
 
@@ -286,7 +288,7 @@ impl<'a> Line<'a> {
     /// Adds what to write, unless it would show a secret.
     fn with_help(&self, fault: Fault, written: Range<usize>, meant: &str) -> Fault {
         let range = self.range.start + written.start..self.range.start + written.end;
-        let is_secret = self.source.shown(range.clone()) != self.source.text[range];
+        let is_secret = self.source.shown(range.clone()) != self.source.text()[range];
         if is_secret { fault } else { fault.help(format!("write `{meant}`")) }
     }
 

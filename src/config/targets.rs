@@ -20,18 +20,19 @@ const HOST_ARGUMENT: &str = "{host}";
 const MAX_LISTED: usize = 4;
 
 /// Turns drafts into pools, in the same order.
-pub(super) fn finish(drafts: Vec<PoolDraft>, faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
-    let mut reported: Option<Place> = None;
+pub(super) fn finish(drafts: &[Arc<PoolDraft>], faults: &mut Faults) -> Vec<Arc<PoolSpec>> {
+    let mut reported: Option<&Place> = None;
     let mut pools = Vec::with_capacity(drafts.len());
     for draft in drafts {
+        let (pool, fault) = draft
+            .finished
+            .get_or_init(|| (Arc::new(finish_pool(PoolDraft::clone(draft))), host_fault(draft).map(Box::new)));
         // The pools of one entry share a place. One fault for all of them is enough.
-        if reported.as_ref() != Some(&draft.place)
-            && let Some(fault) = host_fault(&draft)
-        {
-            reported = Some(draft.place.clone());
-            faults.push(fault);
+        if let Some(fault) = fault.as_ref().filter(|_| reported != Some(&draft.place)) {
+            reported = Some(&draft.place);
+            faults.push(Fault::clone(fault));
         }
-        pools.push(Arc::new(finish_pool(draft)));
+        pools.push(pool.clone());
     }
     pools
 }

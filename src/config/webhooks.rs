@@ -235,7 +235,7 @@ fn read_body(body: &Placed<String>, is_json: bool, faults: &mut Faults) -> Optio
 
 /// The place of a text inside another place, if it occurs there literally.
 fn find(place: &Place, text: &str) -> Place {
-    let within = place.source.text.get(place.span.clone()).and_then(|whole| whole.find(text));
+    let within = place.source.text().get(place.span.clone()).and_then(|whole| whole.find(text));
     within.map_or_else(
         || place.clone(),
         |at| {

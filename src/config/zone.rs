@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::Disk;
-use crate::geo::{DatacenterId, Regions};
+use crate::geo::DatacenterId;
 use crate::name::Name;
 use crate::snapshot::{Ecs, SteeredName};
 use crate::steering::Step;
 use crate::wire::Rtype;
 
-pub(super) use self::draft::{DependsOn, ZoneDraft};
+pub(super) use self::draft::{DependsOn, KnownRegions, ZoneDraft};
 use super::LastServed;
 use super::code::Code;
 use super::decode::{Placed, TomlTable, Value};
@@ -31,7 +31,7 @@ use super::regions::{self, DEFAULT, SharedRegions};
 use super::scope::View;
 use super::sections::{Drafts, Sections};
 use super::serial;
-use super::source::{Place, Source};
+use super::source::Place;
 use super::statics::{self, RECORD_TTL, SoaDefaults};
 use super::ttls;
 
@@ -47,8 +47,6 @@ pub(super) struct ZoneReader<'a> {
     pub(super) folder: &'a Path,
     /// The access to the files.
     pub(super) disk: &'a Disk,
-    /// The server file.
-    pub(super) server: &'a Arc<Source>,
     /// The server file's definitions for all zones.
     pub(super) shared: &'a Sections,
     /// The regions of `shared`.
@@ -102,23 +100,7 @@ impl ZoneReader<'_> {
         let origin = origin_of_stem(stem, &place, faults)?;
         let Master { records, included } = self.read_master(&origin, files, faults);
         let contents = serial::fingerprint(&records);
-        let draft = ZoneDraft {
-            origin,
-            place,
-            regions: Arc::new(Regions::new(Vec::new())),
-            tree: None,
-            leads: Vec::new(),
-            owners: Vec::new(),
-            sections: None,
-            counts_serial: false,
-            contents,
-            text: contents,
-            soa: None,
-            included,
-            depends_on: DependsOn::Files,
-            dnssec: None,
-            presigned: None,
-        };
+        let draft = ZoneDraft { contents, text: contents, included, ..ZoneDraft::new(origin, place) };
         Some(draft.checked(records, before, faults))
     }
 
@@ -152,6 +134,7 @@ impl ZoneReader<'_> {
             pools: View { own: &sections.pools, shared: Some(&self.shared.pools) },
         };
         let dnssec = dnssec::read_zone(table.take("dnssec"), &origin, faults);
+        let draft = ZoneDraft::new(origin.clone(), place);
         let names = table.take("names");
         let depends_on = if self.disk.operations() != operations {
             DependsOn::OtherFiles
@@ -171,24 +154,19 @@ impl ZoneReader<'_> {
         let contents = counted.unwrap_or_else(|| serial::fingerprint(&records));
         let text = serial::fingerprint_with(&records, files);
         let sections = Some(sections);
-        let draft = ZoneDraft {
-            origin,
-            place,
+        let read = ZoneDraft {
             regions,
-            tree: None,
-            leads: Vec::new(),
             owners,
             sections,
             counts_serial,
             contents,
             text,
-            soa: None,
             included,
             depends_on,
             dnssec,
-            presigned: None,
+            ..draft
         };
-        Some((draft, records))
+        Some((read, records))
     }
 
     /// Returns all static records: those of the master file, and those of the zone file's sections. If truenorth counts
@@ -290,7 +268,7 @@ fn check_in_one_file(what: &str, master: Option<&Located>, section: Option<&Valu
 fn check_regions_are_used(
     view: View<'_, regions::PlacedRegion>,
     owners: &[Owner],
-    pools: &[PoolDraft],
+    pools: &[Arc<PoolDraft>],
     faults: &mut Faults,
 ) {
     let by_region: Vec<(&Owner, &SteeredName)> = owners

@@ -30,17 +30,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread;
 use std::time::Duration;
+use std::{mem, thread};
 
 pub use in_turn::InTurn;
 use overlay::Overlay;
 pub use reads::{Counts, Reads, Seen};
 use regular::read_regular;
-pub use regular::{Contents, read_patiently};
+pub use regular::{Contents, Reading, read_patiently};
 
 /// Longest time of one step of an operation. A disk that has to spin up takes less.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Time after a change of a file from which on every later change shows. Clocks of file systems have ticks of up to two seconds,
+/// and writes to a file that a program has mapped into its memory may show only when the system writes them to the disk, after
+/// half a minute.
+const SETTLES: Duration = Duration::from_secs(60);
 
 /// Maximum number of threads in the whole process that wait for file systems that hang. At this number, nothing is read
 /// until one of them returns.
@@ -60,6 +65,8 @@ pub struct Disk {
     /// The number of operations so far.
     operations: AtomicU64,
     patience: Duration,
+    /// Time after a change of a file from which on every later change shows.
+    settles: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +85,12 @@ impl Disk {
         Self::with_patience(PATIENCE)
     }
 
+    /// Creates one for which every change of a file shows, because whoever makes changes waits for the tick of a clock.
+    #[cfg(test)]
+    pub(crate) fn of_slow_changes() -> Self {
+        Self { settles: Duration::ZERO, ..Self::new() }
+    }
+
     fn with_patience(patience: Duration) -> Self {
         Self {
             inner: Mutex::default(),
@@ -85,6 +98,7 @@ impl Disk {
             overlay: OnceLock::new(),
             operations: AtomicU64::new(0),
             patience,
+            settles: SETTLES,
         }
     }
 
@@ -95,7 +109,7 @@ impl Disk {
     }
 
     /// Where a path is read.
-    fn place(&self, path: &Path) -> PathBuf {
+    pub fn place(&self, path: &Path) -> PathBuf {
         self.overlay.get().and_then(|overlay| overlay.place(path)).unwrap_or_else(|| path.to_owned())
     }
 
@@ -109,10 +123,11 @@ impl Disk {
         contents
     }
 
-    /// Reads many files, each as [`read`](Self::read) does, in this order. The thread goes on to read while the caller works on
-    /// what it has. Nothing is read behind the first file that is not read in time.
-    pub fn read_in_turn(&self, paths: Vec<PathBuf>) -> InTurn<'_> {
-        InTurn::begin(self, paths)
+    /// Reads many files, each as [`read`](Self::read) does, in this order, but not those that have the known identity. The
+    /// thread goes on to read while the caller works on what it has. Nothing is read behind the first file that is not read in
+    /// time.
+    pub fn read_in_turn(&self, files: Vec<(PathBuf, Option<Seen>)>) -> InTurn<'_> {
+        InTurn::begin(self, files)
     }
 
     /// Opens a file to be read piece by piece, each within the deadline. It may be a pipe: its writer has the same time
@@ -173,8 +188,23 @@ impl Disk {
         self.operations.load(Ordering::Relaxed)
     }
 
+    /// The files that were read so far and are of interest.
+    pub fn files_read(&self, of_interest: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+        self.inner().reads.files().filter(|path| of_interest(path)).map(Path::to_owned).collect()
+    }
+
+    /// The files and folders that were read.
+    pub fn into_reads(self) -> Reads {
+        let mut reads = mem::take(&mut self.inner().reads);
+        if let Some(path) = self.stuck.get() {
+            reads.note(path, Seen::Unknown);
+        }
+        reads
+    }
+
     /// The files and folders that were read so far.
-    pub fn reads(&self) -> Reads {
+    #[cfg(test)]
+    pub(crate) fn reads(&self) -> Reads {
         let mut reads = self.inner().reads.clone();
         if let Some(path) = self.stuck.get() {
             reads.note(path, Seen::Unknown);
@@ -200,7 +230,7 @@ impl Disk {
             let _ = done.send(work());
         };
         self.submit(Job(Box::new(job)))?;
-        match self.wait(path, progress, &result) {
+        match self.wait(|| path.to_owned(), progress, &result) {
             Ok(done) => done,
             Err(error) => {
                 leave_behind(result);
@@ -209,8 +239,13 @@ impl Disk {
         }
     }
 
-    /// Waits for what the thread found at `path`, as long as it makes progress. Returns the outer error if it makes none.
-    fn wait<T>(&self, path: &Path, progress: &AtomicU64, result: &Receiver<T>) -> io::Result<io::Result<T>> {
+    /// Waits for what the thread found, as long as it makes progress. `path` returns where it is. Returns the outer error if it makes none.
+    fn wait<T>(
+        &self,
+        path: impl Fn() -> PathBuf,
+        progress: &AtomicU64,
+        result: &Receiver<T>,
+    ) -> io::Result<io::Result<T>> {
         let mut made = progress.load(Ordering::Relaxed);
         loop {
             match result.recv_timeout(self.patience) {
@@ -228,7 +263,7 @@ impl Disk {
             }
         }
         // Only the first file is recorded.
-        let _ = self.stuck.set(path.to_owned());
+        let _ = self.stuck.set(path());
         let seconds = self.patience.as_secs();
         Err(timed_out(format!("no data came for {seconds} s: its file system may hang")))
     }

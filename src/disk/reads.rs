@@ -6,6 +6,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A function that tests if a name in a folder is of interest.
 pub type Counts = fn(&OsStr) -> bool;
@@ -47,6 +48,17 @@ struct Folder {
 }
 
 impl Seen {
+    /// True if the last change of the file is longer ago than `settles`.
+    pub(super) fn is_settled(&self, now: SystemTime, settles: Duration) -> bool {
+        let Self::File { changed: (seconds, nanoseconds), .. } = self else { return false };
+        let (Ok(seconds), Ok(nanoseconds)) = (u64::try_from(*seconds), u32::try_from(*nanoseconds)) else {
+            return false;
+        };
+        let changed = UNIX_EPOCH + Duration::new(seconds, nanoseconds);
+        // A change in the future is one by a clock that was set since then.
+        now.duration_since(changed).is_ok_and(|since| since >= settles)
+    }
+
     /// Looks at the file at a path. Links are followed.
     pub(super) fn at(path: &Path) -> Self {
         fs::metadata(path).map_or_else(|error| Self::Missing(error.kind()), |metadata| Self::of(&metadata))
@@ -113,6 +125,9 @@ impl Reads {
 
 /// The absolute form of a path, which does not depend on the working directory.
 fn absolute(path: &Path) -> PathBuf {
+    if path.is_absolute() {
+        return path.to_owned();
+    }
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 

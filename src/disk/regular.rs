@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::memory;
 use super::reads::Seen;
@@ -35,6 +35,18 @@ pub struct Contents {
     pub octets: Vec<u8>,
     /// The time of its last change.
     pub modified: SystemTime,
+    /// The identity by which the same contents can be recognised later; `None` if the file changed so recently that a later
+    /// change may have the same time.
+    pub identity: Option<Seen>,
+}
+
+/// The result of reading a file whose earlier contents are known.
+#[derive(Debug)]
+pub enum Reading {
+    /// The file is the known one, and was not read again.
+    Same,
+    /// These are its contents.
+    New(Contents),
 }
 
 /// Reads a regular file on this thread, however long it takes, for whoever has a thread for that. Fails as
@@ -43,8 +55,25 @@ pub fn read_patiently(path: &Path) -> io::Result<Vec<u8>> {
     read_regular(path, &AtomicU64::new(0)).1.map(|contents| contents.octets)
 }
 
-/// Reads a file and returns its identity. Opening does not block: a pipe without a writer would.
+/// Reads a file and returns its identity.
 pub(super) fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Result<Contents>) {
+    let (seen, read) = read_unless(path, (None, Duration::MAX), progress);
+    let contents = read.and_then(|read| match read {
+        Reading::New(contents) => Ok(contents),
+        Reading::Same => Err(io::Error::other("nothing is known of it")),
+    });
+    (seen, contents)
+}
+
+/// Reads a file unless it is the known one, and returns its identity. `settles` is the time after a change from which on every later
+/// change shows. It is opened in either case: a network file system then
+/// asks its server for the identity. Opening does not block: a pipe without a writer would.
+pub(super) fn read_unless(
+    path: &Path,
+    (known, settles): (Option<&Seen>, Duration),
+    progress: &AtomicU64,
+) -> (Seen, io::Result<Reading>) {
+    let now = SystemTime::now();
     // Opening a device may have effects, so the type is checked first.
     let refused = match fs::metadata(path) {
         Ok(metadata) => irregular(metadata.file_type()),
@@ -59,11 +88,15 @@ pub(super) fn read_regular(path: &Path, progress: &AtomicU64) -> (Seen, io::Resu
         Err(error) => return (Seen::at(path), Err(error)),
     };
     // The identity is taken before reading: a change in the meantime makes it a different file.
-    let contents = match irregular(metadata.file_type()) {
+    let seen = Seen::of(&metadata);
+    let read = match irregular(metadata.file_type()) {
         Some(error) => Err(error),
-        None => read_all(&file, &metadata, || memory::available() / SHARE_OF_MEMORY, progress),
+        None if known == Some(&seen) => Ok(Reading::Same),
+        None => read_all(&file, &metadata, || memory::available() / SHARE_OF_MEMORY, progress).map(|contents| {
+            Reading::New(Contents { identity: seen.is_settled(now, settles).then(|| seen.clone()), ..contents })
+        }),
     };
-    (Seen::of(&metadata), contents)
+    (seen, read)
 }
 
 /// Reads a file that may have [`ALWAYS`] octets, or as many as `room` returns.
@@ -91,7 +124,7 @@ pub(super) fn read_all(
     loop {
         let length = file.take(STEP as u64).read_to_end(&mut octets)?;
         if length == 0 {
-            return Ok(Contents { octets, modified });
+            return Ok(Contents { octets, modified, identity: None });
         }
         progress.fetch_add(length as u64, Ordering::Relaxed);
         if octets.len() as u64 > most {

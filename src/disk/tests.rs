@@ -1,5 +1,6 @@
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
+use std::time::SystemTime;
 
 use super::regular::{MOST_OCTETS, read_all};
 use super::*;
@@ -50,8 +51,10 @@ fn many_files_are_read_in_their_order_and_folders_are_not_recorded() {
     }
     let disk = Disk::new();
     let names = ["b", "folder", "large", "gone", "a"];
-    let found = disk.read_in_turn(names.map(at).to_vec());
-    let found: Vec<_> = found.map(|(path, read)| (path, read.map(|read| read.octets))).collect();
+    let octets_of =
+        |read| if let Reading::New(contents) = read { contents.octets } else { panic!("nothing is known of it") };
+    let found = disk.read_in_turn(names.map(|name| (at(name), None)).to_vec());
+    let found: Vec<_> = found.map(|(path, read)| (path, read.map(octets_of))).collect();
     assert_eq!(found.iter().map(|(path, _)| path.clone()).collect::<Vec<_>>(), names.map(at));
     let kind = |number: usize| found[number].1.as_ref().map_err(io::Error::kind).err();
     assert_eq!((kind(1), kind(3)), (Some(io::ErrorKind::IsADirectory), Some(io::ErrorKind::NotFound)));
@@ -65,17 +68,41 @@ fn many_files_are_read_in_their_order_and_folders_are_not_recorded() {
 }
 
 #[test]
+fn a_file_with_the_known_identity_is_not_read_again_unless_it_changed_just_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a");
+    fs::write(&path, "1").unwrap();
+    let read = |known: Option<Seen>| match Disk::new().read_in_turn(vec![(path.clone(), known)]).next().unwrap().1 {
+        Ok(Reading::New(contents)) => Some(contents),
+        Ok(Reading::Same) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let first = read(None).unwrap();
+    assert_eq!((&*first.octets, first.identity), (&b"1"[..], None));
+    let seen = Seen::at(&path);
+    assert!(read(Some(seen.clone())).is_none());
+    fs::write(&path, "22").unwrap();
+    assert_eq!(read(Some(seen)).unwrap().octets, b"22");
+    // An hour later the change is long past; a clock that was set back makes it one of the future.
+    let hour = Duration::from_secs(3600);
+    let seen = Seen::at(&path);
+    assert!(seen.is_settled(SystemTime::now() + hour, SETTLES) && !seen.is_settled(SystemTime::now() - hour, SETTLES));
+    assert!(!Seen::Unknown.is_settled(SystemTime::now() + hour, SETTLES));
+}
+
+#[test]
 fn a_file_system_that_hangs_ends_the_reading_of_many() {
     let folder = tempfile::tempdir().unwrap();
     let disk = Disk::with_patience(Duration::from_millis(50));
     let paths = ["a", "b", "c"].map(|name| folder.path().join(name));
     let (hangs, never) = channel::<()>();
     disk.submit(Job(Box::new(move || _ = never.recv()))).unwrap();
-    let found: Vec<_> = disk.read_in_turn(paths.to_vec()).collect();
+    let files = || paths.each_ref().map(|path| (path.clone(), None)).to_vec();
+    let found: Vec<_> = disk.read_in_turn(files()).collect();
     let [(path, Err(error))] = &found[..] else { panic!("{found:?}") };
     assert_eq!((path, error.kind()), (&paths[0], io::ErrorKind::TimedOut));
     assert!(disk.is_stuck());
-    let again: Vec<_> = disk.read_in_turn(paths.to_vec()).collect();
+    let again: Vec<_> = disk.read_in_turn(files()).collect();
     assert!(again[0].1.as_ref().unwrap_err().to_string().contains("could not be read in time"), "{again:?}");
     assert_eq!(again.len(), 1);
     drop(hangs);

@@ -12,7 +12,7 @@ use super::text::Counted;
 use crate::geo::countries::{self, Country};
 use crate::geo::{ClientMatch, Location};
 use crate::health::ConditionTemplate;
-use crate::snapshot::{SteeredName, Steering, World, ZoneSpec};
+use crate::snapshot::{PoolSpec, Steering, World, ZoneSpec};
 use crate::steering::Step;
 
 /// The faults of a configuration, and its summary if there are none.
@@ -80,9 +80,10 @@ impl Summary {
     /// Returns the summary of a valid world.
     pub fn of(world: &World) -> Self {
         let targets: HashSet<_> = world.pools.iter().flat_map(|pool| pool.members.targets()).collect();
-        let names = || world.zones.iter().flat_map(|zone| &zone.names);
+        let names = || world.zones.iter().flat_map(|zone| zone.names.iter());
         let bounds = || world.pools.iter().filter_map(|pool| Some(&pool.registration.as_ref()?.bounds));
-        let exposures = names().filter_map(|name| exposure(world, name));
+        let detections: Vec<Option<Duration>> = world.pools.iter().map(|pool| detection(pool)).collect();
+        let exposures = names().filter_map(|name| exposure(&detections, &name.steering));
         Self {
             zones: world.zones.len(),
             names: names().count(),
@@ -143,16 +144,18 @@ fn defaulted(zone: &ZoneSpec) -> Option<Defaulted> {
     (!countries.is_empty()).then(|| Defaulted { zone: zone.origin.to_string(), countries })
 }
 
+/// Returns the time from the failure of an endpoint of this pool until it is noticed. `None` if the pool is not probed.
+fn detection(pool: &PoolSpec) -> Option<Duration> {
+    let of_files = pool.members.targets().into_iter().map(|target| target.monitor.detection());
+    let registered = pool.registration.as_ref().and_then(|registration| registration.template.as_ref());
+    of_files.chain(registered.map(ConditionTemplate::detection)).max()
+}
+
 /// Returns the time in seconds from an endpoint's failure until no client uses its address. `None` if the name's pools
-/// are not probed.
-fn exposure(world: &World, name: &SteeredName) -> Option<f64> {
-    let pools = name.steering.pools.iter().map(|used| &world.pools[used.pool.index()]);
-    let detection = pools.flat_map(|pool| {
-        let of_files = pool.members.targets().into_iter().map(|target| target.monitor.detection());
-        let registered = pool.registration.as_ref().and_then(|registration| registration.template.as_ref());
-        of_files.chain(registered.map(ConditionTemplate::detection)).collect::<Vec<Duration>>()
-    });
-    detection.max().map(|time| time.as_secs_f64() + f64::from(name.steering.ttls.calm()))
+/// are not probed. `detections` are those of all pools.
+fn exposure(detections: &[Option<Duration>], steering: &Steering) -> Option<f64> {
+    let detection = steering.pools.iter().filter_map(|used| detections[used.pool.index()]).max()?;
+    Some(detection.as_secs_f64() + f64::from(steering.ttls.calm()))
 }
 
 impl fmt::Display for Summary {

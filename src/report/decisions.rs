@@ -111,7 +111,7 @@ impl Decisions {
         let mut decisions = Self { generation: snapshot.generation(), ..Self::default() };
         let mut by_plan: HashMap<usize, Option<usize>> = HashMap::new();
         let mut budget = BUDGET;
-        let mut specs = snapshot.world().zones.iter().flat_map(|zone| &zone.names);
+        let mut specs = snapshot.world().zones.iter().flat_map(|zone| zone.names.iter());
         for owner in &owners.list {
             // Both lists are in the order of the configuration.
             let Some(spec) = specs.find(|spec| spec.owner == *owner.name) else { break };

@@ -26,7 +26,7 @@ impl<'a> Owners<'a> {
     pub(super) fn new(snapshot: &'a Snapshot) -> Self {
         let mut owners = Self { snapshot, list: Vec::new(), by_id: HashMap::new() };
         for (served, spec) in snapshot.zones().iter().zip(&snapshot.world().zones) {
-            for name in &spec.names {
+            for name in &*spec.names {
                 let Some(node) = served.zone.node(&name.owner.to_key()) else { continue };
                 let Some(steered) = steered(node) else { continue };
                 owners.by_id.insert(steered.1, owners.list.len());

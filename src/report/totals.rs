@@ -160,11 +160,11 @@ impl Kept {
                 let key = || (spec.origin.clone(), Some(named.name.clone()));
                 bump(&mut self.regions, key, counters.region(id, Some(region)));
             }
-            for name in &spec.names {
+            for name in &*spec.names {
                 let givers = givers(blueprint, name.steering.pools.iter().map(|used| used.pool));
                 let counts = counters.name(number, name.steering.pools.len()).unwrap_or_default();
                 for (giver, count) in givers.zip(counts) {
-                    bump(&mut self.names, || (name.owner.clone(), giver), count);
+                    bump(&mut self.names, || (name.owner.clone(), giver()), count);
                 }
                 number += 1;
             }
@@ -188,26 +188,32 @@ impl Kept {
     /// Forgets the counts of everything that this blueprint does not have.
     fn forget(&mut self, blueprint: &Blueprint) {
         let world = blueprint.world();
-        let zones: HashSet<&Name> = world.zones.iter().map(|zone| &zone.origin).collect();
-        let names: HashSet<&Name> = world.steered_names().collect();
-        let pools: HashSet<PoolKey> = world.pools.iter().map(|pool| pool.key()).collect();
-        let endpoints: HashSet<EndpointKey> =
-            world.pools.iter().flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place))).collect();
         let datacenters: HashSet<&str> = world.datacenters.iter().map(|datacenter| &*datacenter.name).collect();
-        self.zones.retain(|(zone, _), _| zones.contains(zone));
-        self.regions.retain(|(zone, _), _| zones.contains(zone));
-        self.names.retain(|(name, giver), _| {
-            names.contains(name) && if let Giver::Pool(pool) = giver { pools.contains(pool) } else { true }
-        });
-        self.endpoints.retain(|key, _| endpoints.contains(key));
+        self.zones.retain(|(zone, _), _| blueprint.spec(zone).is_some());
+        self.regions.retain(|(zone, _), _| blueprint.spec(zone).is_some());
+        if !self.names.is_empty() {
+            let names: HashSet<&Name> = world.steered_names().collect();
+            let pools: HashSet<PoolKey> = world.pools.iter().map(|pool| pool.key()).collect();
+            self.names.retain(|(name, giver), _| {
+                names.contains(name) && if let Giver::Pool(pool) = giver { pools.contains(pool) } else { true }
+            });
+        }
+        if !self.endpoints.is_empty() {
+            let keys = world.pools.iter().flat_map(|pool| (0..pool.members.len()).map(|place| pool.key_of(place)));
+            let endpoints: HashSet<EndpointKey> = keys.collect();
+            self.endpoints.retain(|key, _| endpoints.contains(key));
+        }
         self.clients.retain(|(_, datacenter), _| datacenter.as_deref().is_none_or(|name| datacenters.contains(name)));
     }
 }
 
-/// Returns the possible sources of the answers of a name with these pools, in the order of its counters.
-fn givers(blueprint: &Blueprint, pools: impl Iterator<Item = PoolId>) -> impl Iterator<Item = Giver> {
-    let pools = pools.map(|id| Giver::Pool(blueprint.world().pools[id.index()].key()));
-    pools.chain([Giver::Fallback, Giver::Nodata, Giver::Failure])
+/// Returns the possible sources of the answers of a name with these pools, in the order of its counters. Most count nothing, and
+/// the key of a pool is made only if somebody asks for it.
+fn givers(blueprint: &Blueprint, pools: impl Iterator<Item = PoolId>) -> impl Iterator<Item = impl FnOnce() -> Giver> {
+    let all = pools.map(Ok).chain([Giver::Fallback, Giver::Nodata, Giver::Failure].map(Err));
+    all.map(move |giver: Result<PoolId, Giver>| {
+        move || giver.map_or_else(|other| other, |id| Giver::Pool(blueprint.world().pools[id.index()].key()))
+    })
 }
 
 impl Totals {
@@ -239,6 +245,7 @@ impl Totals {
         let now = self.counters().and_then(|counters| counters.name(number, pools.len())).unwrap_or_default();
         let now = now.into_iter().chain(std::iter::repeat(0));
         let mut counts: Vec<u64> = givers(&self.blueprint, pools.iter().copied())
+            .map(|giver| giver())
             .zip(now)
             .map(|(giver, now)| now + self.kept.names.get(&(owner.clone(), giver)).copied().unwrap_or_default())
             .collect();

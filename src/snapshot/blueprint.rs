@@ -3,11 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use super::compile::{self, Compiler, Maps};
 use super::shared::KnownRules;
-use super::{PoolId, Rule, Snapshot, Steering, World, ZoneSpec};
+use super::{PoolId, Rule, Snapshot, SteeredName, Steering, World, ZoneSpec};
 use crate::counters::{AnswerCounters, Dimensions, Traffic};
 use crate::dnssec::ZoneKeys;
 use crate::geo::{Locations, Regions};
@@ -72,10 +70,15 @@ impl Blueprint {
         }
         let maps = Maps::new(&locations, client_rtts.as_ref(), world.ecs.caps(), previous);
         let Zones { served: zones, rules, plan_of_name } = compile_zones(&world, maps, previous);
-        let mut apexes = Names::default();
-        for served in &zones {
-            apexes.insert(&served.zone.apex().to_key());
-        }
+        let has_zones_of = |before: &Self| are_same_zones(&before.zones, &zones);
+        let known_apexes = before.filter(|before| has_zones_of(before)).map(|before| before.apexes.clone());
+        let apexes = known_apexes.unwrap_or_else(|| {
+            let mut apexes = Names::default();
+            for served in &zones {
+                apexes.insert(&served.zone.apex().to_key());
+            }
+            Arc::new(apexes)
+        });
         let plans_of = plans_of(world.pools.len(), &rules);
         let first_endpoints = first_endpoints(&world);
         let own_secret = previous.map_or_else(|| [random_secret()], |snapshot| snapshot.blueprint.own_secret);
@@ -85,7 +88,7 @@ impl Blueprint {
             locations,
             client_rtts,
             zones: zones.into(),
-            apexes: Arc::new(apexes),
+            apexes,
             rules: rules.into(),
             plan_of_name: plan_of_name.into(),
             plans_of,
@@ -103,7 +106,13 @@ impl Blueprint {
         }
         let dimensions = Dimensions {
             regions: self.zones.iter().map(|served| served.regions.list().len()).collect(),
-            pools: self.world.zones.iter().flat_map(|zone| &zone.names).map(|name| name.steering.pools.len()).collect(),
+            pools: self
+                .world
+                .zones
+                .iter()
+                .flat_map(|zone| zone.names.iter())
+                .map(|name| name.steering.pools.len())
+                .collect(),
             endpoints: self.world.pools.iter().map(|pool| pool.members.len()).sum(),
             datacenters: self.world.datacenters.len(),
         };
@@ -140,17 +149,21 @@ impl Blueprint {
     /// Replaces the trees and the rules of names of a new world by those of this one where both have the same contents. A reload
     /// then costs only as much as changed.
     fn share_trees(&self, world: &mut World) {
-        for spec in &mut world.zones {
-            let Some(before) = self.spec(&spec.origin) else { continue };
+        for (place, spec) in world.zones.iter_mut().enumerate() {
+            let Some(before) = self.zone_near(place, &spec.origin).map(|id| &self.world.zones[id.index()]) else {
+                continue;
+            };
             if !Arc::ptr_eq(&before.tree, &spec.tree) && before.tree.says_as(&spec.tree) {
                 spec.tree = before.tree.clone();
             }
-            for (name, before) in spec.names.iter_mut().zip(&before.names) {
-                if name.steering == before.steering {
-                    name.steering.clone_from(&before.steering);
-                }
-            }
+            share_names(&mut spec.names, &before.names);
         }
+    }
+
+    /// Returns the zone with this origin, which is probably at this place of the list.
+    pub(super) fn zone_near(&self, place: usize, origin: &Name) -> Option<ZoneId> {
+        let is_there = self.world.zones.get(place).is_some_and(|spec| spec.origin == *origin);
+        if is_there { Some(ZoneId::from_index(place)) } else { self.zone_id_at(&origin.to_key()) }
     }
 
     /// Returns the configuration of the zone with this origin.
@@ -160,12 +173,12 @@ impl Blueprint {
 
     /// Returns this blueprint's zone if a zone that is made from the spec and the plans would equal it. `first` is the
     /// number of the zone's first steered name.
-    fn zone_like(&self, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
-        let served = &self.zones[self.zone_id_at(&spec.origin.to_key())?.index()];
+    fn zone_like(&self, id: ZoneId, spec: &ZoneSpec, first: NameId, plans: &[PlanId]) -> Option<Arc<ServedZone>> {
+        let served = &self.zones[id.index()];
         let steered = served.zone.steered();
         // Without steered names, the number of steered names in earlier zones does not matter.
         let is_same = *steered.plans == *plans && (plans.is_empty() || steered.first == first);
-        let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && *served.regions == *spec.regions;
+        let is_like = is_same && Arc::ptr_eq(served.zone.tree(), &spec.tree) && served.regions == spec.regions;
         let is_like = is_like && served.zone.is_plain() && served.zone.serial() == spec.serial;
         let is_like = is_like && served.keys == spec.keys;
         is_like.then(|| served.clone())
@@ -173,11 +186,28 @@ impl Blueprint {
 
     /// Returns the number of zones that were built for this blueprint: those that it does not share with another one.
     pub fn built_since(&self, other: &Self) -> usize {
-        let is_shared = |zone: &&Arc<ServedZone>| {
-            let before = other.zone_id_at(&zone.zone.apex().to_key()).map(|id| &other.zones[id.index()]);
+        let is_shared = |(place, zone): &(usize, &Arc<ServedZone>)| {
+            let before = other.zone_near(*place, zone.zone.apex()).map(|id| &other.zones[id.index()]);
             before.is_some_and(|before| Arc::ptr_eq(before.zone.tree(), zone.zone.tree()))
         };
-        self.zones.len() - self.zones.iter().filter(is_shared).count()
+        self.zones.len() - self.zones.iter().enumerate().filter(is_shared).count()
+    }
+
+    /// True if both have the same zones, in the same order.
+    pub fn has_zones_of(&self, other: &Self) -> bool {
+        are_same_zones(&self.zones, &other.zones)
+    }
+
+    /// Returns the zones that have, or may have, another serial or other contents than in `other`.
+    pub fn zones_since<'b>(&'b self, other: Option<&'b Self>) -> impl Iterator<Item = &'b Arc<ServedZone>> {
+        let is_same = move |place: usize| {
+            let Some((other, before)) = other.and_then(|other| Some((other, other.zones.get(place)?))) else {
+                return false;
+            };
+            Arc::ptr_eq(before, &self.zones[place])
+                && other.world.zones[place].contents == self.world.zones[place].contents
+        };
+        self.zones.iter().enumerate().filter(move |(place, _)| !is_same(*place)).map(|(_, zone)| zone)
     }
 
     /// Returns the operator's configuration.
@@ -222,6 +252,35 @@ impl Blueprint {
     }
 }
 
+/// True if both lists have the same zones, in the same order.
+fn are_same_zones(zones: &[Arc<ServedZone>], others: &[Arc<ServedZone>]) -> bool {
+    let is_same = |(one, other): (&Arc<ServedZone>, &Arc<ServedZone>)| {
+        Arc::ptr_eq(one, other) || one.zone.apex() == other.zone.apex()
+    };
+    zones.len() == others.len() && zones.iter().zip(others).all(is_same)
+}
+
+/// Replaces the rules of names by equal ones of the names before.
+pub(crate) fn share_names(names: &mut Arc<[SteeredName]>, before: &Arc<[SteeredName]>) {
+    if Arc::ptr_eq(names, before) {
+        return;
+    }
+    let is_same = |name: &SteeredName, before: &SteeredName| {
+        name.steering == before.steering && name.owner.as_wire() == before.owner.as_wire()
+    };
+    if names.len() == before.len() && names.iter().zip(&**before).all(|(name, before)| is_same(name, before)) {
+        names.clone_from(before);
+        return;
+    }
+    let shared = names.iter().enumerate().map(|(place, name)| match before.get(place) {
+        Some(before) if before.steering == name.steering => {
+            SteeredName { owner: name.owner.clone(), steering: before.steering.clone() }
+        }
+        _ => name.clone(),
+    });
+    *names = shared.collect();
+}
+
 /// Returns a random secret for cookies. It comes from the operating system and not from the generators that draw
 /// answers, because whoever can guess the secret can forge cookies.
 fn random_secret() -> CookieSecret {
@@ -244,22 +303,23 @@ fn compile_zones(world: &World, maps: Maps<'_>, previous: Option<&Snapshot>) -> 
     let known_rules = previous.map(|snapshot| KnownRules::new(snapshot, world));
     let mut compiler = Compiler::new(world, maps);
     let Zones { mut served, mut rules, mut plan_of_name } = Zones::default();
-    for spec in &world.zones {
+    for (place, spec) in world.zones.iter().enumerate() {
         let first = NameId::from_index(plan_of_name.len());
-        let shared = known_rules.as_ref().and_then(|known| Some((known, known.of_zone(spec, compiler.maps())?)));
+        let id = before.and_then(|before| before.zone_near(place, &spec.origin));
+        let known = known_rules.as_ref().zip(id);
+        let shared = known.and_then(|(known, id)| Some((known, known.of_zone(id, spec, compiler.maps())?)));
         if let Some((known, plans)) = shared {
-            let mut new_of: HashMap<PlanId, PlanId, RandomState> = HashMap::default();
-            for &plan in plans {
-                plan_of_name.push(*new_of.entry(plan).or_insert_with(|| {
-                    rules.push(known.rule(plan).clone());
-                    PlanId::from_index(rules.len() - 1)
-                }));
-            }
+            // The plans of a zone follow one another, in the order of the names that use them first.
+            let first = plans.first().map_or(0, |plan| plan.index());
+            let end = plans.iter().map(|plan| plan.index() + 1).max().unwrap_or(first);
+            let moved = |plan: &PlanId| PlanId::from_index(plan.index() - first + rules.len());
+            plan_of_name.extend(plans.iter().map(moved));
+            rules.extend((first..end).map(|plan| known.rule(PlanId::from_index(plan)).clone()));
         } else {
             compile_names(spec, &mut compiler, &mut rules, &mut plan_of_name);
         }
         let plans = &plan_of_name[first.index()..];
-        let same = before.and_then(|before| before.zone_like(spec, first, plans));
+        let same = before.zip(id).and_then(|(before, id)| before.zone_like(id, spec, first, plans));
         served.push(same.unwrap_or_else(|| {
             let steered = Steered { first, plans: plans.into() };
             let of_keys = spec.keys.as_ref().map_or_else(Vec::new, |keys| keys.records());
@@ -281,7 +341,7 @@ fn compile_names(
     plan_of_name: &mut Vec<PlanId>,
 ) {
     let mut known: HashMap<&Steering, PlanId> = HashMap::new();
-    for name in &spec.names {
+    for name in &*spec.names {
         let mut new = || {
             // Only a map of the zone can be in a name's configuration.
             let regions = spec.regions.of_map(&name.steering.map).unwrap_or(&spec.regions);

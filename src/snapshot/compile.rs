@@ -211,7 +211,7 @@ pub(super) fn client_rtts(
     locations: &Arc<Locations>,
     previous: Option<&Snapshot>,
 ) -> Option<Arc<ClientRtts>> {
-    let mut names = world.zones.iter().flat_map(|zone| &zone.names);
+    let mut names = world.zones.iter().flat_map(|zone| zone.names.iter());
     if !names.any(|name| name.steering.steer.contains(&Step::Latency)) {
         return None;
     }

@@ -60,8 +60,10 @@ impl DownGroups {
     /// has.
     pub fn adopt(&mut self, snapshot: &Snapshot) -> Vec<GroupTurn> {
         let world = snapshot.world();
-        let keys: BTreeSet<PoolKey> = world.pools.iter().map(|spec| spec.key()).collect();
-        self.pools.retain(|key| keys.contains(key));
+        if !self.pools.is_empty() {
+            let keys: BTreeSet<PoolKey> = world.pools.iter().map(|spec| spec.key()).collect();
+            self.pools.retain(|key| keys.contains(key));
+        }
         let names: BTreeSet<&str> = world.datacenters.iter().map(|datacenter| &*datacenter.name).collect();
         self.datacenters.retain(|name| names.contains(&**name));
         let turns = self.observe(snapshot, &world.pool_ids().collect());
@@ -93,6 +95,10 @@ impl DownGroups {
         }
         for &id in changed {
             let (spec, pool) = (&world.pools[id.index()], &snapshot.pools()[id.index()]);
+            // Nothing was down and nothing is: the usual case.
+            if self.pools.is_empty() && self.reported.is_empty() && is_down(pool) != Some(true) {
+                continue;
+            }
             let group = GroupName::Pool(spec.name.clone());
             let was_reported = self.reported.contains(&group);
             let turn = turn(&mut self.pools, spec.key(), was_reported, is_down(pool));

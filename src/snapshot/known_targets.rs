@@ -123,7 +123,7 @@ impl<'a> KnownTargets<'a> {
     }
 
     fn names(&self) -> &BTreeMap<String, &'a SteeredName> {
-        let names = || self.world.zones.iter().flat_map(|zone| &zone.names);
+        let names = || self.world.zones.iter().flat_map(|zone| zone.names.iter());
         self.names.get_or_init(|| names().map(|name| (canonical(&name.owner), name)).collect())
     }
 }

@@ -46,6 +46,7 @@ use crate::steering::Split;
 use crate::wire::{CookieSecret, Rtype};
 use crate::zone::{NameId, PlanId, ZoneId};
 pub use amend::Unfit;
+pub(crate) use blueprint::share_names;
 pub use blueprint::{Blueprint, ServedZone};
 pub use compile::Remapped;
 pub use endpoint_state::{AdminState, EndpointState};

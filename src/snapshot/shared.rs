@@ -11,9 +11,9 @@ use foldhash::fast::RandomState;
 use super::compile::Maps;
 use super::plan::{Plan, Rule};
 use super::pool::Pool;
-use super::{Blueprint, PoolId, Snapshot, World, WorldState, ZoneSpec};
+use super::{Blueprint, PoolId, Snapshot, SteeredName, World, WorldState, ZoneSpec};
 use crate::steering::Split;
-use crate::zone::PlanId;
+use crate::zone::{PlanId, ZoneId};
 
 impl Snapshot {
     /// Returns the pool with this id, if the one that would be made of this blueprint and state equals it.
@@ -53,7 +53,7 @@ impl Blueprint {
     /// Replaces the pools of a new world by those of this one where both are the same.
     pub(super) fn share_pools(&self, world: &mut World) {
         for (before, pool) in self.world.pools.iter().zip(&mut world.pools) {
-            if before == pool {
+            if !Arc::ptr_eq(before, pool) && before == pool {
                 pool.clone_from(before);
             }
         }
@@ -67,12 +67,7 @@ impl Blueprint {
         let is_same_zone = |one: &ZoneSpec, other: &ZoneSpec| {
             one.origin == other.origin
                 && (Arc::ptr_eq(&one.regions, &other.regions) || names(one) == names(other))
-                && one.names.len() == other.names.len()
-                && one
-                    .names
-                    .iter()
-                    .zip(&other.names)
-                    .all(|(one, other)| one.owner == other.owner && one.steering.pools == other.steering.pools)
+                && (Arc::ptr_eq(&one.names, &other.names) || count_alike(&one.names, &other.names))
         };
         let are_same_zones = before.zones.len() == world.zones.len()
             && before.zones.iter().zip(&world.zones).all(|(one, other)| is_same_zone(one, other));
@@ -81,6 +76,14 @@ impl Blueprint {
             && before.pools.iter().zip(&world.pools).all(|(one, other)| Arc::ptr_eq(one, other))
             && before.datacenters == world.datacenters
     }
+}
+
+/// True if counters of these names mean the same.
+fn count_alike(names: &[SteeredName], others: &[SteeredName]) -> bool {
+    let is_alike = |(one, other): (&SteeredName, &SteeredName)| {
+        one.owner == other.owner && one.steering.pools == other.steering.pools
+    };
+    names.len() == others.len() && names.iter().zip(others).all(is_alike)
 }
 
 /// The rules of the snapshot before, for a world whose pools are [shared](Blueprint::share_pools).
@@ -97,11 +100,13 @@ impl<'a> KnownRules<'a> {
         Self { before, world, has_same_places }
     }
 
-    /// Returns the plan of each name of a zone in the snapshot before, if the rules of all of them are still those that would be
-    /// made now.
-    pub(super) fn of_zone(&self, spec: &ZoneSpec, maps: &Maps<'_>) -> Option<&'a [PlanId]> {
+    /// Returns the plan of each name of a zone in the snapshot before, where it is `id`, if the rules of all of them are still
+    /// those that would be made now.
+    pub(super) fn of_zone(&self, id: ZoneId, spec: &ZoneSpec, maps: &Maps<'_>) -> Option<&'a [PlanId]> {
+        if !self.has_same_places {
+            return None;
+        }
         let blueprint = &*self.before.blueprint;
-        let id = blueprint.zone_id_at(&spec.origin.to_key()).filter(|_| self.has_same_places)?;
         let (before, plans) = (&blueprint.world.zones[id.index()], &*blueprint.zones[id.index()].zone.steered().plans);
         let has_same_regions = Arc::ptr_eq(&before.regions, &spec.regions) || *before.regions == *spec.regions;
         if !has_same_regions || before.names.len() != spec.names.len() {
@@ -111,7 +116,7 @@ impl<'a> KnownRules<'a> {
             let (before, now) = (blueprint.world.pools.get(id.index()), self.world.pools.get(id.index()));
             before.zip(now).is_some_and(|(before, now)| Arc::ptr_eq(before, now))
         };
-        let is_same = before.names.iter().zip(&spec.names).zip(plans).all(|((before, name), &plan)| {
+        let is_same = before.names.iter().zip(&*spec.names).zip(plans).all(|((before, name), &plan)| {
             // The first split of a roll-out depends on the names of all its parts.
             Arc::ptr_eq(&before.steering, &name.steering)
                 && name.steering.rollout.is_none()

@@ -66,7 +66,7 @@ impl World {
 
     /// Returns the pools in names that a target means, each with the text of its name.
     fn pools_in_names<'a>(&'a self, target: &'a TargetPattern) -> impl Iterator<Item = (String, &'a PoolSpec)> {
-        let names = self.zones.iter().flat_map(|zone| &zone.names).map(|name| (canonical(&name.owner), name));
+        let names = self.zones.iter().flat_map(|zone| zone.names.iter()).map(|name| (canonical(&name.owner), name));
         let names = names.filter(|(text, _)| target.name().is_some_and(|pattern| pattern.means(text)));
         names.flat_map(|(text, name)| {
             let pools = name.steering.pools.iter().map(|used| used.pool).chain(name.steering.fallback);

@@ -339,10 +339,10 @@ pub struct ZoneSpec {
     pub tree: Arc<Tree>,
     /// The SERIAL of the SOA; that of the tree is not used.
     pub serial: u32,
-    /// Names whose addresses are chosen for each client.
-    pub names: Vec<SteeredName>,
+    /// Names whose addresses are chosen for each client. Worlds share them if none of them changed.
+    pub names: Arc<[SteeredName]>,
     /// Names that answer TXT with the facts that the node knows about the client.
-    pub reflect: Vec<Name>,
+    pub reflect: Arc<[Name]>,
     /// True if truenorth counts the SERIAL, because the operator gave none.
     pub counts_serial: bool,
     /// A fingerprint of the contents of its files, without the serial. If an operator gives the serial, only records count.

@@ -89,7 +89,7 @@ impl WorldState {
             return;
         }
         let world = &blueprint.world;
-        let names = world.zones.iter().flat_map(|zone| &zone.names);
+        let names = world.zones.iter().flat_map(|zone| zone.names.iter());
         let orders = names.map(|name| orders_for(name, world, effective_overrides));
         let orders = (0..).map(NameId::from_index).zip(orders);
         self.name_orders.extend(orders.filter(|(_, orders)| !orders.is_none()));

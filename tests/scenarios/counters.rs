@@ -45,7 +45,7 @@ TXT = ["a text"]
 fn counted(scene: &Scene, owner: &str) -> NameTotals {
     let owner = Name::parse(owner, &Name::root()).unwrap();
     let snapshot = scene.snapshot();
-    let mut names = snapshot.world().zones.iter().flat_map(|zone| &zone.names).enumerate();
+    let mut names = snapshot.world().zones.iter().flat_map(|zone| zone.names.iter()).enumerate();
     let (number, name) = names.find(|(_, name)| name.owner == owner).expect("the name is steered");
     let pools: Vec<PoolId> = name.steering.pools.iter().map(|used| used.pool).collect();
     scene.totals().name(number, &owner, &pools)

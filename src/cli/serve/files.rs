@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
 use std::time::Instant;
+use std::{ptr, thread};
 
 use tracing::warn;
 
@@ -107,7 +107,7 @@ impl Files {
         let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, copy, begun, noticed };
         files.follow(reads, loaded.server.watching);
         let (txt, mut register) = (kept_txt(&files.store), Register::restore(&files.store));
-        let loaded = files.adopt(loaded, &txt, &mut register)?;
+        let loaded = files.adopt(loaded, None, &txt, &mut register)?;
         Ok((files, loaded, txt, register))
     }
 
@@ -122,10 +122,11 @@ impl Files {
         // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         loader.use_copy(self.copy.clone());
+        let served = previous.clone();
         let read = beside(move || {
             let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
-            (loader, loaded, disk.reads())
+            let loaded = loader.load(&disk, &last_served(&store), Some(&*served));
+            (loader, loaded, disk.into_reads())
         });
         let (loader, loaded, reads) =
             read.await.map_err(|why| Faults(vec![Fault::without_place(unread(&why)).code(Code::File)]))?;
@@ -133,7 +134,7 @@ impl Files {
         // The files are watched even if they have faults, so that the next change is noticed.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
-        self.adopt(loaded?, txt, register)
+        self.adopt(loaded?, Some(previous.blueprint()), txt, register)
     }
 
     /// Waits until files on disk differ from those that were read last.
@@ -158,24 +159,27 @@ impl Files {
     pub(super) fn adopt(
         &mut self,
         mut loaded: Loaded,
+        previous: Option<&Blueprint>,
         txt: &DynamicTxt,
         register: &mut Register,
     ) -> Result<Loaded, Faults> {
         if loaded.forbidden.has_errors() {
             return Err(loaded.forbidden);
         }
-        let notice = Summary::of(loaded.blueprint.world()).notice();
+        let summary = Summary::of(loaded.blueprint.world());
+        let notice = summary.notice();
         if let Some(notice) = notice.as_ref().filter(|_| notice != self.noticed) {
             warn!("{notice}");
         }
         self.noticed = notice;
         let (blueprint, left_out) = txt.apply(&loaded.blueprint);
         let blueprint = register.adopt(blueprint);
+        loaded.summary = ptr::eq(blueprint.world(), loaded.blueprint.world()).then(|| Box::new(summary));
         loaded.blueprint = Arc::new(blueprint.counted(self.tallies.traffic()));
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
-        self.keep_serials(&loaded.blueprint);
+        self.keep_serials(&loaded.blueprint, previous);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let bound = |server: &Server| (server.listen.clone(), server.connections, admin(server));
         if bound(&loaded.server) != bound(&self.server) {
@@ -216,10 +220,10 @@ pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
 }
 
 impl Files {
-    /// Stores the serials of a configuration that is about to be served.
-    pub(super) fn keep_serials(&self, blueprint: &Blueprint) {
+    /// Stores the serials of a configuration that is about to be served. Those of `previous` are stored already.
+    pub(super) fn keep_serials(&self, blueprint: &Blueprint, previous: Option<&Blueprint>) {
         let mut serials = Batch::default();
-        put_serials(blueprint, blueprint.zones(), &self.store, &mut serials);
+        put_serials(blueprint, blueprint.zones_since(previous), &self.store, &mut serials);
         self.store.write(serials);
     }
 }
@@ -245,6 +249,9 @@ fn unread(why: &str) -> String {
 /// Adds a warning for zones that are served now but missing in the new configuration. Fails if the new configuration
 /// has no zone at all, unless `may_be_empty`.
 pub(super) fn judge_lost(previous: &Snapshot, mut loaded: Loaded, may_be_empty: bool) -> Result<Loaded, Faults> {
+    if loaded.blueprint.has_zones_of(previous.blueprint()) {
+        return Ok(loaded);
+    }
     let left: HashSet<&Name> = loaded.blueprint.zones().iter().map(|served| served.zone.apex()).collect();
     let apexes = previous.zones().iter().map(|served| served.zone.apex());
     let lost: Vec<String> = apexes.filter(|apex| !left.contains(apex)).map(ToString::to_string).collect();

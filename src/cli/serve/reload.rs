@@ -61,7 +61,7 @@ impl Node {
         let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         self.parents.set(loaded.server.parents);
-        let summary = Summary::of(loaded.blueprint.world());
+        let summary = loaded.summary.unwrap_or_else(|| Box::new(Summary::of(loaded.blueprint.world())));
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");
         told::tell_zones(&previous, &loaded.blueprint);
@@ -72,7 +72,7 @@ impl Node {
         self.query_log.prepare(query_log.as_ref());
         let served = self.control.adopt(self.latest.clone()).await;
         self.query_log.use_settings(query_log);
-        Ok(admin::Loaded { warnings: loaded.warnings, summary, served })
+        Ok(admin::Loaded { warnings: loaded.warnings, summary: *summary, served })
     }
 
     fn tell_maps(&self, maps: NewMaps) {

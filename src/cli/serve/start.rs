@@ -410,7 +410,7 @@ async fn take(
     // If that failed, the other process keeps the file of the admin server's socket.
     let (predecessor, rows) = taken.inspect_err(|_| leave(admin))?;
     files.store.replace(&rows).ok_or_else(|| not_replaced(&HandoverError::Unexpected))?;
-    files.keep_serials(blueprint);
+    files.keep_serials(blueprint, None);
     Ok(predecessor)
 }
 

@@ -36,6 +36,9 @@ pub(super) fn tell_start(databases: &[(PathBuf, Duration)], taken_over: TakenOve
 
 /// Logs the zones that were added and removed.
 pub(super) fn tell_zones(before: &Snapshot, after: &crate::snapshot::Blueprint) {
+    if after.has_zones_of(before.blueprint()) {
+        return;
+    }
     let apexes = |zones: &[std::sync::Arc<crate::snapshot::ServedZone>]| -> Vec<Name> {
         zones.iter().map(|served| served.zone.apex().clone()).collect()
     };

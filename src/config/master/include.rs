@@ -53,7 +53,9 @@ impl Includes<'_> {
     pub(in crate::config) fn source(&self, written: &str, file: &Path) -> Result<Arc<Source>, String> {
         let contents = self.disk.read(file).map_err(|error| cannot(file, &error))?;
         let source = Source::master(self.folder.join(written), contents.octets);
-        source.map(Arc::new).map_err(|why| format!("{} cannot be included: {why}", file.display()))
+        let source = source.map_err(|why| format!("{} cannot be included: {why}", file.display()))?;
+        source.found_at(self.disk.place(file));
+        Ok(Arc::new(source))
     }
 }
 

@@ -53,7 +53,7 @@ fn lines(records: &[Located]) -> Vec<String> {
 fn told(faults: &Faults) -> Vec<String> {
     let told = |fault: &Fault| {
         let place = fault.place.as_ref().unwrap();
-        let before = &place.source.text[..place.span.start];
+        let before = &place.source.text()[..place.span.start];
         let line = 1 + before.matches('\n').count();
         let column = 1 + before.len() - before.rfind('\n').map_or(0, |at| at + 1);
         let file = place.source.path.file_name().unwrap().display();

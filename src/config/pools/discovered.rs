@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -66,7 +67,7 @@ pub(super) fn by_datacenter<'d>(value: &Value<'d>, faults: &mut Faults) -> Optio
 
 /// Warns of files of sources that are missing, and of tokens that everybody can read. The node starts without the files,
 /// and looks for them again and again.
-pub(in crate::config) fn check_files(drafts: &[PoolDraft], disk: &Disk, faults: &mut Faults) {
+pub(in crate::config) fn check_files(drafts: &[Arc<PoolDraft>], disk: &Disk, faults: &mut Faults) {
     let mut seen: HashSet<&Source> = HashSet::new();
     for draft in drafts {
         let Some(source) = draft.registered.as_ref().and_then(|bounds| bounds.source.as_ref()) else { continue };

@@ -38,12 +38,12 @@ impl Mended {
         let (mut text, mut ranges, mut end) = (String::new(), Vec::new(), 0);
         for Broken { mend, .. } in broken {
             let Mend { range, meant, is_value: _ } = mend.as_ref()?;
-            text.push_str(source.text.get(end..range.start)?);
+            text.push_str(source.text().get(end..range.start)?);
             ranges.push(text.len()..text.len() + meant.len());
             text.push_str(meant);
             end = range.end;
         }
-        text.push_str(&source.text[end..]);
+        text.push_str(&source.text()[end..]);
         Some(Self { source: Arc::new(Source::new(&source.path, text)), ranges })
     }
 

@@ -6,7 +6,7 @@ use toml::de::DeTable;
 /// The place, message and help of each fault.
 fn told(text: &str) -> Vec<String> {
     let source = Arc::new(Source::new("a.toml", text));
-    let (_, errors) = DeTable::parse_recoverable(&source.text);
+    let (_, errors) = DeTable::parse_recoverable(&source.text());
     let tell = |fault: Fault| {
         let place = fault.place.as_ref().map(|place| format!("{}:{}", place.line(), place.column()));
         let message = fault.message.strip_prefix("this is not TOML: ").unwrap_or(&fault.message).to_owned();

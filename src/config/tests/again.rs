@@ -3,6 +3,8 @@
 
 use std::fmt::Debug;
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -19,14 +21,19 @@ const HEAD: &str = "$TTL 300\n@ SOA ns1 host 1 3600 600 604800 60\n@ NS ns1\nns1
 struct Scene {
     folder: TempDir,
     known: Known,
+    /// Makes what the files are read through.
+    disk: fn() -> Disk,
 }
+
+/// Longer than a tick of the clock of a file system.
+const TICK: Duration = Duration::from_millis(20);
 
 impl Scene {
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("zones")).unwrap();
         fs::write(folder.path().join("truenorth.toml"), "").unwrap();
-        let scene = Self { folder, known: Known::default() };
+        let scene = Self { folder, known: Known::default(), disk: Disk::new };
         for (name, text) in files {
             scene.write(name, text);
         }
@@ -50,7 +57,7 @@ impl Scene {
     #[track_caller]
     fn read(&mut self, last: Option<LastServed>) -> usize {
         let server = self.folder.path().join("truenorth.toml");
-        let again = load_again(&server, &Disk::new(), &|_| last, &mut self.known);
+        let again = load_again(&server, &(self.disk)(), &|_| last, &mut self.known);
         let anew = load(&server, &Disk::new(), &|_| last);
         if let (Ok(again), Ok(anew)) = (&again, &anew) {
             assert_eq!(zones(again), zones(anew));
@@ -79,6 +86,16 @@ fn zones(config: &Config) -> Vec<impl PartialEq + Debug + use<>> {
 
 #[test]
 fn zones_whose_texts_are_the_same_are_not_parsed_again() {
+    edit_and_read_again(Disk::new, Duration::ZERO);
+}
+
+#[test]
+fn zones_whose_files_are_the_same_are_not_read_again() {
+    edit_and_read_again(Disk::of_slow_changes, TICK);
+}
+
+/// `tick` is the time that each edit takes.
+fn edit_and_read_again(disk: fn() -> Disk, tick: Duration) {
     let warned = format!(
         "{HEAD}a 60 A 192.0.2.2\na 90 A 192.0.2.3\na 60 A 192.0.2.2\nb 60 MX 10 c\nb 60 MX 10 C\nb 60 MX 5 nowhere\n\
          $INCLUDE part\n"
@@ -94,26 +111,36 @@ fn zones_whose_texts_are_the_same_are_not_parsed_again() {
         ("c.example.toml", steered),
         ("d.a.example.zone", HEAD),
     ]);
+    scene.disk = disk;
+    sleep(tick);
     assert_eq!(scene.read(None), 4);
     assert_eq!(scene.read(None), 0);
     // A zone that points at another zone is checked again when the other zone changes.
     scene.write("b.example.toml", &static_toml.replace("www", "web"));
+    sleep(tick);
     assert_eq!(scene.read(None), 1);
     scene.write("part", "d CNAME e\n");
+    sleep(tick);
     assert_eq!(scene.read(None), 1);
     fs::remove_file(scene.path("b.example.zone")).unwrap();
+    sleep(tick);
     assert_eq!(scene.read(None), 1);
     // A missing included file is an error, and the zone is not in the cache afterwards.
     fs::remove_file(scene.path("part")).unwrap();
+    sleep(tick);
     assert_eq!(scene.read(None), 1);
     scene.write("part", "");
+    sleep(tick);
     assert_eq!(scene.read(None), 1);
     assert_eq!(scene.read(None), 0);
     scene.write_server("[broken\n");
+    sleep(tick);
     assert_eq!(scene.read(None), 0, "nothing was read since");
     scene.write_server("");
+    sleep(tick);
     assert_eq!(scene.read(None), 0);
     scene.write_server("[ecs]\nmax_source_v4 = 20\n");
+    sleep(tick);
     assert_eq!(scene.read(None), 1, "the steered one depends on the server file");
 }
 
@@ -277,6 +304,17 @@ fn serials_are_judged_and_counted_by_what_was_served_last() {
     for (serial, contents) in [(1, None), (7, Some(1)), (2_000_000_000, Some(2)), (1, Some(3))] {
         assert_eq!(scene.read(Some(LastServed { serial, contents })), 0);
     }
+}
+
+#[test]
+fn a_serial_that_alone_was_changed_stays() {
+    let mut scene = Scene::new(&[("a.example.zone", HEAD)]);
+    assert_eq!(scene.read(None), 1);
+    scene.write("a.example.zone", &HEAD.replace("host 1 ", "host 2 "));
+    assert_eq!([scene.read(None), scene.read(None)], [1, 0]);
+    let server = scene.folder.path().join("truenorth.toml");
+    let config = load_again(&server, &Disk::new(), &|_| None, &mut scene.known).unwrap();
+    assert_eq!(config.world.zones[0].serial, 2);
 }
 
 #[test]

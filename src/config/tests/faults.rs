@@ -58,7 +58,7 @@ fn added(text: &str) -> Vec<String> {
     for fault in &mut faults.0 {
         let related = fault.related.as_mut().map(|(place, _)| place);
         for place in fault.place.as_mut().into_iter().chain(related).filter(|place| place.span.start >= head) {
-            let source = Source::new(place.source.path.clone(), place.source.text[head..].to_owned());
+            let source = Source::new(place.source.path.clone(), place.source.text()[head..].to_owned());
             place.span = place.span.start - head..place.span.end - head;
             place.source = Arc::new(source);
         }

@@ -266,7 +266,7 @@ fn names_know_their_pools() {
     let World { zones, .. } = whole().world;
     let [ZoneSpec { origin, regions, names, reflect, .. }] = &zones[..] else { panic!("{zones:?}") };
     assert_eq!(*origin, name("example.com."));
-    assert_eq!(*reflect, [name("whoami.example.com.")]);
+    assert_eq!(**reflect, [name("whoami.example.com.")]);
     let default = Region {
         name: "default".into(),
         clients: vec![],
@@ -325,7 +325,7 @@ fn names_know_their_pools() {
             rollout: None,
         }),
     };
-    assert_eq!(*names, [www, apps]);
+    assert_eq!(**names, [www, apps]);
 }
 
 #[test]

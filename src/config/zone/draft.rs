@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::config::checks::ZoneCheck;
 use crate::config::dnssec;
 use crate::config::fault::{Fault, Faults};
+use crate::config::known::Kept;
 use crate::config::leads;
 use crate::config::master::{Included, Located, rrset};
 use crate::config::names::{Owner, OwnerKind};
@@ -17,7 +18,7 @@ use crate::config::spelling;
 use crate::dnssec::ZoneKeys;
 use crate::geo::Regions;
 use crate::name::Name;
-use crate::snapshot::{SteeredName, ZoneSpec};
+use crate::snapshot::{SteeredName, Steering, ZoneSpec};
 use crate::steering::Step;
 use crate::wire::Rtype;
 use crate::zone::{Builder, Tree};
@@ -34,6 +35,7 @@ pub(in crate::config) enum DependsOn {
 }
 
 /// A zone whose names are resolved.
+#[derive(Debug)]
 pub(in crate::config) struct ZoneDraft {
     pub(in crate::config) origin: Name,
     /// The place where it is defined.
@@ -44,6 +46,9 @@ pub(in crate::config) struct ZoneDraft {
     /// Its records that point at other names, in their order.
     pub(in crate::config) leads: Vec<Located>,
     pub(in crate::config) owners: Vec<Owner>,
+    /// The steered ones among its owners, and the reflecting ones.
+    pub(in crate::config) names: Arc<[SteeredName]>,
+    pub(in crate::config) reflect: Arc<[Name]>,
     /// The definitions of its zone file; `None` for a master file alone.
     pub(in crate::config) sections: Option<Sections>,
     /// True if truenorth counts the SOA's serial itself.
@@ -61,9 +66,35 @@ pub(in crate::config) struct ZoneDraft {
     pub(in crate::config) dnssec: Option<dnssec::Section>,
     /// The place of the first record that belongs to a zone which another program signs.
     pub(in crate::config) presigned: Option<Place>,
+    /// The part that is needed to use it for the next configuration; `None` if it must be read anew.
+    pub(in crate::config) kept: Option<Box<Kept>>,
 }
 
 impl ZoneDraft {
+    /// Creates a zone without records, names and definitions.
+    pub(super) fn new(origin: Name, place: Place) -> Self {
+        Self {
+            origin,
+            place,
+            regions: Arc::new(Regions::new(Vec::new())),
+            tree: None,
+            leads: Vec::new(),
+            owners: Vec::new(),
+            names: Arc::default(),
+            reflect: Arc::default(),
+            sections: None,
+            counts_serial: false,
+            contents: 0,
+            text: 0,
+            soa: None,
+            included: Vec::new(),
+            depends_on: DependsOn::Files,
+            dnssec: None,
+            presigned: None,
+            kept: None,
+        }
+    }
+
     /// Checks the zone with these records and builds its tree. `before` is the number of faults when its reading began.
     pub(super) fn checked(mut self, records: Vec<Located>, before: usize, faults: &mut Faults) -> Self {
         let complete = !faults.has_errors_since(before);
@@ -99,7 +130,50 @@ impl ZoneDraft {
         }
         self.leads = records.into_iter().filter(|located| leads::leads(located.record.rtype)).collect();
         self.leads.shrink_to_fit();
+        self.share_rules();
+        self.take_names_of_owners();
         self
+    }
+
+    /// Lets names with equal rules share them.
+    fn share_rules(&mut self) {
+        let mut known: HashSet<Arc<Steering>> = HashSet::new();
+        for owner in &mut self.owners {
+            let OwnerKind::Steered { name, .. } = &mut owner.kind else { continue };
+            match known.get(&name.steering) {
+                Some(equal) => name.steering.clone_from(equal),
+                None => _ = known.insert(name.steering.clone()),
+            }
+        }
+    }
+
+    /// Changes the rules of all names. The previous world keeps those that it shares.
+    pub(in crate::config) fn change_rules(&mut self, change: impl Fn(&mut Steering)) {
+        for owner in &mut self.owners {
+            let OwnerKind::Steered { name, .. } = &mut owner.kind else { continue };
+            change(Arc::make_mut(&mut name.steering));
+        }
+        self.share_rules();
+        self.take_names_of_owners();
+    }
+
+    /// Finds the names among the owners.
+    fn take_names_of_owners(&mut self) {
+        let steered = self.owners.iter().filter_map(|owner| match &owner.kind {
+            OwnerKind::Steered { name, .. } => Some(name.clone()),
+            OwnerKind::Reflect => None,
+        });
+        let reflect = self.owners.iter().filter(|owner| matches!(owner.kind, OwnerKind::Reflect));
+        (self.names, self.reflect) = (steered.collect(), reflect.map(|owner| owner.name.clone()).collect());
+    }
+
+    /// Gives the owners the rules of the names.
+    pub(in crate::config) fn take_steering_of_names(&mut self) {
+        let steered = self.owners.iter_mut().filter_map(|owner| match &mut owner.kind {
+            OwnerKind::Steered { name, .. } => Some(name),
+            OwnerKind::Reflect => None,
+        });
+        steered.zip(&*self.names).for_each(|(name, shared)| name.steering.clone_from(&shared.steering));
     }
 
     /// The owners of the records and of the dynamic names.
@@ -120,34 +194,45 @@ impl ZoneDraft {
         self.owners.iter().find(steers).map(|owner| &owner.place)
     }
 
-    /// Returns the zone as it is served, signed with these keys; `None` if it has a fault. Zones with equal regions share those in `known`.
+    /// Returns the zone as it is served, signed with these keys; `None` if it has a fault. Zones with equal regions share them.
     pub(in crate::config) fn finish(
-        self,
-        known: &mut HashSet<Arc<Regions>>,
+        &mut self,
+        known: &mut KnownRegions,
         keys: Option<Arc<ZoneKeys>>,
     ) -> Option<ZoneSpec> {
-        let regions = known.get(&self.regions).cloned().unwrap_or_else(|| {
-            known.insert(self.regions.clone());
-            self.regions
-        });
-        let (mut names, mut reflect): (Vec<SteeredName>, Vec<Name>) = Default::default();
-        for owner in self.owners {
-            match owner.kind {
-                OwnerKind::Steered { name, .. } => names.push(name),
-                OwnerKind::Reflect => reflect.push(owner.name),
-            }
-        }
+        known.share(&mut self.regions);
         Some(ZoneSpec {
-            origin: self.origin,
-            regions,
-            tree: self.tree?,
-            serial: self.soa?.0,
-            names,
-            reflect,
+            origin: self.origin.clone(),
+            regions: self.regions.clone(),
+            tree: self.tree.clone()?,
+            serial: self.soa.as_ref()?.0,
+            names: self.names.clone(),
+            reflect: self.reflect.clone(),
             counts_serial: self.counts_serial,
             contents: self.contents,
             text: self.text,
             keys,
         })
+    }
+}
+
+/// The different regions of all zones.
+#[derive(Default)]
+pub(in crate::config) struct KnownRegions {
+    regions: HashSet<Arc<Regions>>,
+    /// Those that are shared already.
+    shared: HashSet<*const Regions>,
+}
+
+impl KnownRegions {
+    fn share(&mut self, regions: &mut Arc<Regions>) {
+        if self.shared.contains(&Arc::as_ptr(regions)) {
+            return;
+        }
+        match self.regions.get(regions) {
+            Some(known) => regions.clone_from(known),
+            None => _ = self.regions.insert(regions.clone()),
+        }
+        self.shared.insert(Arc::as_ptr(regions));
     }
 }

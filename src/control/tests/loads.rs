@@ -48,8 +48,8 @@ fn named(pools: &[&[&str]], steer: &[Step], pick: Pick) -> World {
                 .unwrap(),
         ),
         serial: 0,
-        names: vec![SteeredName { owner: origin.clone(), steering: steering.into() }],
-        reflect: Vec::new(),
+        names: [SteeredName { owner: origin.clone(), steering: steering.into() }].into(),
+        reflect: Arc::default(),
         counts_serial: false,
         contents: 0,
         text: 0,
@@ -202,7 +202,8 @@ fn least_load_draws_by_room_or_by_response_time() {
 fn pools_that_no_name_connects_have_their_rounds_apart() {
     let mut scene = Scene::new();
     let mut world = failover(&[&[ONE], &[TWO], &[THREE]]);
-    let steering = Arc::make_mut(&mut world.zones[0].names[0].steering);
+    let names = Arc::get_mut(&mut world.zones[0].names).unwrap();
+    let steering = Arc::make_mut(&mut names[0].steering);
     steering.pools = PoolList::try_new(steering.pools[..2].to_vec()).unwrap();
     scene.happen(compile(world));
     let outcome = |address: &str| using(if address == ONE { 125 } else { 10 });

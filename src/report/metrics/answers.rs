@@ -40,7 +40,7 @@ impl Metrics<'_> {
 
     fn name_families(&self, out: &mut Exposition) {
         let world = self.snapshot.world();
-        let names: Vec<&SteeredName> = world.zones.iter().flat_map(|zone| &zone.names).collect();
+        let names: Vec<&SteeredName> = world.zones.iter().flat_map(|zone| zone.names.iter()).collect();
         let all: Vec<_> = names
             .iter()
             .enumerate()

@@ -287,7 +287,7 @@ impl Status {
                     || uses(name).any(|id| pool_is_meant(&world.pools[id.index()])))
         };
         // Names are counted by their number among all names.
-        let all_names = || world.zones.iter().flat_map(|zone| &zone.names).enumerate();
+        let all_names = || world.zones.iter().flat_map(|zone| zone.names.iter()).enumerate();
         let names: Vec<(usize, &SteeredName)> = all_names().filter(|(_, name)| name_is_meant(name)).collect();
         let of_names: Option<Vec<PoolId>> =
             filter.name.as_ref().map(|_| names.iter().flat_map(|(_, name)| uses(name)).collect());
