@@ -225,13 +225,17 @@ impl<'k> History<'k> {
     }
 
     /// Returns the keys of a published algorithm that sign records: ZSKs, or without them entry points. Those whose time is
-    /// over go on until others can.
+    /// over go on until others of their kind can.
     fn signers(&mut self, algorithm: Algorithm) -> Vec<usize> {
         let published = self.published(algorithm);
         let fit: Vec<usize> = published.iter().copied().filter(|&key| self.can_sign(key)).collect();
         let (entries, zone_keys): (Vec<usize>, Vec<usize>) = fit.into_iter().partition(|&key| self.keys[key].is_entry);
+        let is_going_on = |&key: &usize| !self.keys[key].is_entry && self.tracks[key].signs_records;
+        let going_on: Vec<usize> = published.iter().copied().filter(is_going_on).collect();
         if !zone_keys.is_empty() {
             zone_keys
+        } else if !going_on.is_empty() {
+            going_on
         } else if !entries.is_empty() {
             entries
         } else {

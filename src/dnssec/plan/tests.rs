@@ -335,4 +335,10 @@ fn a_key_whose_time_is_over_goes_on_without_a_successor() {
     let plan = Plan::at(&[key], Delays::default(), BEGIN);
     assert!(plan.parts[0].signs_keys && plan.parts[0].signs_records && plan.parts[0].has_cds);
     assert_eq!((plan.parts[0].wait, plan.parts[0].waits_since), (Some(Wait::Successor), 500));
+
+    // Its KSK does not take its place: the next roll-over finds a ZSK to replace.
+    let zsk = KeyTimes { is_entry: false, ..key };
+    let plan = Plan::at(&[first(ECDSA, true), zsk], Delays::default(), BEGIN);
+    assert_eq!(plan.parts.iter().map(|part| part.signs_records).collect::<Vec<_>>(), [false, true]);
+    assert_eq!((plan.parts[1].state, plan.parts[1].wait), (State::Active, Some(Wait::Successor)));
 }
