@@ -73,7 +73,7 @@ pub fn breaking_point(name: &str) {
     let _ = name;
 }
 
-/// Waits here for ever if `TRUENORTH_HOLD` names this point of the start.
+/// Waits here for ever if `TRUENORTH_HOLD` names this point.
 pub fn holding_point(name: &str) {
     #[cfg(debug_assertions)]
     broken::maybe_hold(name);

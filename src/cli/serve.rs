@@ -28,6 +28,7 @@ mod query_log;
 mod register;
 mod reload;
 mod replace;
+mod roller;
 mod serials;
 mod shared;
 mod signals;
@@ -71,6 +72,7 @@ use orders::Orders;
 use parents::Parents;
 use register::Register;
 use replace::{HandedOver, Ready, Waiting};
+use roller::Roller;
 pub(super) use signals::Signals;
 use start::Beginning;
 use told::Lookout;
@@ -251,6 +253,7 @@ pub(super) struct Node {
     certificates: OwnCertificates,
     lookout: Lookout,
     parents: Parents,
+    roller: Roller,
     admin: Option<admin::Running>,
     orders: Orders,
     /// The fleet's orders about TXT records and leases.
@@ -373,6 +376,7 @@ impl Node {
             () = signals.reload() => "signal",
             () = self.files.changed() => "file changed",
             () = self.parents.recorded() => "DS record seen",
+            () = self.roller.begun() => "roll-over begun",
             successor = self.successors.next() => return self.prepare_hand_over(successor).await,
             () = signals.replace() => {
                 self.start_successor();
@@ -386,6 +390,7 @@ impl Node {
                 self.look_around();
                 self.follow_keys().await;
                 self.ask_parents();
+                self.begin_roll_overs();
                 return None;
             }
             order = self.orders.next() => {

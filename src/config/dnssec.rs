@@ -12,6 +12,8 @@
 mod expiry;
 mod folder;
 mod foreign;
+mod lifetimes;
+mod put;
 mod replace;
 
 use std::collections::HashMap;
@@ -42,7 +44,7 @@ use super::source::Place;
 use super::zone::ZoneDraft;
 use folder::KeyFolder;
 
-pub use folder::{StoredKey, read_keys, read_signing_keys, write_key};
+pub use folder::{StoredKey, lock_keys, read_keys, read_signing_keys, write_key};
 pub use replace::{record_ds, set_times};
 
 /// Default folder of the keys.
@@ -95,6 +97,8 @@ pub(super) struct Settings {
     parent: Option<Arc<[SocketAddr]>>,
     /// The keys of other providers of a zone.
     foreign: Arc<[ForeignKey]>,
+    /// How long keys are used.
+    lifetimes: lifetimes::OfSection,
 }
 
 /// `[dnssec]` of the server file.
@@ -104,6 +108,8 @@ pub(super) struct ServerDnssec {
     section: Option<Section>,
     folder: PathBuf,
     pub(super) limits: Limits,
+    /// True if this node begins roll-overs by itself.
+    is_roller: bool,
 }
 
 /// The settings by which keys of a zone are made.
@@ -129,7 +135,7 @@ pub struct ParentSettings {
 /// Reads `[dnssec]` of the server file. `folder` is the folder of that file.
 pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> ServerDnssec {
     let default = Limits::default();
-    let mut dnssec = ServerDnssec { section: None, folder: folder.join(KEYS), limits: default };
+    let mut dnssec = ServerDnssec { section: None, folder: folder.join(KEYS), limits: default, is_roller: false };
     let Some(value) = value else { return dnssec };
     let place = value.anchor();
     let Some(mut table) = value.table("`[dnssec]`", faults) else { return dnssec };
@@ -146,16 +152,18 @@ pub(super) fn read_server(value: Option<Value<'_>>, folder: &Path, faults: &mut 
             .unwrap_or(default.signatures_per_second),
         kept: kept.map_or(default.kept, |kept| kept.value),
     };
+    dnssec.is_roller = table.take("roller").and_then(|value| value.boolean(faults)).is_some_and(|is| is.value);
     table.refuse(&["foreign_keys"], "belongs in `[dnssec]` of the zone file", faults);
     table.finish(faults);
     dnssec.section = Some(Section { place, settings });
     dnssec
 }
 
-/// Returns the folder of keys if the node writes to it: it records there what it sees at parent zones.
+/// Returns the folder of keys if the node writes to it: it records there what it sees at parent zones, or makes keys.
 pub(super) fn writable(value: Option<Value<'_>>, folder: &Path, faults: &mut Faults) -> Option<PathBuf> {
-    let ServerDnssec { section, folder, .. } = read_server(value, folder, faults);
-    section.filter(|section| section.settings.parent.is_some()).map(|_| folder)
+    let ServerDnssec { section, folder, is_roller, .. } = read_server(value, folder, faults);
+    let records = section.is_some_and(|section| section.settings.parent.is_some());
+    (records || is_roller).then_some(folder)
 }
 
 /// Reads `[dnssec]` of a zone file.
@@ -168,7 +176,11 @@ pub(super) fn read_zone(value: Option<Value<'_>>, zone: &Name, faults: &mut Faul
     if let Some(keys) = table.take("foreign_keys") {
         settings.foreign = foreign::read(&keys, zone, faults);
     }
-    table.refuse(&["keys", "signatures_per_second", "kept"], "belongs in `[dnssec]` of the server file", faults);
+    table.refuse(
+        &["keys", "roller", "signatures_per_second", "kept"],
+        "belongs in `[dnssec]` of the server file",
+        faults,
+    );
     table.finish(faults);
     Some(Section { place, settings })
 }
@@ -192,6 +204,7 @@ fn read_settings(enabled: Option<Value<'_>>, table: &mut TomlTable<'_>, faults: 
         wish: wish.map(|wish| wish.value),
         parent,
         foreign: [].into(),
+        lifetimes: lifetimes::read(table, faults),
     }
 }
 
@@ -300,12 +313,14 @@ pub(super) fn sign(
                 let keys_of_others = zone.dnssec.as_ref().map(|section| section.settings.foreign.clone());
                 let of_zone = of_zone.beside(keys_of_others.unwrap_or_else(|| [].into()));
                 expiry::warn(&of_zone, place, now, faults);
+                lifetimes::warn(&of_zone, zone.dnssec.as_ref(), place, server.is_roller, now, faults);
                 foreign::check(&of_zone, place, faults);
                 keys.insert(number, Arc::new(of_zone));
             }
             Err(why) => refuse(zone, place, why, faults),
         }
     }
+    lifetimes::check(server, zones, &keys, faults);
     keys
 }
 
@@ -321,7 +336,7 @@ impl ServerDnssec {
     }
 
     /// Returns the settings of a zone and those of the server file, in the order in which they count.
-    fn sections<'p>(&'p self, zone: &'p ZoneDraft) -> impl Iterator<Item = &'p Section> {
+    fn sections<'p>(&'p self, zone: &'p ZoneDraft) -> impl Iterator<Item = &'p Section> + Clone {
         zone.dnssec.iter().chain(&self.section)
     }
 
@@ -340,7 +355,13 @@ impl ServerDnssec {
             ..default
         };
         let wish = settings().find_map(|settings| settings.wish).unwrap_or_default();
-        Some(Rules { policy, delays, wish })
+        let lifetimes = lifetimes::of_zone(&self.sections(zone));
+        Some(Rules { policy, delays, wish, lifetimes })
+    }
+
+    /// Returns the folder of keys if this node begins roll-overs by itself.
+    pub(super) fn roller(&self) -> Option<PathBuf> {
+        self.is_roller.then(|| self.folder.clone())
     }
 
     /// Returns the zones whose parents are asked for their DS records.

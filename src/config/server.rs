@@ -77,6 +77,8 @@ pub struct Server {
     pub external_dns: Option<ExternalDns>,
     /// The signed zones whose parents are asked for their DS records.
     pub parents: Vec<ParentSettings>,
+    /// The folder of keys, if this node begins roll-overs of them by itself.
+    pub roller: Option<PathBuf>,
 }
 
 /// When files that change are read again without an order.
@@ -178,6 +180,7 @@ pub(super) fn read(
         external_dns: external_dns.as_ref().map(|section| section.settings.clone()),
         // The zones say it too.
         parents: Vec::new(),
+        roller: dnssec.roller(),
     };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {

@@ -108,8 +108,10 @@ pub fn read(zone: &Name, public: &str, private: &str) -> Result<SigningKey, BadK
     }
     let [publish, activate, inactive, delete, ds_publish, sync_publish, sync_delete] = times;
     let timing = Timing { publish, activate, inactive, delete, sync_publish, sync_delete, ds_publish };
+    // It only tells the age of a key without other times.
+    let created = field(private, "Created").and_then(parse);
     let private = PrivateKey::new(&octets, &public).map_err(|Mismatch| BadKeyFile::Mismatch)?;
-    Ok(SigningKey::new(public, private, timing, ttl))
+    Ok(SigningKey::new(public, private, timing, created, ttl))
 }
 
 /// Returns the octets of a private key in their full length. BIND leaves out zeros at the beginning of the number that is an

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use ring::digest;
 
 use super::algorithm::SIGNATURE;
+use super::lifetime::{Lifetimes, Turn};
 use super::plan::{KeyTimes, Part, Plan, State, Wait};
 use super::private::PrivateKey;
 use super::time::{Delays, Policy, Timing};
-use super::{ForeignKey, KEY_TTL, PublicKey};
+use super::{ForeignKey, KEY_TTL, PublicKey, Role, schedule};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
@@ -22,6 +23,8 @@ pub struct SigningKey {
     public: PublicKey,
     private: PrivateKey,
     timing: Timing,
+    /// When it was made, in Unix seconds, if its file says so.
+    created: Option<u64>,
     /// TTL of its DNSKEY record in seconds, if its file gives one.
     ttl: Option<u32>,
     /// A digest of the public key, because tags of different keys can be equal.
@@ -29,11 +32,17 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    pub(super) fn new(public: PublicKey, private: PrivateKey, timing: Timing, ttl: Option<u32>) -> Self {
+    pub(super) fn new(
+        public: PublicKey,
+        private: PrivateKey,
+        timing: Timing,
+        created: Option<u64>,
+        ttl: Option<u32>,
+    ) -> Self {
         let digest = digest::digest(&digest::SHA256, public.rdata());
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest.as_ref()[..KEY_ID]);
-        Self { public, private, timing, ttl, id }
+        Self { public, private, timing, created, ttl, id }
     }
 
     /// Returns the public half.
@@ -44,6 +53,11 @@ impl SigningKey {
     /// Returns the times of its files.
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// Returns when it came into use, in Unix seconds, as its file tells it; `None` if the file does not.
+    pub fn since(&self) -> Option<u64> {
+        self.timing.activate.or(self.timing.publish).or(self.created)
     }
 
     /// Returns the TTL that its files want for DNSKEY records, in seconds.
@@ -102,6 +116,8 @@ pub struct Rules {
     pub delays: Delays,
     /// The request to the parent zone.
     pub wish: Wish,
+    /// How long its keys are used.
+    pub lifetimes: Lifetimes,
 }
 
 /// The keys that sign a zone, with the part of each at some time.
@@ -255,6 +271,37 @@ impl ZoneKeys {
         ends.min_by_key(|&(_, end)| end)
     }
 
+    /// Returns the roll-overs that lifetimes of keys ask for, the earliest first; none while another one is under way. Keys
+    /// that the parent's DS record refers to do not roll while the parent is asked to hold none.
+    pub fn turns(&self) -> Vec<Turn> {
+        let Rules { lifetimes, delays, wish, .. } = self.rules;
+        let lifetimes = Lifetimes { ksk: lifetimes.ksk.filter(|_| wish == Wish::Ds), ..lifetimes };
+        if lifetimes == Lifetimes::default() {
+            return Vec::new();
+        }
+        let since: Vec<Option<u64>> = self.keys.iter().map(|key| key.since()).collect();
+        Turn::all(&self.times_and_parts(), &since, lifetimes, delays)
+    }
+
+    /// Returns the roles of the keys in use, each once.
+    pub fn roles(&self) -> Vec<Role> {
+        let keys = self.times_and_parts();
+        let of = |role: &Role| {
+            (0..keys.len()).any(|key| keys[key].1.state != State::Removed && schedule::role(&keys, key) == *role)
+        };
+        [Role::Csk, Role::Ksk, Role::Zsk].into_iter().filter(of).collect()
+    }
+
+    /// Returns what a schedule needs to know of each key, in the order of [`parts`](Self::parts).
+    pub fn times_and_parts(&self) -> Vec<(KeyTimes, Part)> {
+        self.parts().map(|(key, part)| (key.times(), *part)).collect()
+    }
+
+    /// Returns how long keys are used.
+    pub fn lifetimes(&self) -> Lifetimes {
+        self.rules.lifetimes
+    }
+
     /// Returns how long caches hold what was served.
     pub fn delays(&self) -> Delays {
         self.rules.delays
@@ -364,7 +411,7 @@ mod tests {
         let (private, public) = private::generate(algorithm).unwrap();
         let public = PublicKey::new(algorithm, is_entry, &public).unwrap();
         let private = PrivateKey::new(&private, &public).unwrap_or_else(|_| unreachable!());
-        SigningKey::new(public, private, timing, None)
+        SigningKey::new(public, private, timing, None, None)
     }
 
     fn keys(keys: Vec<SigningKey>) -> Result<ZoneKeys, BadKeys> {

@@ -72,9 +72,8 @@ impl Schedule {
         start: u64,
         delays: Delays,
     ) -> Result<Self, Refusal> {
-        let is_settled = |state: State| matches!(state, State::Active | State::Removed);
-        if let Some(key) = keys.iter().position(|(_, part)| !is_settled(part.state)) {
-            return Err(Refusal::UnderWay(key, keys[key].1.state));
+        if let Some((key, state)) = Self::under_way(keys) {
+            return Err(Refusal::UnderWay(key, state));
         }
         let times = Times { start, delays };
         let active: Vec<usize> = (0..keys.len()).filter(|&key| keys[key].1.state == State::Active).collect();
@@ -103,6 +102,21 @@ impl Schedule {
             schedule.old.push((key, dates.of_old(role, keys[key].0.timing)));
         }
         Ok(schedule)
+    }
+
+    /// Returns the position and the state of a key that is neither in use nor gone; `None` if no roll-over is under way.
+    pub(super) fn under_way(keys: &[(KeyTimes, Part)]) -> Option<(usize, State)> {
+        let is_settled = |state: State| matches!(state, State::Active | State::Removed);
+        let key = keys.iter().position(|(_, part)| !is_settled(part.state))?;
+        Some((key, keys[key].1.state))
+    }
+
+    /// Returns the seconds from the activation of a new key with this role to the end of the old one, if the parent takes no
+    /// time.
+    pub(super) fn overlap(role: Role, delays: Delays) -> u64 {
+        let dates = Times { start: 0, delays }.beside();
+        let (new, old) = (dates.of_new(role), dates.of_old(role, Timing::default()));
+        old.delete.unwrap_or(0).saturating_sub(new.activate.unwrap_or(0))
     }
 
     /// Returns the times of all keys after the parent was seen, at the time `seen`, to hold the DS record of the key at

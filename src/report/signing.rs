@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub(super) use self::presigned::mnemonic;
 use self::presigned::{PresignedZone, PublishedKey};
 use super::text::Counted;
-use crate::dnssec::{Delays, Part, SigningKey, Wait, Wish, ZoneKeys};
+use crate::dnssec::{Delays, Part, SigningKey, Turn, Wait, Wish, ZoneKeys};
 use crate::duration::Written;
 use crate::snapshot::World;
 use crate::timestamp::rfc3339;
@@ -44,6 +44,20 @@ pub(super) struct SignedZone {
     /// The next step that comes by itself; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     next: Option<Step>,
+    /// The roll-overs that lifetimes of keys ask for, the earliest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    rolls: Vec<Roll>,
+}
+
+/// A roll-over that the node with `roller = true` begins by itself.
+#[derive(Debug, Serialize, Deserialize)]
+struct Roll {
+    /// The tag of the key whose lifetime ends.
+    tag: u16,
+    /// When it begins, in Unix seconds.
+    begins: u64,
+    /// When the lifetime ends, in Unix seconds.
+    ends: u64,
 }
 
 /// How long caches hold records, in seconds.
@@ -189,13 +203,15 @@ impl SignedZone {
             ttls: Ttls { dnskey, zone, ds, propagation },
             asks_for_no_ds: keys.wish() == Wish::NoDs,
             next,
+            rolls: keys.turns().into_iter().filter_map(|turn| Roll::of(keys, turn)).collect(),
         }
     }
 
     fn line(&self) -> String {
         let published = self.keys.iter().filter(|key| !matches!(&*key.state, "generated" | "removed"));
         let keys: Vec<String> = published.map(|key| format!("{} ({})", key.tag, key.algorithm)).collect();
-        format!("{} is signed, key {}", self.zone, keys.join(", "))
+        let rolls: Vec<String> = self.rolls.iter().map(|roll| format!("; {roll}")).collect();
+        format!("{} is signed, key {}{}", self.zone, keys.join(", "), rolls.concat())
     }
 
     /// Returns the command that ends a wait.
@@ -209,6 +225,19 @@ impl SignedZone {
             Awaited::NoDs => format!("then run `truenorth dnssec ds-seen {zone}` with the key that stays"),
             Awaited::Successor => format!("run `truenorth dnssec rollover {zone}`"),
         }
+    }
+}
+
+impl Roll {
+    fn of(keys: &ZoneKeys, turn: Turn) -> Option<Self> {
+        let (key, _) = keys.parts().nth(turn.key)?;
+        Some(Self { tag: key.public().tag(), begins: turn.begins, ends: turn.ends })
+    }
+}
+
+impl fmt::Display for Roll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key {} rolls at {}", self.tag, rfc3339(Duration::from_secs(self.begins)))
     }
 }
 
@@ -242,7 +271,7 @@ impl fmt::Display for Signing {
 
 impl fmt::Display for SignedZone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { zone, keys, foreign_keys, validity, refresh, ttls, asks_for_no_ds, next } = self;
+        let Self { zone, keys, foreign_keys, validity, refresh, ttls, asks_for_no_ds, next, rolls } = self;
         let written = |seconds: &u64| Written(Duration::from_secs(*seconds));
         let [validity, refresh] = [validity, refresh].map(written);
         write!(f, "{zone} signatures are valid for {validity}, at least {refresh} when they are served")?;
@@ -263,6 +292,9 @@ impl fmt::Display for SignedZone {
         }
         if *asks_for_no_ds {
             f.write_str("\n  CDS and CDNSKEY ask the parent to remove all DS records")?;
+        }
+        for roll in rolls {
+            write!(f, "\n  {roll}")?;
         }
         if let Some(Step { time, keys }) = next {
             let keys: Vec<String> =

@@ -179,6 +179,7 @@ fn every_family_is_described_and_every_description_has_a_family() {
         "truenorth_certificate_expiry_timestamp_seconds",
         "truenorth_key_state",
         "truenorth_key_expiry_timestamp_seconds",
+        "truenorth_key_rolls_timestamp_seconds",
         "truenorth_zone_signatures_expiry_timestamp_seconds",
         "truenorth_key_waiting_since_timestamp_seconds",
         "truenorth_query_log_up",

@@ -1,5 +1,6 @@
 //! `truenorth dnssec`: makes, replaces and shows the keys that zones are signed with.
 
+pub(super) mod begin;
 pub(super) mod parent;
 mod rollover;
 

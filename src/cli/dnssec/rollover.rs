@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::begin::{Begun, begin, refused};
 use super::{Zone, parent, write};
 use crate::clock;
 use crate::config::{self, ParentSettings};
-use crate::dnssec::key_file::{KeyFiles, NewKey};
+use crate::dnssec::key_file::KeyFiles;
 use crate::dnssec::{
-    Algorithm, KeyTimes, Part, Refusal, Replacement, Role, Schedule, SigningKey, Timing, Wait, ZoneKeys, key_file,
+    Algorithm, Part, Refusal, Replacement, Role, Schedule, SigningKey, Timing, Wait, ZoneKeys, key_file,
 };
 use crate::report::Signs;
 use crate::timestamp::rfc3339;
-
-/// Times that a new key is made anew because its tag is taken. Each one is by chance one of 65,536.
-const TRIES: usize = 8;
 
 /// Number of steps that are told before they come. A roll-over has fewer.
 const STEPS: usize = 24;
@@ -54,29 +52,12 @@ struct RoleFlags {
 pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
     let Rollover { zone, now: at_once, .. } = arguments;
     let (keys, folder) = (zone.keys()?, zone.settings()?.folder);
-    let now = clock::unix_time();
-    let start = if *at_once { now } else { now + keys.delays().propagation };
-    let parts: Vec<(KeyTimes, Part)> = keys.parts().map(|(key, part)| (key.times(), *part)).collect();
-    let schedule = Schedule::begin(&parts, arguments.replacement(&keys), start, keys.delays());
-    let Schedule { new, old } = schedule.map_err(|refusal| refused(&keys, refusal))?;
-    let ttl = keys.delays().keys as u32;
-    let mut made: Vec<KeyFiles> = Vec::new();
-    for (role, algorithm, timing) in new {
-        made.push(new_key(&keys, &made, NewKey { role, algorithm, ttl, created: now, timing })?);
-    }
-    // The old ones come first. If the command ends here, they go on without a successor, and it can be repeated.
-    let mut lines: Vec<String> = Vec::new();
-    for (number, timing) in old {
-        let (key, _) = keys.parts().nth(number).ok_or("a key is gone")?;
-        let path = config::set_times(&folder, keys.apex(), key.public(), timing)
-            .map_err(|error| format!("cannot write the times of key {}: {error}", key.public().tag()))?;
-        lines.push(format!("wrote {}", path.display()));
-    }
-    for files in &made {
-        let path = write(&folder, files)?;
-        lines.push(format!("wrote {}", path.with_extension("private").display()));
-        lines.push(format!("wrote {}", path.display()));
-    }
+    let begun = begin(&keys, &folder, |keys, now| {
+        let start = if *at_once { now } else { now + keys.delays().propagation };
+        Some((arguments.replacement(keys), start))
+    })?;
+    let Begun { now, written, before: keys, after: next } = begun.ok_or("there is nothing to replace")?;
+    let mut lines: Vec<String> = written.iter().map(|path| format!("wrote {}", path.display())).collect();
     let until = rfc3339(Duration::from_secs(now + keys.delays().propagation));
     lines.push(format!(
         "copy these files to every nameserver of the zone before {until}; each node reads them by itself"
@@ -86,8 +67,6 @@ pub(super) fn rollover(arguments: &Rollover) -> Result<String, String> {
             "give the DNSKEY records in the .key files to the other providers of the zone: they must publish them before {until}"
         ));
     }
-    let stored = config::read_signing_keys(&folder, keys.apex())?;
-    let next = keys.with_keys(stored, now).map_err(|error| error.to_string())?;
     let is_new = |key: &SigningKey| !keys.parts().any(|(old, _)| old.public() == key.public());
     let begun = next.parts().filter(|(key, part)| is_new(key) && (part.is_published || part.signs_records));
     let begun: Vec<String> = begun.map(|(key, part)| told(key, part)).collect();
@@ -108,35 +87,6 @@ impl Rollover {
             None if self.role.zsk || has_zone_key => Replacement::Role(Role::Zsk),
             None => Replacement::Role(Role::Csk),
         }
-    }
-}
-
-/// Makes a key whose tag no other key of the zone has: validators would have to try both.
-fn new_key(keys: &ZoneKeys, made: &[KeyFiles], new: NewKey) -> Result<KeyFiles, String> {
-    let zone = keys.apex();
-    let is_taken = |files: &KeyFiles| {
-        let tag = |stem: &str| stem.rsplit('+').next().and_then(|tag| tag.parse::<u16>().ok());
-        let own = tag(&files.stem);
-        let is_foreign = keys.foreign().iter().any(|key| Some(key.tag()) == own);
-        let is_own = keys.parts().any(|(key, _)| Some(key.public().tag()) == own);
-        is_foreign || is_own || made.iter().any(|other| tag(&other.stem) == own)
-    };
-    let files = (0..TRIES).filter_map(|_| new.create(zone)).find(|files| !is_taken(files));
-    files.ok_or_else(|| format!("no file can bear the name of {zone}, or the system has no random octets"))
-}
-
-fn refused(keys: &ZoneKeys, refusal: Refusal) -> String {
-    let zone = keys.apex();
-    match refusal {
-        Refusal::UnderWay(number, state) => {
-            let tag = keys.parts().nth(number).map_or(0, |(key, _)| key.public().tag());
-            format!(
-                "a roll-over of {zone} is under way: key {tag} is {}. `truenorth dnssec status` says what it waits for",
-                state.as_str()
-            )
-        }
-        Refusal::NoneOf(role) => format!("no {role} of {zone} is in use"),
-        Refusal::SameAlgorithm(algorithm) => format!("a key of {zone} has the algorithm {algorithm} already"),
     }
 }
 
@@ -199,8 +149,7 @@ fn confirm(keys: &ZoneKeys, parent: &ParentSettings, tag: u16) -> Result<u64, St
 /// Copies the files of all keys that are in use to a folder. Returns the report: how other servers take them in.
 pub(super) fn export(zone: &Zone, to: &Path) -> Result<String, String> {
     let (keys, name) = (zone.keys()?, &zone.zone);
-    let parts: Vec<(KeyTimes, Part)> = keys.parts().map(|(key, part)| (key.times(), *part)).collect();
-    let probe = Schedule::begin(&parts, Replacement::Role(Role::Csk), 0, keys.delays());
+    let probe = Schedule::begin(&keys.times_and_parts(), Replacement::Role(Role::Csk), 0, keys.delays());
     if let Err(refusal @ Refusal::UnderWay(..)) = probe {
         return Err(format!("{}. Other servers would not know how to end it", refused(&keys, refusal)));
     }

@@ -30,6 +30,7 @@ use super::parents::Parents;
 use super::parts::{keeper, prober, publisher, tidy};
 use super::register::Register;
 use super::replace::{Waiting, own_path};
+use super::roller::Roller;
 use super::shared::{Words, words_on_txt};
 use super::told::{Lookout, tell_start};
 use super::versions::Versions;
@@ -291,6 +292,7 @@ impl Node {
         systemd::watch(control.clone(), Some(running.workers()));
         let successors = Waiting::start(&files.server.state).await;
         let resolver = files.resolver.clone();
+        let roller = Roller::new(loaded.server.roller, &latest);
         Ok(Self {
             files,
             running,
@@ -311,6 +313,7 @@ impl Node {
             certificates,
             lookout: Lookout::new(),
             parents: Parents::new(loaded.server.parents),
+            roller,
             admin,
             orders: Orders::new(orders),
             follows: post.follows,

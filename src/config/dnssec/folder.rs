@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs::{DirBuilder, Metadata, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, chown};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::put::{Owner, put};
 use crate::disk::Disk;
 use crate::dnssec::{SigningKey, key_file};
 use crate::name::Name;
+use crate::vital;
 
 /// Permission bits of a private key's file that must not be set: those of its group and of others.
 const OF_OTHERS: u32 = 0o077;
@@ -134,19 +136,32 @@ pub fn read_signing_keys(folder: &Path, zone: &Name) -> Result<Vec<SigningKey>, 
 /// them. Fails if a file of that name exists. Returns the path of the public key.
 pub fn write_key(folder: &Path, files: &key_file::KeyFiles) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(folder)?;
-    let owner = std::fs::metadata(folder)?;
+    let owner = fs::metadata(folder)?;
     let gives = rustix::process::geteuid().is_root() && owner.uid() != ROOT;
-    let write = |path: &Path, mode: u32, contents: &str| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-        if gives {
-            chown(path, Some(owner.uid()), Some(owner.gid()))?;
-        }
-        file.write_all(contents.as_bytes())?;
-        file.sync_all()
-    };
+    let owner: Option<Owner> = gives.then(|| (owner.uid(), owner.gid()));
     let [private, public] = ["private", "key"].map(|extension| folder.join(format!("{}.{extension}", files.stem)));
+    for path in [&private, &public] {
+        if fs::exists(path)? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+    }
     // A public key without the private one would be a fault, so it comes last.
-    write(&private, PRIVATE, &files.private)?;
-    write(&public, PUBLIC, &files.public)?;
+    put(&private, PRIVATE, &files.private, owner)?;
+    vital::holding_point("private key written");
+    if let Err(error) = put(&public, PUBLIC, &files.public, owner) {
+        // A private key alone is ignored, and of no use.
+        let _ = fs::remove_file(&private);
+        return Err(error);
+    }
     Ok(public)
+}
+
+/// Locks the folder of keys against others that change keys, until the returned file is closed. Waits for them.
+pub fn lock_keys(folder: &Path) -> Result<File, String> {
+    let lock = || {
+        let file = File::open(folder)?;
+        file.lock()?;
+        Ok(file)
+    };
+    lock().map_err(|error: io::Error| format!("cannot lock the folder of keys {}: {error}", folder.display()))
 }

@@ -31,6 +31,17 @@ impl Metrics<'_> {
                 }
             }
         });
+        let help = "When a roll-over of a key begins by itself, because its lifetime ends. Absent without lifetimes, and while a roll-over is under way.";
+        out.family("truenorth_key_rolls_timestamp_seconds", Kind::Gauge, help, |samples| {
+            for (zone, keys) in &signed {
+                for turn in keys.turns() {
+                    if let Some((key, _)) = keys.parts().nth(turn.key) {
+                        let tag = key.public().tag().to_string();
+                        samples.push(&[("zone", zone), ("key", &tag)], turn.begins as f64);
+                    }
+                }
+            }
+        });
         let help = "When the first signature of a zone expires that its file has signed. Absent without such zones.";
         out.family("truenorth_zone_signatures_expiry_timestamp_seconds", Kind::Gauge, help, |samples| {
             for served in self.snapshot.zones() {

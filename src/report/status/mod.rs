@@ -3,6 +3,7 @@
 mod absence;
 mod endpoint;
 mod fleet;
+mod keys;
 mod registered;
 mod screen;
 mod sums;
@@ -27,6 +28,7 @@ pub(super) use absence::Known;
 pub(super) use endpoint::EndpointHealth;
 use endpoint::EndpointStatus;
 pub(super) use fleet::{AgreementStatus, FleetStatus};
+use keys::KeyStatus;
 pub(super) use registered::RegisteredStatus;
 pub use sums::DatacenterStatus;
 use sums::{Sums, sums};
@@ -155,6 +157,9 @@ pub struct ZoneStatus {
     /// Number of its answers since the node's start.
     #[serde(default)]
     pub answers: u64,
+    /// The keys that sign it; none for a zone that is not signed here.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub keys: Vec<KeyStatus>,
 }
 
 /// A steered name.
@@ -346,6 +351,7 @@ fn zone(served: &ServedZone, spec: &ZoneSpec, number: usize, totals: &Totals) ->
         names: spec.names.len(),
         records: spec.tree.record_count(),
         answers: ZoneAnswer::ALL.into_iter().map(|kind| totals.zone(number, kind)).sum(),
+        keys: served.keys.as_ref().map_or_else(Vec::new, |keys| KeyStatus::all(keys)),
     }
 }
 

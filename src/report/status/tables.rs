@@ -5,9 +5,15 @@ use crate::report::table::{RED, TextTable, YELLOW, span};
 
 impl Status {
     pub(super) fn zones_table(&self) -> TextTable {
-        let mut table = TextTable::new(&["ZONE", "SERIAL", "STEERED", "RECORDS"]);
-        for ZoneStatus { origin, serial, names, records, answers: _ } in &self.zones {
-            table.push(vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()], "");
+        let is_signed = self.zones.iter().any(|zone| !zone.keys.is_empty());
+        let columns = ["ZONE", "SERIAL", "STEERED", "RECORDS", "KEYS"];
+        let mut table = TextTable::new(&columns[..if is_signed { 5 } else { 4 }]);
+        for ZoneStatus { origin, serial, names, records, answers: _, keys } in &self.zones {
+            let mut row = vec![origin.clone(), serial.to_string(), names.to_string(), records.to_string()];
+            if is_signed {
+                row.push(keys.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
+            }
+            table.push(row, "");
         }
         table
     }
