@@ -44,7 +44,7 @@ use super::source::Place;
 use super::zone::ZoneDraft;
 use folder::KeyFolder;
 
-pub use folder::{StoredKey, lock_keys, read_keys, read_signing_keys, write_key};
+pub use folder::{StoredKey, lock_keys, read_changed, read_keys, read_signing_keys, write_key};
 pub use replace::{record_ds, set_times};
 
 /// Default folder of the keys.
@@ -109,7 +109,7 @@ pub(super) struct ServerDnssec {
     folder: PathBuf,
     pub(super) limits: Limits,
     /// True if this node begins roll-overs by itself.
-    is_roller: bool,
+    pub(super) is_roller: bool,
 }
 
 /// The settings by which keys of a zone are made.
@@ -359,9 +359,9 @@ impl ServerDnssec {
         Some(Rules { policy, delays, wish, lifetimes })
     }
 
-    /// Returns the folder of keys if this node begins roll-overs by itself.
-    pub(super) fn roller(&self) -> Option<PathBuf> {
-        self.is_roller.then(|| self.folder.clone())
+    /// Returns the folder of keys.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Returns the zones whose parents are asked for their DS records.

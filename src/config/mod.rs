@@ -106,8 +106,8 @@ pub use certificate::{certificate_expires, ends_soon};
 pub use code::Code;
 pub use connections::Connections;
 pub use dnssec::{
-    DnssecSettings, ParentSettings, StoredKey, load_dnssec, lock_keys, read_keys, read_signing_keys, record_ds,
-    set_times, write_key,
+    DnssecSettings, ParentSettings, StoredKey, load_dnssec, lock_keys, read_changed, read_keys, read_signing_keys,
+    record_ds, set_times, write_key,
 };
 pub use external_dns::{ExternalDns, Pending, write_records};
 pub use fault::{CertificateOf, Fault, Faults, MAX_TOLD, Severity};

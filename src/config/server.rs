@@ -77,8 +77,10 @@ pub struct Server {
     pub external_dns: Option<ExternalDns>,
     /// The signed zones whose parents are asked for their DS records.
     pub parents: Vec<ParentSettings>,
-    /// The folder of keys, if this node begins roll-overs of them by itself.
-    pub roller: Option<PathBuf>,
+    /// The folder of keys.
+    pub keys: PathBuf,
+    /// True if this node begins roll-overs of keys by itself.
+    pub is_roller: bool,
 }
 
 /// When files that change are read again without an order.
@@ -180,7 +182,8 @@ pub(super) fn read(
         external_dns: external_dns.as_ref().map(|section| section.settings.clone()),
         // The zones say it too.
         parents: Vec::new(),
-        roller: dnssec.roller(),
+        keys: dnssec.folder().to_owned(),
+        is_roller: dnssec.is_roller,
     };
     let zones_place = zones.map(|zones| zones.place);
     ServerFile {

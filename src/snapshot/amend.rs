@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::world::Members;
 use super::{Blueprint, ServedZone};
-use crate::dnssec::{key_tag, published};
+use crate::dnssec::{ZoneKeys, key_tag, published};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::{Dynamic, Found, Node, Record, Zone, ZoneError};
@@ -137,15 +137,20 @@ impl Blueprint {
     /// Returns a blueprint in which the keys of all zones have their parts at the time `now`, in Unix seconds. Zones whose
     /// keys change have no extra records. `None` if nothing changes.
     pub fn with_keys_at(&self, now: u64) -> Option<Self> {
+        self.with_keys(|keys| keys.is_outdated(now).then(|| keys.at(now)))
+    }
+
+    /// Returns a blueprint with the keys that `change` returns in place of those of each zone. Zones whose keys change have no
+    /// extra records. `None` if nothing changes.
+    pub fn with_keys(&self, mut change: impl FnMut(&ZoneKeys) -> Option<ZoneKeys>) -> Option<Self> {
         let mut blueprint: Option<Self> = None;
         for (number, before) in self.zones.iter().enumerate() {
-            let Some(keys) = before.keys.as_ref().filter(|keys| keys.is_outdated(now)) else { continue };
+            let Some(keys) = before.keys.as_ref().and_then(|keys| change(keys)) else { continue };
             let zone = Zone::new(before.zone.tree().clone(), before.zone.steered().clone(), before.serial());
-            let keys = Arc::new(keys.at(now));
             let served = ServedZone {
                 zone: zone.with_apex_records(keys.records()),
                 regions: before.regions.clone(),
-                keys: Some(keys),
+                keys: Some(Arc::new(keys)),
             };
             blueprint.get_or_insert_with(|| self.clone()).zones[number] = Arc::new(served);
         }

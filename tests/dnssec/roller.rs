@@ -149,17 +149,40 @@ fn only_the_roller_makes_keys_and_the_others_follow_its_files() {
     // The other one looked at its keys before, and more often.
     assert_eq!(contents(&follower.path("keys")), before);
     assert!(!runs(&roller, "check").contains("was over at"), "a roll-over is under way");
-    // What the operator's program does.
-    for (name, content) in contents(&roller.path("keys")) {
-        let path = follower.path("keys").join(&name);
-        let mode = fs::metadata(roller.path("keys").join(&name)).unwrap().permissions();
-        follower.write("copied", content);
-        fs::set_permissions(follower.path("copied"), mode).unwrap();
-        fs::rename(follower.path("copied"), path).unwrap();
-    }
+    copy_keys(&roller, &follower);
     comes_to_publish(&mut rollers_node, 2);
     comes_to_publish(&mut followers_node, 2);
     assert_eq!(runs(&follower, "dnssec status"), runs(&roller, "dnssec status"));
+}
+
+/// Puts all files of one folder of keys into another one, as operators' programs do.
+fn copy_keys(from: &Files, to: &Files) {
+    for (name, content) in contents(&from.path("keys")) {
+        let mode = fs::metadata(from.path("keys").join(&name)).unwrap().permissions();
+        to.write("copied", content);
+        fs::set_permissions(to.path("copied"), mode).unwrap();
+        fs::rename(to.path("copied"), to.path("keys").join(&name)).unwrap();
+    }
+}
+
+#[test]
+fn keys_are_followed_while_other_files_have_errors() {
+    for (file, sound) in [("zones/signed.example.toml", zone()), ("truenorth.toml", format!("{SERVER}{LIFETIME}"))] {
+        let (well, ill) = (files(""), files(""));
+        fs::remove_dir_all(ill.path("keys")).unwrap();
+        fs::create_dir(ill.path("keys")).unwrap();
+        copy_keys(&well, &ill);
+        let mut node = ill.serve();
+        ill.write(file, "= broken");
+        node.log.wait_for("configuration not reloaded");
+        runs(&well, "dnssec rollover signed.example --now");
+        copy_keys(&well, &ill);
+        node.log.wait_for("key files changed: they are used, although other files have errors");
+        comes_to_publish(&mut node, 2);
+        ill.write(file, sound);
+        node.log.wait_for("configuration reloaded");
+        comes_to_publish(&mut node, 2);
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::config::{self, Code, Fault, Faults, Server, Severity, Watching, Zones
 use crate::control::DynamicTxt;
 use crate::counters::{NodeCounters, Traffic};
 use crate::disk::{Disk, Reads};
+use crate::dnssec::ZoneKeys;
 use crate::name::Name;
 use crate::report::{Summary, Tallies};
 use crate::resolver::Resolver;
@@ -50,6 +51,10 @@ pub(super) struct Files {
     pub(super) copy: Option<ZonesCopy>,
     /// The version that the node began with, until somebody takes it; `None` if it takes none from a fleet.
     pub(super) begun: Option<Begun>,
+    /// The folder of keys.
+    pub(super) keys: PathBuf,
+    /// The keys of zones whose files changed, if everything was read and had errors.
+    pub(super) changed_keys: Vec<ZoneKeys>,
     /// The last log message about probed addresses that are reserved for documentation.
     pub(super) noticed: Option<String>,
 }
@@ -103,8 +108,22 @@ impl Files {
         let resolver = Resolver::default();
         resolver.ask_servers(&server.resolvers);
         let (loader, watch) = (Some(loader), watch.ok());
-        let (copy, noticed) = (None, None);
-        let mut files = Self { path, loader, store, server, watch, tallies, counters, resolver, copy, begun, noticed };
+        let keys = server.keys.clone();
+        let mut files = Self {
+            path,
+            loader,
+            store,
+            server,
+            watch,
+            tallies,
+            counters,
+            resolver,
+            copy: None,
+            begun,
+            keys,
+            changed_keys: Vec::new(),
+            noticed: None,
+        };
         files.follow(reads, loaded.server.watching);
         let (txt, mut register) = (kept_txt(&files.store), Register::restore(&files.store));
         let loaded = files.adopt(loaded, None, &txt, &mut register)?;
@@ -122,15 +141,22 @@ impl Files {
         // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         loader.use_copy(self.copy.clone());
-        let served = previous.clone();
+        let (served, keys) = (previous.clone(), self.keys.clone());
         let read = beside(move || {
             let disk = Disk::new();
             let loaded = loader.load(&disk, &last_served(&store), Some(&*served));
-            (loader, loaded, disk.into_reads())
+            let mut changed_keys = Vec::new();
+            if loaded.is_err() {
+                let of_zones: Vec<_> = served.zones().iter().filter_map(|served| served.keys.clone()).collect();
+                if !of_zones.is_empty() {
+                    changed_keys = config::read_changed(&keys, &of_zones, &disk, unix_time());
+                }
+            }
+            (loader, loaded, changed_keys, disk.into_reads())
         });
-        let (loader, loaded, reads) =
+        let (loader, loaded, changed_keys, reads) =
             read.await.map_err(|why| Faults(vec![Fault::without_place(unread(&why)).code(Code::File)]))?;
-        self.loader = Some(loader);
+        (self.loader, self.changed_keys) = (Some(loader), changed_keys);
         // The files are watched even if they have faults, so that the next change is noticed.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
@@ -180,6 +206,7 @@ impl Files {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
         self.keep_serials(&loaded.blueprint, previous);
+        self.keys.clone_from(&loaded.server.keys);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let bound = |server: &Server| (server.listen.clone(), server.connections, admin(server));
         if bound(&loaded.server) != bound(&self.server) {

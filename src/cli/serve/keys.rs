@@ -14,8 +14,26 @@ use crate::snapshot::{Blueprint, ServedZone};
 impl Node {
     /// Serves the keys that are due now, if they are others. The wall clock decides, so nodes that share key files agree.
     pub(super) async fn follow_keys(&mut self) {
-        let Some(blueprint) = self.latest.with_keys_at(unix_time()) else { return };
-        let (blueprint, left_out) = self.txt.apply(&blueprint);
+        if let Some(blueprint) = self.latest.with_keys_at(unix_time()) {
+            self.serve_keys(&blueprint).await;
+        }
+    }
+
+    /// Serves other keys, although the rest of the files has errors: the other nodes of the zones serve them too.
+    pub(super) async fn take_in_keys(&mut self) {
+        let mut changed = std::mem::take(&mut self.files.changed_keys);
+        let new = |keys: &ZoneKeys| {
+            let position = changed.iter().position(|new| new.apex() == keys.apex())?;
+            Some(changed.swap_remove(position))
+        };
+        if let Some(blueprint) = self.latest.with_keys(new) {
+            warn!("key files changed: they are used, although other files have errors");
+            self.serve_keys(&blueprint).await;
+        }
+    }
+
+    async fn serve_keys(&mut self, blueprint: &Blueprint) {
+        let (blueprint, left_out) = self.txt.apply(blueprint);
         for (name, error) in left_out {
             error!(%name, %error, "TXT records are not served after a step of a roll-over");
         }

@@ -43,6 +43,7 @@ impl Node {
         });
         if loaded.is_err() {
             self.roller.pause();
+            self.take_in_keys().await;
             // The bounds of the refused configuration may have been taken in.
             self.register.resume(&self.latest);
         }
@@ -62,7 +63,7 @@ impl Node {
         let query_log = query_log::settings(&loaded.server, &loaded.blueprint);
         self.notifier.set_webhooks(loaded.server.webhooks, loaded.blueprint.world());
         self.parents.set(loaded.server.parents);
-        self.roller.set(loaded.server.roller, &loaded.blueprint);
+        self.roller.set(loaded.server.keys, loaded.server.is_roller, &loaded.blueprint);
         let summary = loaded.summary.unwrap_or_else(|| Box::new(Summary::of(loaded.blueprint.world())));
         let (zones, read, built) = (loaded.blueprint.zones().len(), loaded.read, loaded.built);
         info!(reason, zones, read, built, "configuration reloaded");

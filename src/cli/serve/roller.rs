@@ -54,16 +54,17 @@ pub(super) struct Roller {
 }
 
 impl Roller {
-    pub(super) fn new(folder: Option<PathBuf>, served: &Blueprint) -> Self {
+    pub(super) fn new(folder: PathBuf, is_roller: bool, served: &Blueprint) -> Self {
         let (sender, attempts) = mpsc::unbounded_channel();
         let mut roller =
             Self { folder: None, is_loaded: true, is_busy: false, resting: HashMap::new(), attempts, sender };
-        roller.set(folder, served);
+        roller.set(folder, is_roller, served);
         roller
     }
 
-    /// Makes keys in this folder from now on, or none. Warns if it cannot.
-    pub(super) fn set(&mut self, folder: Option<PathBuf>, served: &Blueprint) {
+    /// Makes keys in this folder from now on if the node is the roller. Warns if it cannot.
+    pub(super) fn set(&mut self, folder: PathBuf, is_roller: bool, served: &Blueprint) {
+        let folder = is_roller.then_some(folder);
         let keys = served.zones().iter().filter_map(|served| served.keys.as_ref());
         let rolls = keys.into_iter().any(|keys| keys.lifetimes() != Lifetimes::default());
         if let Some(folder) = folder.as_ref().filter(|_| rolls)

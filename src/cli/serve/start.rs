@@ -292,7 +292,7 @@ impl Node {
         systemd::watch(control.clone(), Some(running.workers()));
         let successors = Waiting::start(&files.server.state).await;
         let resolver = files.resolver.clone();
-        let roller = Roller::new(loaded.server.roller, &latest);
+        let roller = Roller::new(loaded.server.keys, loaded.server.is_roller, &latest);
         Ok(Self {
             files,
             running,

@@ -7,10 +7,11 @@ use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::put::{Owner, put};
 use crate::disk::Disk;
-use crate::dnssec::{SigningKey, key_file};
+use crate::dnssec::{SigningKey, ZoneKeys, key_file};
 use crate::name::Name;
 use crate::vital;
 
@@ -130,6 +131,17 @@ pub fn read_keys(folder: &Path, zone: &Name) -> Result<Vec<StoredKey>, String> {
 /// Reads the same keys, without the paths of their files.
 pub fn read_signing_keys(folder: &Path, zone: &Name) -> Result<Vec<SigningKey>, String> {
     Ok(read_keys(folder, zone)?.into_iter().map(|stored| stored.key).collect())
+}
+
+/// Returns the keys of these zones whose files in a folder are others now, with their parts at the time `now` in Unix seconds. A zone
+/// whose files cannot be used is left out.
+pub fn read_changed(folder: &Path, zones: &[Arc<ZoneKeys>], disk: &Disk, now: u64) -> Vec<ZoneKeys> {
+    let Ok(folder) = KeyFolder::read(folder, disk) else { return Vec::new() };
+    let changed = |keys: &Arc<ZoneKeys>| {
+        let stored = folder.keys(keys.apex(), disk).ok()?.into_iter().map(|stored| stored.key).collect();
+        keys.with_keys(stored, now).ok().filter(|new| *new != keys.at(now))
+    };
+    zones.iter().filter_map(changed).collect()
 }
 
 /// Writes the files of a key, and makes the folder if there is none. They belong to the owner of the folder if root writes
