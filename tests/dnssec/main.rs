@@ -11,6 +11,7 @@ mod harness;
 mod ahead;
 mod answers;
 mod budget;
+mod dnsviz;
 mod family;
 mod keys;
 mod nested;
