@@ -18,10 +18,15 @@ use crate::validators::{Validator, is_authentic};
 /// TTL of all records in seconds, at most.
 pub(crate) const TTL: u32 = 2;
 
+/// Time for the node to serve a change of keys, in seconds. A cache counts in whole seconds, so it holds an answer for up to a second
+/// longer than its TTL, and so does one that asks another one: that makes 2 s. The node looks at the clock every second. So 2 s are left
+/// for a busy machine, to read key files and to hand over answers.
+const PROPAGATION: u32 = 5;
+
 /// Pause of an asker between two questions.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// Files change all the time here, and must not wait for one another: keys have 3 s to be served by all nodes.
+/// Files change all the time here, and must not wait for one another: key files are to be read within the time of propagation.
 const RELOAD: &str = "[reload]\nquiet = \"100ms\"\n";
 
 /// A zone of one key, which signs everything, and a zone with a KSK and a ZSK.
@@ -84,7 +89,7 @@ ttl = {ttl}
 ttl_min = 1
 [dnssec]
 enabled = true
-propagation = "3s"
+propagation = "{PROPAGATION}s"
 ds_ttl = "{TTL}s"
 parent = ["{parent}"]
 [monitors.web]

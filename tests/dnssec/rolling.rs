@@ -136,6 +136,28 @@ fn a_key_whose_time_is_over_goes_on_and_check_says_so() {
 }
 
 #[test]
+fn a_key_that_comes_late_is_told() {
+    let files = files();
+    let old = private(&files).remove(0);
+    let mut node = files.serve();
+    runs(&files, "dnssec rollover signed.example");
+    let new = private(&files).into_iter().find(|path| *path != old).unwrap();
+    node.log.wait_for("is generated");
+    assert!(!node.log.lines().iter().any(|line| line.contains("comes later")), "it is early");
+    node.signal("TERM");
+    node.wait();
+    // The other one gets it months later.
+    let [private, public] = ["private", "key"].map(|extension| new.with_extension(extension));
+    let kept = fs::read(&public).unwrap();
+    fs::remove_file(&public).unwrap();
+    let mut node = files.serve();
+    set_times(&private, &[("Publish", "20260101"), ("Activate", "20260101")]);
+    fs::write(&public, &kept).unwrap();
+    let line = node.log.wait_for("a key comes later than its files say");
+    assert!(line.contains(&format!("key={}", tag(&new))) && line.contains("propagation=1h"), "{line}");
+}
+
+#[test]
 fn a_zone_asks_its_parent_to_let_it_go() {
     let files = files();
     let node = files.serve();

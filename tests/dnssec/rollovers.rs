@@ -58,7 +58,7 @@ impl Scene {
     /// Begins roll-overs, and plays the parent until they are over.
     fn roll(&mut self, commands: &[&str]) {
         for words in commands {
-            let ran = self.files.run(&format!("dnssec rollover {words} --now"));
+            let ran = self.files.run(&format!("dnssec rollover {words}"));
             assert_eq!(ran.code, Some(0), "{ran:?}");
         }
         let end = Instant::now() + ROLL;

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::Node;
 use crate::clock::unix_time;
 use crate::dnssec::{Part, SigningKey, Wait, ZoneKeys};
+use crate::duration::Written;
 use crate::report::{EventKind, Signs};
 use crate::snapshot::{Blueprint, ServedZone};
 
@@ -58,6 +60,9 @@ pub(super) fn tell_keys(before: &[Arc<ServedZone>], after: &Blueprint) -> Vec<Ev
         }
         for (key, part) in after.parts() {
             let old = before.parts().find(|(old, _)| old.public() == key.public()).map(|(_, old)| old);
+            if old.is_none() {
+                warn_if_late(&after, key, part);
+            }
             if old.is_none_or(|old| said(old) != said(part)) {
                 events.push(event(&after, key, part));
             }
@@ -78,6 +83,24 @@ pub(super) fn tell_keys(before: &[Arc<ServedZone>], after: &Blueprint) -> Vec<Ev
         }
     }
     events
+}
+
+/// Warns of a key that is new here, and that all nodes were to publish already: caches hold DNSKEY records without it for longer
+/// than the times of its files allow for.
+fn warn_if_late(keys: &ZoneKeys, key: &SigningKey, part: &Part) {
+    let timing = key.timing();
+    let Some(publish) = timing.publish.or(timing.activate).filter(|_| part.is_published) else { return };
+    let late = Duration::from_secs(unix_time().saturating_sub(publish));
+    let propagation = Duration::from_secs(keys.delays().propagation);
+    if late > propagation {
+        warn!(
+            zone = %keys.apex(),
+            key = key.public().tag(),
+            late = %Written(late),
+            propagation = %Written(propagation),
+            "a key comes later than its files say, so that resolvers may find its signatures bogus: copy key files sooner, or make `propagation` longer"
+        );
+    }
 }
 
 /// Returns the facts of an event.

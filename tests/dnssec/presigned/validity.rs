@@ -77,7 +77,10 @@ fn answers_of_signed_files_validate() {
                     _ => format!("{}signed.example.", NAMES[random.usize(..NAMES.len())]),
                 };
                 // Knot Resolver 5.6 rejects the proof that a wildcard is an empty non-terminal, which NSD and Knot give, too.
-                if clients[0].name == "kresd" && name == "x.emptywild.signed.example." {
+                if clients[0].name == "kresd"
+                    && name == "x.emptywild.signed.example."
+                    && matches!(way, Way::BindNsec | Way::BindTwoAlgorithms)
+                {
                     continue;
                 }
                 let mut rtype = TYPES[random.usize(..TYPES.len())];
