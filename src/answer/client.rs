@@ -71,6 +71,7 @@ impl Client {
 
     /// Returns the scope prefix length for an answer that is valid for all addresses that share their first `bits` bits
     /// with the client's. 0 without a Client Subnet option.
+    #[inline]
     pub fn scope(&self, bits: u8) -> u8 {
         self.subnet.map_or(0, |subnet| bits.min(subnet.max_scope) + subnet.offset)
     }

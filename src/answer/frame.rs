@@ -70,7 +70,8 @@ impl Frame<'_> {
         picked: &[&Member<[u8; LENGTH]>],
         out: &mut [u8],
     ) -> Option<usize> {
-        let addresses = [picked, &[]].map(|members| members.iter().map(|member| &member.value));
+        let none: &[&Member<_>] = &[];
+        let addresses = [picked.iter().copied().map(Member::value), none.iter().copied().map(Member::value)];
         let fits = self.length(picked.len() * (FIELDS + LENGTH)) <= self.limit;
         if fits { self.fill(out, fields, addresses) } else { None }
     }

@@ -9,7 +9,7 @@ use super::candidates::{Candidates, Chosen, rotated};
 use super::count::{self, Counted};
 use super::frame::Frame;
 use super::{Client, Reply, ResponseClass, Worker};
-use crate::snapshot::{Family, Kind, Lists, Plan, PoolId, Selection, Snapshot, Verdict};
+use crate::snapshot::{Family, Kind, Lists, Member, Plan, PoolId, Selection, Snapshot, Verdict};
 use crate::steering::Numbered;
 use crate::wire::{FIELDS, Rcode, Rtype};
 use crate::zone::{NameId, PlanId, ZoneId};
@@ -120,7 +120,7 @@ impl Question {
     ) -> Option<Reply> {
         let turn = worker.turn(self.source, self.hash, self.rtype);
         let [from, before] = rotated(lists.select(Selection::Open), turns.wanted.into(), turn);
-        let addresses = [from, before].map(|members| members.iter().map(|member| &member.value));
+        let addresses = [from.iter().map(Member::value), before.iter().map(Member::value)];
         let length = frame.fill(out, (self.rtype, turns.ttl, scope), addresses)?;
         let (rcode, class) = (Rcode::NoError, ResponseClass::Answer);
         let reply = Reply { length, rcode, class, ttl: Some(turns.ttl), is_truncated: false };

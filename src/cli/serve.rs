@@ -219,10 +219,11 @@ fn try_threads(count: usize) -> io::Result<()> {
 /// Runs slow work on a separate thread and waits for it. Fails with the reason why the work was not done.
 async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
     let (done, result) = oneshot::channel();
-    let work = move || {
+    // One type for all work, so that the start of a thread is compiled once.
+    let work: Box<dyn FnOnce() + Send> = Box::new(move || {
         // If the node stops, nobody waits for the result any more.
         let _ = done.send(work());
-    };
+    });
     let spawned = thread::Builder::new().name("files".to_owned()).spawn(work);
     spawned.map_err(|error| format!("cannot start a thread: {error}"))?;
     result.await.map_err(|_| "the thread that does the work panicked".to_owned())

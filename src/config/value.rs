@@ -103,8 +103,7 @@ impl<'d> Value<'d> {
         };
         let value = parse(text);
         if value.is_none() {
-            faults
-                .push(Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), "").code(Code::BadValue));
+            faults.push(self.bad(&self.place(), expected, String::new()));
         }
         Some(Placed { value: value?, place: self.place() })
     }
@@ -112,17 +111,21 @@ impl<'d> Value<'d> {
     /// Reads one of `words`.
     pub(super) fn word<T: Copy>(&self, words: &[(&'static str, T)], faults: &mut Faults) -> Option<Placed<T>> {
         let known: Vec<&str> = words.iter().map(|&(word, _)| word).collect();
-        let Some(text) = self.content.get_ref().as_str() else {
-            return self.unexpected(&format!("one of {}", list_of(&known)), faults);
-        };
-        if let Some(&(_, value)) = words.iter().find(|&&(word, _)| word == text) {
-            return Some(Placed { value, place: self.place() });
+        let number = self.number_of_word(&known, faults)?;
+        Some(Placed { value: words[number].1, place: self.place() })
+    }
+
+    /// Returns which of `known` the value is.
+    fn number_of_word(&self, known: &[&str], faults: &mut Faults) -> Option<usize> {
+        let expected = || format!("one of {}", list_of(known));
+        let Some(text) = self.content.get_ref().as_str() else { return self.unexpected(&expected(), faults) };
+        let number = known.iter().position(|&word| word == text);
+        if number.is_none() {
+            let label = meant::word(text, known).or_else(|| did_you_mean(text, known.iter().copied()));
+            let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
+            faults.push(self.bad(&self.place(), &expected(), label));
         }
-        let message = format!("`{}` takes one of {}", self.key, list_of(&known));
-        let label = meant::word(text, &known).or_else(|| did_you_mean(text, known.iter().copied()));
-        let label = label.map_or_else(|| "not one of them".to_owned(), |word| format!("did you mean `{word}`?"));
-        faults.push(Fault::error(&self.place(), message, label).code(Code::BadValue));
-        None
+        number
     }
 
     /// Reads a path. A relative one is relative to the folder of its file.
@@ -205,9 +208,7 @@ impl<'d> Value<'d> {
         let meant = meant.filter(fits).or(in_milliseconds);
         match meant {
             None if text.is_some() => {
-                faults.push(
-                    Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), "").code(Code::BadValue),
-                );
+                faults.push(self.bad(&self.place(), &expected, String::new()));
                 None
             }
             meant => self.misread(&expected, meant.map(|meant| format!("\"{meant}\"")), faults),
@@ -278,15 +279,18 @@ impl<'d> Value<'d> {
     /// Reports that the value is not what `expected` describes, and what was probably meant.
     pub(super) fn misread<T>(&self, expected: &str, meant: Option<String>, faults: &mut Faults) -> Option<T> {
         let Some(meant) = meant else { return self.unexpected(expected, faults) };
-        let fault =
-            Fault::error(&self.place(), format!("`{}` takes {expected}", self.key), format!("did you mean {meant}?"))
-                .code(Code::BadValue);
-        faults.push(fault.code(Code::BadValue));
+        faults.push(self.bad(&self.place(), expected, format!("did you mean {meant}?")));
         None
     }
 
     /// Reports that the value is not what `expected` describes.
     pub(super) fn unexpected<T>(&self, expected: &str, faults: &mut Faults) -> Option<T> {
+        faults.push(self.mistake(expected));
+        None
+    }
+
+    /// Returns the fault that the value is not what `expected` describes.
+    fn mistake(&self, expected: &str) -> Fault {
         let found = match self.content.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) if is_secret(self.key) => "a number".to_owned(),
             DeValue::String(text) if text.is_empty() => "an empty string".to_owned(),
@@ -300,8 +304,12 @@ impl<'d> Value<'d> {
         };
         // The range of a table can be its whole section.
         let place = if self.is_table() { self.anchor() } else { self.place() };
-        faults.push(Fault::error(&place, format!("`{}` takes {expected}", self.key), found).code(Code::BadValue));
-        None
+        self.bad(&place, expected, found)
+    }
+
+    /// Returns the fault that the value at `place` is not what `expected` describes, with a label for it.
+    fn bad(&self, place: &Place, expected: &str, label: String) -> Fault {
+        Fault::error(place, format!("`{}` takes {expected}", self.key), label).code(Code::BadValue)
     }
 }
 

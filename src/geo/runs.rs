@@ -114,6 +114,7 @@ pub struct Run<B> {
 
 impl<B: Bits> Run<B> {
     /// The length of the shortest prefix around `address` that stays inside the run. `address` must be in the run.
+    #[inline]
     pub fn scope(&self, address: B) -> u8 {
         let beside = |neighbour: Option<B>| neighbour.map_or(0, |other| address.common_prefix(other) + 1);
         beside(self.first.previous()).max(beside(self.last.next()))

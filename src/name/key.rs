@@ -48,7 +48,7 @@ pub(crate) fn is_key(wire: &[u8]) -> bool {
 pub(crate) fn is_same_key(one: &[u8], other: &[u8]) -> bool {
     #[inline]
     fn ends<const PART: usize>(octets: &[u8]) -> Option<(&[u8; PART], &[u8; PART])> {
-        octets.first_chunk().zip(octets.last_chunk())
+        Some((octets.first_chunk()?, octets.last_chunk()?))
     }
     match one.len() {
         16..=32 => ends::<16>(one) == ends::<16>(other),

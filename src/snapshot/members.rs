@@ -29,6 +29,12 @@ pub struct Member<T> {
 }
 
 impl<T> Member<T> {
+    /// Returns its address, or its canonical name.
+    #[inline]
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
     /// Returns the weight with which this pick draws the member.
     pub fn weight_for(&self, pick: Pick) -> u16 {
         match pick {

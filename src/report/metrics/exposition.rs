@@ -83,6 +83,21 @@ impl Exposition {
         help: &str,
         samples: impl FnOnce(&mut Samples<'_>),
     ) {
+        let start = self.out.len();
+        let suffix = self.begin(name, kind, help);
+        let mut written = Samples { out: &mut self.out, name, suffix, count: 0, omitted: 0 };
+        samples(&mut written);
+        let (count, omitted) = (written.count, written.omitted);
+        if count == 0 {
+            self.out.truncate(start);
+        }
+        if omitted > 0 {
+            self.omitted.push((name, omitted));
+        }
+    }
+
+    /// Writes the lines before the samples of a family. Returns the suffix of their names.
+    fn begin(&mut self, name: &str, kind: Kind, help: &str) -> &'static str {
         let suffix = match kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
@@ -98,22 +113,13 @@ impl Exposition {
             (_, Kind::Histogram) => ("", "histogram"),
         };
         let family = format!("{name}{family_suffix}");
-        let start = self.out.len();
         let _ = writeln!(self.out, "# HELP {family} {help}");
         let _ = writeln!(self.out, "# TYPE {family} {word}");
         let unit = ["seconds", "bytes", "ratio"].into_iter().find(|unit| name.ends_with(&format!("_{unit}")));
         if let Some(unit) = unit.filter(|_| self.format == Format::OpenMetrics) {
             let _ = writeln!(self.out, "# UNIT {family} {unit}");
         }
-        let mut written = Samples { out: &mut self.out, name, suffix, count: 0, omitted: 0 };
-        samples(&mut written);
-        let (count, omitted) = (written.count, written.omitted);
-        if count == 0 {
-            self.out.truncate(start);
-        }
-        if omitted > 0 {
-            self.omitted.push((name, omitted));
-        }
+        suffix
     }
 
     /// Returns the text. If samples were left out, its last family has their number.
