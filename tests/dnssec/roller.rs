@@ -73,8 +73,8 @@ fn runs(files: &Files, words: &str) -> String {
 #[test]
 fn validators_find_every_answer_authentic_while_keys_roll_by_themselves() {
     let [fra, iad] = [(); 2].map(|()| Endpoint::start(ANY_PORT, Script::status(200)));
-    // The keys are months old: their lifetimes have ended. The new ones outlive the test.
-    let settings = "[dnssec]\nenabled = false\nroller = true\nzsk_lifetime = \"1h\"\nksk_lifetime = \"1h\"\n";
+    // The keys are months old: their lifetimes have ended, but nobody replaces them yet. The new ones outlive the test.
+    let settings = "[dnssec]\nenabled = false\nroller = false\nzsk_lifetime = \"1h\"\nksk_lifetime = \"1h\"\n";
     let mut scene = Scene::begin([fra.address(), iad.address()], settings);
     let anchor = ds(&scene.parent_files, "example");
     let (parent, node) = (scene.parent.address(), scene.node.address());
@@ -86,6 +86,8 @@ fn validators_find_every_answer_authentic_while_keys_roll_by_themselves() {
     ];
     let first = key_names(&scene);
     assert_eq!(first.len(), 3, "{first:?}");
+    let server = fs::read_to_string(scene.files.path("truenorth.toml")).unwrap();
+    scene.files.write("truenorth.toml", server.replace("roller = false", "roller = true"));
     let (is_done, asked) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
         for (validator, seed) in validators.iter().zip(1..) {
