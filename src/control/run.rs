@@ -31,8 +31,11 @@ impl Retired {
     }
 }
 
-/// The interval at which retired snapshots are checked if nothing else happens.
+/// Maximum time until control wakes up if nothing happens.
 const SWEEP: Duration = Duration::from_secs(1);
+
+/// The same while there are retired snapshots. Workers hold them for milliseconds, and after a reload they may be large.
+const RETIRED_SWEEP: Duration = Duration::from_millis(20);
 
 /// A wake-up that is later than this means that the process was stopped, not only busy.
 const NOTICEABLE_PAUSE: Duration = Duration::from_millis(250);
@@ -230,7 +233,7 @@ pub async fn run<P: Future<Output = Outcome> + Send + 'static>(
     loop {
         inbox.beat();
         remapping.retry();
-        let sweep_at = awake + SWEEP;
+        let sweep_at = awake + if retired.0.is_empty() { SWEEP } else { RETIRED_SWEEP };
         let wake_at = control.wake_at().map_or(sweep_at, |at| at.min(sweep_at));
         let message = tokio::select! {
             message = inbox.receive() => match message {

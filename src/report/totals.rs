@@ -93,6 +93,11 @@ impl Tallies {
         self.replaced.lock().unwrap_or_else(PoisonError::into_inner).push(blueprint.clone());
     }
 
+    /// True if there are replaced blueprints in which workers may still count.
+    pub fn has_replaced(&self) -> bool {
+        !self.replaced.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Keeps the counts of replaced blueprints that no worker counts in any more, and frees them. `present` is the
     /// snapshot that is served.
     pub fn tidy(&self, present: &Snapshot) {

@@ -127,14 +127,18 @@ fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
     }
 }
 
-/// Interval at which counters of replaced configurations are looked at. Their memory is free only after that.
+/// Interval at which the node looks whether a configuration was replaced.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// The same while there are replaced ones. Their memory is free only after that: with reloads in quick succession it would become
+/// most of the node's.
+const REPLACED_TIDY_EVERY: Duration = Duration::from_millis(20);
 
 /// Adds the counts of replaced configurations to the sums, as soon as no worker counts in them. Runs as long as the
 /// node.
 pub(super) async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
     loop {
-        tokio::time::sleep(TIDY_EVERY).await;
+        tokio::time::sleep(if tallies.has_replaced() { REPLACED_TIDY_EVERY } else { TIDY_EVERY }).await;
         tallies.tidy(&published.load());
     }
 }
