@@ -101,7 +101,9 @@ impl Tallies {
     /// Keeps the counts of replaced blueprints that no worker counts in any more, and frees them. `present` is the
     /// snapshot that is served.
     pub fn tidy(&self, present: &Snapshot) {
-        self.settle(present.blueprint());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.keep_unused(&mut kept, present.blueprint());
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
     }
 
     /// Returns the sums. `present` is the snapshot that is served.
@@ -113,29 +115,36 @@ impl Tallies {
     /// Returns the counts of all blueprints before the present one.
     fn settle(&self, present: &Arc<Blueprint>) -> Arc<Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.keep_unused(&mut kept, present);
+        let mut all = kept.clone();
+        for blueprint in &left {
+            Arc::make_mut(&mut all).add(blueprint);
+        }
+        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(left);
+        all
+    }
+
+    /// Keeps the counts of replaced blueprints that no worker counts in any more. Returns the others.
+    fn keep_unused(&self, kept: &mut Arc<Kept>, present: &Arc<Blueprint>) -> Vec<Arc<Blueprint>> {
+        // Whoever publishes must not wait for the sums.
         let mut replaced = mem::take(&mut *self.replaced.lock().unwrap_or_else(PoisonError::into_inner));
         // An amended blueprint shares its counters with the one before.
         replaced.retain(|blueprint| blueprint.counters().is_some() && !share_counters(blueprint, present));
         // No worker counts in a blueprint any more if only this list holds it, and only the blueprint holds its
         // counters.
-        let is_still = |blueprint: &mut Arc<Blueprint>| {
+        let is_unused = |blueprint: &mut Arc<Blueprint>| {
             Arc::strong_count(blueprint) == 1
                 && blueprint.counters().is_some_and(|counters| Arc::strong_count(counters) == 1)
         };
-        let still: Vec<Arc<Blueprint>> = replaced.extract_if(.., is_still).collect();
-        if !still.is_empty() {
-            let kept = Arc::make_mut(&mut kept);
-            for blueprint in &still {
+        let unused: Vec<Arc<Blueprint>> = replaced.extract_if(.., is_unused).collect();
+        if !unused.is_empty() {
+            let kept = Arc::make_mut(kept);
+            for blueprint in &unused {
                 kept.add(blueprint);
             }
             kept.forget(present);
         }
-        let mut all = kept.clone();
-        for blueprint in &replaced {
-            Arc::make_mut(&mut all).add(blueprint);
-        }
-        self.replaced.lock().unwrap_or_else(PoisonError::into_inner).extend(replaced);
-        all
+        replaced
     }
 }
 

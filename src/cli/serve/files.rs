@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 use std::{ptr, thread};
 
+use tokio::sync::Notify;
 use tracing::warn;
 
 use super::super::copies::{Begun, load_first};
@@ -43,6 +44,8 @@ pub(super) struct Files {
     pub(super) watch: Option<FileWatch>,
     /// The counters of queries and answers.
     pub(super) tallies: Arc<Tallies>,
+    /// Tells that the counters of a configuration were replaced.
+    pub(super) replaced: Arc<Notify>,
     /// Facts about the node.
     pub(super) counters: Arc<NodeCounters>,
     /// Looks up hosts.
@@ -116,6 +119,7 @@ impl Files {
             server,
             watch,
             tallies,
+            replaced: Arc::default(),
             counters,
             resolver,
             copy: None,

@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
+use super::files::Files;
 use crate::clock::unix_time;
 use crate::control::Keep;
 use crate::counters::NodeCounters;
@@ -27,12 +28,13 @@ use crate::store::{
 /// Returns the function that publishes snapshots. It takes a snapshot and the time that it took to make it, replaces
 /// the published snapshot, and returns the old one. With the first snapshot, it sends the place where snapshots are
 /// published to `first`. It counts in `counters`, passes the counters of replaced configurations to `tallies`, and
-/// rings the bell of the thread that signs ahead, if there is one.
+/// tells `replaced` so. It rings the bell of the thread that signs ahead, if there is one.
 pub(super) fn publisher(
     first: oneshot::Sender<Arc<ArcSwap<Snapshot>>>,
     tallies: Arc<Tallies>,
     counters: Arc<NodeCounters>,
     bell: Option<AheadBell>,
+    replaced: Arc<Notify>,
 ) -> impl FnMut(Arc<Snapshot>, Duration) -> Option<Arc<Snapshot>> {
     let mut first = Some(first);
     let mut place: Option<Arc<ArcSwap<Snapshot>>> = None;
@@ -47,6 +49,7 @@ pub(super) fn publisher(
             }
             if before.counters().map(Arc::as_ptr) != snapshot.counters().map(Arc::as_ptr) {
                 tallies.replace(before.blueprint());
+                replaced.notify_one();
             }
             return Some(before);
         }
@@ -127,18 +130,20 @@ fn put_rollouts(rows: &rollout::Rows, batch: &mut Batch) {
     }
 }
 
-/// Interval at which the node looks whether a configuration was replaced.
-const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// Interval at which counters of replaced configurations are looked at. Their memory is free only after that: with reloads in quick
+/// succession it would become most of the node's.
+const TIDY_EVERY: Duration = Duration::from_millis(20);
 
-/// The same while there are replaced ones. Their memory is free only after that: with reloads in quick succession it would become
-/// most of the node's.
-const REPLACED_TIDY_EVERY: Duration = Duration::from_millis(20);
-
-/// Adds the counts of replaced configurations to the sums, as soon as no worker counts in them. Runs as long as the
-/// node.
-pub(super) async fn tidy(tallies: Arc<Tallies>, published: Arc<ArcSwap<Snapshot>>) {
-    loop {
-        tokio::time::sleep(if tallies.has_replaced() { REPLACED_TIDY_EVERY } else { TIDY_EVERY }).await;
-        tallies.tidy(&published.load());
+/// Adds the counts of replaced configurations to the sums, as soon as no worker counts in them. Runs as long as the node.
+pub(super) fn tidy(files: &Files, published: Arc<ArcSwap<Snapshot>>) -> impl Future<Output = ()> + use<> {
+    let (tallies, replaced) = (files.tallies.clone(), files.replaced.clone());
+    async move {
+        loop {
+            if !tallies.has_replaced() {
+                replaced.notified().await;
+            }
+            tokio::time::sleep(TIDY_EVERY).await;
+            tallies.tidy(&published.load());
+        }
     }
 }

@@ -264,7 +264,7 @@ impl Node {
         files.store.own();
         let fleet_task = fleet_task.or_else(|| fleet::start(&files, &mut post, false, control.clone()));
         query_log.use_settings(query_log::settings(&files.server, &latest));
-        tokio::spawn(alarm.part("the task that keeps counters").run(tidy(tallies.clone(), published.clone())));
+        tokio::spawn(alarm.part("the task that keeps counters").run(tidy(&files, published.clone())));
         let started = admin.map(|(bound, admin)| {
             let node = admin::Node {
                 published: published.clone(),
@@ -388,7 +388,7 @@ pub(super) fn start_control(
     let latency = KeptLatency::new(files.store.clone());
     let (keep, measured) = (keeper(files.store.clone()), latency.clone());
     let keep_latency = move |table, now| measured.keep(table, now);
-    let publish = publisher(first, files.tallies.clone(), files.counters.clone(), bell);
+    let publish = publisher(first, files.tallies.clone(), files.counters.clone(), bell, files.replaced.clone());
     let running = control::run(
         machine,
         received.posting(posts),
