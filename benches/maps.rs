@@ -60,7 +60,10 @@ fn clients(zone: u32) -> Vec<Vec<String>> {
             let address = (bits & (u32::MAX << (32 - length)) & 0x7fff_ffff) | 0x1000_0000;
             format!("{}/{length}", Ipv4Addr::from_bits(address))
         };
-        regions[region(300 + number)].push(prefix);
+        // The same prefix twice is an error.
+        if !regions.iter().flatten().any(|other| *other == prefix) {
+            regions[region(300 + number)].push(prefix);
+        }
     }
     regions
 }
