@@ -63,7 +63,7 @@ pub(super) struct Loaded {
     pub(super) databases: Vec<(PathBuf, Duration)>,
     /// The faults of things that the configuration needs, but this process is not permitted to do.
     pub(super) forbidden: Faults,
-    /// What it contains, once somebody looked.
+    /// The summary of its contents, once it was made.
     pub(super) summary: Option<Box<Summary>>,
 }
 
@@ -150,9 +150,10 @@ impl Loader {
         let locations = databases.locations.clone();
         let made = paths.iter().cloned().zip(databases.built.iter().copied()).collect();
         if is_located {
-            warnings.0.extend(asked.check(&locations).0);
+            let mut unlocated = asked.check(&locations);
+            unlocated.keep_texts();
+            warnings.0.extend(unlocated.0);
         }
-        warnings.keep_texts();
         let began = Instant::now();
         let blueprint = Blueprint::compile(world, locations.clone(), previous);
         let maps = previous.map_or_else(NewMaps::default, |previous| NewMaps {

@@ -110,7 +110,7 @@ pub(super) fn append(
             faults.push(fault.help(format!("write {}.toml with its nameservers", stem(zone))));
             continue;
         };
-        if !files.have_texts(disk, faults) {
+        if !files.read_texts(disk, faults) {
             files.unreadable = true;
             continue;
         }

@@ -34,12 +34,12 @@ impl ReadFile {
     }
 
     /// Reads the file if its text is not in memory. Reports a fault and returns false if it cannot be read.
-    pub(super) fn has_text(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
+    fn read_text(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
         if self.source.has_text() {
             return true;
         }
         let path = &self.source.path;
-        let read = take_in(disk, path, disk.read(path), (Some(self), true), None, faults);
+        let read = take_in(disk, path, disk.read(path), Some((self, true)), None, faults);
         read.map(|read| *self = read).is_some()
     }
 }
@@ -81,14 +81,14 @@ impl ZoneFiles {
     }
 
     /// Reads those whose texts are not in memory. Reports a fault and returns false if that fails.
-    pub(super) fn have_texts(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
-        self.toml.iter_mut().chain(&mut self.master).all(|file| file.has_text(disk, faults))
+    pub(super) fn read_texts(&mut self, disk: &Disk, faults: &mut Faults) -> bool {
+        self.toml.iter_mut().chain(&mut self.master).all(|file| file.read_text(disk, faults))
     }
 }
 
 /// Reads a file. Reports a fault and returns `None` if it cannot be read.
 pub(super) fn read_file(disk: &Disk, path: &Path, faults: &mut Faults) -> Option<ReadFile> {
-    take_in(disk, path, disk.read(path), (None, true), None, faults)
+    take_in(disk, path, disk.read(path), None, None, faults)
 }
 
 /// Does the same. If its contents are those of the known file, the result has the same source.
@@ -105,16 +105,16 @@ pub(super) fn read_file_again(
 
 /// Reads a file that another one names at `place`.
 pub(super) fn read_named(disk: &Disk, path: &Path, place: &Place, faults: &mut Faults) -> Option<ReadFile> {
-    take_in(disk, path, disk.read(path), (None, true), Some(place), faults)
+    take_in(disk, path, disk.read(path), None, Some(place), faults)
 }
 
-/// Takes in what was read at a path, where `known` was read before: then its text is kept only if it is needed. Reports a fault and returns `None` if that failed, or if it
-/// is not text.
+/// Takes in a file that was just read at a path. `known` is the file that was read there before, and whether its text is needed:
+/// if it is still the same, its text is kept only then. Reports a fault and returns `None` if reading failed, or if it is not text.
 fn take_in(
     disk: &Disk,
     path: &Path,
     read: io::Result<Contents>,
-    (known, needs_text): (Option<&ReadFile>, bool),
+    known: Option<(&ReadFile, bool)>,
     place: Option<&Place>,
     faults: &mut Faults,
 ) -> Option<ReadFile> {
@@ -124,8 +124,8 @@ fn take_in(
             // A date in the future would give a serial that no later change exceeds for years.
             let changed = modified.min(SystemTime::now());
             let changed = changed.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as u32);
-            let (source, parts) = match known.filter(|known| known.source.print() == source.print()) {
-                Some(known) => {
+            let (source, parts) = match known.filter(|(known, _)| known.source.print() == source.print()) {
+                Some((known, needs_text)) => {
                     if needs_text {
                         known.source.take_text_of(&source);
                     }
@@ -200,11 +200,8 @@ pub(super) fn read_zones(
             Ok(Reading::Same) => {
                 known.map(|(file, _)| file.clone()).inspect(|file| file.source.found_at(disk.place(&path)))
             }
-            Ok(Reading::New(contents)) => {
-                let (known, needs_text) = known.unzip();
-                take_in(disk, &path, Ok(contents), (known, needs_text.unwrap_or(true)), None, faults)
-            }
-            Err(error) => take_in(disk, &path, Err(error), (None, false), None, faults),
+            Ok(Reading::New(contents)) => take_in(disk, &path, Ok(contents), *known, None, faults),
+            Err(error) => take_in(disk, &path, Err(error), None, None, faults),
         };
         let files = zones.entry(stem.to_owned()).or_default();
         files.unreadable |= file.is_none();

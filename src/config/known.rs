@@ -92,7 +92,7 @@ pub(super) struct Kept {
     /// The stem of its files' names.
     stem: String,
     files: ZoneFiles,
-    /// What the zone's leads are made of again; `None` if they are few and stay.
+    /// The zone's leads in short form, if they are many; `None` if the zone keeps them.
     leads: Option<Box<[Lead]>>,
     /// The faults that were reported when it was read. None of them is an error.
     warnings: Faults,
@@ -145,7 +145,7 @@ impl Known {
         drafts: &mut Drafts,
         faults: &mut Faults,
     ) -> Option<ZoneDraft> {
-        if !files.have_texts(reader.disk, faults) {
+        if !files.read_texts(reader.disk, faults) {
             return None;
         }
         let begun = Before::of(reader, drafts, faults);

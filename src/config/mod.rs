@@ -421,7 +421,7 @@ fn read_zones(
 /// paths as they are written.
 fn used_files(zones: &[ZoneDraft], disk: &Disk) -> HashSet<PathBuf> {
     let included = zones.iter().flat_map(|zone| &zone.included).map(|file| file.source.path.clone());
-    disk.files_read(|path| !strays::is_named_as_zone(path)).into_iter().chain(included).collect()
+    disk.files_read(|path| !path.file_name().is_some_and(files::is_zone_file)).into_iter().chain(included).collect()
 }
 
 /// Collects the facts about clients that the regions need from the databases.

@@ -18,11 +18,6 @@ use super::suggest::list_of;
 /// The extensions of zone files.
 const READ: [&str; 2] = ["toml", "zone"];
 
-/// True for a path that may be a zone file by its name.
-pub(super) fn is_named_as_zone(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| has_ending(name, &READ))
-}
-
 /// Extensions that are probably misspellings of `.toml` or `.zone`.
 const MISSPELLED: [&str; 8] = ["tml", "tom", "toml.txt", "zone.txt", "zon", "zones", "yaml", "yml"];
 
@@ -101,7 +96,7 @@ fn has_sign(path: &Path) -> bool {
     read.is_ok() && SIGNS.iter().any(|sign| text.contains(sign))
 }
 
-/// What a master file shows about which files are parts of others.
+/// The signs in a master file of which files are parts of others.
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     /// The stems of files that it includes and that are named like zones, with the octets of the directives.

@@ -25,7 +25,7 @@ pub struct InTurn<'d> {
     files: vec::IntoIter<(PathBuf, Option<Seen>)>,
     /// The files that the thread reads now. `None` when nothing follows.
     ahead: Option<Batch>,
-    /// What was read and not returned yet.
+    /// The files that were read and not returned yet.
     found: vec::IntoIter<(PathBuf, Found)>,
 }
 
@@ -34,11 +34,11 @@ pub struct InTurn<'d> {
 struct Batch {
     paths: Vec<PathBuf>,
     state: Arc<State>,
-    /// What the thread finds, or why there is no thread.
+    /// Receives the files as they are read, or the reason why there is no thread.
     found: io::Result<Receiver<Vec<Found>>>,
 }
 
-/// What the thread does.
+/// The state of the thread's work.
 #[derive(Debug, Default)]
 struct State {
     /// Increases with each file, and while a large one is read.

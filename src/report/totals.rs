@@ -126,7 +126,7 @@ impl Tallies {
 
     /// Keeps the counts of replaced blueprints that no worker counts in any more. Returns the others.
     fn keep_unused(&self, kept: &mut Arc<Kept>, present: &Arc<Blueprint>) -> Vec<Arc<Blueprint>> {
-        // Whoever publishes must not wait for the sums.
+        // Control adds to this list when it publishes, and must not wait for the sums.
         let mut replaced = mem::take(&mut *self.replaced.lock().unwrap_or_else(PoisonError::into_inner));
         // An amended blueprint shares its counters with the one before.
         replaced.retain(|blueprint| blueprint.counters().is_some() && !share_counters(blueprint, present));

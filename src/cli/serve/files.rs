@@ -134,10 +134,12 @@ impl Files {
         Ok((files, loaded, txt, register))
     }
 
-    /// Reads everything again, and adds the TXT records and the registered endpoints.
+    /// Reads everything again, and adds the TXT records and the registered endpoints. `previous` is served now, and `latest` is the
+    /// configuration whose serials are stored.
     pub(super) async fn load(
         &mut self,
         previous: Arc<Snapshot>,
+        latest: &Blueprint,
         txt: &DynamicTxt,
         register: &mut Register,
     ) -> Result<Loaded, Faults> {
@@ -145,13 +147,13 @@ impl Files {
         // If a thread panicked and the loader was lost with it, a new one only has to read more.
         let mut loader = self.loader.take().unwrap_or_else(|| Loader::new(&self.path));
         loader.use_copy(self.copy.clone());
-        let (served, keys) = (previous.clone(), self.keys.clone());
+        let keys = self.keys.clone();
         let read = beside(move || {
             let disk = Disk::new();
-            let loaded = loader.load(&disk, &last_served(&store), Some(&*served));
+            let loaded = loader.load(&disk, &last_served(&store), Some(&*previous));
             let mut changed_keys = Vec::new();
             if loaded.is_err() {
-                let of_zones: Vec<_> = served.zones().iter().filter_map(|served| served.keys.clone()).collect();
+                let of_zones: Vec<_> = previous.zones().iter().filter_map(|served| served.keys.clone()).collect();
                 if !of_zones.is_empty() {
                     changed_keys = config::read_changed(&keys, &of_zones, &disk, unix_time());
                 }
@@ -164,7 +166,7 @@ impl Files {
         // The files are watched even if they have faults, so that the next change is noticed.
         let watching = loaded.as_ref().map_or(self.server.watching, |loaded| loaded.server.watching);
         self.follow(reads, watching);
-        self.adopt(loaded?, Some(previous.blueprint()), txt, register)
+        self.adopt(loaded?, Some(latest), txt, register)
     }
 
     /// Waits until files on disk differ from those that were read last.
@@ -189,7 +191,7 @@ impl Files {
     pub(super) fn adopt(
         &mut self,
         mut loaded: Loaded,
-        previous: Option<&Blueprint>,
+        latest: Option<&Blueprint>,
         txt: &DynamicTxt,
         register: &mut Register,
     ) -> Result<Loaded, Faults> {
@@ -209,7 +211,7 @@ impl Files {
         for (name, why) in left_out {
             warn!(%name, %why, "TXT records that were set cannot be served by the new configuration and are left out");
         }
-        self.keep_serials(&loaded.blueprint, previous);
+        self.keep_serials(&loaded.blueprint, latest);
         self.keys.clone_from(&loaded.server.keys);
         let admin = |server: &Server| server.admin.as_ref().map(|admin| (admin.listen.clone(), admin.socket.clone()));
         let bound = |server: &Server| (server.listen.clone(), server.connections, admin(server));
@@ -251,10 +253,10 @@ pub(super) fn warn_of_hosts(previous: &Snapshot, mut loaded: Loaded) -> Loaded {
 }
 
 impl Files {
-    /// Stores the serials of a configuration that is about to be served. Those of `previous` are stored already.
-    pub(super) fn keep_serials(&self, blueprint: &Blueprint, previous: Option<&Blueprint>) {
+    /// Stores the serials of a configuration that is about to be served. Those of `latest` are stored already.
+    pub(super) fn keep_serials(&self, blueprint: &Blueprint, latest: Option<&Blueprint>) {
         let mut serials = Batch::default();
-        put_serials(blueprint, blueprint.zones_since(previous), &self.store, &mut serials);
+        put_serials(blueprint, blueprint.zones_since(latest), &self.store, &mut serials);
         self.store.write(serials);
     }
 }

@@ -203,7 +203,7 @@ impl Observer {
         systemd::reloading();
         let began = std::time::Instant::now();
         let previous = self.published.load_full();
-        let loaded = self.files.load(previous.clone(), &self.txt, &mut self.register).await;
+        let loaded = self.files.load(previous.clone(), previous.blueprint(), &self.txt, &mut self.register).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, false));
         log_faults(loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings));
         count_load(&self.files.counters, began, loaded.is_ok());

@@ -28,7 +28,7 @@ impl Node {
     async fn try_to_reload(&mut self, reason: &str, may_be_empty: bool) -> admin::Reloaded {
         let (previous, began) = (self.published.load_full(), Instant::now());
         // Reading and compiling take a while. The node goes on with probes and answers in the meantime.
-        let loaded = self.files.load(previous.clone(), &self.txt, &mut self.register).await;
+        let loaded = self.files.load(previous.clone(), &self.latest, &self.txt, &mut self.register).await;
         let loaded = loaded.and_then(|loaded| judge_lost(&previous, loaded, may_be_empty));
         let loaded = loaded.map(|loaded| warn_of_hosts(&previous, loaded));
         let faults = loaded.as_ref().map_or_else(|faults| faults, |loaded| &loaded.warnings);

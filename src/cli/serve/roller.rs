@@ -41,7 +41,7 @@ struct Rest {
     told: Option<String>,
 }
 
-/// What makes the keys of roll-overs that begin by themselves.
+/// The part of the node that begins roll-overs by itself: it makes their keys.
 pub(super) struct Roller {
     /// The folder of keys; `None` if this node makes no keys.
     folder: Option<PathBuf>,
