@@ -168,6 +168,8 @@ fn a_doubt_outlives_a_restart_and_begins_no_new_one() {
     for endpoint in &endpoints {
         endpoint.play(Script::status(200));
     }
+    // The answer alone does not tell: with everything down, health is ignored.
+    wait_until("all are up again", || endpoints.iter().all(|endpoint| is_up(&mut node, endpoint)));
     wait_until("it is calm again", || sight(&mut node.asker()) == (before.0.clone(), TTL));
     assert_eq!(node.terminate().code(), Some(0));
     let mut node = files.serve();
