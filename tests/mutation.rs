@@ -355,7 +355,8 @@ fn damaged_queries_do_no_harm() {
     println!("{} KiB were resident early on, {} KiB at the end", before >> 10, after >> 10);
     assert!(after < before + SLACK, "{before} octets grew to {after}");
     let deadline = Instant::now() + PATIENCE;
-    while descriptors(&node) != descriptors_before {
+    // There may be fewer: when it began to answer, it was still reading files.
+    while descriptors(&node) > descriptors_before {
         assert!(Instant::now() < deadline, "{} descriptors, not {descriptors_before}", descriptors(&node));
         thread::sleep(Duration::from_millis(10));
     }

@@ -11,6 +11,8 @@ use super::PATIENCE;
 pub(crate) struct Log {
     coming: Receiver<String>,
     read: Vec<String>,
+    /// Number of lines that `wait_for` does not see again.
+    seen: usize,
 }
 
 impl Log {
@@ -24,25 +26,42 @@ impl Log {
                 let _ = lines.send(line);
             }
         });
-        Self { coming, read: Vec::new() }
+        Self { coming, read: Vec::new(), seen: 0 }
     }
 
     /// Waits for the next line with these words. Lines before it are skipped.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, words: &str) -> String {
+        let place = self.find(words);
+        self.seen = place + 1;
+        self.read[place].clone()
+    }
+
+    /// The same, but `wait_for` sees the line and those before it again: they may come in any order.
+    #[track_caller]
+    pub(crate) fn look_for(&mut self, words: &str) -> String {
+        let place = self.find(words);
+        self.read[place].clone()
+    }
+
+    #[track_caller]
+    fn find(&mut self, words: &str) -> usize {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => {
-                    self.read.push(line.clone());
-                    if line.contains(words) {
-                        return line;
+        for place in self.seen.. {
+            if place == self.read.len() {
+                match self.coming.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                    Ok(line) => self.read.push(line),
+                    Err(RecvTimeoutError::Timeout) => panic!("no `{words}` within {PATIENCE:?} in:\n{}", self.text()),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        panic!("the process ended without `{words}`:\n{}", self.text())
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no `{words}` within {PATIENCE:?} in:\n{}", self.text()),
-                Err(RecvTimeoutError::Disconnected) => panic!("the process ended without `{words}`:\n{}", self.text()),
+            }
+            if self.read[place].contains(words) {
+                return place;
             }
         }
+        unreachable!("a log has fewer lines than numbers")
     }
 
     /// All lines of a process that has ended.
@@ -58,9 +77,10 @@ impl Log {
         }
     }
 
-    /// All lines so far.
+    /// All lines so far. `wait_for` sees none of them again.
     pub(crate) fn lines(&mut self) -> &[String] {
         self.read.extend(self.coming.try_iter());
+        self.seen = self.read.len();
         &self.read
     }
 

@@ -278,9 +278,9 @@ impl Node {
         Self { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log }
     }
 
-    /// Waits until it logs that it answers.
+    /// Waits until it logs that it answers. What it does beside may be logged before that or after it.
     pub(crate) fn wait_for_answers(&mut self) {
-        let line = self.log.wait_for("answering addresses=");
+        let line = self.log.look_for("answering addresses=");
         let address = line.split_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         self.address = address.and_then(|address| address.parse().ok()).expect("the line holds the addresses");
     }
@@ -322,7 +322,7 @@ impl Node {
 
     /// Waits until its admin server listens, and returns the address.
     pub(crate) fn wait_for_admin(&mut self) -> SocketAddr {
-        let line = self.log.wait_for("admin server listening addresses=[");
+        let line = self.log.look_for("admin server listening addresses=[");
         let address = line.rsplit_once('[').and_then(|(_, rest)| rest.split([',', ']']).next());
         address.and_then(|address| address.parse().ok()).expect("the line holds the addresses")
     }
