@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use process::{cpu_time, free_port, mebibytes, seconds, status_field};
-use truenorth::answer::{Rotation, Worker, answer_datagram};
+use truenorth::answer::{Rotation, Worker, answer_datagram, prefetch};
 use truenorth::config;
 use truenorth::counters::{Tally, Traffic};
 use truenorth::disk::Disk;
@@ -38,6 +38,9 @@ const SNAPSHOTS: usize = 100;
 /// Queries of a round, and rounds, of which each node has its turn.
 const QUERIES: usize = 100_000;
 const ROUNDS: usize = 31;
+
+/// Queries that come in a batch.
+const BATCH: usize = 32;
 
 /// Zones of the node that reloads many times, and the number of its reloads.
 const RELOADED: usize = 1_000;
@@ -126,7 +129,7 @@ struct Queries {
 }
 
 impl Queries {
-    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut rest = &*self.octets;
         self.lengths.iter().map(move |length| rest.split_off(..*length).expect("the octets of all"))
     }
@@ -169,7 +172,12 @@ fn answer(snapshot: &Snapshot, worker: &mut Worker, queries: &Queries) -> f64 {
     let mut out = [0; 1232];
     let source: IpAddr = Ipv4Addr::LOCALHOST.into();
     let begun = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    for query in queries.iter() {
+    let mut rest = queries.iter();
+    for number in 0..QUERIES {
+        if number.is_multiple_of(BATCH) {
+            prefetch(snapshot, BATCH, rest.clone().take(BATCH).map(|query| (query, source)), worker);
+        }
+        let query = rest.next().expect("there are so many");
         let answered = answer_datagram(snapshot, (query, source), 1, worker, &mut out);
         assert!(answered.is_some_and(|(reply, _)| reply.length > query.len()));
     }

@@ -228,6 +228,31 @@ fn no_repeated_query_allocates() {
     assert_eq!(answered, 11 * 7 * 4 * 3);
 }
 
+#[test]
+fn reading_ahead_does_not_allocate() {
+    // As many names as are needed before it reads ahead.
+    let record = |number| format!("[records.n{number}]\nA = [\"192.0.2.1\"]\n");
+    let many = (0..10_000).map(record).collect::<Vec<_>>().concat();
+    let scene = scene::Scene::new(&format!("{NAMES}{many}"));
+    let snapshot = scene.snapshot();
+    let (mut worker, mut out) = (scene.worker(), [0; 1232]);
+    let mut queries = odd_queries();
+    for name in ["www", "API", "random", "x.apps", "old", "chain", "x.sub", "nowhere", "else.test."] {
+        for client in ["", "10.1.7.0/24", "2001:db8:1::/56"] {
+            queries.push(scene::query(name, A, client).to_vec().unwrap());
+        }
+    }
+    let datagrams = || queries.iter().map(|query| (&query[..], "10.9.9.9".parse().unwrap()));
+    for _ in 0..3 {
+        for datagram in datagrams() {
+            answer::answer_datagram(&snapshot, datagram, scene::START, &mut worker, &mut out);
+        }
+        let before = ALLOCATIONS.with(Cell::get);
+        assert!(answer::prefetch(&snapshot, queries.len(), datagrams(), &mut worker));
+        assert_eq!(ALLOCATIONS.with(Cell::get), before);
+    }
+}
+
 /// A zone that is signed.
 const SIGNED: &str = "[dnssec]\nenabled = true\n[nameservers]\nns1 = [\"127.0.0.1\"]\n[pools.web]\n\
     endpoints = [\"192.0.2.1\", \"192.0.2.2\", \"2001:db8::1\"]\n[names.www]\npools = [\"web\"]\nhttps = {}\n\

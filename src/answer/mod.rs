@@ -22,6 +22,7 @@ mod identity;
 mod known;
 mod note;
 mod plain;
+mod prefetch;
 mod presigned;
 mod reflect;
 mod repeat;
@@ -43,6 +44,7 @@ pub use ahead::Ahead;
 pub use client::Client;
 use exchange::Admission;
 pub use exchange::Exchange;
+pub use prefetch::prefetch;
 use repeat::Datagram;
 pub use resolution::{Given, Hop, Reflection, Resolution, Steered, Step, Synthesis};
 pub use transfer::Transfer;
@@ -167,6 +169,7 @@ fn answer_anew(
     out: &mut [u8],
 ) -> Option<(Reply, bool)> {
     let Datagram { snapshot, octets, source, now } = datagram;
+    worker.answers_anew();
     let header = Query::header(octets)?;
     let mut query = Query::new(header);
     query.read(octets, header);

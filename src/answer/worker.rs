@@ -108,6 +108,8 @@ pub struct Worker {
     known: Option<KnownNames>,
     /// The queries that it answered lately; `None` if it keeps no names either.
     pub(super) repeats: Option<Repeats>,
+    /// Number of datagrams of which nothing was kept, since [`take_anew`](Self::take_anew) was called.
+    anew: usize,
 }
 
 impl Worker {
@@ -125,6 +127,7 @@ impl Worker {
             signer: None,
             known: None,
             repeats: None,
+            anew: 0,
         }
     }
 
@@ -213,6 +216,17 @@ impl Worker {
     #[inline]
     pub fn take_notes(&mut self) -> Option<&[u8]> {
         std::mem::take(&mut self.is_noted).then(|| self.notes.as_octets())
+    }
+
+    /// Counts a datagram of which nothing is kept.
+    pub(super) fn answers_anew(&mut self) {
+        self.anew += 1;
+    }
+
+    /// Returns the number of these datagrams since this was called last.
+    #[inline]
+    pub(super) fn take_anew(&mut self) -> usize {
+        std::mem::take(&mut self.anew)
     }
 
     /// Returns the hash of a name in lower case, which is the same for all workers.

@@ -242,6 +242,15 @@ impl AnswerTally<'_> {
         self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }
 
+    /// Returns one of the counters of answers of a zone, and of each a name and an endpoint, if they are given, so that the
+    /// processor has them at hand.
+    pub fn read(&self, zone: usize, name: Option<usize>, endpoint: Option<u32>) -> [u64; 3] {
+        let of_name = name.and_then(|name| self.counters.names.get(name)).map(|&first| first as usize);
+        let of_endpoint = endpoint.map(|endpoint| self.counters.endpoint_place(endpoint as usize, true));
+        let places = [Some(zone * ZoneAnswer::ALL.len()), of_name, of_endpoint];
+        places.map(|place| place.map_or(0, |place| self.cells.get(place)))
+    }
+
     #[inline]
     fn count(&self, place: usize, count: u64) {
         self.cells.add(place, count);

@@ -56,6 +56,10 @@ pub(super) struct Cells<'a> {
 }
 
 impl Cells<'_> {
+    pub(super) fn get(self, place: usize) -> u64 {
+        self.cells[place].get()
+    }
+
     #[inline]
     pub(super) fn add(self, place: usize, count: u64) {
         let counter = &self.cells[place];

@@ -171,9 +171,32 @@ impl Batch {
         Ok(())
     }
 
+    /// Returns how many queries the last call received.
+    pub(super) fn len(&self) -> usize {
+        self.received
+    }
+
     /// True if the last call received nothing.
     pub(super) fn is_empty(&self) -> bool {
         self.received == 0
+    }
+
+    /// Returns the queries that are left, each with the address that it came from.
+    pub(super) fn queries(&self) -> impl Iterator<Item = (&[u8], IpAddr)> {
+        (self.done..self.received).filter_map(|number| {
+            // SAFETY: the slot is in the memory of the batch. It is only read, as long as the batch is borrowed.
+            let slot = unsafe { &*self.slot(number) };
+            Some((&slot.query[..self.query_length(number)], source_address(&slot.source)?))
+        })
+    }
+
+    /// Returns the length of a query as far as it can be understood: of a truncated one only the header is kept, which gets
+    /// FORMERR because it has no question.
+    #[inline]
+    fn query_length(&self, number: usize) -> usize {
+        let header = &self.headers[number];
+        let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) }
     }
 
     /// Answers every query that is left: `answer` takes it and room for its answer, and returns the answer's length, or 0
@@ -183,12 +206,10 @@ impl Batch {
         while self.done < self.received {
             // SAFETY: the slot is in the memory of the batch, and this is the only reference to it.
             let slot = unsafe { &mut *self.slot(self.done) };
+            let length = self.query_length(self.done);
             let header = &mut self.headers[self.done];
             self.done += 1;
             slot.vector = libc::iovec { iov_base: slot.answer.as_mut_ptr().cast(), iov_len: 0 };
-            // A truncated query cannot be understood. Only its header is kept, which gets FORMERR because it has no question.
-            let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-            let length = if is_cut { HEADER_LENGTH } else { (header.msg_len as usize).min(QUERY_SIZE) };
             let control_length = slot.control.turn_round(header.msg_hdr.msg_controllen as _);
             header.msg_hdr.msg_controllen = control_length as _;
             if let Some(address) = source_address(&slot.source) {

@@ -25,7 +25,7 @@ use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::pulse::Beat;
 use super::rate_limit::{RateDecision, RateLimiter};
 use super::recorder::{Ends, Exchanged, Recorder};
-use crate::answer::{Transport, Worker, answer_datagram, truncate_datagram};
+use crate::answer::{Transport, Worker, answer_datagram, prefetch, truncate_datagram};
 use crate::clock::wall;
 use crate::counters::Tally;
 use crate::snapshot::Snapshot;
@@ -125,6 +125,8 @@ impl UdpWorker {
         let (worker, recorder, bound) = (&mut self.worker, &mut self.recorder, self.address);
         worker.at(now);
         let limit = snapshot.world().protocol.rate_limit.as_ref().map(|limit| (limit, self.limiter.now()));
+        // A query that makes this panic makes the answer panic too, and is counted there.
+        let _ = catch_unwind(AssertUnwindSafe(|| prefetch(snapshot, self.batch.len(), self.batch.queries(), worker)));
         let panics = answer_all(&mut self.batch, |datagram, out| {
             let sent = (datagram.octets, datagram.address);
             let Some((reply, is_proven)) = answer_datagram(snapshot, sent, now, worker, out) else {
@@ -189,6 +191,8 @@ mod tests {
         }
         let mut batch = Batch::new();
         batch.receive(server.as_fd(), Wait::ForOne).unwrap();
+        let from_client = (0..5).map(|number| (vec![number], client.local_addr().unwrap().ip()));
+        assert!(batch.queries().map(|(octets, address)| (octets.to_vec(), address)).eq(from_client));
         let panics = answer_all(&mut batch, |query, answer| {
             assert!(query.octets[0] % 3 != 1, "a bug");
             answer[0] = query.octets[0];

@@ -26,6 +26,8 @@ pub struct Blueprint {
     pub(super) zones: Box<[Arc<ServedZone>]>,
     /// The apexes of the zones, by [`ZoneId`].
     apexes: Arc<Names>,
+    /// The number of names of all zones.
+    names: usize,
     /// By [`PlanId`].
     pub(super) rules: Arc<[Arc<Rule>]>,
     /// The plan of each steered name, by [`NameId`], in the order of the world.
@@ -87,6 +89,7 @@ impl Blueprint {
             world: Arc::new(world),
             locations,
             client_rtts,
+            names: zones.iter().map(|served| served.zone.tree().names()).sum(),
             zones: zones.into(),
             apexes,
             rules: rules.into(),
@@ -230,6 +233,11 @@ impl Blueprint {
     /// Returns all zones, in the order of the world.
     pub fn zones(&self) -> &[Arc<ServedZone>] {
         &self.zones
+    }
+
+    /// Returns the number of names of all zones, without those that were set at run time.
+    pub fn names(&self) -> usize {
+        self.names
     }
 
     /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.

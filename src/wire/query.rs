@@ -60,6 +60,11 @@ impl<'a> Query<'a> {
         message.first_chunk().filter(|header: &&[u8; HEADER_LENGTH]| header[2] & QR == 0)
     }
 
+    /// Returns the first name behind the header, in wire format; `None` if it is malformed.
+    pub(crate) fn name(message: &'a [u8]) -> Option<&'a [u8]> {
+        Reader { message, at: HEADER_LENGTH }.question().ok().map(|question| question.name)
+    }
+
     /// Begins a query with this header. [`read`](Self::read) fills it where it stays, because it has hundreds of octets.
     #[inline]
     pub fn new(header: &[u8; HEADER_LENGTH]) -> Self {

@@ -77,6 +77,12 @@ impl Names {
         self.seek(self.hash(key), key).ok()
     }
 
+    /// Returns the number of the name where a search for this one begins; `None` if the table does not hold it.
+    pub(super) fn first_candidate(&self, key: &[u8]) -> Option<u32> {
+        let mask = self.slots.len().checked_sub(1)?;
+        Some(self.slots[self.hash(key) as usize & mask].id).filter(|id| *id != NONE)
+    }
+
     /// Adds a name in lower case. Returns its number, and true if it is new.
     pub fn insert(&mut self, key: &[u8]) -> (u32, bool) {
         if (self.len() + 1) * 4 > self.slots.len() * 3 {

@@ -146,6 +146,26 @@ impl std::fmt::Display for ZoneError {
 impl std::error::Error for ZoneError {}
 
 impl Tree {
+    /// Returns the node whose name a search for this one compares first; `None` if it compares none.
+    pub(crate) fn first_candidate(&self, key: &[u8]) -> Option<NodeId> {
+        self.names.first_candidate(key).map(NodeId::of_name)
+    }
+
+    /// Returns the name of a node, in lower case.
+    pub(crate) fn name_of(&self, id: NodeId) -> &[u8] {
+        self.names.get(id.name())
+    }
+
+    /// True if the name of this node is steered.
+    pub(crate) fn is_steered(&self, id: NodeId) -> bool {
+        matches!(self.nodes[id.index()].dynamic, Local::Steered(_))
+    }
+
+    /// Returns the number of names.
+    pub(crate) fn names(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// Returns the name of the zone.
     pub fn apex(&self) -> &Name {
         &self.apex

@@ -20,6 +20,7 @@ mod hostile;
 mod limits;
 mod load;
 mod log;
+mod many;
 mod output;
 mod parts;
 mod process;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::answer::prefetch::prefetch_all;
 use crate::answer::{Rotation, answer_datagram};
 use crate::config::tests::fixture;
 use crate::counters::{Tally, Traffic};
@@ -171,6 +172,23 @@ impl Node {
 fn queries() -> impl Iterator<Item = Vec<u8>> {
     let kinds = NAMES.iter().flat_map(|name| RTYPES.map(|rtype| (name, rtype)));
     kinds.flat_map(|(name, rtype)| OPTS.iter().zip(0..).map(move |(opt, id)| query(name, rtype, opt, id)))
+}
+
+#[test]
+fn answers_and_counters_are_those_of_a_worker_that_does_not_read_ahead() {
+    let [mut plain, mut ahead] = [(); 2].map(|()| Node::new("", Worker::recalling));
+    for down in [&[][..], &[0], &[0, 1]] {
+        let snapshots = [plain.snapshot(down), ahead.snapshot(down)];
+        let queries: Vec<_> = queries().collect();
+        for batch in queries.chunks(40) {
+            let datagrams = batch.iter().map(|query| (&query[..], Ipv4Addr::new(10, 2, 0, 1).into()));
+            prefetch_all(&snapshots[1], datagrams, &mut ahead.worker);
+            for query in batch {
+                assert_eq!(ahead.ask(&snapshots[1], query), plain.ask(&snapshots[0], query), "{query:02x?}");
+            }
+        }
+    }
+    assert_eq!(ahead.counts(), plain.counts());
 }
 
 #[test]
