@@ -3,90 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest;
-
-use super::algorithm::SIGNATURE;
 use super::lifetime::{Lifetimes, Turn};
 use super::plan::{KeyTimes, Part, Plan, State, Wait};
-use super::private::PrivateKey;
 use super::time::{Delays, Policy, Timing};
-use super::{ForeignKey, KEY_TTL, PublicKey, Role, schedule};
+use super::{ForeignKey, KEY_TTL, Role, SigningKey, schedule};
 use crate::name::Name;
 use crate::wire::Rtype;
 use crate::zone::Record;
-
-/// Length in octets of a key's own number.
-pub(super) const KEY_ID: usize = 16;
-
-/// A key with both halves.
-pub struct SigningKey {
-    public: PublicKey,
-    private: PrivateKey,
-    timing: Timing,
-    /// When it was made, in Unix seconds, if its file says so.
-    created: Option<u64>,
-    /// TTL of its DNSKEY record in seconds, if its file gives one.
-    ttl: Option<u32>,
-    /// A digest of the public key, because tags of different keys can be equal.
-    id: [u8; KEY_ID],
-}
-
-impl SigningKey {
-    pub(super) fn new(
-        public: PublicKey,
-        private: PrivateKey,
-        timing: Timing,
-        created: Option<u64>,
-        ttl: Option<u32>,
-    ) -> Self {
-        let digest = digest::digest(&digest::SHA256, public.rdata());
-        let mut id = [0; KEY_ID];
-        id.copy_from_slice(&digest.as_ref()[..KEY_ID]);
-        Self { public, private, timing, created, ttl, id }
-    }
-
-    /// Returns the public half.
-    pub fn public(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// Returns the times of its files.
-    pub fn timing(&self) -> Timing {
-        self.timing
-    }
-
-    /// Returns when it came into use, in Unix seconds, as its file tells it; `None` if the file does not.
-    pub fn since(&self) -> Option<u64> {
-        self.timing.activate.or(self.timing.publish).or(self.created)
-    }
-
-    /// Returns the TTL that its files want for DNSKEY records, in seconds.
-    pub fn ttl(&self) -> u32 {
-        self.ttl.unwrap_or(KEY_TTL)
-    }
-
-    /// Returns all that plans need to know.
-    pub fn times(&self) -> KeyTimes {
-        let (algorithm, is_entry) = (self.public.algorithm(), self.public.is_entry());
-        KeyTimes { algorithm, is_entry, timing: self.timing }
-    }
-
-    pub(super) fn id(&self) -> &[u8; KEY_ID] {
-        &self.id
-    }
-
-    /// Signs. Returns `None` if the system has no random octets.
-    pub(super) fn sign(&self, message: &[u8]) -> Option<[u8; SIGNATURE]> {
-        self.private.sign(message)
-    }
-}
-
-/// Shows the public half only.
-impl fmt::Debug for SigningKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKey").field("public", &self.public).field("timing", &self.timing).finish_non_exhaustive()
-    }
-}
 
 /// The request to the parent zone in the CDS and CDNSKEY records of the apex (RFC 7344).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,9 +102,9 @@ impl std::error::Error for BadKeys {}
 impl ZoneKeys {
     /// Gives each key its part at the time `now`, in Unix seconds. Fails if the zone cannot be signed with these keys.
     pub fn try_new(apex: &Name, mut keys: Vec<SigningKey>, mut rules: Rules, now: u64) -> Result<Self, BadKeys> {
-        keys.sort_by_key(|key| (key.public.algorithm().number(), key.public.tag(), key.id));
+        keys.sort_by_key(|key| (key.public().algorithm().number(), key.public().tag(), *key.id()));
         if let Some(algorithm) = super::Algorithm::ALL.into_iter().find(|&algorithm| lacks_entry(&keys, algorithm))
-            && keys.iter().any(|key| key.public.is_entry())
+            && keys.iter().any(|key| key.public().is_entry())
         {
             return Err(BadKeys::Uncovered(algorithm));
         }
@@ -191,8 +114,8 @@ impl ZoneKeys {
         let keys: Box<[Arc<SigningKey>]> = keys.into_iter().map(Arc::new).collect();
         let of_zone = Self::planned(apex.clone(), keys, rules, now);
         if of_zone.of_keys.is_empty() || of_zone.of_data.is_empty() {
-            let is_active = |key: &Arc<SigningKey>| key.timing.activate.is_none_or(|activate| activate <= now);
-            let has_entry = of_zone.keys.iter().any(|key| key.public.is_entry());
+            let is_active = |key: &Arc<SigningKey>| key.timing().activate.is_none_or(|activate| activate <= now);
+            let has_entry = of_zone.keys.iter().any(|key| key.public().is_entry());
             let is_late = has_entry || !of_zone.keys.iter().any(is_active);
             return Err(if is_late { BadKeys::NoneActive } else { BadKeys::NoEntry });
         }
@@ -256,14 +179,14 @@ impl ZoneKeys {
     /// Returns the first key whose time ends and that no key of its kind follows, and when it ends, in Unix seconds.
     pub fn end(&self) -> Option<(&SigningKey, u64)> {
         let end = |key: &SigningKey| {
-            let Timing { inactive, delete, .. } = key.timing;
+            let Timing { inactive, delete, .. } = key.timing();
             inactive.into_iter().chain(delete).min()
         };
         let ends = self.parts().filter(|(_, part)| part.signs_keys || part.signs_records).filter_map(|(key, _)| {
             let time = end(key)?;
             let outlives = |other: &SigningKey| {
-                other.id != key.id
-                    && other.public.is_entry() == key.public.is_entry()
+                other.id() != key.id()
+                    && other.public().is_entry() == key.public().is_entry()
                     && end(other).is_none_or(|end| end > time)
             };
             (!self.keys.iter().any(|other| outlives(other))).then_some((&**key, time))
@@ -343,7 +266,7 @@ impl ZoneKeys {
     /// Returns the tag of the key that waits for the parent, if these DS records of each of its nameservers are what it waits
     /// for: that of the key, and of no key that is not asked for.
     pub fn awaited_ds(&self, held: &[Held]) -> Option<u16> {
-        let holds = |held: &Held, key: &SigningKey| held.rdata.iter().any(|ds| key.public.is_in(ds, &self.apex));
+        let holds = |held: &Held, key: &SigningKey| held.rdata.iter().any(|ds| key.public().is_in(ds, &self.apex));
         let is_done = |held: &Held| self.parts().all(|(key, part)| part.has_cds || !holds(held, key));
         let is_removed = |(_, part): (&Arc<SigningKey>, &Part)| part.state == State::Removed;
         let waits = |wait| self.plan.parts.iter().any(|part| part.wait == Some(wait));
@@ -353,7 +276,7 @@ impl ZoneKeys {
         let key = key.or_else(|| self.parts().find(|(_, part)| part.has_cds).filter(|_| may_repeat));
         let (key, _) = key?;
         let is_seen = !held.is_empty() && held.iter().all(|held| is_done(held) && holds(held, key));
-        is_seen.then(|| key.public.tag())
+        is_seen.then(|| key.public().tag())
     }
 
     /// Returns the records of the apex that tell the keys: DNSKEY, and CDS and CDNSKEY, by which the parent keeps its DS
@@ -362,11 +285,11 @@ impl ZoneKeys {
         let ttl = self.rules.delays.keys as u32;
         let record = |rtype, rdata: &[u8]| Record { owner: self.apex.clone(), rtype, ttl, rdata: rdata.into() };
         let published = self.parts().filter(|(_, part)| part.is_published);
-        let mut records: Vec<Record> = published.map(|(key, _)| record(Rtype::DNSKEY, key.public.rdata())).collect();
+        let mut records: Vec<Record> = published.map(|(key, _)| record(Rtype::DNSKEY, key.public().rdata())).collect();
         records.extend(self.foreign.iter().map(|key| record(Rtype::DNSKEY, key.rdata())));
         match self.rules.wish {
             Wish::Ds => {
-                let own = self.offered().map(|key| (key.public.ds(&self.apex), key.public.rdata()));
+                let own = self.offered().map(|key| (key.public().ds(&self.apex), key.public().rdata()));
                 let entries = self.foreign.iter().filter(|key| key.is_entry());
                 let all = own.chain(entries.map(|key| (key.ds(&self.apex), key.rdata())));
                 records.extend(all.flat_map(|(ds, key)| [record(Rtype::CDS, &ds), record(Rtype::CDNSKEY, key)]));
@@ -385,14 +308,14 @@ const NO_CDNSKEY: &[u8] = &[0, 0, 3, 0, 0];
 
 /// True if there are keys of this algorithm, and none of them is an entry point.
 fn lacks_entry(keys: &[SigningKey], algorithm: super::Algorithm) -> bool {
-    let mut of_algorithm = keys.iter().filter(|key| key.public.algorithm() == algorithm).peekable();
-    of_algorithm.peek().is_some() && of_algorithm.all(|key| !key.public.is_entry())
+    let mut of_algorithm = keys.iter().filter(|key| key.public().algorithm() == algorithm).peekable();
+    of_algorithm.peek().is_some() && of_algorithm.all(|key| !key.public().is_entry())
 }
 
 /// Equal if both make the same records and signatures now and later.
 impl PartialEq for ZoneKeys {
     fn eq(&self, other: &Self) -> bool {
-        let facts = |keys: &Self| keys.keys.iter().map(|key| (key.id, key.timing)).collect::<Vec<_>>();
+        let facts = |keys: &Self| keys.keys.iter().map(|key| (*key.id(), key.timing())).collect::<Vec<_>>();
         let is_same = self.apex == other.apex && self.rules == other.rules && self.foreign == other.foreign;
         is_same && self.plan == other.plan && facts(self) == facts(other)
     }
@@ -400,7 +323,8 @@ impl PartialEq for ZoneKeys {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Algorithm, key_file, private};
+    use super::super::private::{self, PrivateKey};
+    use super::super::{Algorithm, PublicKey, key_file};
     use super::*;
 
     fn zone() -> Name {
@@ -510,8 +434,8 @@ mod tests {
         let at = |time| Timing { publish: Some(time), activate: Some(time), ..ALWAYS };
         let old = key(Algorithm::Ed25519, true, Timing { inactive: Some(9000), delete: Some(9000), ..at(1) });
         let new = key(Algorithm::Ed25519, true, at(1000));
-        let ds = |key: &SigningKey| key.public.ds(&zone()).to_vec();
-        let (of_old, of_new, tag) = (ds(&old), ds(&new), new.public.tag());
+        let ds = |key: &SigningKey| key.public().ds(&zone()).to_vec();
+        let (of_old, of_new, tag) = (ds(&old), ds(&new), new.public().tag());
         let keys = ZoneKeys::try_new(&zone(), vec![old, new], Rules::default(), 10_000).unwrap();
         assert!(keys.awaits_parent());
         let held = |rdata: &[&Vec<u8>]| Held { rdata: rdata.iter().map(|&ds| ds.clone()).collect(), ttl: 60 };

@@ -10,8 +10,9 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::algorithm::SIGNATURE;
 use super::canonical::Canonical;
-use super::keys::{KEY_ID, SigningKey, ZoneKeys};
+use super::keys::ZoneKeys;
 use super::nsec;
+use super::signing_key::{KEY_ID, SigningKey};
 use super::table::{Hash, Table};
 use crate::wire::{Message, NameOffset, Rtype, Section, Truncated};
 

@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::harness::{Files, Node, cannot, places};
+use crate::harness::netns::{Namespaces, if_permitted, ip};
+use crate::harness::{Files, Node, places};
 use crate::presigned::signers::{Signed, Way};
 use crate::world::{ZONE, create_key, ds};
 
@@ -110,41 +111,35 @@ reflect = true
 }
 
 /// Two network namespaces with a cable between them. They vanish with it.
-struct Cable {
-    ends: [String; 2],
-}
+struct Cable(Namespaces);
 
 impl Cable {
     /// `None` if the system forbids it and tests may be skipped.
     fn lay() -> Option<Self> {
-        let cable =
-            Self { ends: ["node", "viewer"].map(|end| format!("truenorth-dnsviz-{end}-{}", std::process::id())) };
-        let [node, viewer] = &cable.ends;
-        let is_laid = [
-            format!("netns add {node}"),
-            format!("netns add {viewer}"),
-            format!("-n {node} link add wire type veth peer name wire netns {viewer}"),
-            format!("-n {node} address add 192.0.2.53/24 dev wire"),
-            format!("-n {viewer} address add 192.0.2.2/24 dev wire"),
-            format!("-n {node} link set lo up"),
-            format!("-n {viewer} link set lo up"),
-            format!("-n {node} link set wire up"),
-            format!("-n {viewer} link set wire up"),
-            format!("-n {viewer} route add default via 192.0.2.53"),
-        ]
-        .iter()
-        .all(|words| ip(words));
-        if !is_laid {
-            cannot("network namespaces need root and iproute2");
-        }
-        is_laid.then_some(cable)
+        let mut namespaces = Namespaces::new("dnsviz");
+        let [node, viewer] = ["node", "viewer"].map(|end| namespaces.name(end));
+        let is_laid = namespaces.add("node")
+            && namespaces.add("viewer")
+            && [
+                format!("-n {node} link add wire type veth peer name wire netns {viewer}"),
+                format!("-n {node} address add 192.0.2.53/24 dev wire"),
+                format!("-n {viewer} address add 192.0.2.2/24 dev wire"),
+                format!("-n {node} link set lo up"),
+                format!("-n {viewer} link set lo up"),
+                format!("-n {node} link set wire up"),
+                format!("-n {viewer} link set wire up"),
+                format!("-n {viewer} route add default via 192.0.2.53"),
+            ]
+            .iter()
+            .all(|words| ip(words));
+        if_permitted(is_laid, Self(namespaces))
     }
 
     /// Serves these files in one namespace, and lets DNSViz look from the other one at these names, and the zone itself. Returns
     /// the faults that it finds, and the number of RRsets and proofs that it finds valid.
     fn look(&self, files: &Files, ds: &str, names: &[&str]) -> (BTreeSet<String>, usize) {
-        let [node, viewer] = &self.ends;
-        let _node: Node = files.serve_in(node);
+        let [node, viewer] = ["node", "viewer"].map(|end| self.0.name(end));
+        let _node: Node = files.serve_in(&node);
         // It takes no final dots.
         let zone = ZONE.trim_end_matches('.');
         let mut words = vec![zone.to_owned()];
@@ -153,7 +148,7 @@ impl Cable {
         let mut probe = Command::new("timeout");
         // With several threads it can wait for itself for ever.
         probe.args([
-            LONGEST, "ip", "netns", "exec", viewer, "dnsviz", "probe", "-A", "-a", ".", "-N", &server, "-D", &ds,
+            LONGEST, "ip", "netns", "exec", &viewer, "dnsviz", "probe", "-A", "-a", ".", "-N", &server, "-D", &ds,
         ]);
         // One node serves both sides of these cuts, so it refers nobody to them.
         for cut in ["cut", "securecut"] {
@@ -176,18 +171,6 @@ impl Cable {
         }
         (faults, valid)
     }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        for end in &self.ends {
-            ip(&format!("netns delete {end}"));
-        }
-    }
-}
-
-fn ip(words: &str) -> bool {
-    Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
 }
 
 /// Finds the errors and warnings, each as its place and code, and counts what is valid.

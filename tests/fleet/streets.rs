@@ -1,35 +1,29 @@
 //! A small internet: network namespaces around a bridge. They vanish with it.
 
-use std::process::{Command, Output, id};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Output};
 
-use crate::harness::{Files, Node, cannot};
+use crate::harness::netns::{Namespaces, if_permitted, ip};
+use crate::harness::{Files, Node};
 
 /// The place where all cables meet.
 const HUB: &str = "hub";
 
-/// Namespaces by their short names, each with a cable to the bridge.
-pub(crate) struct Streets {
-    number: u32,
-    places: Vec<String>,
-}
+/// Namespaces, each with a cable to the bridge.
+pub(crate) struct Streets(Namespaces);
 
 impl Streets {
     /// Makes a namespace for each place, with its addresses in 10.88.0.0/24. `None` if the system forbids it and tests may
     /// be skipped.
     pub(crate) fn pave(places: &[(&str, &[&str])]) -> Option<Self> {
-        // Several tests of this process do this at the same time.
-        static PAVED: AtomicU32 = AtomicU32::new(0);
-        let mut streets = Self { number: PAVED.fetch_add(1, Ordering::Relaxed), places: vec![HUB.to_owned()] };
-        let hub = streets.namespace(HUB);
-        let mut is_laid = ip(&format!("netns add {hub}"))
+        let mut namespaces = Namespaces::new("fleet");
+        let hub = namespaces.name(HUB);
+        let mut is_laid = namespaces.add(HUB)
             && ip(&format!("-n {hub} link add bridge type bridge"))
             && ip(&format!("-n {hub} link set bridge up"));
         for (place, addresses) in places {
-            streets.places.push((*place).to_owned());
-            let here = streets.namespace(place);
+            let here = namespaces.name(place);
             is_laid = is_laid
-                && ip(&format!("netns add {here}"))
+                && namespaces.add(place)
                 && ip(&format!("-n {here} link add wire type veth peer name to-{place} netns {hub}"))
                 && ip(&format!("-n {hub} link set to-{place} master bridge"))
                 && ip(&format!("-n {hub} link set to-{place} up"))
@@ -37,14 +31,11 @@ impl Streets {
                 && ip(&format!("-n {here} link set lo up"))
                 && ip(&format!("-n {here} link set wire up"));
         }
-        if !is_laid {
-            cannot("network namespaces need root and iproute2");
-        }
-        is_laid.then_some(streets)
+        if_permitted(is_laid, Self(namespaces))
     }
 
     pub(crate) fn namespace(&self, place: &str) -> String {
-        format!("truenorth-fleet-{place}-{}-{}", id(), self.number)
+        self.0.name(place)
     }
 
     /// Drops everything that a place sends to the addresses of another one. Nothing tells the sender.
@@ -109,16 +100,4 @@ impl Streets {
         assert!(!ran.stdout.is_empty(), "{words:?}: {ran:?}");
         String::from_utf8(ran.stdout).expect("text")
     }
-}
-
-impl Drop for Streets {
-    fn drop(&mut self) {
-        for place in &self.places {
-            ip(&format!("netns delete {}", self.namespace(place)));
-        }
-    }
-}
-
-fn ip(words: &str) -> bool {
-    Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
 }

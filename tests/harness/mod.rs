@@ -11,6 +11,7 @@ mod command;
 mod dig;
 mod load;
 mod log;
+pub(crate) mod netns;
 #[path = "../skip/mod.rs"]
 mod skip;
 mod sockets;

@@ -1,15 +1,15 @@
 //! A node with a problem of its own keeps its last answers (fail-static).
 
 use std::net::IpAddr;
-use std::process::{Command, id};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use hickory_proto::rr::RecordType;
 
 use crate::endpoint::{Endpoint, Script};
-use crate::harness::{Asker, Files, Node, SERVER, addresses, cannot, ttl};
+use crate::harness::netns::{Namespaces, if_permitted, ip};
+use crate::harness::{Asker, Files, Node, SERVER, addresses, ttl};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_millis(900);
@@ -193,31 +193,25 @@ fn a_datacenter_that_hangs_alone_falls() {
 struct Cable {
     here: String,
     there: String,
+    _namespaces: Namespaces,
 }
 
 impl Cable {
     /// Returns `None` if the system forbids it and tests may be skipped.
     fn lay() -> Option<Self> {
-        // Several tests of this process lay cables at the same time.
-        static LAID: AtomicU32 = AtomicU32::new(0);
-        let number = LAID.fetch_add(1, Ordering::Relaxed);
-        let [here, there] = ["here", "there"].map(|end| format!("truenorth-{end}-{}-{number}", id()));
-        let cable = Self { here, there };
-        let Self { here, there } = &cable;
-        let permitted = ip(&format!("netns add {here}")) && ip(&format!("netns add {there}"));
-        let laid = permitted
+        let mut namespaces = Namespaces::new("sick");
+        let [here, there] = ["here", "there"].map(|end| namespaces.name(end));
+        let is_laid = namespaces.add("here")
+            && namespaces.add("there")
             && ip(&format!("-n {here} link add wire type veth peer name wire netns {there}"))
             && ip(&format!("-n {here} address add 10.77.0.1/24 dev wire"))
             && ["10.77.0.11/24", "10.77.0.12/24", "10.77.0.13/24"]
                 .iter()
                 .all(|address| ip(&format!("-n {there} address add {address} dev wire")))
-            && [here, there]
+            && [&here, &there]
                 .iter()
                 .all(|end| ip(&format!("-n {end} link set lo up")) && ip(&format!("-n {end} link set wire up")));
-        if !laid {
-            cannot("network namespaces need root and iproute2");
-        }
-        laid.then_some(cable)
+        if_permitted(is_laid, Self { here, there, _namespaces: namespaces })
     }
 
     fn set(&self, state: &str) {
@@ -239,18 +233,6 @@ impl Cable {
         let ttl = lines.first().map(|line| fields(line)[1].parse().expect("a TTL"));
         (addresses, ttl.unwrap_or_else(|| panic!("no answer: {text}")))
     }
-}
-
-impl Drop for Cable {
-    fn drop(&mut self) {
-        for end in [&self.here, &self.there] {
-            ip(&format!("netns delete {end}"));
-        }
-    }
-}
-
-fn ip(words: &str) -> bool {
-    Command::new("ip").args(words.split(' ')).output().is_ok_and(|output| output.status.success())
 }
 
 /// The server at the other end of a cable: a node too, whose TCP ports accept connections.
