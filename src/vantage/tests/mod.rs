@@ -196,6 +196,36 @@ fn one_of_three_fails_nothing_over_and_two_fail_it_over_everywhere_at_once() {
 }
 
 #[test]
+fn a_node_that_was_stopped_does_not_blame_the_others_for_that_time() {
+    for hears_first in [false, true] {
+        let mut crew = Crew::calm(&THREE, 4);
+        for node in ["b", "c"] {
+            crew.see(node, 0, DOWN);
+        }
+        crew.pass(INTERVAL * 2);
+        let stopped = crew.nodes.remove(&name("a")).unwrap();
+        crew.pass(INTERVAL * 20);
+        crew.nodes.insert(name("a"), stopped);
+        if hears_first {
+            let letter =
+                crew.letters.iter().rfind(|(of, letter)| *of == name("b") && letter.to.is_none()).unwrap().clone();
+            crew.hear(&letter.0, &letter.1);
+            assert_eq!(crew.verdicts(0), [Some(DOWN); 3]);
+        }
+        for _ in 0..300 {
+            crew.pass(Duration::from_millis(10));
+            assert_eq!(verdict(crew.node("a"), QuestionId(0)), Some(DOWN));
+        }
+        assert!(crew.told("a").iter().all(|news| !matches!(news, News::Alone(_) | News::Silent(_))));
+        // But when it runs, it notices that they stop.
+        crew.nodes.retain(|node, _| *node == name("a"));
+        crew.pass(INTERVAL * 6);
+        assert!(crew.told("a").iter().any(|news| matches!(news, News::Alone(_))));
+        assert_eq!(verdict(crew.node("a"), QuestionId(0)), None);
+    }
+}
+
+#[test]
 fn a_calm_fleet_says_little_and_all_times_come_round() {
     let mut crew = Crew::calm(&THREE, 40);
     crew.letters.clear();
