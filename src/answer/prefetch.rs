@@ -19,7 +19,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Client, Worker};
-use crate::counters::Tally;
 use crate::name::{MAX_NAME_LENGTH, key_of};
 use crate::snapshot::{Choice, Family, Plan, Pool, Selection, ServedZone, Snapshot, Verdict};
 use crate::steering::Ranking;
@@ -218,7 +217,7 @@ impl<'s> Search<'s> {
         let v6 = kind.and_then(|kind| kind.v6()?.select(Selection::Open).first()).map(|member| member.number);
         let name = self.plan.map(|(_, name)| name.index());
         if let (Some(tally), Some(counters)) = (worker.tally(), snapshot.counters()) {
-            black_box(Tally::answer(tally, counters).read(zone.index(), name, v4.or(v6)));
+            black_box(tally.answer(counters).read(zone.index(), name, v4.or(v6)));
         }
     }
 }

@@ -242,8 +242,7 @@ impl AnswerTally<'_> {
         self.count(self.counters.client_place(row(country), datacenter.map(DatacenterId::index)), weight);
     }
 
-    /// Returns one of the counters of answers of a zone, and of each a name and an endpoint, if they are given, so that the
-    /// processor has them at hand.
+    /// Returns a counter of a zone, one of a name and one of an endpoint: 0 for what is not given.
     pub fn read(&self, zone: usize, name: Option<usize>, endpoint: Option<u32>) -> [u64; 3] {
         let of_name = name.and_then(|name| self.counters.names.get(name)).map(|&first| first as usize);
         let of_endpoint = endpoint.map(|endpoint| self.counters.endpoint_place(endpoint as usize, true));
