@@ -24,8 +24,9 @@ use crate::report::{self, SelfCheck};
 /// Maximum time of one query and its answer.
 const EXCHANGE: Duration = Duration::from_millis(500);
 
-/// Number of attempts over UDP before the check fails: under load, datagrams can get lost.
-const UDP_ATTEMPTS: usize = 3;
+/// Number of attempts over a transport before the check fails. Under load, datagrams can get lost, and a machine can be paused
+/// for a moment: a node that is withdrawn for that is missed longer.
+const ATTEMPTS: usize = 3;
 
 /// How long a result is reused, so that frequent requests do not cost the node much.
 const FRESH: Duration = Duration::from_secs(1);
@@ -50,6 +51,13 @@ struct Address {
     address: SocketAddr,
     /// The COOKIE option of the next query. Rate limiting exempts clients with a valid cookie.
     cookie: Mutex<Vec<u8>>,
+}
+
+/// A transport that is checked.
+#[derive(Clone, Copy, Debug)]
+enum Transport {
+    Udp,
+    Tcp,
 }
 
 impl SelfChecks {
@@ -85,10 +93,10 @@ impl SelfChecks {
     async fn ask_all(&self, apex: &Name) -> Vec<String> {
         let mut asking = JoinSet::new();
         for address in &self.addresses {
-            let (over_udp, over_tcp) = (address.clone(), address.clone());
-            let (of_udp, of_tcp) = (apex.clone(), apex.clone());
-            asking.spawn(async move { over_udp.ask_udp(&of_udp).await.map_err(|why| over_udp.tell("UDP", &why)) });
-            asking.spawn(async move { over_tcp.ask_tcp(&of_tcp).await.map_err(|why| over_tcp.tell("TCP", &why)) });
+            for transport in [Transport::Udp, Transport::Tcp] {
+                let (address, apex) = (address.clone(), apex.clone());
+                asking.spawn(async move { address.ask(&apex, transport).await });
+            }
         }
         let mut failures: Vec<String> = asking.join_all().await.into_iter().filter_map(Result::err).collect();
         failures.sort_unstable();
@@ -97,33 +105,29 @@ impl SelfChecks {
 }
 
 impl Address {
-    fn tell(&self, transport: &str, why: &str) -> String {
-        format!("{} over {transport}: {why}", self.address)
-    }
-
-    async fn ask_udp(&self, apex: &Name) -> Result<(), String> {
-        let mut verdict = Err("no answer".to_owned());
-        for _ in 0..UDP_ATTEMPTS {
-            match timeout(EXCHANGE, self.exchange_udp(&self.query(apex))).await {
-                Ok(Ok(reply)) => {
-                    verdict = self.judge(&reply, apex);
-                    if verdict.is_ok() {
-                        break;
-                    }
-                }
-                Ok(Err(error)) => verdict = Err(error.to_string()),
-                Err(_) => verdict = Err("no answer".to_owned()),
+    /// Asks until an answer is right. Fails with the address, the transport, and the reason why the last one is wrong.
+    async fn ask(&self, apex: &Name, transport: Transport) -> Result<(), String> {
+        let mut verdict = Ok(());
+        for _ in 0..ATTEMPTS {
+            let query = self.query(apex);
+            let exchanged = match transport {
+                Transport::Udp => timeout(EXCHANGE, self.exchange_udp(&query)).await,
+                Transport::Tcp => timeout(EXCHANGE, self.exchange_tcp(&query)).await,
+            };
+            verdict = match exchanged {
+                Ok(Ok(reply)) => self.judge(&reply, apex),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(_) => Err("no answer".to_owned()),
+            };
+            if verdict.is_ok() {
+                break;
             }
         }
-        verdict
-    }
-
-    async fn ask_tcp(&self, apex: &Name) -> Result<(), String> {
-        match timeout(EXCHANGE, self.exchange_tcp(&self.query(apex))).await {
-            Ok(Ok(reply)) => self.judge(&reply, apex),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no answer".to_owned()),
-        }
+        let name = match transport {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+        };
+        verdict.map_err(|why| format!("{} over {name}: {why}", self.address))
     }
 
     fn query(&self, apex: &Name) -> Message {
