@@ -206,3 +206,48 @@ pub(super) async fn get(State(app): State<Arc<AppState>>) -> Response {
     let status = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, report::to_json(&SelfCheck { ok, failed }))
 }
+
+#[cfg(test)]
+mod tests {
+    use hickory_proto::rr::rdata::SOA;
+    use hickory_proto::rr::{RData, Record};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers as the server of a zone does, but closes the first connections.
+    async fn serve(listener: TcpListener, closed: usize) {
+        let mut accepted = 0;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            accepted += 1;
+            if accepted <= closed {
+                continue;
+            }
+            let mut octets = vec![0; stream.read_u16().await.unwrap().into()];
+            stream.read_exact(&mut octets).await.unwrap();
+            let mut reply = Message::from_vec(&octets).unwrap();
+            reply.metadata.message_type = MessageType::Response;
+            reply.metadata.authoritative = true;
+            let apex = reply.queries[0].name().clone();
+            let soa = SOA::new(apex.clone(), apex.clone(), 1, 2, 3, 4, 5);
+            reply.add_answer(Record::from_rdata(apex, 60, RData::SOA(soa)));
+            let reply = reply.to_vec().unwrap();
+            stream.write_all(&[&(reply.len() as u16).to_be_bytes()[..], &reply].concat()).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_is_ill_if_no_attempt_is_answered() {
+        let apex = Name::from_ascii("example.com.").unwrap();
+        for (closed, is_well) in [(0, true), (ATTEMPTS - 1, true), (ATTEMPTS, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = tokio::spawn(serve(listener, closed));
+            let checked = Address { address, cookie: Mutex::new(vec![0; CLIENT_COOKIE]) };
+            let verdict = checked.ask(&apex, Transport::Tcp).await;
+            assert_eq!(verdict.is_ok(), is_well, "{closed} closed: {verdict:?}");
+            server.abort();
+        }
+    }
+}

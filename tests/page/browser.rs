@@ -40,6 +40,33 @@ const OPTIONS: [&str; 12] = [
     "--force-color-profile=srgb",
 ];
 
+/// Maximum number of starts of chromedriver. It takes a port that is free for IPv4, and ends if that is not free for IPv6.
+const STARTS: usize = 5;
+
+/// Starts chromedriver, and returns it with its port; `None` if it ends at once.
+fn start_driver() -> Option<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("chromedriver is installed: tests/run installs it");
+    let output = BufReader::new(driver.stdout.take().expect("it is piped"));
+    let mut lines = output.lines().map_while(Result::ok);
+    let port = lines.find_map(|line| {
+        let (_, port) = line.split_once("started successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    });
+    let Some(port) = port else {
+        driver.wait().expect("it has ended");
+        return None;
+    };
+    // Reads the output, so that chromedriver does not block on a full pipe.
+    thread::spawn(move || lines.for_each(drop));
+    Some((driver, port))
+}
+
 /// A browser with one tab.
 pub(crate) struct Browser {
     driver: Child,
@@ -53,22 +80,7 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts a browser with a tab of this size in pixels.
     pub(crate) fn start(width: u32, height: u32) -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver is installed: tests/run installs it");
-        let output = BufReader::new(driver.stdout.take().expect("it is piped"));
-        let mut lines = output.lines().map_while(Result::ok);
-        let port = lines.find_map(|line| {
-            let (_, port) = line.split_once("started successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let port = port.expect("chromedriver says its port");
-        // Reads the output, so that chromedriver does not block on a full pipe.
-        thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = (0..STARTS).find_map(|_| start_driver()).expect("chromedriver says its port");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there is a runtime");
         let profile = tempfile::tempdir().expect("there is room for a folder");
         let mut browser = Self { driver, runtime, client: client(), session: String::new(), profile };
