@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::AppState;
 use super::refusal::json;
+use crate::answer::Transport;
 use crate::report::{self, SelfCheck};
 
 /// Maximum time of one query and its answer.
@@ -51,13 +52,6 @@ struct Address {
     address: SocketAddr,
     /// The COOKIE option of the next query. Rate limiting exempts clients with a valid cookie.
     cookie: Mutex<Vec<u8>>,
-}
-
-/// A transport that is checked.
-#[derive(Clone, Copy, Debug)]
-enum Transport {
-    Udp,
-    Tcp,
 }
 
 impl SelfChecks {
@@ -105,14 +99,15 @@ impl SelfChecks {
 }
 
 impl Address {
-    /// Asks until an answer is right. Fails with the address, the transport, and the reason why the last one is wrong.
+    /// Asks over UDP or TCP until an answer is right. Fails with the address, the transport, and the reason why the last one is wrong.
     async fn ask(&self, apex: &Name, transport: Transport) -> Result<(), String> {
         let mut verdict = Ok(());
         for _ in 0..ATTEMPTS {
             let query = self.query(apex);
-            let exchanged = match transport {
-                Transport::Udp => timeout(EXCHANGE, self.exchange_udp(&query)).await,
-                Transport::Tcp => timeout(EXCHANGE, self.exchange_tcp(&query)).await,
+            let exchanged = if transport.is_stream() {
+                timeout(EXCHANGE, self.exchange_tcp(&query)).await
+            } else {
+                timeout(EXCHANGE, self.exchange_udp(&query)).await
             };
             verdict = match exchanged {
                 Ok(Ok(reply)) => self.judge(&reply, apex),
@@ -123,11 +118,7 @@ impl Address {
                 break;
             }
         }
-        let name = match transport {
-            Transport::Udp => "UDP",
-            Transport::Tcp => "TCP",
-        };
-        verdict.map_err(|why| format!("{} over {name}: {why}", self.address))
+        verdict.map_err(|why| format!("{} over {}: {why}", self.address, transport.as_str()))
     }
 
     fn query(&self, apex: &Name) -> Message {

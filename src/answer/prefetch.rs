@@ -42,7 +42,7 @@ pub fn prefetch<'q>(
 ) -> bool {
     // The last batch was probably as long.
     let are_most_new = worker.take_anew() > count / 2;
-    let pays = are_most_new && count > 1 && snapshot.blueprint().names() >= MANY_NAMES;
+    let pays = are_most_new && count > 1 && snapshot.blueprint().name_count() >= MANY_NAMES;
     if pays {
         prefetch_all(snapshot, datagrams, worker);
     }
@@ -76,6 +76,8 @@ struct Search<'s> {
     key: [u8; MAX_NAME_LENGTH],
     /// Length of the name in octets.
     length: usize,
+    /// The family of the addresses that are asked for, if any are.
+    family: Family,
     /// The address by which the client is ranked.
     client: IpAddr,
     zone: Option<(ZoneId, &'s ServedZone)>,
@@ -106,14 +108,15 @@ impl<'s> Search<'s> {
 
     /// Returns the search for a query that came from this address; `None` for a message without a name.
     fn new(snapshot: &Snapshot, octets: &[u8], source: IpAddr) -> Option<Self> {
-        let name = Query::name(octets)?;
+        let question = Query::first_question(octets)?;
         let option = Outline::of(octets).map_or(&[][..], |outline| outline.subnet());
         let client = Client::find(&snapshot.world().ecs, ClientSubnet::parse(option).ok().as_ref(), source).address;
         let mut key = [0; MAX_NAME_LENGTH];
-        let length = key_of(name, &mut key).len();
+        let length = key_of(question.name, &mut key).len();
         Some(Self {
             key,
             length,
+            family: if question.rtype == Rtype::AAAA { Family::V6 } else { Family::V4 },
             client,
             zone: None,
             candidate: None,
@@ -197,7 +200,7 @@ impl<'s> Search<'s> {
 
     fn find_pool(&mut self, snapshot: &'s Snapshot, _: &mut Worker) {
         let (Some((plan, _)), Some(ranking)) = (self.plan, self.ranking) else { return };
-        let Some(Choice { verdict: Verdict::Pools(set, _), .. }) = plan.first_usable(ranking, Family::V4) else {
+        let Some(Choice { verdict: Verdict::Pools(set, _), .. }) = plan.first_usable(ranking, self.family) else {
             return;
         };
         self.pool = plan.rule().pools_of(set).next().map(|id| &snapshot.pools()[id.index()]);

@@ -122,6 +122,10 @@ impl Fleet {
     }
 
     /// The orders of the fleet; `None` if this node reads none.
+    pub(super) fn sleep(&mut self, pause: Duration) {
+        self.vantages.sleep(pause);
+    }
+
     pub(super) fn ledger(&self) -> Option<&Ledger> {
         self.ledger.as_ref()
     }

@@ -273,10 +273,13 @@ impl Control {
         }
     }
 
-    /// Takes in that the process was stopped for this long. No endpoint could report during the pause, so the pause
-    /// does not count as silence.
+    /// Takes in that the process was stopped for this long. No endpoint could report during the pause, and no other node could
+    /// be heard, so the pause does not count as silence.
     pub fn sleep(&mut self, pause: Duration) {
         self.watch.sleep(pause);
+        if let Some(fleet) = &mut self.fleet {
+            fleet.sleep(pause);
+        }
     }
 
     /// True if a change waits to be published, so that answers will soon change.

@@ -27,7 +27,7 @@ pub struct Blueprint {
     /// The apexes of the zones, by [`ZoneId`].
     apexes: Arc<Names>,
     /// The number of names of all zones.
-    names: usize,
+    name_count: usize,
     /// By [`PlanId`].
     pub(super) rules: Arc<[Arc<Rule>]>,
     /// The plan of each steered name, by [`NameId`], in the order of the world.
@@ -89,7 +89,7 @@ impl Blueprint {
             world: Arc::new(world),
             locations,
             client_rtts,
-            names: zones.iter().map(|served| served.zone.tree().names()).sum(),
+            name_count: zones.iter().map(|served| served.zone.tree().name_count()).sum(),
             zones: zones.into(),
             apexes,
             rules: rules.into(),
@@ -236,8 +236,8 @@ impl Blueprint {
     }
 
     /// Returns the number of names of all zones, without those that were set at run time.
-    pub fn names(&self) -> usize {
-        self.names
+    pub fn name_count(&self) -> usize {
+        self.name_count
     }
 
     /// Returns the zone with the longest apex at or above a name, which is in wire format and lower case.

@@ -209,6 +209,12 @@ impl Vantages {
         self.peers.values_mut().for_each(|peer| peer.heard = now);
     }
 
+    /// Takes in that the process was stopped for this long. Nobody could be heard during the pause, so the pause does not count
+    /// as silence.
+    pub fn sleep(&mut self, pause: Duration) {
+        self.peers.values_mut().for_each(|peer| peer.heard += pause);
+    }
+
     /// Takes in that messages can neither be sent nor heard.
     pub fn disconnect(&mut self) {
         self.is_linked = false;
@@ -242,7 +248,6 @@ impl Vantages {
 
     /// Takes in what a node says of itself.
     fn hear_of(&mut self, from: &NodeName, message: Message, now: Duration, wall: Duration) -> Result<(), Ignored> {
-        self.excuse(now);
         let known = self.peers.get(from);
         if known.is_some_and(|peer| peer.is_stale(&message)) {
             return Err(Ignored::Stale);
@@ -347,18 +352,8 @@ impl Vantages {
         }
     }
 
-    /// Does not blame the others for a silence in which this process was stopped, as with a machine that is paused: nobody
-    /// could be heard then.
-    fn excuse(&mut self, now: Duration) {
-        let late = now.saturating_sub(self.report_at);
-        if self.is_linked && late > self.me.interval {
-            self.peers.values_mut().for_each(|peer| peer.heard = (peer.heard + late).min(now));
-        }
-    }
-
     /// Lets time pass. Returns the messages to send.
     pub fn advance(&mut self, now: Duration, wall: Duration) -> Vec<Letter> {
-        self.excuse(now);
         if self.forget_from.is_some_and(|from| from <= now) {
             if self.peers.values().any(|peer| peer.forget_at() <= now) {
                 self.forget_silent(now);

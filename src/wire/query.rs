@@ -60,9 +60,9 @@ impl<'a> Query<'a> {
         message.first_chunk().filter(|header: &&[u8; HEADER_LENGTH]| header[2] & QR == 0)
     }
 
-    /// Returns the first name behind the header, in wire format; `None` if it is malformed.
-    pub(crate) fn name(message: &'a [u8]) -> Option<&'a [u8]> {
-        Reader { message, at: HEADER_LENGTH }.question().ok().map(|question| question.name)
+    /// Returns what follows the header, read as a question; `None` if it is none.
+    pub(crate) fn first_question(message: &'a [u8]) -> Option<Question<'a>> {
+        Reader { message, at: HEADER_LENGTH }.question().ok()
     }
 
     /// Begins a query with this header. [`read`](Self::read) fills it where it stays, because it has hundreds of octets.

@@ -77,7 +77,7 @@ impl Names {
         self.seek(self.hash(key), key).ok()
     }
 
-    /// Returns the number of the name where a search for this one begins; `None` if the table does not hold it.
+    /// Returns the number of the name that a search for this one compares first; `None` if it compares none.
     pub(super) fn first_candidate(&self, key: &[u8]) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;
         Some(self.slots[self.hash(key) as usize & mask].id).filter(|id| *id != NONE)

@@ -162,7 +162,7 @@ impl Tree {
     }
 
     /// Returns the number of names.
-    pub(crate) fn names(&self) -> usize {
+    pub(crate) fn name_count(&self) -> usize {
         self.nodes.len()
     }
 

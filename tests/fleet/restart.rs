@@ -1,4 +1,4 @@
-//! A node that is restarted in the middle of an incident changes no answer, its own or that of others.
+//! A node that is restarted or paused in the middle of an incident changes no answer, its own or that of others.
 
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,31 @@ fn a_restart_within_an_incident_flaps_nothing() {
         assert_eq!(fleet.told(2, "endpoint is"), 0, "{way:?}: {:#?}", fleet.nodes[2].1.log.lines());
         assert_eq!(turns(&mut fleet), before, "{way:?}");
     }
+}
+
+/// Longer than it takes to forget a silent node: four intervals of 2 s.
+const PAUSE: Duration = Duration::from_secs(12);
+
+#[test]
+fn a_pause_within_an_incident_changes_no_answer() {
+    let Some(mut fleet) = Fleet::start() else { return };
+    for node in ["ns1", "ns2"] {
+        fleet.streets.lose(node, "fra", &FRA);
+    }
+    fleet.wait_for(&IAD, &[0, 1, 2]);
+    wait_until("its own view is overruled", || fleet.status(2)["fleet"]["overruled"] == 2);
+    fleet.nodes[2].1.signal("STOP");
+    std::thread::sleep(PAUSE);
+    fleet.nodes[2].1.signal("CONT");
+    let began = Instant::now();
+    while began.elapsed() < PAUSE {
+        for node in 0..3 {
+            assert_eq!(fleet.ask(node), IAD, "node {node}: {:#?}", fleet.nodes[2].1.log.lines());
+        }
+    }
+    let lines = fleet.nodes[2].1.log.lines();
+    assert!(!lines.iter().any(|line| line.contains("no other node is heard")), "{lines:#?}");
+    wait_until("all are in step again", || fleet.heard(2) == 3 && fleet.heard(0) == 3);
 }
 
 /// Starts the third node again.

@@ -145,10 +145,8 @@ pub(crate) fn claim(trio: &Trio, number: usize, id: &str, address: &str) {
     assert!(said.starts_with("HTTP/1.1 20"), "{said}");
 }
 
-/// Waits until a node that was just started says that it shares orders. It may say so before it answers, and the harness
-/// goes through the log until then.
+/// Waits until a node that was just started says that it shares orders.
+#[track_caller]
 pub(crate) fn wait_until_shared(node: &mut Node) {
-    wait_until("orders are shared", || {
-        node.log.lines().iter().any(|line| line.contains("orders are shared with the fleet"))
-    });
+    node.log.wait_for("orders are shared with the fleet");
 }

@@ -203,8 +203,9 @@ fn a_node_that_was_stopped_does_not_blame_the_others_for_that_time() {
             crew.see(node, 0, DOWN);
         }
         crew.pass(INTERVAL * 2);
-        let stopped = crew.nodes.remove(&name("a")).unwrap();
+        let mut stopped = crew.nodes.remove(&name("a")).unwrap();
         crew.pass(INTERVAL * 20);
+        stopped.sleep(INTERVAL * 20);
         crew.nodes.insert(name("a"), stopped);
         if hears_first {
             let letter =
